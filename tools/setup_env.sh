@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Makes the environment that this checkout needs and links it as .venv.
+# Usage: bash tools/setup_env.sh          (nothing to do: under 5 s)
+# MMRP_HOME: where environments and built wheels are kept (default: ~/.cache/mmrobustprune).
+# PYTHON:    the interpreter to use (default: the first of python3.11, 3.12, 3.10 and python3 that fits).
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+home=${MMRP_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/mmrobustprune}
+started=$(date +%s)
+
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+step() {  # step "what" command...: runs it, its output in a log, prints its time
+  local what=$1 from; shift; from=$(date +%s)
+  printf 'setup: %-52s' "$what ..."
+  if ! "$@" >"$home/setup.log" 2>&1; then
+    printf ' failed\n'; tail -n 25 "$home/setup.log" >&2
+    die "'$what' failed; the whole log is $home/setup.log. Mend the cause and run the same command again."
+  fi
+  printf ' %4d s\n' $(($(date +%s) - from))
+}
+fits() { "$1" -c 'import sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
+
+python=
+for candidate in ${PYTHON:-python3.11 python3.12 python3.10 python3}; do
+  if fits "$candidate"; then python=$candidate; break; fi
+done
+[ -n "$python" ] || die "no Python 3.10 to 3.12 with the venv module was found (tried: ${PYTHON:-python3.11 python3.12 python3.10 python3}); install one or name it with PYTHON=/path/to/python3.11."
+version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+hash=$(cat "$root"/requirements/{pinned,pinned-nodeps,mmcv}.txt | sha256sum | cut -c1-12)
+env=$home/envs/$hash-py$version
+
+link() {
+  if [ -e "$root/.venv" ] && [ ! -L "$root/.venv" ]; then
+    die "$root/.venv is a real folder, not our link; move it away and run the same command again."
+  fi
+  ln -sfn "$env" "$root/.venv"
+  touch "$env/.used"
+}
+if [ -e "$env/.complete" ]; then
+  link
+  printf 'setup: environment ready (%s, %d s)\n' "$env" $(($(date +%s) - started))
+  exit 0
+fi
+
+mkdir -p "$home/envs" "$home/wheels"
+exec 9>"$home/lock"
+command -v flock >/dev/null && flock 9   # two checkouts, one build
+if [ ! -e "$env/.complete" ]; then
+  command -v g++ >/dev/null || command -v c++ >/dev/null || die "no C++ compiler was found, and mmcv's operators must be compiled; install one (Debian, Ubuntu: apt-get install g++) and run the same command again."
+  "$python" -c 'import sysconfig, os, sys; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' \
+    || die "the headers of Python $version (Python.h) are missing; install them (Debian, Ubuntu: apt-get install python$version-dev) and run the same command again."
+  free=$(df -Pk "$home" | awk 'NR==2 {print int($4 / 1048576)}')
+  [ "$free" -ge 12 ] || die "$home has $free GB free and the set-up needs 12; free some or name another disk with MMRP_HOME=/path."
+  rm -rf "$env"
+  step "virtual environment, Python $version" "$python" -m venv "$env"
+  pip() { "$env/bin/python" -m pip --disable-pip-version-check "$@"; }
+  step "packages (torch, OpenMMLab, about 5 GB)" pip install -r "$root/requirements/pinned.txt"
+  step "packages without their needs" pip install --no-deps -r "$root/requirements/pinned-nodeps.txt"
+  mmcv=$(cat "$root/requirements/mmcv.txt")
+  torch=$("$env/bin/python" -c 'import torch; print(torch.__version__)')
+  wheels=$home/wheels/py$version-torch$torch-$mmcv
+  if ! ls "$wheels"/mmcv-*.whl >/dev/null 2>&1; then
+    build_mmcv() {
+      local jobs; jobs=$(nproc 2>/dev/null || echo 2)
+      rm -rf "$wheels.part"
+      PATH="$env/bin:$PATH" MMCV_WITH_OPS=1 MAX_JOBS=$jobs \
+        pip wheel --no-cache-dir --no-deps --no-build-isolation --no-binary mmcv -w "$wheels.part" "$mmcv" \
+        && mv "$wheels.part" "$wheels"
+    }
+    step "mmcv with its operators (10 minutes on 2 cores)" build_mmcv
+  fi
+  step "mmcv from its wheel" pip install --no-deps "$wheels"/mmcv-*.whl
+  step "check" "$env/bin/python" -c 'import mmcv.ops, mmdet.apis, mmpretrain.apis, torch_pruning, imagecorruptions'
+  touch "$env/.complete" "$env/.used"
+  # Two environments stay: this one and the one used last before it.
+  ls -dt "$home"/envs/*/.used 2>/dev/null | tail -n +3 | while read -r used; do rm -rf "$(dirname "$used")"; done
+fi
+link
+printf 'setup: environment ready (%s, %d s)\n' "$env" $(($(date +%s) - started))
