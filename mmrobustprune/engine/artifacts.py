@@ -1,0 +1,75 @@
+"""Files of a finished pruning: structure.json, pruned.py, pruned.pth; the config that stock loaders read."""
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.hooks import EMAHook
+from torch import Tensor
+
+from mmrobustprune.models.pruned import pruned_model_config
+from mmrobustprune.surgery import Structure, save_structure
+
+from .base import META
+from .probe import unwrap
+
+OURS = ('runner_type', 'robust_prune', 'robust_eval')
+
+
+def stock_config(cfg: Config, structure: Structure) -> Config:
+    """The user's config as a stock one: the pruned model in it, nothing of our Runner, no dense checkpoint to load."""
+    plain = {key: value for key, value in cfg.to_dict().items() if key not in OURS}
+    plain['model'] = pruned_model_config(plain['model'], structure)
+    plain.update(load_from=None, resume=False)
+    return Config(plain)
+
+
+def write_config(cfg: Config, structure: Structure, work_dir: str) -> None:
+    """structure.json and pruned.py; the latter starts from the pruned.pth beside it."""
+    folder = Path(work_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    save_structure(folder / 'structure.json', structure)
+    text = stock_config(cfg, structure).pretty_text
+    text = text.replace('load_from = None', "load_from = '{{ fileDirname }}/pruned.pth'", 1)
+    write_whole(folder / 'pruned.py', text.encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    part = path.with_name(path.name + '.part')
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+def deployed_state(runner) -> dict[str, Tensor]:
+    """The weights that are evaluated: the moving average where the Runner keeps one."""
+    state = {key: value.detach().cpu() for key, value in unwrap(runner.model).state_dict().items()}
+    for hook in runner.hooks:
+        if isinstance(hook, EMAHook):
+            averaged = hook.ema_model.state_dict()
+            state.update({k[7:]: v.detach().cpu() for k, v in averaged.items() if k.startswith('module.')})
+    return state
+
+
+def write_weights(state: dict[str, Tensor], meta: dict, structure: Structure, cfg: Config, path: Path) -> None:
+    """pruned.pth: state_dict and meta in plain types only, so any loader reads it without an allow-list."""
+    meta = dict(plain_types(meta), cfg=stock_config(cfg, structure).pretty_text,
+                **{META: dict(structure=structure.to_dict())})
+    part = path.with_name(path.name + '.part')
+    torch.save(dict(meta=meta, state_dict=dict(state)), part)
+    os.replace(part, path)
+
+
+def plain_types(value: Any) -> Any:
+    """Nested data as dict, list, str, int, float, bool and None."""
+    if isinstance(value, dict):
+        return {str(key): plain_types(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set)):
+        return [plain_types(item) for item in value]
+    if isinstance(value, (np.generic, np.ndarray, Tensor)):
+        return value.tolist()
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

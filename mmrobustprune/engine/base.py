@@ -1,0 +1,89 @@
+"""The Runner base that builds a pruned network where the checkpoint is one; PruneRunner and CorruptionRunner stand on it."""
+from __future__ import annotations
+
+import os
+
+from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner.checkpoint import CheckpointLoader
+
+from mmrobustprune.models.pruned import is_pruned_config, pruned_model_config
+from mmrobustprune.surgery import Structure
+
+from .launch import prepare_launch
+from .robustness import run_suite
+
+META = 'mmrobustprune'
+
+
+class RebuildRunner(Runner):
+    """A Runner that reads the structure record of the checkpoint it is given before anything is built."""
+
+    @classmethod
+    def from_cfg(cls, cfg: Config) -> RebuildRunner:
+        """Build the Runner; a pruned `load_from`, or a pruned latest checkpoint under `resume`, gives the pruned network."""
+        cfg = plain_config(cfg)
+        user_cfg = plain_config(cfg)
+        cfg = prepare_launch(cfg) or cfg
+        checkpoint = starting_checkpoint(cfg)
+        structure = None
+        if checkpoint is not None:
+            meta = load_meta(checkpoint)
+            structure = structure_of(meta)
+            if cfg.get('resume') and (cfg.get('randomness') or {}).get('seed') is None and meta.get('seed') is not None:
+                cfg.randomness = dict(cfg.get('randomness') or {}, seed=meta['seed'])
+        if structure is not None and not is_pruned_config(cfg.model.get('module', cfg.model)):
+            cfg.model = pruned_model_config(cfg.model, structure)
+            print_log(f'{checkpoint} is pruned ({structure.summary()}); the network is built to its structure.', 'current')
+        cfg = cls.adapt(cfg, structure)
+        runner = super().from_cfg(cfg)
+        runner.user_cfg, runner.structure = user_cfg, structure
+        return runner
+
+    @classmethod
+    def adapt(cls, cfg: Config, structure: Structure | None) -> Config:
+        """What a subclass changes in the config before the Runner is built."""
+        return cfg
+
+    def test(self) -> dict:
+        """The stock test, or the corruption suite where the config has `robust_eval`."""
+        if self.cfg.get('robust_eval'):
+            return run_suite(self, self.cfg.robust_eval)
+        return super().test()
+
+
+def plain_config(cfg: Config | dict) -> Config:
+    """A copy with every type as text (read_base configs hold classes)."""
+    if isinstance(cfg, Config):
+        return Config(cfg.to_dict(), filename=cfg.filename, cfg_text=cfg.text)
+    return Config(cfg)
+
+
+def starting_checkpoint(cfg: Config) -> str | None:
+    """The checkpoint that the Runner will load or resume, or None."""
+    if cfg.get('load_from'):
+        return cfg.load_from
+    if cfg.get('resume') and os.path.isdir(cfg.work_dir):
+        return find_latest_checkpoint(cfg.work_dir)
+    return None
+
+
+def load_meta(path: str) -> dict:
+    """The `meta` of a checkpoint.
+
+    Raises:
+        FileNotFoundError: the file is not there.
+        ValueError: it is cut short, or no checkpoint.
+    """
+    if '://' not in path and not os.path.exists(path):
+        raise FileNotFoundError(f"checkpoint '{path}' is not there; check load_from (or the path given to the tool).")
+    checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    meta = checkpoint.get('meta', {}) if isinstance(checkpoint, dict) else {}
+    return meta if isinstance(meta, dict) else {}
+
+
+def structure_of(meta: dict) -> Structure | None:
+    """The structure record in a checkpoint's meta, or None for a dense network."""
+    record = (meta.get(META) or {}).get('structure')
+    return Structure.from_dict(record) if record is not None else None

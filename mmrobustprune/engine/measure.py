@@ -1,0 +1,51 @@
+"""Loss and metric on both sides of a mask, with no trace left in the network or the random streams."""
+from __future__ import annotations
+
+import torch
+from mmengine.runner.amp import autocast
+
+from mmrobustprune.sharpness.guards import frozen_buffers, preserved_rng
+
+from .probe import unwrap
+
+
+class FixedBatch:
+    """The first samples of the training set, the same in every round and after a resume."""
+
+    def __init__(self, runner):
+        loader = runner.train_dataloader
+        size = min(loader.batch_size or 1, len(loader.dataset))
+        with preserved_rng():
+            self.batch = loader.collate_fn([loader.dataset[i] for i in range(size)])
+
+    @torch.no_grad()
+    def loss(self, runner) -> float:
+        """The training loss of the network as it stands (batch statistics, as in training)."""
+        model = unwrap(runner.model)
+        model.train()
+        with preserved_rng(), frozen_buffers(model):
+            torch.manual_seed(0)
+            data = model.data_preprocessor(_copied(self.batch), True)
+            losses = model(**data, mode='loss') if isinstance(data, dict) else model(*data, mode='loss')
+            return float(model.parse_losses(losses)[0])
+
+
+@torch.no_grad()
+def validate(runner) -> dict[str, float]:
+    """Metrics of the weights as they stand on the whole validation set; no hook runs, nothing is saved."""
+    if runner._val_loop is None:
+        return {}
+    loop = runner.val_loop
+    runner.model.eval()
+    with preserved_rng(), autocast(enabled=getattr(loop, 'fp16', False)):
+        for batch in loop.dataloader:
+            loop.evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
+        metrics = loop.evaluator.evaluate(len(loop.dataloader.dataset))
+    runner.model.train()
+    return {key: float(value) for key, value in metrics.items()}
+
+
+def _copied(batch):
+    """A batch whose samples may be changed in place (losses of some detectors do)."""
+    import copy
+    return copy.deepcopy(batch)

@@ -1,0 +1,70 @@
+"""PruneRunner: an existing config gains a pruning recipe and keeps its own training script."""
+from __future__ import annotations
+
+import copy
+import os
+
+from mmengine.config import Config, ConfigDict
+from mmengine.dist import is_main_process
+
+from mmrobustprune.registry import RUNNERS
+from mmrobustprune.surgery import Structure
+
+from .base import RebuildRunner
+from .loops import make_resumable
+from .recipes import build_recipe
+from .rng import restore_rng, rng_state_of_all_ranks
+
+WRAPPERS = dict(OptimWrapper='mmrobustprune.SAMOptimWrapper', AmpOptimWrapper='mmrobustprune.AmpSAMOptimWrapper')
+
+
+@RUNNERS.register_module()
+class PruneRunner(RebuildRunner):
+    """Trains as the config says, under the recipe in `robust_prune`; a killed run resumes to the same weights."""
+
+    @classmethod
+    def adapt(cls, cfg: Config, structure: Structure | None) -> Config:
+        recipe = cfg.get('robust_prune')
+        if recipe is None:
+            raise ValueError(
+                "runner_type='mmrobustprune.PruneRunner' needs robust_prune=dict(recipe='adasap', target=0.5); add it, or inherit "
+                'configs/recipes/adasap.py.')
+        build_recipe(recipe)  # a wrong field is said before anything is built
+        if cfg.get('optim_wrapper') is None or cfg.get('train_cfg') is None:
+            return cfg  # a config for testing only
+        cfg = make_resumable(cfg)
+        cfg.optim_wrapper = sharpness_wrapper(cfg.optim_wrapper)
+        hook = dict(recipe, type='mmrobustprune.PrunePhaseHook')
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
+        return cfg
+
+    def resume(self, filename: str, *args, **kwargs) -> None:
+        super().resume(filename, *args, **kwargs)
+        restore_rng(self)
+
+    def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:
+        """As mmengine's, with every rank's generators, and whole on disk or not at all."""
+        self._rng = rng_state_of_all_ranks()
+        super().save_checkpoint(out_dir, f'{filename}.part', *args, **kwargs)
+        part = os.path.join(out_dir, f'{filename}.part')
+        if is_main_process() and os.path.exists(part):
+            os.replace(part, part.removesuffix('.part'))
+
+
+def sharpness_wrapper(config: dict) -> ConfigDict:
+    """An optim_wrapper config of ours with the optimizer, AMP, clipping and accumulation settings of `config`.
+
+    Raises:
+        ValueError: a wrapper that records no forward call to repeat.
+    """
+    config = ConfigDict(copy.deepcopy(dict(config)))
+    name = str(config.get('type', 'OptimWrapper')).rsplit('.', 1)[-1]
+    if str(config.get('type', '')).startswith('mmrobustprune.'):
+        return config
+    if name not in WRAPPERS:
+        raise ValueError(
+            f"optim_wrapper of type '{config.type}' cannot make two passes; PruneRunner takes OptimWrapper, AmpOptimWrapper or a "
+            'wrapper of mmrobustprune.')
+    config.type = WRAPPERS[name]
+    config.setdefault('rule', None)
+    return config
