@@ -1,0 +1,148 @@
+"""Soft pruning: units that are exactly zero, and stay zero while training goes on."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ..surgery.groups import Group, find_layer, full, kind_of, produces, tensors, width
+from ..surgery.structure import Structure, dense_shape
+
+
+class MaskSet:
+    """The units of a model that are still alive.
+
+    ``alive[group]`` is a bool tensor (units,). A removed unit has zeros in every tensor slice its
+    group names, producers and consumers alike, so that removing the slices changes nothing. Zero
+    weight, zero gradient and zero momentum stay zero under any optimizer with elementwise state:
+    call ``attach`` to keep the gradients at zero.
+    """
+
+    def __init__(self, model: nn.Module, groups: Iterable[Group]):
+        self.model = model
+        self.groups = tuple(groups)
+        self.alive = full(self.groups)
+        self._handles: list = []
+        self._sides = {}   # (layer, side) -> width
+        for group in self.groups:
+            for part in group.slices:
+                self._sides[part.layer, part.side] = width(model, part.layer, part.side)
+        self._refresh()
+
+    def remove(self, alive: dict[str, Tensor],
+               optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Kill every unit that ``alive`` (group -> bool (units,)) no longer holds.
+
+        Weights, gradients and, with an optimizer, every state tensor of a parameter's shape become
+        zero there. ValueError for an unknown group, a wrong length, a unit called back to life, or
+        a group left empty.
+        """
+        fresh = dict(self.alive)
+        for name, mask in alive.items():
+            if name not in fresh or mask.shape != fresh[name].shape:
+                raise ValueError(f"the masks name group '{name}' with {tuple(mask.shape)} units, "
+                                 'which this mask set does not have; use its own groups.')
+            mask = mask.detach().to('cpu', torch.bool)
+            if (mask & ~fresh[name]).any():
+                raise ValueError(f"a removed unit of '{name}' was called back to life; "
+                                 'masks can only grow.')
+            if not mask.any():
+                raise ValueError(f"no unit of '{name}' would be left; keep at least one.")
+            fresh[name] = mask.clone()
+        self.alive = fresh
+        self._refresh()
+        self._zero(self.model, optimizer)
+
+    def mask_model(self, other: nn.Module) -> None:
+        """Zero the same entries in another copy of the model (an EMA, for instance)."""
+        self._zero(other, None)
+
+    def attach(self) -> None:
+        """Keep the gradients of removed entries at zero from now on (inf does not become nan)."""
+        if self._handles:
+            return
+        for name, parameter in self.model.named_parameters(remove_duplicate=False):
+            if name in self._owners and parameter.requires_grad:
+                self._handles.append(parameter.register_hook(self._gate(name)))
+
+    def detach(self) -> None:
+        """Stop touching gradients."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def kept(self, layer: str, side: str = 'out') -> Tensor:
+        """Which channels (width,) of a layer's side are alive, as a bool tensor."""
+        if (layer, side) in self._sides:
+            return ~self._dead[layer, side]
+        return torch.ones(width(self.model, layer, side), dtype=torch.bool)
+
+    def filters(self) -> dict[str, Tensor]:
+        """Alive output channels (out,) of every convolution and linear layer in the groups."""
+        return {layer: self.kept(layer) for layer, side in self._sides
+                if side == 'out' and produces(find_layer(self.model, layer))}
+
+    def structure(self, method: str, **achieved: float) -> Structure:
+        """The record that removes exactly the masked units; ``achieved`` adds removed fractions."""
+        layers: dict[str, dict] = {}
+        for (name, side), dead in self._dead.items():
+            if dead.any():
+                layer = find_layer(self.model, name)
+                record = layers.setdefault(
+                    name, dict(kind=kind_of(layer).name, shape=dense_shape(layer)))
+                record[side] = torch.nonzero(~dead).flatten().tolist()
+        return Structure(layers, method, dict(channels=self.removed(), **achieved))
+
+    def removed(self) -> float:
+        """Fraction of units removed."""
+        units = sum(mask.numel() for mask in self.alive.values())
+        return 1 - sum(int(mask.sum()) for mask in self.alive.values()) / max(units, 1)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return {name: mask.clone() for name, mask in self.alive.items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Take up the masks of a saved run and zero what they removed."""
+        if set(state) != set(self.alive):
+            odd = sorted(set(state) ^ set(self.alive))[0]
+            raise ValueError(f"the saved masks are of another model (group '{odd}' is in only one "
+                             'of them); resume with the model they were saved with.')
+        self.alive = full(self.groups)
+        self.remove(state)
+
+    def _refresh(self) -> None:
+        """Dead channels per side and, per tensor, a dead mask that broadcasts over its shape."""
+        self._dead = {key: torch.zeros(size, dtype=torch.bool) for key, size in self._sides.items()}
+        for group in self.groups:
+            for part in group.slices:
+                self._dead[part.layer, part.side][part.channels(~self.alive[group.name])] = True
+        self._owners: dict[str, list] = {}   # tensor name -> [(layer, side, dim)]
+        for layer, side in self._sides:
+            for name, _, dim in tensors(self.model, layer, side):
+                self._owners.setdefault(name, []).append((layer, side, dim))
+        self._masks: dict[str, Tensor] = {}
+
+    def _mask(self, name: str, like: Tensor) -> Tensor:
+        mask = self._masks.get(name)
+        if mask is None or mask.device != like.device:
+            mask = torch.zeros((1,) * like.dim(), dtype=torch.bool)
+            for layer, side, dim in self._owners[name]:
+                shape = [1] * like.dim()
+                shape[dim] = -1
+                mask = mask | self._dead[layer, side].view(shape)
+            mask = self._masks[name] = mask.to(like.device)
+        return mask
+
+    def _gate(self, name: str):
+        return lambda grad: grad.masked_fill(self._mask(name, grad), 0)
+
+    @torch.no_grad()
+    def _zero(self, model: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
+        for name, parameter in model.named_parameters(remove_duplicate=False):
+            if name not in self._owners:
+                continue
+            states = [] if optimizer is None else optimizer.state.get(parameter, {}).values()
+            for tensor in (parameter, parameter.grad, *states):
+                if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
+                    tensor.masked_fill_(self._mask(name, tensor), 0)
