@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -29,7 +30,7 @@ class RebuildRunner(Runner):
         checkpoint = starting_checkpoint(cfg)
         structure = None
         if checkpoint is not None:
-            meta = load_meta(checkpoint)
+            meta = read_checkpoint(checkpoint).get('meta', {})
             structure = structure_of(meta)
             if cfg.get('resume') and (cfg.get('randomness') or {}).get('seed') is None and meta.get('seed') is not None:
                 cfg.randomness = dict(cfg.get('randomness') or {}, seed=meta['seed'])
@@ -69,18 +70,24 @@ def starting_checkpoint(cfg: Config) -> str | None:
     return None
 
 
-def load_meta(path: str) -> dict:
-    """The `meta` of a checkpoint.
+def read_checkpoint(path: str) -> dict:
+    """A checkpoint's content on the CPU; nothing in the file is run.
 
     Raises:
         FileNotFoundError: the file is not there.
-        ValueError: it is cut short, or no checkpoint.
+        ValueError: it is cut short, no checkpoint, or holds more than weights and plain records.
     """
     if '://' not in path and not os.path.exists(path):
-        raise FileNotFoundError(f"checkpoint '{path}' is not there; check load_from (or the path given to the tool).")
-    checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
-    meta = checkpoint.get('meta', {}) if isinstance(checkpoint, dict) else {}
-    return meta if isinstance(meta, dict) else {}
+        raise FileNotFoundError(f"checkpoint '{path}' is not there; check load_from, or the path given to the tool.")
+    try:
+        checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"checkpoint '{path}' cannot be read ({reason}); it is cut short or no checkpoint: give another one.") from error
+    if not isinstance(checkpoint, dict):
+        raise ValueError(f"'{path}' holds a {type(checkpoint).__name__}, not a checkpoint; give a file that mmengine wrote.")
+    return checkpoint
 
 
 def structure_of(meta: dict) -> Structure | None:

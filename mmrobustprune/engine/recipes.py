@@ -7,6 +7,7 @@ from typing import Any
 
 from mmrobustprune.masks import BUDGETS
 from mmrobustprune.scores import build_score
+from mmrobustprune.sharpness import build_rule
 
 
 def _magnitude() -> dict:
@@ -72,6 +73,9 @@ class Recipe:
         if not 0 < self.min_keep <= 1:
             raise ValueError(f'robust_prune.min_keep={self.min_keep} is not in (0, 1]; 0.1 keeps a tenth of each group.')
         build_score(self.score)
+        for rule in (self.rule, self.finetune_rule):
+            if rule is not None:
+                build_rule(rule)
 
 
 def _adasap() -> dict:

@@ -1,0 +1,166 @@
+"""A trained or pruned network for others: a stock config, plain weights, and ONNX."""
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from mmengine.runner import load_checkpoint
+from torch import Tensor, nn
+
+from mmrobustprune.models.pruned import is_pruned_config, pruned_model_config, without_pretrained
+from mmrobustprune.surgery import save_structure
+
+from . import artifacts
+from .base import META, plain_config, read_checkpoint, structure_of
+from .probe import example_of_shape, tensor_forward
+
+DECODING = dict(
+    classifier='one tensor (N, classes): logits; softmax gives probabilities.',
+    detector="the head's raw outputs, level by level, as `model(inputs, mode='tensor')` gives them; anchors or points, box coding "
+             'and non-maximum suppression are those of the head named in `head`.')
+
+
+def load_model(config: Config, checkpoint: str) -> tuple[nn.Module, dict, Config]:
+    """The network of a config with the weights of a checkpoint, pruned where the checkpoint is.
+
+    Returns:
+        The model in eval mode, the checkpoint's meta, the config that builds exactly this model.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: its weights are not this network's.
+    """
+    config = plain_config(config)
+    meta = read_checkpoint(checkpoint).get('meta', {})
+    structure = structure_of(meta)
+    init_default_scope(config.get('default_scope') or 'mmengine')
+    if structure is not None and not is_pruned_config(config.model):
+        config.model = pruned_model_config(config.model, structure)
+    elif not is_pruned_config(config.model):
+        config.model = without_pretrained(config.model)
+    if config.get('data_preprocessor') is not None and config.model.get('data_preprocessor') is None:
+        config.model.data_preprocessor = config.data_preprocessor
+    model = MODELS.build(config.model)
+    try:
+        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1:2] or [str(error)]
+        raise ValueError(
+            f"the weights in '{checkpoint}' are not those of the config's model ({first[0].strip()}); give the config it was "
+            'trained with.') from None
+    return model.eval(), meta, config
+
+
+def test_size(config: Config) -> tuple[int, int]:
+    """Input height and width in pixels that the test pipeline ends in.
+
+    Raises:
+        ValueError: the pipeline names none.
+    """
+    data = config.get('test_dataloader') or {}
+    dataset = data.get('dataset', {})
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    for step in reversed(dataset.get('pipeline', [])):
+        size = step.get('crop_size') or step.get('scale') or step.get('size')
+        if isinstance(size, int):
+            return size, size
+        if isinstance(size, (list, tuple)) and len(size) == 2:
+            width, height = size  # mmcv writes (width, height)
+            return int(height), int(width)
+    raise ValueError('the test pipeline names no input size; give it as --shape HEIGHT WIDTH.')
+
+
+def export_checkpoint(config: Config, checkpoint: str, out: Path) -> nn.Module:
+    """Write model.py and model.pth for stock tools (and structure.json where the network is pruned); give the model back."""
+    model, meta, config = load_model(config, checkpoint)
+    structure = structure_of(meta)
+    out.mkdir(parents=True, exist_ok=True)
+    keep = artifacts.plain_types({key: meta[key] for key in ('dataset_meta', 'seed', 'epoch', 'iter') if key in meta})
+    plain = Config({key: value for key, value in config.to_dict().items() if key not in artifacts.OURS})
+    plain.update(load_from=None, resume=False)
+    text = plain.pretty_text
+    keep['cfg'] = text
+    if structure is not None:
+        keep[META] = dict(structure=structure.to_dict())
+        save_structure(out / 'structure.json', structure)
+    artifacts.write_whole(out / 'model.py', text.encode())
+    part = out / 'model.pth.part'
+    torch.save(dict(meta=keep, state_dict=model.state_dict()), part)
+    part.replace(out / 'model.pth')
+    return model
+
+
+class RawOutputs(nn.Module):
+    """A model whose outputs are a flat tuple of tensors, for tracing."""
+
+    def __init__(self, model: nn.Module, samples: list):
+        super().__init__()
+        self.model, self.samples = model, samples
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(flatten(tensor_forward(self.model, dict(inputs=inputs, data_samples=self.samples))))
+
+
+def flatten(outputs: Any) -> list[Tensor]:
+    """Nested tensors in reading order."""
+    if isinstance(outputs, Tensor):
+        return [outputs]
+    items = outputs.values() if isinstance(outputs, dict) else outputs if isinstance(outputs, (list, tuple)) else ()
+    return [tensor for item in items for tensor in flatten(item)]
+
+
+def export_onnx(model: nn.Module, size: tuple[int, int], path: Path, meta: dict | None = None) -> float:
+    """Write ONNX at a fixed input size (pixels) and check it against onnxruntime.
+
+    Returns:
+        The greatest difference of an output, relative to that output's greatest value.
+
+    Raises:
+        ValueError: the network cannot be exported, or the file computes something else (over 1e-4).
+    """
+    import onnx
+    import onnxruntime
+    example = example_of_shape(model, *size)
+    wrapped = RawOutputs(model, example['data_samples']).eval()
+    inputs = example['inputs']
+    with torch.no_grad():
+        expected = wrapped(inputs)
+    kind = 'classifier' if len(expected) == 1 and expected[0].ndim == 2 else 'detector'
+    names = ['logits'] if kind == 'classifier' else [f'output_{i}' for i in range(len(expected))]
+    try:
+        torch.onnx.export(wrapped, (inputs,), str(path), input_names=['inputs'], output_names=names, dynamo=False,
+                          opset_version=17)
+    except Exception as error:  # whatever the exporter meets, the user needs one sentence
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        path.unlink(missing_ok=True)
+        raise ValueError(
+            f'{type(model).__name__} cannot be written as ONNX ({reason}); two-stage detectors select boxes inside the network, which '
+            'mmdeploy exports.') from error
+    file = onnx.load(str(path))
+    onnx.helper.set_model_props(file, {key: json.dumps(value) for key, value in dict(
+        kind=kind, outputs=names, decoding=DECODING[kind], head=type(getattr(model, 'bbox_head', None) or
+                                                                     getattr(model, 'head', model)).__name__,
+        input=dict(size=size, layout='NCHW', **_normalisation(model)),
+        dataset=artifacts.plain_types((meta or {}).get('dataset_meta', {}))).items()})
+    onnx.save(file, str(path))
+    session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
+    given = session.run(None, {'inputs': inputs.numpy()})
+    error = max(float(np.abs(g - e.numpy()).max() / max(1.0, float(e.abs().max()))) for g, e in zip(given, expected, strict=True))
+    if not error <= 1e-4:
+        path.unlink()
+        raise ValueError(f'the ONNX file of {type(model).__name__} differs from the network by {error:.1e} (allowed 1e-4).')
+    return error
+
+
+def _normalisation(model: nn.Module) -> dict:
+    pre = model.data_preprocessor
+    mean, std = getattr(pre, 'mean', None), getattr(pre, 'std', None)
+    channels = 'RGB' if getattr(pre, '_channel_conversion', False) or getattr(pre, 'to_rgb', False) else 'BGR'
+    return dict(channels=channels, mean=None if mean is None else mean.flatten().tolist(),
+                std=None if std is None else std.flatten().tolist())

@@ -1,0 +1,76 @@
+"""The Runner on a small classifier: phases, the cut, what it leaves on disk, and kills at any point."""
+import json
+
+import pytest
+import torch
+from mmengine.registry import RUNNERS
+
+from mmrobustprune.models import PrunedModel
+from mmrobustprune.surgery import load_structure
+from tests.support.process import run_apart, train
+from tests.support.tiny import classifier, pruned
+
+
+def final(folder):
+    return torch.load(folder / 'pruned.pth', weights_only=True)
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    """One uninterrupted run: 24 iterations, warm-up 6, rounds before 8, 10 and 12."""
+    folder = tmp_path_factory.mktemp('finished')
+    runner = RUNNERS.build(pruned(classifier(folder)))
+    runner.train()
+    return folder, runner
+
+
+def test_half_of_the_parameters_are_gone(finished):
+    folder, runner = finished
+    kept = sum(p.numel() for p in runner.model.parameters())
+    dense = sum(p.numel() for p in RUNNERS.build(classifier(folder / 'dense')).model.parameters())
+    assert 0.5 <= 1 - kept / dense <= 0.51
+
+
+def test_rounds_are_measured_on_both_sides(finished):
+    rounds = json.loads((finished[0] / 'rounds.json').read_text())
+    assert [r['iteration'] for r in rounds] == [8, 10, 12]
+    assert all(r['loss_before'] > 0 and r['loss_after'] > 0 for r in rounds)
+    assert ['metric_before' in r for r in rounds] == [True, False, True]
+    removed = [r['removed']['channels'] for r in rounds]
+    assert removed == sorted(removed) and removed[0] > 0
+
+
+def test_pruned_files_give_the_runners_network(finished):
+    folder, runner = finished
+    inputs = torch.randn(2, 3, 16, 16)
+    checkpoint = final(folder)
+    model = PrunedModel(runner.user_cfg.model, str(folder / 'structure.json'),
+                        data_preprocessor=runner.user_cfg.data_preprocessor)
+    model.load_state_dict(checkpoint['state_dict'])
+    runner.model.eval()
+    with torch.no_grad():
+        assert torch.equal(model.eval()(inputs, mode='tensor'), runner.model(inputs, mode='tensor'))
+    assert load_structure(folder / 'structure.json').to_dict() == checkpoint['meta']['mmrobustprune']['structure']
+
+
+def test_the_config_in_the_checkpoint_is_a_stock_one(finished):
+    from mmengine.config import Config
+    config = Config.fromstring(final(finished[0])['meta']['cfg'], '.py')
+    assert config.model.type == 'mmrobustprune.PrunedModel'
+    assert not {'runner_type', 'robust_prune'} & set(config)
+    assert config.train_cfg.by_epoch is True and 'type' not in config.optim_wrapper
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('workers', [0, 2])
+@pytest.mark.parametrize('kill_at, interval', [(4, 2), (11, 1), (12, 4), (21, 5)], ids=['warmup', 'prune', 'cut', 'finetune-mid-epoch'])
+def test_a_killed_run_ends_with_the_same_weights(finished, tmp_path, kill_at, interval, workers):
+    hooks = dict(checkpoint=dict(type='CheckpointHook', interval=interval, by_epoch=False))
+    config = pruned(classifier(tmp_path, workers=workers, default_hooks=hooks))
+    assert run_apart(train, config, kill_at) == -9
+    assert not (tmp_path / 'pruned.pth').exists()
+    assert run_apart(train, config, None, True) == 0
+    expected, found = final(finished[0])['state_dict'], final(tmp_path)['state_dict']
+    assert expected.keys() == found.keys()
+    for key in expected:
+        assert torch.equal(expected[key], found[key]), key

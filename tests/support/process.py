@@ -1,0 +1,54 @@
+"""Running a function in a process of its own, that may be killed; the imports are paid once."""
+import multiprocessing
+import os
+import signal
+
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
+
+_context = None
+
+
+def run_apart(function, *args, timeout=300):
+    """The exit code of `function(*args)` in a fresh process (-9 when it was killed)."""
+    global _context
+    if _context is None:
+        _context = multiprocessing.get_context('forkserver')
+        _context.set_forkserver_preload(['mmrobustprune.engine', 'mmrobustprune.models', 'tests.support.tiny'])
+    process = _context.Process(target=_quiet, args=(function, *args))
+    process.start()
+    process.join(timeout)
+    if process.is_alive():
+        process.kill()
+        process.join()
+        raise TimeoutError(f'{function.__name__} took over {timeout} s')
+    return process.exitcode
+
+
+def _quiet(function, *args):
+    import torch
+    torch.set_num_threads(1)
+    function(*args)
+
+
+@HOOKS.register_module(force=True)
+class KillAt(Hook):
+    """SIGKILL after the given number of iterations."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, iteration):
+        self.iteration = iteration
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.iteration:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def train(config, kill_at=None, resume=False):
+    """Train a config, to its end or until it is killed."""
+    from mmengine.registry import RUNNERS
+    if kill_at is not None:
+        config.custom_hooks = [*(config.get('custom_hooks') or []), dict(type='KillAt', iteration=kill_at)]
+    config.resume = resume
+    RUNNERS.build(config).train()
