@@ -1,0 +1,258 @@
+"""OptimWrappers that take the gradient at perturbed weights, by recording the forward call."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from mmengine.device import (
+    is_cuda_available, is_mlu_available, is_musa_available, is_npu_available)
+from mmengine.logging import print_log
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from mmrobustprune.registry import OPTIM_WRAPPERS
+from mmrobustprune.sharpness import Rule, build_rule
+from mmrobustprune.sharpness.guards import frozen_buffers, preserved_rng
+from mmrobustprune.sharpness.step import (
+    bare, every_parameter, perturbed, refuse_unsupported, swap_gradients, unsynchronised,
+    warn_if_far)
+
+from .recorded_call import Recording, check_loss, warn_if_stateful
+
+
+class SharpnessMixin:
+    """Two passes for an OptimWrapper: gradient at w, move to w + e, gradient there, back, update.
+
+    `optim_context` records the model's forward call, `update_params` repeats it at w + e with the
+    same random numbers. Weights come back bit by bit; buffers and logged losses are those at w.
+    With accumulation every micro-batch has its own e; gradients are clipped once, at the update.
+    Under DistributedDataParallel the first pass is not synchronised. The checkpoint holds what the
+    base wrapper's holds.
+
+    Args:
+        rule: dict(type='SAM' | 'ASAM' | 'AdaSAP' | 'AWP', ...); a rule; None trains plainly, in one
+            pass. Can be replaced between steps through the attribute `rule`.
+        interval: perturb at every interval-th update; the others are plain.
+        log_interval: log 'train/sharpness' = loss(w + e) - loss(w) and 'train/grad_norm_w', the L2
+            norm of the first gradient, every log_interval-th perturbed step.
+        **kwargs: of the base wrapper.
+
+    Raises:
+        ValueError: an unknown rule or field, several optimizers, a sharded or compiled model, or a
+            training step that two passes cannot repeat.
+    """
+
+    rule_type = 'SAM'
+
+    def __init__(
+            self, optimizer: Optimizer, *, rule: Mapping | Rule | None = MappingProxyType({}),
+            interval: int = 1, log_interval: int = 10, **kwargs: Any):
+        if not isinstance(optimizer, Optimizer):
+            raise ValueError(
+                f'{type(self).__name__} takes one torch optimizer, not {type(optimizer).__name__}; '
+                'several (OptimWrapperDict) cannot share two passes.')
+        for name, value in dict(interval=interval, log_interval=log_interval).items():
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f'{name}={value!r} is no whole number >= 1; 1 means every step.')
+        super().__init__(optimizer=optimizer, **kwargs)
+        self.rule = rule
+        self.interval, self.log_interval = interval, log_interval
+        self._recording: Recording | None = None
+        self._plain = False  # this step was begun with one pass
+        self._loss_checked = False
+        self._perturbed_steps = 0
+
+    @property
+    def rule(self) -> Rule | None:
+        return self._rule
+
+    @rule.setter
+    def rule(self, rule: Mapping | Rule | None) -> None:
+        self._rule = build_rule(rule, default=self.rule_type)
+
+    def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:
+        if self.rule is not None:
+            refuse_model(model)
+            warn_if_stateful(model)
+        super().initialize_count_status(model, init_counts, max_counts)
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """As the base's, and the forward call of `model` inside is recorded."""
+        self._recording = None
+        update = self._inner_count // self._accumulative_counts
+        self._plain = self.rule is None or update % self.interval != 0
+        if self._plain:
+            with super().optim_context(model):
+                yield
+            return
+        refuse_model(model)
+        recording = Recording(model, keep_output=not self._loss_checked)
+        with unsynchronised(model), recording.listen(), super().optim_context(model):
+            self._recording = recording
+            yield
+
+    def update_params(
+            self, loss: Tensor, step_kwargs: dict | None = None,
+            zero_kwargs: dict | None = None) -> None:
+        """As the base's, with the gradient of a second pass at perturbed weights."""
+        recording, self._recording = self._recording, None
+        plain, self._plain = self._plain, False
+        if recording is not None:
+            self._two_backwards(recording, loss)
+            if self.should_update():
+                self.step(**(step_kwargs or {}))
+                self.zero_grad(**(zero_kwargs or {}))
+        elif plain or self.rule is None:
+            super().update_params(loss, step_kwargs, zero_kwargs)
+        else:
+            raise ValueError(
+                'update_params got a loss whose forward call was not recorded; compute it inside '
+                '`with optim_wrapper.optim_context(model):`, once per update_params.')
+
+    def step(self, **kwargs: Any) -> None:
+        if self._recording is not None:
+            raise ValueError(
+                'step was called although the second pass is still due; call update_params(loss) '
+                'instead of backward and step, or train with rule=None.')
+        super().step(**kwargs)
+
+    def _two_backwards(self, recording: Recording, loss: Tensor) -> None:
+        call, model, rule = recording.only_call(), bare(recording.model), self.rule
+        if recording.keep_output:
+            check_loss(call, loss)
+            self._loss_checked = True
+        log = self._perturbed_steps % self.log_interval == 0
+        self._perturbed_steps += 1
+        params = every_parameter(model, self.optimizer)
+        accumulated = swap_gradients(params)
+        self.backward(self.scale_loss(loss))
+        self._inner_count -= 1  # one step, whatever the number of passes
+        if log:
+            self._log('grad_norm_w', self._gradient_norm(params))
+        with perturbed(model, self.optimizer, rule):
+            swap_gradients(params, accumulated)
+            with frozen_buffers(model), preserved_rng(call.start):
+                with super().optim_context(recording.model):
+                    output = call.replay()
+                second = call.loss(output)
+                self.backward(self.scale_loss(second))
+        if log:
+            self._log('sharpness', second.detach() - loss.detach())
+        warn_if_far(rule, loss, second)
+
+    def _gradient_norm(self, params: list[nn.Parameter]) -> Tensor:
+        """L2 norm of the loss's gradient, without the factors of accumulation and loss scaling."""
+        norm = torch.nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
+        return norm / self.scale_loss(torch.ones(())).item() / self._loss_scale()
+
+    def _loss_scale(self) -> float:
+        return 1.0
+
+    def _log(self, name: str, value: Tensor) -> None:
+        self.message_hub.update_scalar(f'train/{name}', float(value))
+
+
+def refuse_model(model: nn.Module) -> None:
+    """Raise ValueError for a model whose training step two passes cannot repeat."""
+    refuse_unsupported(model)
+    names = {cls.__name__ for cls in type(model).__mro__}
+    if 'MMSeparateDistributedDataParallel' in names:
+        raise ValueError(
+            'two passes do not work under MMSeparateDistributedDataParallel and OptimWrapperDict; '
+            'train with one optimizer and MMDistributedDataParallel, or with rule=None.')
+    compiled = vars(model).get('train_step')
+    if torch.compiler.is_compiling() or hasattr(compiled, '_torchdynamo_orig_callable'):
+        raise ValueError(
+            'two passes do not work with a compiled train_step; leave `compile` out of the config, '
+            'or train with rule=None.')
+
+
+class AnyDeviceAmp(AmpOptimWrapper):
+    """AmpOptimWrapper that can also be built without a GPU: bfloat16 and no loss scaling there.
+
+    Raises:
+        ValueError: use_fsdp=True.
+    """
+
+    def __init__(
+            self, loss_scale: str | float | dict = 'dynamic',
+            dtype: str | torch.dtype | None = None, use_fsdp: bool = False, **kwargs: Any):
+        if use_fsdp:
+            raise ValueError(
+                'two passes do not work under FSDP (use_fsdp=True); train with '
+                'DistributedDataParallel, or with rule=None.')
+        if (is_cuda_available() or is_npu_available() or is_mlu_available()
+                or is_musa_available()):
+            super().__init__(loss_scale=loss_scale, dtype=dtype, **kwargs)
+            return
+        OptimWrapper.__init__(self, **kwargs)
+        self._scale_update_param = None
+        self.loss_scaler = torch.amp.GradScaler('cpu', enabled=False)
+        self.cast_dtype = torch.bfloat16
+        print_log('no GPU: autocast to bfloat16 on the CPU, without loss scaling.', 'current')
+
+    def state_dict(self) -> dict:
+        state = super().state_dict()
+        if not self.loss_scaler.is_enabled():
+            state.pop('loss_scaler')  # an empty one could not be loaded on a GPU
+        return state
+
+
+@OPTIM_WRAPPERS.register_module()
+class SAMOptimWrapper(SharpnessMixin, OptimWrapper):
+    """OptimWrapper in two passes: `SharpnessMixin`, by default with `SAM`."""
+
+
+@OPTIM_WRAPPERS.register_module()
+class ASAMOptimWrapper(SAMOptimWrapper):
+    """`SAMOptimWrapper` whose rule is `ASAM` unless it names its type."""
+
+    rule_type = 'ASAM'
+
+
+@OPTIM_WRAPPERS.register_module()
+class AdaSAPOptimWrapper(SAMOptimWrapper):
+    """`SAMOptimWrapper` whose rule is `AdaSAP` unless it names its type."""
+
+    rule_type = 'AdaSAP'
+
+
+@OPTIM_WRAPPERS.register_module()
+class AWPOptimWrapper(SAMOptimWrapper):
+    """`SAMOptimWrapper` whose rule is `AWP` unless it names its type."""
+
+    rule_type = 'AWP'
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpSAMOptimWrapper(SharpnessMixin, AnyDeviceAmp):
+    """Mixed-precision `SAMOptimWrapper`; on a CPU it autocasts to bfloat16."""
+
+    def _loss_scale(self) -> float:
+        return self.loss_scaler.get_scale()
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpASAMOptimWrapper(AmpSAMOptimWrapper):
+    """`AmpSAMOptimWrapper` whose rule is `ASAM` unless it names its type."""
+
+    rule_type = 'ASAM'
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpAdaSAPOptimWrapper(AmpSAMOptimWrapper):
+    """`AmpSAMOptimWrapper` whose rule is `AdaSAP` unless it names its type."""
+
+    rule_type = 'AdaSAP'
+
+
+@OPTIM_WRAPPERS.register_module()
+class AmpAWPOptimWrapper(AmpSAMOptimWrapper):
+    """`AmpSAMOptimWrapper` whose rule is `AWP` unless it names its type."""
+
+    rule_type = 'AWP'

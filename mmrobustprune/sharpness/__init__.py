@@ -1,0 +1,7 @@
+"""Sharpness-aware training in plain PyTorch: rules, and a step in two passes."""
+from .adasap import AdaSAP
+from .build import build_rule
+from .rules import ASAM, AWP, SAM, Rule
+from .step import two_pass_step
+
+__all__ = ['ASAM', 'AWP', 'AdaSAP', 'Rule', 'SAM', 'build_rule', 'two_pass_step']
