@@ -1,0 +1,78 @@
+"""Loading mmengine's checkpoints under `weights_only=True`, and one sentence for a file that is refused or cut short.
+
+A checkpoint of mmengine holds its log history: HistoryBuffer objects with NumPy arrays, and four of HistoryBuffer's
+methods, which pickle writes as `getattr(HistoryBuffer, 'mean')`. The classes are allowed by name. `getattr` itself never
+is (with it a crafted file reaches `torch._utils._rebuild_parameter.__globals__` and runs code): under its name stands
+`history_method`, which knows those four methods and nothing else.
+"""
+from __future__ import annotations
+
+import functools
+import os
+import pickle
+import re
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.logging import HistoryBuffer
+from mmengine.runner.checkpoint import CheckpointLoader
+
+METHODS = ('max', 'min', 'mean', 'current')
+
+
+def history_method(owner: Any, name: str) -> Any:
+    """The stand-in for `getattr` in a checkpoint.
+
+    Raises:
+        pickle.UnpicklingError: anything but one of the four methods of HistoryBuffer.
+    """
+    if owner is not HistoryBuffer or name not in METHODS:
+        raise pickle.UnpicklingError(f'it asks for attribute {name!r} of {owner!r}')
+    return vars(HistoryBuffer)[name]
+
+
+def allow_history() -> None:
+    """Let `torch.load(weights_only=True)` read what mmengine writes."""
+    arrays = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
+    dtypes = {type(np.dtype(code)) for code in np.typecodes['All'] if code not in 'OV'}
+    torch.serialization.add_safe_globals([
+        HistoryBuffer, (history_method, 'builtins.getattr'), np.ndarray, np.dtype, *dtypes,
+        *((getattr(arrays, name), f'numpy.{module}.multiarray.{name}')  # files of NumPy 1 and 2 name them differently
+          for name in ('_reconstruct', 'scalar') for module in ('core', '_core'))])
+
+
+def name_unreadable_files() -> None:
+    """Make mmengine's loader say in one sentence why a file is not loaded."""
+    load = CheckpointLoader.load_checkpoint.__func__
+
+    @functools.wraps(load)
+    def load_checkpoint(cls, filename, map_location=None, logger='current'):
+        try:
+            return load(cls, filename, map_location, logger)
+        except (OSError, ImportError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if not isinstance(error, pickle.UnpicklingError) and not os.path.isfile(filename):
+                raise
+            raise ValueError(_sentence(filename, error)) from None
+
+    CheckpointLoader.load_checkpoint = classmethod(load_checkpoint)
+
+
+def _sentence(filename: str, error: Exception) -> str:
+    text = str(error)
+    reason = re.search(r'WeightsUnpickler error: (.*)', text)
+    if reason is None and isinstance(error, pickle.UnpicklingError):
+        reason = re.search(r'(.*)', text)
+    wanted = re.search(r'GLOBAL (\S+)', text)
+    if wanted:
+        what = f'it asks for {wanted[1]}'
+    elif reason and 'it asks for' in reason[1]:
+        what = reason[1].strip()
+    else:
+        first = (reason[1] if reason else text).strip().splitlines() or ['']
+        return (f"'{filename}' cannot be read as a checkpoint ({first[0].rstrip('.') or type(error).__name__}): it is cut short, "
+                'damaged or of another kind; copy it again or give an earlier one.')
+    return (f"'{filename}' was not loaded because {what}, which a checkpoint does not need and a crafted one uses to run code; "
+            'if you trust its source, re-save its state_dict with torch.save and load that.')

@@ -1,0 +1,75 @@
+"""Checkpoints that are there whole or not at all, whenever the process is killed."""
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.fileio import LocalBackend
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import checkpoint, runner
+
+
+def write_whole(path: str | os.PathLike, data: bytes) -> None:
+    """Write a file under another name and move it into place."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save_whole() -> None:
+    """Let mmengine's local backend write checkpoints (and anything else) in one piece."""
+    LocalBackend.put = lambda self, obj, filepath: write_whole(filepath, obj)
+
+
+class _Later:
+    """A file backend that keeps removals for later."""
+
+    def __init__(self, backend: Any):
+        self.backend, self.removals = backend, []
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ('remove', 'rmtree'):
+            return lambda path: self.removals.append((name, path))
+        return getattr(self.backend, name)
+
+
+def remove_after_saving() -> None:
+    """Let CheckpointHook delete the oldest checkpoint once the new one is written, not before."""
+    save = CheckpointHook._save_checkpoint_with_step
+
+    @functools.wraps(save)
+    def _save_checkpoint_with_step(self, runner, step, meta):
+        backend, later = self.file_backend, _Later(self.file_backend)
+        self.file_backend = later
+        try:
+            save(self, runner, step, meta)
+        finally:
+            self.file_backend = backend
+        for name, path in later.removals:
+            getattr(backend, name)(path)
+
+    CheckpointHook._save_checkpoint_with_step = _save_checkpoint_with_step
+
+
+def find_latest_that_exists() -> None:
+    """Let `resume` find the newest checkpoint where the note `last_checkpoint` is empty or names a file that is gone."""
+    find = checkpoint.find_latest_checkpoint
+
+    @functools.wraps(find)
+    def find_latest_checkpoint(path: str) -> str | None:
+        noted = find(path)
+        if noted is None or os.path.exists(noted) or '://' in noted:
+            return noted
+        files = [*Path(path).glob('epoch_*.pth'), *Path(path).glob('iter_*.pth')]
+        return str(max(files, key=os.path.getmtime)) if files else None
+
+    from mmengine import runner as package
+    for module in (checkpoint, runner, package):
+        module.find_latest_checkpoint = find_latest_checkpoint

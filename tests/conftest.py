@@ -1,0 +1,97 @@
+"""Threads, shared data, and a time budget for the slow tests.
+
+Slow tests run while `--slow-budget` seconds (environment: MMRP_SLOW_BUDGET, default 240) last, those unrun for longest
+first; the rest are skipped and named at the end, and come first the next time. When tests are chosen on the command line
+(a path, -k, -m), all that are chosen run. The times are kept in MMRP_HOME (default ~/.cache/mmrobustprune).
+"""
+import json
+import os
+import time
+from pathlib import Path
+
+for _name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
+    os.environ.setdefault(_name, '1')  # before torch: two cores and worker processes
+
+import pytest  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT.parent / 'shared' / 'data'
+_cache = os.environ.get('XDG_CACHE_HOME', '~/.cache')
+RECORD = Path(os.environ.get('MMRP_HOME', f'{_cache}/mmrobustprune')).expanduser() / 'slow_tests.json'
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        '--slow-budget', type=float, default=float(os.environ.get('MMRP_SLOW_BUDGET', 240)),
+        help='seconds for the tests marked slow (default: MMRP_SLOW_BUDGET or 240)')
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(SlowTests(config), 'slow-tests')
+
+
+class SlowTests:
+    """Runs slow tests within a budget and remembers when each ran last."""
+
+    def __init__(self, config):
+        chosen = (config.args_source is pytest.Config.ArgsSource.ARGS
+                  or config.option.keyword or config.option.markexpr)
+        self.budget = float('inf') if chosen else config.option.slow_budget
+        self.record = _read(RECORD)
+        self.spent, self.left_out = 0.0, []
+
+    def pytest_collection_modifyitems(self, items):
+        slow = [item for item in items if item.get_closest_marker('slow')]
+        quick = [item for item in items if not item.get_closest_marker('slow')]
+        items[:] = quick + sorted(slow, key=lambda item: self.record.get(item.nodeid, 0))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item):
+        if not item.get_closest_marker('slow'):
+            return (yield)
+        start = time.monotonic()
+        done = yield
+        self.spent += time.monotonic() - start
+        if item.nodeid not in self.left_out:
+            self.record[item.nodeid] = time.time()
+            _write(RECORD, self.record)
+        return done
+
+    def pytest_runtest_setup(self, item):
+        if item.get_closest_marker('slow') and self.spent >= self.budget:
+            self.left_out.append(item.nodeid)
+            pytest.skip(f'the {self.budget:.0f} s for slow tests are used up')
+
+    def pytest_terminal_summary(self, terminalreporter):
+        if self.left_out:
+            terminalreporter.section('slow tests left out this time, first the next time')
+            for name in self.left_out:
+                terminalreporter.write_line(name)
+
+
+def _read(path):
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _write(path, record):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'{path.name}.{os.getpid()}')
+    part.write_text(json.dumps(record, indent=1))
+    part.replace(path)
+
+
+@pytest.fixture(scope='session')
+def shared_data() -> Path:
+    """The folder of real data beside the project; tests that need it are skipped where it is not."""
+    if not DATA.is_dir():
+        pytest.skip(f'{DATA} is not there')
+    return DATA
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    import torch
+    torch.set_num_threads(1)

@@ -1,0 +1,107 @@
+"""A training without mmdet or mmpretrain that takes a second: augmentation from three generators, dropout, momentum."""
+import os
+import random
+import signal
+from pathlib import Path
+
+import numpy as np
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from torch import nn
+from torch.utils.data import Dataset
+
+from mmrobustprune.engine.resume import ResumableRunner
+
+
+class NoisySamples(Dataset):
+    """Points on a line, with noise from Python, NumPy and torch at every visit."""
+
+    def __init__(self, length=22):
+        self.length = length
+
+    def __len__(self):
+        return self.length
+
+    def __getitem__(self, index):
+        noise = random.random() + np.random.rand() + torch.rand(()).item()
+        x = torch.full((4,), index / self.length) + 0.1 * noise
+        return dict(x=x, y=x.sum() > 2.1, index=index)
+
+    def get_data_info(self, index):
+        return dict(width=10 if index % 3 else 20, height=15)
+
+
+class ToyNet(BaseModel):
+    """Two layers with dropout: the main process draws random numbers too."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1))
+        self.seen = []
+
+    def forward(self, x, y, index, mode='tensor'):
+        out = self.net(x)[:, 0] + 0.01 * np.random.rand() * random.random()
+        if mode == 'loss':
+            self.seen.append(index.tolist())
+            return dict(loss=nn.functional.binary_cross_entropy_with_logits(out, y.float()))
+        return [dict(score=value) for value in out]
+
+
+class Mean(BaseMetric):
+    """A metric that draws random numbers itself: validation must not move the training's."""
+
+    def process(self, data_batch, data_samples):
+        self.results += [float(sample['score']) + np.random.rand() for sample in data_samples]
+
+    def compute_metrics(self, results):
+        torch.rand(3)
+        return dict(mean=float(np.mean(results)))
+
+
+class Kill(Hook):
+    """SIGKILL at the end of an iteration."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, iteration):
+        self.iteration = iteration
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter + 1 == self.iteration:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def build(work_dir, by_epoch=True, workers=0, kill_at=None, resume=False, sampler='DefaultSampler', seed=5,
+          checkpoint=None, accumulate=1, batch_sampler=None, hooks=(), length=22, runner=ResumableRunner, **more):
+    """A Runner over NoisySamples: 6 iterations an epoch, 3 epochs or 16 iterations."""
+    loader = dict(
+        dataset=NoisySamples(length), num_workers=workers, persistent_workers=workers > 0,
+        sampler=dict(type=sampler, shuffle=True), collate_fn=dict(type='default_collate'))
+    loader.update(dict(batch_sampler=batch_sampler) if batch_sampler else dict(batch_size=4))
+    if by_epoch:
+        train = dict(type='mmrobustprune.ResumableEpochLoop', max_epochs=3, val_interval=1)
+    else:
+        train = dict(type='mmrobustprune.ResumableIterLoop', max_iters=16, val_interval=5)
+    checkpoint = checkpoint or dict(by_epoch=False, interval=1, max_keep_ckpts=1)
+    return runner(
+        model=ToyNet(), work_dir=str(work_dir), train_dataloader=loader, train_cfg=train,
+        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9), accumulative_counts=accumulate),
+        param_scheduler=dict(type='StepLR', step_size=2, by_epoch=False, gamma=0.9),
+        val_dataloader=dict(dataset=NoisySamples(6), batch_size=3, num_workers=0, collate_fn=dict(type='default_collate'),
+                            sampler=dict(type='DefaultSampler', shuffle=False)),
+        val_cfg=dict(), val_evaluator=[Mean()],
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', **checkpoint)),
+        custom_hooks=[*hooks, *([Kill(kill_at)] if kill_at else [])],
+        randomness=dict(seed=seed), resume=resume, log_level='ERROR', **more)
+
+
+def train(work_dir, **options):
+    """Train, and leave the end state in `<work_dir>/end.pth`."""
+    runner = build(work_dir, **options)
+    runner.train()
+    from mmrobustprune.engine.rng import generator_state
+    torch.save(dict(weights=runner.model.state_dict(), optimizer=runner.optim_wrapper.state_dict(),
+                    generators=generator_state(), seen=runner.model.seen, iter=runner.iter, epoch=runner.epoch),
+               Path(work_dir) / 'end.pth')
