@@ -7,8 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from mmengine.device import (
-    is_cuda_available, is_mlu_available, is_musa_available, is_npu_available)
+from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
 from mmengine.logging import print_log
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor, nn
@@ -18,8 +17,14 @@ from mmrobustprune.registry import OPTIM_WRAPPERS
 from mmrobustprune.sharpness import Rule, build_rule
 from mmrobustprune.sharpness.guards import frozen_buffers, preserved_rng
 from mmrobustprune.sharpness.step import (
-    bare, every_parameter, perturbed, refuse_unsupported, swap_gradients, unsynchronised,
-    warn_if_far)
+    bare,
+    every_parameter,
+    perturbed,
+    refuse_unsupported,
+    swap_gradients,
+    unsynchronised,
+    warn_if_far,
+)
 
 from .recorded_call import Recording, check_loss, warn_if_stateful
 
@@ -64,7 +69,6 @@ class SharpnessMixin:
         self._recording: Recording | None = None
         self._plain = False  # this step was begun with one pass
         self._loss_checked = False
-        self._perturbed_steps = 0
 
     @property
     def rule(self) -> Rule | None:
@@ -84,8 +88,7 @@ class SharpnessMixin:
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """As the base's, and the forward call of `model` inside is recorded."""
         self._recording = None
-        update = self._inner_count // self._accumulative_counts
-        self._plain = self.rule is None or update % self.interval != 0
+        self._plain = self.rule is None or self._update % self.interval != 0
         if self._plain:
             with super().optim_context(model):
                 yield
@@ -121,15 +124,20 @@ class SharpnessMixin:
                 'instead of backward and step, or train with rule=None.')
         super().step(**kwargs)
 
+    @property
+    def _update(self) -> int:
+        """Number of the update that this micro-batch belongs to."""
+        return self._inner_count // self._accumulative_counts
+
     def _two_backwards(self, recording: Recording, loss: Tensor) -> None:
         call, model, rule = recording.only_call(), bare(recording.model), self.rule
         if recording.keep_output:
             check_loss(call, loss)
             self._loss_checked = True
-        log = self._perturbed_steps % self.log_interval == 0
-        self._perturbed_steps += 1
+        log = self._update // self.interval % self.log_interval == 0
         params = every_parameter(model, self.optimizer)
         accumulated = swap_gradients(params)
+        # backward, never torch.autograd.grad: only backward passes reentrant checkpoints (with_cp)
         self.backward(self.scale_loss(loss))
         self._inner_count -= 1  # one step, whatever the number of passes
         if log:

@@ -1,0 +1,161 @@
+"""AdaSAP: radii by score, dead neurons, scopes, norms, state."""
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmrobustprune.sharpness import ASAM, SAM, AdaSAP
+
+
+def radii(rule, scores, alive=None, name='w.weight'):
+    """Radii that a layer of these scores gets, seen through gradients of length 1 in all."""
+    count = len(scores)
+    rule.set_scores({name: torch.tensor(scores)}, alive and {name: torch.tensor(alive)})
+    grads = {name: torch.full((count, 1), count ** -0.5)}
+    return (rule.offsets({name: torch.ones(count, 1)}, grads)[name] * count ** 0.5).flatten()
+
+
+def flat(**fields):
+    return AdaSAP(**{**dict(rho_min=0.1, rho_max=0.5, adaptive=False), **fields})
+
+
+def test_the_least_important_neuron_gets_the_widest_ball():
+    torch.testing.assert_close(radii(flat(), [1.0, 2.0, 5.0]), torch.tensor([0.5, 0.4, 0.1]))
+
+
+def test_equal_scores_get_the_middle():
+    torch.testing.assert_close(radii(flat(), [7.0, 7.0]), torch.tensor([0.3, 0.3]))
+
+
+def test_dead_neurons_neither_move_nor_count():
+    # without the 0 and the 9 the range is 2 .. 4
+    moved = radii(flat(), [0.0, 2.0, 3.0, 4.0, 9.0], [False, True, True, True, False])
+    torch.testing.assert_close(moved, torch.tensor([0.0, 0.5, 0.3, 0.1, 0.0]))
+
+
+def test_a_layer_with_no_neuron_alive_stays():
+    assert not radii(flat(), [1.0, 2.0], [False, False]).any()
+
+
+def test_own_filter_norms_before_any_score_was_set():
+    weights = {'w.weight': torch.tensor([[3.0, 4.0], [0.0, 0.0], [1.0, 0.0]])}  # norms 5, 0, 1
+    grads = {'w.weight': torch.full((3, 2), 6 ** -0.5)}
+    offsets = flat().offsets(weights, grads)['w.weight'] * 6 ** 0.5
+    torch.testing.assert_close(offsets, torch.tensor([[0.1, 0.1], [0.0, 0.0], [0.5, 0.5]]))
+
+
+def test_layers_without_given_scores_use_their_filter_norms():
+    rule = flat()
+    rule.set_scores({'a.weight': torch.tensor([5.0, 1.0])})
+    weights = {'a.weight': torch.ones(2, 1), 'b.weight': torch.tensor([[1.0], [2.0]])}
+    offsets = rule.offsets(weights, {name: torch.full((2, 1), 0.5) for name in weights})
+    torch.testing.assert_close(offsets['a.weight'].flatten() * 2, torch.tensor([0.1, 0.5]))
+    torch.testing.assert_close(offsets['b.weight'].flatten() * 2, torch.tensor([0.5, 0.1]))
+
+
+def test_scope_network_compares_all_layers_but_not_scores_with_norms():
+    weights = {name: torch.tensor([[1.0], [2.0]]) for name in ('a.weight', 'b.weight', 'c.weight')}
+    weights['c.weight'] = weights['c.weight'] * 100
+    rule = flat(scope='network')
+    rule.set_scores({'a.weight': torch.tensor([0.0, 1.0]), 'b.weight': torch.tensor([3.0, 4.0])})
+    offsets = rule.offsets(weights, {name: torch.full((2, 1), 6 ** -0.5) for name in weights})
+    moved = torch.cat([offsets[name].flatten() for name in weights]) * 6 ** 0.5
+    torch.testing.assert_close(moved, torch.tensor([0.5, 0.4, 0.2, 0.1, 0.5, 0.1]))
+
+
+def test_equal_radii_are_sam_and_asam():
+    weights = {'a.weight': torch.randn(4, 3, 2, 2), 'b.weight': torch.randn(2, 4)}
+    grads = {name: torch.randn_like(w) for name, w in weights.items()}
+    for adaptive, uniform in ((False, SAM(rho=0.7)), (True, ASAM(rho=0.7))):
+        rule = AdaSAP(rho_min=0.7, rho_max=0.7, adaptive=adaptive)
+        offsets, expected = rule.offsets(weights, grads), uniform.offsets(weights, grads)
+        for name in weights:
+            torch.testing.assert_close(offsets[name], expected[name])
+
+
+def test_norm_of_each_neuron():
+    """Every neuron moves by its own radius over the square root of their number."""
+    rule = flat(norm='neuron')
+    rule.set_scores({'a.weight': torch.tensor([1.0, 2.0])})
+    grads = {'a.weight': torch.tensor([[3.0, 4.0], [0.0, 100.0]])}
+    offsets = rule.offsets({'a.weight': torch.ones(2, 2)}, grads)['a.weight']
+    torch.testing.assert_close(offsets.norm(dim=1) * 2 ** 0.5, torch.tensor([0.5, 0.1]))
+
+
+def test_norm_of_each_neuron_spares_the_others_of_one_that_is_no_number():
+    grads = {'a.weight': torch.tensor([[float('nan'), 1.0], [0.0, 1.0]])}
+    offsets = flat(norm='neuron').offsets({'a.weight': torch.rand(2, 2)}, grads)['a.weight']
+    assert not offsets[0].any() and offsets[1, 1] > 0
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0, 1e3), min_size=2, max_size=8), st.floats(0, 1), st.floats(0, 1))
+def test_radii_fall_with_the_score_between_the_two_ends(scores, a, b):
+    low, high = sorted((a, b))
+    moved = radii(flat(rho_min=low, rho_max=high), scores)
+    ordered = moved[torch.tensor(scores).argsort()]
+    assert (ordered.diff() <= 1e-6).all()
+    assert low - 1e-5 <= moved.min() and moved.max() <= high + 1e-5
+    if torch.tensor(scores).unique().numel() > 1:
+        torch.testing.assert_close(moved.max(), torch.tensor(high), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(moved.min(), torch.tensor(low), atol=1e-5, rtol=1e-4)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(1e-6, 1e6), st.sampled_from(['global', 'neuron']), st.booleans())
+def test_the_length_of_the_gradient_does_not_matter(c, norm, adaptive):
+    weights = {'a.weight': torch.linspace(-1, 1, 12).double().reshape(4, 3)}
+    grads = {'a.weight': torch.linspace(-2, 3, 12).double().reshape(4, 3)}
+    rule = AdaSAP(norm=norm, adaptive=adaptive)
+    torch.testing.assert_close(
+        rule.offsets(weights, {'a.weight': c * grads['a.weight']})['a.weight'],
+        rule.offsets(weights, grads)['a.weight'])
+
+
+def test_a_resumed_rule_has_the_same_radii():
+    weights, grads = {'a.weight': torch.randn(3, 2)}, {'a.weight': torch.randn(3, 2)}
+    rule = AdaSAP()
+    rule.set_scores({'a.weight': torch.tensor([3.0, 1.0, 2.0])},
+                    {'a.weight': torch.tensor([True, True, False])})
+    resumed = AdaSAP()
+    resumed.load_state_dict(rule.state_dict())
+    assert torch.equal(rule.offsets(weights, grads)['a.weight'],
+                       resumed.offsets(weights, grads)['a.weight'])
+    assert SAM().state_dict() == {}
+
+
+def test_scores_are_copied():
+    scores = torch.tensor([1.0, 2.0])
+    rule = flat()
+    rule.set_scores({'w.weight': scores})
+    scores.zero_()
+    assert rule.state_dict()['scores']['w.weight'].tolist() == [1.0, 2.0]
+
+
+def test_biases_have_radii_too_when_all_parameters_move():
+    weights = {'a.weight': torch.randn(3, 2), 'a.bias': torch.randn(3), 'scale': torch.tensor(2.0)}
+    offsets = AdaSAP(params='all').offsets(weights, {n: torch.ones_like(w) for n, w in weights.items()})
+    assert {name: e.shape for name, e in offsets.items()} == {n: w.shape for n, w in weights.items()}
+
+
+@pytest.mark.parametrize('fields, words', [
+    (dict(rho_min=3.0), 'rho_min=3.0 is larger than rho_max=2.0'), (dict(rho_max=-1.0), 'rho_max=-1.0'),
+    (dict(scope='model'), "'layer' or 'network'"), (dict(norm='filter'), "'global' or 'neuron'")])
+def test_bad_fields_are_refused(fields, words):
+    with pytest.raises(ValueError, match=words):
+        AdaSAP(**fields)
+
+
+def test_bad_scores_are_refused():
+    weights, grads = {'a.weight': torch.ones(3, 2)}, {'a.weight': torch.ones(3, 2)}
+    rule = AdaSAP()
+    with pytest.raises(ValueError, match='not finite'):
+        rule.set_scores({'a.weight': torch.tensor([1.0, float('nan'), 2.0])})
+    with pytest.raises(ValueError, match='one entry per output'):
+        rule.set_scores({'a.weight': torch.ones(3)}, {'a.weight': torch.ones(2, dtype=torch.bool)})
+    rule.set_scores({'a.weight': torch.ones(2)})
+    with pytest.raises(ValueError, match='set the scores again after a removal'):
+        rule.offsets(weights, grads)
+    rule.set_scores({'b.weight': torch.ones(3)})
+    with pytest.raises(ValueError, match='no parameter of the network'):
+        rule.offsets(weights, grads)
