@@ -143,7 +143,7 @@ class Trace:
         return '\n'.join(chains + left)
 
 
-def positions(layer: nn.Module, inputs: Tensor, output: Tensor) -> int:
+def positions(layer: nn.Module, inputs: Tensor | None, output: Tensor) -> int:
     """How often a layer's weights are used in one call: output positions, batch included."""
     if isinstance(layer, nn.Linear):
         return output.numel() // output.shape[-1]
