@@ -1,0 +1,209 @@
+import hashlib
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import imagecorruptions
+import numpy as np
+import pytest
+import torch
+from numba import njit
+
+from mmrobustprune.corruption import ALL, GROUPS, SEVERITIES
+from mmrobustprune.corruption import apply as room
+from mmrobustprune.corruption.apply import apply
+
+DRAWS = ('gaussian_noise', 'shot_noise', 'impulse_noise', 'glass_blur', 'motion_blur', 'snow',
+         'frost', 'fog', 'elastic_transform', 'speckle_noise', 'spatter')
+DIGESTS = """
+import hashlib, sys
+import numpy as np
+from mmrobustprune.corruption.apply import apply
+image = np.arange(37 * 53 * 3, dtype=np.uint32).astype(np.uint8).reshape(37, 53, 3)
+for name in sys.argv[1:]:
+    print(name, hashlib.md5(apply(image, name, 3, 5)).hexdigest())
+"""
+
+
+def picture(height, width, seed=0):
+    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return cv2.GaussianBlur(noise, (0, 0), 2)
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_result_depends_on_image_corruption_severity_and_seed_alone(name):
+    image = picture(40, 48)
+    first = apply(image, name, 3, 7)
+    np.random.seed(0)
+    apply(picture(33, 35, 1), name, 2, 7)
+    np.random.random(13)
+    assert np.array_equal(apply(image.copy(), name, 3, 7), first)
+    assert np.array_equal(apply(np.asfortranarray(image), name, 3, 7), first)
+    assert not np.array_equal(first, image)
+    if name in DRAWS:
+        assert not np.array_equal(apply(image, name, 3, 8), first)
+
+
+def test_the_order_of_calls_and_the_process_do_not_matter():
+    image = np.arange(37 * 53 * 3, dtype=np.uint32).astype(np.uint8).reshape(37, 53, 3)
+    here = {name: hashlib.md5(apply(image, name, 3, 5)).hexdigest() for name in ALL}
+    there = subprocess.run([sys.executable, '-c', DIGESTS, *reversed(ALL)], capture_output=True,
+                           text=True, check=True, cwd=Path(__file__).parents[2]).stdout.split()
+    assert dict(zip(there[::2], there[1::2], strict=True)) == here
+
+
+def test_the_two_that_ignore_numpys_seed_are_tamed():
+    image = picture(40, 48)
+    for name in ('impulse_noise', 'glass_blur'):
+        raw = []
+        for _ in range(2):
+            np.random.seed(3)
+            raw.append(imagecorruptions.corrupt(image, 3, name))
+        assert not np.array_equal(*raw)   # the defect
+        assert np.array_equal(apply(image, name, 3, 3), apply(image, name, 3, 3))
+
+
+def test_a_glass_blur_that_takes_no_seed_is_tamed_too(monkeypatch):
+    """The original distribution draws from numba's generator and has no argument for its seed."""
+    @njit
+    def draw(count):
+        return np.random.randint(0, 256, count)
+
+    def glass_blur(x, severity=1):
+        x = np.array(x)
+        return draw(x.size).reshape(x.shape)
+    monkeypatch.setitem(room._FUNCTIONS, 'glass_blur', room._bind(glass_blur))
+    image = picture(40, 48)
+    assert np.array_equal(apply(image, 'glass_blur', 3, 1), apply(image, 'glass_blur', 3, 1))
+    assert not np.array_equal(apply(image, 'glass_blur', 3, 1), apply(image, 'glass_blur', 3, 2))
+
+
+@njit
+def _numba_draw():
+    return np.random.random()
+
+
+@njit
+def _numba_seed(seed):
+    np.random.seed(seed)
+
+
+def test_every_global_generator_is_left_as_it_was():
+    def draw():
+        return random.random(), np.random.random(), torch.rand(1).item(), _numba_draw()
+
+    def reseed():
+        random.seed(1), np.random.seed(1), torch.manual_seed(1), _numba_seed(1)
+    reseed()
+    expected = [draw(), draw()]
+    reseed()
+    got = [draw()]
+    for name in ALL:
+        apply(picture(40, 48), name, 3)
+    assert [*got, draw()] == expected
+    with pytest.raises(ValueError):
+        apply(picture(40, 48), 'fogg', 3)
+
+
+@pytest.mark.parametrize('name', ALL)
+@pytest.mark.parametrize('shape', [(1, 1), (1, 50), (3, 5), (31, 32), (33, 97), (500, 37)])
+def test_any_size_and_aspect(name, shape, capsys):
+    for severity in (1, 5):
+        image = picture(*shape, seed=severity)
+        before = image.copy()
+        out = apply(image, name, severity, 1)
+        assert out.dtype == np.uint8 and out.shape == image.shape and out.flags.c_contiguous
+        assert np.array_equal(image, before)
+    assert capsys.readouterr().out == ''   # the library prints where shapes do not fit
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_a_tiny_flat_image_stays_flat_in_the_mean(name):
+    """Mirroring keeps an image of 8 pixels as bright as the large image of the same colour."""
+    tiny = np.mean([apply(np.full((8, 8, 3), 120, np.uint8), name, 1, s).mean() for s in range(8)])
+    large = np.mean([apply(np.full((64, 64, 3), 120, np.uint8), name, 1, s).mean()
+                     for s in range(8)])
+    assert tiny == pytest.approx(large, abs=12)
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_grey_is_the_rgb_image_it_stands_for(name):
+    grey = picture(36, 40)[..., 0]
+    out = apply(grey, name, 3, 2)
+    assert out.shape == grey.shape and out.dtype == np.uint8
+    rgb = apply(np.stack([grey] * 3, -1), name, 3, 2)
+    assert np.array_equal(out, np.rint(rgb @ [.299, .587, .114]))
+    assert np.array_equal(apply(grey[..., None], name, 3, 2)[..., 0], out)
+
+
+def test_an_image_on_which_no_drop_falls_stays_as_it_is():
+    """The published spatter divides by the largest drop, and 0/0 comes out as a black image."""
+    def spatter(x, severity=1):
+        return np.full(np.array(x).shape, np.nan)
+    image = picture(40, 48)
+    assert np.array_equal(
+        _with('spatter', spatter, image), image)
+    assert apply(np.full((32, 32, 3), 200, np.uint8), 'spatter', 1, 3).mean() > 150
+
+
+def _with(name, function, image):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(room._FUNCTIONS, name, room._bind(function))
+        return apply(image, name, 1)
+
+
+def test_impulse_noise_hits_the_published_share_half_of_it_white():
+    image = np.full((200, 200, 3), 100, np.uint8)
+    for severity, amount in zip(SEVERITIES, (.03, .06, .09, .17, .27), strict=True):
+        out = apply(image, 'impulse_noise', severity)
+        assert np.mean(out != 100) == pytest.approx(amount, abs=.01)
+        assert np.mean(out[out != 100] == 255) == pytest.approx(.5, abs=.02)
+        assert set(np.unique(out)) == {0, 100, 255}
+
+
+def test_images_are_rgb():
+    """Water is pale turquoise (175, 238, 238): on black there is more blue than red."""
+    drops = apply(np.zeros((64, 64, 3), np.uint8), 'spatter', 2, 1).reshape(-1, 3).sum(0)
+    assert drops[2] > drops[0] > 0
+
+
+@pytest.mark.parametrize('name', [
+    name for name in ALL if name not in GROUPS['weather'] + ('saturate', 'zoom_blur')])
+def test_a_higher_severity_is_farther_from_the_image(name):
+    image = picture(96, 96)
+    far = [np.abs(apply(image, name, level).astype(int) - image).mean() for level in (1, 5)]
+    assert far[1] > far[0] > 0
+
+
+def test_opencvs_threads_do_not_matter():
+    image, threads = picture(120, 160), cv2.getNumThreads()
+    try:
+        outs = []
+        for count in (0, 4):
+            cv2.setNumThreads(count)
+            outs.append([apply(image, name, 4) for name in ('defocus_blur', 'frost', 'spatter')])
+    finally:
+        cv2.setNumThreads(threads)
+    assert all(np.array_equal(a, b) for a, b in zip(*outs, strict=True))
+
+
+@pytest.mark.parametrize('image, error, sentence', [
+    (np.zeros((40, 40, 3)), TypeError, 'fog got an image of float64; give a uint8 array'),
+    ([[1]], TypeError, 'list'),
+    (np.zeros((40, 40, 4), np.uint8), ValueError, r'shape \(40, 40, 4\)'),
+    (np.zeros((0, 40, 3), np.uint8), ValueError, 'at least one'),
+    (np.zeros(40, np.uint8), ValueError, r'shape \(40,\)'),
+])
+def test_what_is_no_image_is_refused_by_name(image, error, sentence):
+    with pytest.raises(error, match=sentence):
+        apply(image, 'fog', 3)
+
+
+@pytest.mark.parametrize('name, severity, sentence', [
+    ('glas_blur', 3, "did you mean 'glass_blur'"), ('fog', 6, r'severity 6 is not in 1\.\.5'),
+    ('fog', 0, 'severity 0'), ('fog', 2., r'severity 2\.0'), ('fog', True, 'severity True')])
+def test_what_is_no_cell_is_refused(name, severity, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        apply(picture(40, 40), name, severity)

@@ -1,0 +1,55 @@
+import json
+import os
+
+import numpy as np
+import pytest
+
+from mmrobustprune.corruption import CLEAN, Cell, CellStore
+from mmrobustprune.corruption.store import read_json, write_json
+
+RUN = dict(weights='aa', seed=0, versions=dict(torch='2.12.1'))
+FOG = Cell('fog', 3)
+
+
+def test_a_second_store_of_the_same_run_finds_what_is_finished(tmp_path):
+    first = CellStore(tmp_path / 'cells', RUN)
+    first.write(CLEAN, {'pascal_voc/mAP': .5})
+    first.write(FOG, {'pascal_voc/mAP': 1 / 3})
+    second = CellStore(tmp_path / 'cells', dict(reversed(RUN.items())))
+    found = second.read([FOG, Cell('fog', 4), CLEAN])
+    assert found == {FOG: {'pascal_voc/mAP': 1 / 3}, CLEAN: {'pascal_voc/mAP': .5}}
+
+
+@pytest.mark.parametrize('change', [dict(weights='bb'), dict(seed=1), dict(versions={})])
+def test_cells_of_another_run_are_refused_by_what_differs(tmp_path, change):
+    CellStore(tmp_path, RUN).write(FOG, {'x': 1.})
+    with pytest.raises(ValueError, match=f'another run .{next(iter(change))} differ'):
+        CellStore(tmp_path, {**RUN, **change})
+    assert CellStore(tmp_path, RUN).read([FOG])   # and are left as they were
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / 'results.json'
+    write_json(path, dict(P=.5))
+
+    def full(handle):
+        raise OSError(28, 'No space left on device')
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space'):
+        write_json(path, dict(P=.6))
+    assert os.listdir(tmp_path) == ['results.json'] and read_json(path) == dict(P=.5)
+
+
+def test_numbers_keep_every_digit_and_what_is_no_number_becomes_null(tmp_path):
+    value = .1 + .2
+    write_json(tmp_path / 'a.json', dict(a=value, b=np.float64(value), c=np.int64(3),
+                                         d=float('nan'), e=np.array([1., np.inf]), f='x'))
+    text = (tmp_path / 'a.json').read_text()
+    assert json.loads(text) == dict(a=value, b=value, c=3, d=None, e=[1., None], f='x')
+
+
+def test_a_file_cut_short_is_named(tmp_path):
+    store = CellStore(tmp_path, RUN)
+    (tmp_path / 'fog-3.json').write_text('{"x": ')
+    with pytest.raises(ValueError, match='fog-3.json is cut short'):
+        store.read([FOG])

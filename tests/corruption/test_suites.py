@@ -1,0 +1,68 @@
+import pytest
+
+from mmrobustprune.corruption import ALL, BENCHMARK, GROUPS, SUITES, Cell, expand, get_suite
+
+
+def test_fifteen_benchmark_and_four_extra_corruptions():
+    assert len(BENCHMARK) == 15 and len(GROUPS['extra']) == 4 and len(set(ALL)) == 19
+    assert BENCHMARK + GROUPS['extra'] == ALL
+
+
+def test_the_default_is_the_benchmark_at_five_severities():
+    cells = get_suite('voc-c').choose()
+    assert len(cells) == 75 and cells[0] == Cell('gaussian_noise', 1)
+    assert cells[-1] == Cell('jpeg_compression', 5)
+
+
+def test_a_choice_keeps_the_order_of_the_suite_whatever_the_order_asked_for():
+    cells = get_suite('coco-c').choose(['fog', 'noise', 'fog'], (5, 3))
+    assert [cell.corruption for cell in cells[::2]] == [
+        'gaussian_noise', 'shot_noise', 'impulse_noise', 'fog']
+    assert [cell.severity for cell in cells[:2]] == [3, 5]
+
+
+def test_one_name_and_one_severity_need_no_list():
+    assert get_suite('imagenet-c').choose('fog', 3) == (Cell('fog', 3),)
+
+
+def test_all_is_nineteen():
+    assert len(get_suite('imagenet-c').choose('all', 1)) == 19
+
+
+@pytest.mark.parametrize('corruptions, severities, sentence', [
+    (['gausian_noise'], None, "did you mean 'gaussian_noise'"),
+    ([], None, 'no corruption was given'),
+    (None, [6], r'severity 6 is not in 1\.\.5'),
+    (None, [0], 'severity 0'),
+    (None, [2.5], r'severity 2\.5'),
+    (None, [True], 'severity True'),
+    (None, [], 'no severity'),
+])
+def test_a_wrong_choice_is_one_sentence(corruptions, severities, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        get_suite('voc-c').choose(corruptions, severities)
+
+
+@pytest.mark.parametrize('name', ['cifar-c', 'CIFAR-10-C', 'cifar100-c'])
+def test_cifar_c_is_refused_and_never_a_label(name):
+    with pytest.raises(ValueError, match='imagenet-c-at-32'):
+        get_suite(name)
+    assert not any('cifar' in suite for suite in SUITES)
+
+
+def test_an_unknown_suite_gives_the_nearest_name():
+    with pytest.raises(ValueError, match="did you mean 'voc-c'"):
+        get_suite('voc_c')
+
+
+def test_names_go_with_image_sizes():
+    get_suite('imagenet-c-at-32').check(32, 32)
+    get_suite('imagenet-c').check(224, 224)
+    with pytest.raises(ValueError, match='imagenet-c-at-32'):
+        get_suite('imagenet-c').check(32, 32)
+    with pytest.raises(ValueError, match='500x375'):
+        get_suite('imagenet-c-at-32').check(375, 500)
+
+
+def test_groups_and_names_mix():
+    assert expand(['extra', 'fog']) == ('fog', *GROUPS['extra'])
