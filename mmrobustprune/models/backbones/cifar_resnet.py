@@ -1,0 +1,116 @@
+"""The thin ResNets of He et al. for 32x32 pictures (ResNet-20, 32, 44, 56, 110), with shortcuts that learn nothing."""
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from mmpretrain.models.backbones.base_backbone import BaseBackbone
+from torch import Tensor, nn
+
+from mmrobustprune.registry import MODELS
+
+_WIDTHS = (16, 32, 64)
+
+
+def option_a_shortcut(inputs: int, outputs: int) -> nn.Conv2d:
+    """Every second pixel, the new channels zero, half before and half after: as a fixed 1x1 convolution.
+
+    Written as a layer, pruning can follow it: the channels on both of its sides shrink by themselves.
+    """
+    shortcut = nn.Conv2d(inputs, outputs, 1, stride=2, bias=False)
+    shortcut.weight.requires_grad_(False)
+    _set_option_a(shortcut)
+    return shortcut
+
+
+def _set_option_a(shortcut: nn.Conv2d) -> None:
+    outputs, inputs = shortcut.weight.shape[:2]
+    first = (outputs - inputs) // 2
+    with torch.no_grad():
+        shortcut.weight.zero_()
+        shortcut.weight[first:first + inputs, :, 0, 0] = torch.eye(inputs)
+
+
+class Block(nn.Module):
+    """relu(bn(conv(relu(bn(conv(x))))) + shortcut(x)); x (batch, inputs, H, W) -> (batch, outputs, H/stride, W/stride)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(outputs)
+        self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.shortcut = nn.Identity() if stride == 1 else option_a_shortcut(inputs, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(out)) + self.shortcut(x))
+
+
+@MODELS.register_module()
+class CIFARResNet(BaseBackbone):
+    """ResNet of depth 6n + 2 for 32x32 pictures (arXiv 1512.03385, section 4.2, option A), 0.27 M parameters at depth 20.
+
+    Takes (batch, 3, 32, 32) and returns ((batch, 64, 8, 8),), for a GlobalAveragePooling neck.
+
+    Args:
+        depth: 6n + 2, at least 8.
+        init_cfg: initialisation as everywhere in mmengine.
+    Raises:
+        ValueError: another depth.
+    """
+
+    def __init__(self, depth: int = 20, init_cfg: dict | list | None = None) -> None:
+        super().__init__(init_cfg or [
+            dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
+            dict(type='Constant', val=1, layer='BatchNorm2d')])
+        if depth < 8 or (depth - 2) % 6:
+            raise ValueError(f'depth={depth} is not 6n + 2; choose 20, 32, 44, 56 or 110.')
+        self.conv1 = nn.Conv2d(3, _WIDTHS[0], 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(_WIDTHS[0])
+        self.relu = nn.ReLU(inplace=True)
+        inputs = _WIDTHS[0]
+        for stage, outputs in enumerate(_WIDTHS, 1):
+            strides = [1 if stage == 1 else 2] + [1] * ((depth - 2) // 6 - 1)
+            blocks = [Block(outputs if number else inputs, outputs, stride) for number, stride in enumerate(strides)]
+            setattr(self, f'layer{stage}', nn.Sequential(*blocks))
+            inputs = outputs
+
+    def init_weights(self) -> None:
+        super().init_weights()
+        for name, layer in self.named_modules():
+            if name.endswith('shortcut') and isinstance(layer, nn.Conv2d):
+                _set_option_a(layer)
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        x = self.relu(self.bn1(self.conv1(x)))
+        return (self.layer3(self.layer2(self.layer1(x))),)
+
+
+_NAMES = [(r'^conv_1_3x3\.', 'backbone.conv1.'), (r'^bn_1\.', 'backbone.bn1.'),
+          (r'^stage_(\d)\.', r'backbone.layer\1.'), (r'\.(conv|bn)_a\.', r'.\g<1>1.'), (r'\.(conv|bn)_b\.', r'.\g<1>2.'),
+          (r'^classifier\.', 'head.fc.')]
+
+
+def classifier_state(published: Mapping[str, Tensor], depth: int = 20) -> dict[str, Tensor]:
+    """The state dict of an mmpretrain ImageClassifier (CIFARResNet, LinearClsHead) from a published CIFAR ResNet's.
+
+    Args:
+        published: weights named conv_1_3x3, bn_1, stage_k.i.conv_a/bn_a/conv_b/bn_b, classifier.
+    Raises:
+        ValueError: a name or shape that this network does not have.
+    """
+    renamed = {}
+    for name, value in published.items():
+        for pattern, new in _NAMES:
+            name = re.sub(pattern, new, name)
+        renamed[name] = value
+    expected = {f'backbone.{name}': value for name, value in CIFARResNet(depth).state_dict().items()}
+    for name, value in expected.items():
+        if name.endswith('shortcut.weight'):
+            renamed[name] = value
+        if name not in renamed or renamed[name].shape != value.shape:
+            raise ValueError(f"The state dict does not fit CIFARResNet({depth}) at '{name}'; give the weights of the same depth.")
+    return renamed
