@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from mmengine.dist import get_dist_info
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from .rng import seeded
 
@@ -118,7 +118,7 @@ def make_loader_resumable(loader: DataLoader, seed: int) -> None:
         ValueError: the loader has no batches of indices to count (an iterable data set, or batch_size=None).
     """
     batches = loader.batch_sampler
-    if batches is None or not hasattr(batches, 'sampler'):
+    if isinstance(loader.dataset, IterableDataset) or not hasattr(batches, 'sampler'):
         raise ValueError(
             f'train_dataloader over {type(loader.dataset).__name__} has no batch sampler with a sampler inside, so a killed '
             'training could not go on where it stopped; use a map-style data set with a batch_size.')

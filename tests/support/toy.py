@@ -9,10 +9,12 @@ import torch
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
+from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
 from mmrobustprune.engine.resume import ResumableRunner
+from mmrobustprune.engine.rng import generator_state
 
 
 class NoisySamples(Dataset):
@@ -61,47 +63,70 @@ class Mean(BaseMetric):
 
 
 class Kill(Hook):
-    """SIGKILL at the end of an iteration."""
+    """SIGKILL at the end of an iteration, or in the validation that follows it."""
 
     priority = 'LOWEST'
 
-    def __init__(self, iteration):
-        self.iteration = iteration
+    def __init__(self, iteration, stage='train'):
+        self.iteration, self.stage = iteration, stage
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.iter + 1 == self.iteration:
+        if self.stage == 'train' and runner.iter + 1 == self.iteration:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def before_val(self, runner):
+        if self.stage == 'val' and runner.iter == self.iteration:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def build(work_dir, by_epoch=True, workers=0, kill_at=None, resume=False, sampler='DefaultSampler', seed=5,
-          checkpoint=None, accumulate=1, batch_sampler=None, hooks=(), length=22, runner=ResumableRunner, **more):
+class QuickRunner(ResumableRunner):
+    """Without the seconds that collecting compiler versions takes."""
+
+    def _log_env(self, env_cfg):
+        pass
+
+
+def build(
+        work_dir, by_epoch=True, workers=0, sampler='DefaultSampler', batch_sampler=None, seed=5,
+        checkpoint=None, accumulate=1, hooks=(), kill_at=None, kill_stage='train', val_interval=None,
+        runner=QuickRunner, stock=False, length=22, **more):
     """A Runner over NoisySamples: 6 iterations an epoch, 3 epochs or 16 iterations."""
+    collate = dict(type='default_collate')
     loader = dict(
         dataset=NoisySamples(length), num_workers=workers, persistent_workers=workers > 0,
-        sampler=dict(type=sampler, shuffle=True), collate_fn=dict(type='default_collate'))
-    loader.update(dict(batch_sampler=batch_sampler) if batch_sampler else dict(batch_size=4))
-    if by_epoch:
-        train = dict(type='mmrobustprune.ResumableEpochLoop', max_epochs=3, val_interval=1)
+        sampler=dict(type=sampler, shuffle=True), collate_fn=collate, batch_size=4)
+    if batch_sampler:
+        loader['batch_sampler'] = dict(type=batch_sampler)
+    if stock:
+        loop, runner = dict(by_epoch=True, max_epochs=3), Runner
+    elif by_epoch:
+        loop = dict(type='mmrobustprune.ResumableEpochLoop', max_epochs=3)
     else:
-        train = dict(type='mmrobustprune.ResumableIterLoop', max_iters=16, val_interval=5)
+        loop = dict(type='mmrobustprune.ResumableIterLoop', max_iters=16)
     checkpoint = checkpoint or dict(by_epoch=False, interval=1, max_keep_ckpts=1)
-    return runner(
-        model=ToyNet(), work_dir=str(work_dir), train_dataloader=loader, train_cfg=train,
-        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9), accumulative_counts=accumulate),
+    settings = dict(
         param_scheduler=dict(type='StepLR', step_size=2, by_epoch=False, gamma=0.9),
-        val_dataloader=dict(dataset=NoisySamples(6), batch_size=3, num_workers=0, collate_fn=dict(type='default_collate'),
-                            sampler=dict(type='DefaultSampler', shuffle=False)),
-        val_cfg=dict(), val_evaluator=[Mean()],
+        randomness=dict(seed=seed), log_level='ERROR')
+    return runner(
+        model=ToyNet(), work_dir=str(work_dir), train_dataloader=loader,
+        train_cfg=dict(loop, val_interval=val_interval or (1 if by_epoch else 5)),
+        optim_wrapper=dict(
+            optimizer=dict(type='SGD', lr=0.1, momentum=0.9), accumulative_counts=accumulate),
+        val_dataloader=dict(
+            dataset=NoisySamples(6), batch_size=3, num_workers=0, collate_fn=collate,
+            sampler=dict(type='DefaultSampler', shuffle=False)),
+        val_cfg=dict(), val_evaluator=[Mean(prefix='toy')],
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', **checkpoint)),
-        custom_hooks=[*hooks, *([Kill(kill_at)] if kill_at else [])],
-        randomness=dict(seed=seed), resume=resume, log_level='ERROR', **more)
+        custom_hooks=[*hooks, *([Kill(kill_at, kill_stage)] if kill_at else [])],
+        **dict(settings, **more))
 
 
-def train(work_dir, **options):
-    """Train, and leave the end state in `<work_dir>/end.pth`."""
+def train(work_dir, result='end.pth', **options):
+    """Train, and leave the end state in `<work_dir>/<result>`."""
     runner = build(work_dir, **options)
     runner.train()
-    from mmrobustprune.engine.rng import generator_state
-    torch.save(dict(weights=runner.model.state_dict(), optimizer=runner.optim_wrapper.state_dict(),
-                    generators=generator_state(), seen=runner.model.seen, iter=runner.iter, epoch=runner.epoch),
-               Path(work_dir) / 'end.pth')
+    network = getattr(runner.model, 'module', runner.model)
+    torch.save(
+        dict(weights=network.state_dict(), optimizer=runner.optim_wrapper.state_dict(),
+             generators=generator_state(), seen=network.seen, iter=runner.iter, epoch=runner.epoch),
+        Path(work_dir) / result)
