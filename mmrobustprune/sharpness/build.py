@@ -26,7 +26,7 @@ def build_rule(config: Mapping | Rule | None, default: str = 'SAM') -> Rule | No
     if not isinstance(config, Mapping):
         raise TypeError(
             f"rule={config!r} is no dict, rule or None; write rule=dict(type='SAM', rho=0.05).")
-    values = dict(config)
+    values = {key: value for key, value in config.items() if key != '_scope_'}  # mmengine's mark
     kind = values.pop('type', default)
     kind = RULES.get(kind, kind) if isinstance(kind, str) else kind
     if not (isinstance(kind, type) and issubclass(kind, Rule)):
@@ -39,6 +39,7 @@ def build_rule(config: Mapping | Rule | None, default: str = 'SAM') -> Rule | No
 
 
 def _unknown(what: str, given: object, allowed: list[str]) -> str:
-    near = get_close_matches(str(given), allowed, 1, 0.5)
-    hint = f'; did you mean {near[0]!r}?' if near else '; choose one of these.'
+    lower = {name.lower(): name for name in allowed}
+    near = get_close_matches(str(given).lower(), lower, 1, 0.5)
+    hint = f'; did you mean {lower[near[0]]!r}?' if near else '; choose one of these.'
     return f'{what} {given!r} is not one of {", ".join(allowed)}{hint}'

@@ -11,6 +11,8 @@ def test_a_dict_names_its_rule_or_takes_the_default():
     assert build_rule(None) is None
     rule = SAM()
     assert build_rule(rule) is rule
+    inherited = dict(type='SAM', _scope_='mmdet')  # what mmengine makes of an inherited dict
+    assert build_rule(inherited) == SAM()
 
 
 def test_the_dict_is_left_alone():
