@@ -19,6 +19,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner.checkpoint import CheckpointLoader
 
 METHODS = ('max', 'min', 'mean', 'current')
+ASKED = 'it asks for'
 
 
 def history_method(owner: Any, name: str) -> Any:
@@ -28,7 +29,8 @@ def history_method(owner: Any, name: str) -> Any:
         pickle.UnpicklingError: anything but one of the four methods of HistoryBuffer.
     """
     if owner is not HistoryBuffer or name not in METHODS:
-        raise pickle.UnpicklingError(f'it asks for attribute {name!r} of {owner!r}')
+        kind = getattr(owner, '__qualname__', type(owner).__qualname__)
+        raise pickle.UnpicklingError(f'{ASKED} attribute {name!r} of {kind}')
     return vars(HistoryBuffer)[name]
 
 
@@ -61,18 +63,14 @@ def name_unreadable_files() -> None:
 
 
 def _sentence(filename: str, error: Exception) -> str:
-    text = str(error)
-    reason = re.search(r'WeightsUnpickler error: (.*)', text)
-    if reason is None and isinstance(error, pickle.UnpicklingError):
-        reason = re.search(r'(.*)', text)
-    wanted = re.search(r'GLOBAL (\S+)', text)
-    if wanted:
-        what = f'it asks for {wanted[1]}'
-    elif reason and 'it asks for' in reason[1]:
-        what = reason[1].strip()
-    else:
-        first = (reason[1] if reason else text).strip().splitlines() or ['']
-        return (f"'{filename}' cannot be read as a checkpoint ({first[0].rstrip('.') or type(error).__name__}): it is cut short, "
-                'damaged or of another kind; copy it again or give an earlier one.')
-    return (f"'{filename}' was not loaded because {what}, which a checkpoint does not need and a crafted one uses to run code; "
-            'if you trust its source, re-save its state_dict with torch.save and load that.')
+    inner = re.search(r'WeightsUnpickler error:\s*(.+)', str(error))
+    reason = (inner[1] if inner else str(error)).strip() or type(error).__name__
+    wanted = re.search(r'GLOBAL (\S+)', reason)
+    if wanted or reason.startswith(ASKED):
+        what = f'{ASKED} {wanted[1]}' if wanted else reason
+        return (f"'{filename}' was not loaded because {what}, which a checkpoint does not need and "
+                'a crafted one uses to run code; if you trust its source, load it there and save '
+                'its state_dict alone.')
+    first = re.split(r'\.\s|\n', reason)[0].rstrip('.')
+    return (f"'{filename}' cannot be read as a checkpoint ({first}): it is cut short, damaged or of "
+            'another kind; copy it again or give an earlier one.')
