@@ -16,33 +16,26 @@ from mmrobustprune.surgery import Structure, save_structure
 
 from .base import META
 from .probe import unwrap
+from .saving import write_whole
 
 OURS = ('runner_type', 'robust_prune', 'robust_eval')
 
 
-def stock_config(cfg: Config, structure: Structure) -> Config:
-    """The user's config as a stock one: the pruned model in it, nothing of our Runner, no dense checkpoint to load."""
+def stock_config(cfg: Config, structure: Structure) -> str:
+    """The user's config as text for stock tools: the pruned model in it, nothing of our Runner, no dense checkpoint to load."""
     plain = {key: value for key, value in cfg.to_dict().items() if key not in OURS}
     plain['model'] = pruned_model_config(plain['model'], structure)
     plain.update(load_from=None, resume=False)
-    return Config(plain)
+    return Config(plain, format_python_code=cfg._format_python_code).pretty_text
 
 
-def write_config(cfg: Config, structure: Structure, work_dir: str) -> None:
+def write_config(text: str, structure: Structure, work_dir: str) -> None:
     """structure.json and pruned.py; the latter starts from the pruned.pth beside it."""
     folder = Path(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
     save_structure(folder / 'structure.json', structure)
-    text = stock_config(cfg, structure).pretty_text
     text = text.replace('load_from = None', "load_from = '{{ fileDirname }}/pruned.pth'", 1)
     write_whole(folder / 'pruned.py', text.encode())
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    part = path.with_name(path.name + '.part')
-    part.write_bytes(data)
-    os.replace(part, path)
 
 
 def deployed_state(runner) -> dict[str, Tensor]:
@@ -55,10 +48,9 @@ def deployed_state(runner) -> dict[str, Tensor]:
     return state
 
 
-def write_weights(state: dict[str, Tensor], meta: dict, structure: Structure, cfg: Config, path: Path) -> None:
+def write_weights(state: dict[str, Tensor], meta: dict, structure: Structure, text: str, path: Path) -> None:
     """pruned.pth: state_dict and meta in plain types only, so any loader reads it without an allow-list."""
-    meta = dict(plain_types(meta), cfg=stock_config(cfg, structure).pretty_text,
-                **{META: dict(structure=structure.to_dict())})
+    meta = dict(plain_types(meta), cfg=text, **{META: dict(structure=structure.to_dict())})
     part = path.with_name(path.name + '.part')
     torch.save(dict(meta=meta, state_dict=dict(state)), part)
     os.replace(part, path)

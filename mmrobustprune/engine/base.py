@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 
 from mmengine.config import Config
 from mmengine.logging import print_log
@@ -26,14 +25,11 @@ class RebuildRunner(Runner):
         """Build the Runner; a pruned `load_from`, or a pruned latest checkpoint under `resume`, gives the pruned network."""
         cfg = plain_config(cfg)
         user_cfg = plain_config(cfg)
-        cfg = prepare_launch(cfg) or cfg
+        cfg = prepare_launch(cfg)
         checkpoint = starting_checkpoint(cfg)
         structure = None
         if checkpoint is not None:
-            meta = read_checkpoint(checkpoint).get('meta', {})
-            structure = structure_of(meta)
-            if cfg.get('resume') and (cfg.get('randomness') or {}).get('seed') is None and meta.get('seed') is not None:
-                cfg.randomness = dict(cfg.get('randomness') or {}, seed=meta['seed'])
+            structure = structure_of(read_checkpoint(checkpoint).get('meta', {}))
         if structure is not None and not is_pruned_config(cfg.model.get('module', cfg.model)):
             cfg.model = pruned_model_config(cfg.model, structure)
             print_log(f'{checkpoint} is pruned ({structure.summary()}); the network is built to its structure.', 'current')
@@ -57,7 +53,7 @@ class RebuildRunner(Runner):
 def plain_config(cfg: Config | dict) -> Config:
     """A copy with every type as text (read_base configs hold classes)."""
     if isinstance(cfg, Config):
-        return Config(cfg.to_dict(), filename=cfg.filename, cfg_text=cfg.text)
+        return Config(cfg.to_dict(), filename=cfg.filename, cfg_text=cfg.text, format_python_code=cfg._format_python_code)
     return Config(cfg)
 
 
@@ -79,12 +75,7 @@ def read_checkpoint(path: str) -> dict:
     """
     if '://' not in path and not os.path.exists(path):
         raise FileNotFoundError(f"checkpoint '{path}' is not there; check load_from, or the path given to the tool.")
-    try:
-        checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
-    except (RuntimeError, EOFError, pickle.UnpicklingError, KeyError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ValueError(
-            f"checkpoint '{path}' cannot be read ({reason}); it is cut short or no checkpoint: give another one.") from error
+    checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     if not isinstance(checkpoint, dict):
         raise ValueError(f"'{path}' holds a {type(checkpoint).__name__}, not a checkpoint; give a file that mmengine wrote.")
     return checkpoint

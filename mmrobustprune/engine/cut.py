@@ -20,7 +20,10 @@ def cut(runner, structure: Structure) -> None:
     rebuild(model, structure, optimizer=runner.optim_wrapper.optimizer)
     for hook in runner.hooks:
         if isinstance(hook, EMAHook):
-            rebuild(hook.ema_model.module, structure)
+            average = hook.ema_model
+            rebuild(average.module, structure)
+            average.avg_parameters = (
+                average.module.state_dict() if average.update_buffers else dict(average.module.named_parameters()))
     if wrapped:
         runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), model)
     start_scores_afresh(runner)

@@ -18,6 +18,7 @@ from mmrobustprune.surgery import save_structure
 from . import artifacts
 from .base import META, plain_config, read_checkpoint, structure_of
 from .probe import example_of_shape, tensor_forward
+from .saving import write_whole
 
 DECODING = dict(
     classifier='one tensor (N, classes): logits; softmax gives probabilities.',
@@ -89,7 +90,7 @@ def export_checkpoint(config: Config, checkpoint: str, out: Path) -> nn.Module:
     if structure is not None:
         keep[META] = dict(structure=structure.to_dict())
         save_structure(out / 'structure.json', structure)
-    artifacts.write_whole(out / 'model.py', text.encode())
+    write_whole(out / 'model.py', text.encode())
     part = out / 'model.pth.part'
     torch.save(dict(meta=keep, state_dict=model.state_dict()), part)
     part.replace(out / 'model.pth')

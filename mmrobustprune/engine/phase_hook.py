@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook, Hook
 
@@ -14,7 +13,7 @@ from mmrobustprune.registry import HOOKS
 from mmrobustprune.report.tree import describe
 from mmrobustprune.sharpness import build_rule
 from mmrobustprune.sharpness.guards import preserved_rng
-from mmrobustprune.surgery import trace, verify
+from mmrobustprune.surgery import certify, trace
 
 from . import artifacts
 from .base import META
@@ -22,9 +21,10 @@ from .cut import cut
 from .measure import FixedBatch, validate
 from .optim_wrapper import SharpnessMixin
 from .phases import Phases
-from .probe import cast, example_of, tensor_forward, unwrap
+from .probe import example_of, tensor_forward, unwrap
 from .pruning import GradualPruning
 from .recipes import build_recipe
+from .saving import write_whole
 
 ORDER = ('warmup', 'prune', 'finetune')
 
@@ -49,6 +49,7 @@ class PrunePhaseHook(Hook):
         self.rounds: list[dict] = []
         self.phase, self._late = None, None
         self._resumed: dict | None = None
+        self._text: str | None = None
 
     # --- start ---------------------------------------------------------------------------------------------------------
 
@@ -152,12 +153,12 @@ class PrunePhaseHook(Hook):
             f'round {number}/{self.phases.rounds}: removed {share}; loss {record["loss_before"]:.4f} -> '
             f'{record["loss_after"]:.4f}{metric}')
         if is_main_process():
-            artifacts.write_whole(Path(runner.work_dir) / 'rounds.json', json.dumps(self.rounds, indent=1).encode())
+            write_whole(Path(runner.work_dir) / 'rounds.json', json.dumps(self.rounds, indent=1).encode())
 
     def _remove(self, runner) -> None:
         model, pruning = unwrap(runner.model), self.pruning
         structure = pruning.structure()
-        error = verify(model, structure, cast(self._example, torch.float64), forward=tensor_forward)
+        error = certify(pruning.masks, self._example, forward=tensor_forward)
         before = self._batch.loss(runner)
         pruning.release()
         cut(runner, structure)
@@ -169,7 +170,7 @@ class PrunePhaseHook(Hook):
         runner.structure = structure
         runner.logger.info(f'removed: {structure.summary()}; masked against removed differ by {error:.1e}\n{describe(structure)}')
         if is_main_process():
-            artifacts.write_config(user_config(runner), structure, runner.work_dir)
+            artifacts.write_config(self._stock_text(runner), structure, runner.work_dir)
 
     # --- checkpoints ---------------------------------------------------------------------------------------------------
 
@@ -180,7 +181,7 @@ class PrunePhaseHook(Hook):
             pruning=self.pruning.state_dict() if self.pruning is not None else None)
         if self.structure is not None:
             checkpoint['meta'][META] = dict(structure=self.structure.to_dict())
-            text = artifacts.stock_config(user_config(runner), self.structure).pretty_text
+            text = self._stock_text(runner)
             checkpoint['meta']['cfg'] = text
             checkpoint['message_hub']['runtime_info']['cfg'] = text
 
@@ -189,10 +190,15 @@ class PrunePhaseHook(Hook):
             return
         meta = dict(dataset_meta=getattr(runner.train_dataloader.dataset, 'metainfo', {}), seed=runner.seed,
                     epoch=runner.epoch, iter=runner.iter, recipe=dict(runner.cfg.get('robust_prune') or {}))
-        artifacts.write_config(user_config(runner), self.structure, runner.work_dir)
-        artifacts.write_weights(artifacts.deployed_state(runner), meta, self.structure, user_config(runner),
+        artifacts.write_config(self._stock_text(runner), self.structure, runner.work_dir)
+        artifacts.write_weights(artifacts.deployed_state(runner), meta, self.structure, self._stock_text(runner),
                                 Path(runner.work_dir) / 'pruned.pth')
         runner.logger.info(f'{runner.work_dir}/pruned.py and pruned.pth hold the pruned network.')
+
+    def _stock_text(self, runner) -> str:
+        if self._text is None:  # formatting takes seconds
+            self._text = artifacts.stock_config(getattr(runner, 'user_cfg', runner.cfg), self.structure)
+        return self._text
 
 
 def set_rule(wrapper, rule: dict | None) -> None:
@@ -207,11 +213,6 @@ def set_rule(wrapper, rule: dict | None) -> None:
         raise ValueError(
             f"the rule {rule} needs an optim_wrapper of type 'mmrobustprune.SAMOptimWrapper' (or its Amp form), not "
             f"{type(wrapper).__name__}; runner_type='mmrobustprune.PruneRunner' sets it for you.")
-
-
-def user_config(runner):
-    """The config as the user wrote it, before the Runner changed it."""
-    return getattr(runner, 'user_cfg', runner.cfg)
 
 
 def _has_pretrained(model: Any) -> bool:

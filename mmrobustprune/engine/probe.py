@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from mmengine.model import is_model_wrapper
-from torch import Tensor, nn
+from torch import nn
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -46,13 +46,3 @@ def _sample(model: nn.Module, height: int, width: int) -> Any:
     from mmpretrain.structures import DataSample
     return DataSample(metainfo=meta).set_gt_label(0)
 
-
-def cast(example: Any, dtype: torch.dtype) -> Any:
-    """A copy of nested tensors with every floating one in `dtype`; anything else as it is."""
-    if isinstance(example, Tensor):
-        return example.to(dtype) if example.is_floating_point() else example
-    if isinstance(example, dict):
-        return {key: cast(value, dtype) for key, value in example.items()}
-    if isinstance(example, (list, tuple)):
-        return type(example)(cast(value, dtype) for value in example)
-    return example

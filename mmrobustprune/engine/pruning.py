@@ -90,7 +90,7 @@ class GradualPruning:
 
     def structure(self) -> Structure:
         """The record that removes exactly what is masked."""
-        return self.masks.structure(method=type(self.recipe).__name__)
+        return self.masks.structure(type(self.recipe).__name__, **{k: v for k, v in self.progress().items() if k != 'channels'})
 
     def release(self) -> None:
         """Take every hook off the network and the optimizer."""

@@ -2,10 +2,8 @@
 from __future__ import annotations
 
 import copy
-import os
 
 from mmengine.config import Config, ConfigDict
-from mmengine.dist import is_main_process
 
 from mmrobustprune.registry import RUNNERS
 from mmrobustprune.surgery import Structure
@@ -13,13 +11,13 @@ from mmrobustprune.surgery import Structure
 from .base import RebuildRunner
 from .loops import make_resumable
 from .recipes import build_recipe
-from .rng import restore_rng, rng_state_of_all_ranks
+from .resume import ResumableRunner
 
 WRAPPERS = dict(OptimWrapper='mmrobustprune.SAMOptimWrapper', AmpOptimWrapper='mmrobustprune.AmpSAMOptimWrapper')
 
 
 @RUNNERS.register_module()
-class PruneRunner(RebuildRunner):
+class PruneRunner(RebuildRunner, ResumableRunner):
     """Trains as the config says, under the recipe in `robust_prune`; a killed run resumes to the same weights."""
 
     @classmethod
@@ -37,18 +35,6 @@ class PruneRunner(RebuildRunner):
         hook = dict(recipe, type='mmrobustprune.PrunePhaseHook')
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
         return cfg
-
-    def resume(self, filename: str, *args, **kwargs) -> None:
-        super().resume(filename, *args, **kwargs)
-        restore_rng(self)
-
-    def save_checkpoint(self, out_dir: str, filename: str, *args, **kwargs) -> None:
-        """As mmengine's, with every rank's generators, and whole on disk or not at all."""
-        self._rng = rng_state_of_all_ranks()
-        super().save_checkpoint(out_dir, f'{filename}.part', *args, **kwargs)
-        part = os.path.join(out_dir, f'{filename}.part')
-        if is_main_process() and os.path.exists(part):
-            os.replace(part, part.removesuffix('.part'))
 
 
 def sharpness_wrapper(config: dict) -> ConfigDict:

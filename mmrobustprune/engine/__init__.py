@@ -1,0 +1,15 @@
+"""The OpenMMLab side: OptimWrappers, hooks, loops and Runners; importing it mends what upstream broke."""
+from . import compat  # noqa: I001  first: it mends what the others import
+from .corruption_runner import CorruptionRunner
+from .loops import ResumableEpochLoop, ResumableIterLoop
+from .optim_wrapper import (
+    AdaSAPOptimWrapper, AmpAdaSAPOptimWrapper, AmpASAMOptimWrapper, AmpAWPOptimWrapper, AmpSAMOptimWrapper, ASAMOptimWrapper,
+    AWPOptimWrapper, SAMOptimWrapper)
+from .phase_hook import PrunePhaseHook
+from .recipes import RECIPES, build_recipe
+from .runner import PruneRunner
+
+__all__ = [
+    'AWPOptimWrapper', 'ASAMOptimWrapper', 'AdaSAPOptimWrapper', 'AmpAWPOptimWrapper', 'AmpASAMOptimWrapper',
+    'AmpAdaSAPOptimWrapper', 'AmpSAMOptimWrapper', 'CorruptionRunner', 'PrunePhaseHook', 'PruneRunner', 'RECIPES',
+    'ResumableEpochLoop', 'ResumableIterLoop', 'SAMOptimWrapper', 'build_recipe', 'compat']
