@@ -4,7 +4,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import numpy as np
@@ -12,9 +12,9 @@ import numpy as np
 from .suites import ALL, SEVERITIES, nearest
 
 try:
-    from imagecorruptions import corruption_dict as _published
+    import imagecorruptions
     from numba import _helperlib as _numba
-    from numba import njit
+    from numba.core.dispatcher import Dispatcher
     from PIL import Image
 except ImportError as error:
     raise ImportError(
@@ -77,7 +77,8 @@ def _check(image: np.ndarray, corruption: str, severity: int) -> None:
     if corruption not in ALL:
         raise ValueError(f"corruption '{corruption}' is unknown{nearest(corruption, ALL)}; choose "
                          f"among {', '.join(ALL)}.")
-    if not isinstance(severity, (int, np.integer)) or severity not in SEVERITIES:
+    whole = isinstance(severity, (int, np.integer)) and not isinstance(severity, bool)
+    if not whole or severity not in SEVERITIES:
         raise ValueError(f'severity {severity!r} is not in 1..5; choose one of them.')
 
 
@@ -96,16 +97,11 @@ def _private_generators(words: np.ndarray) -> Iterator[None]:
     before, before_numba = np.random.get_state(), _numba.rnd_get_state(pointer)
     try:
         np.random.seed(words)
-        _seed_numba(int(words[0]))
+        _numba.rnd_seed(pointer, int(words[0]))
         yield
     finally:
         np.random.set_state(before)
         _numba.rnd_set_state(pointer, before_numba)
-
-
-@njit
-def _seed_numba(seed):
-    np.random.seed(seed)
 
 
 def _impulse_noise(rgb: np.ndarray, severity: int, words: np.ndarray) -> np.ndarray:
@@ -131,4 +127,10 @@ def _bind(function: Callable) -> Callable[[np.ndarray, int, np.ndarray], np.ndar
     return partial(_self_seeding if seeds_itself else _published_function, function=function)
 
 
-_FUNCTIONS = {name: _bind(_published[name]) for name in ALL} | {'impulse_noise': _impulse_noise}
+_FUNCTIONS = {name: _bind(imagecorruptions.corruption_dict[name]) for name in ALL}
+_FUNCTIONS['impulse_noise'] = _impulse_noise
+
+for _function in vars(imagecorruptions.corruptions).values():   # seconds per process to compile
+    if isinstance(_function, Dispatcher):
+        with suppress(RuntimeError):   # no folder that can be written: it works without the cache
+            _function.enable_caching()

@@ -1,0 +1,39 @@
+"""The result of a corruption suite as a table and as one line."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from statistics import fmean
+from typing import Any
+
+from mmrobustprune.report.cards import Card, Column
+
+
+def table(results: Mapping[str, Any]) -> Card:
+    """Corruptions down, severities across, the means at both ends.
+
+    Args:
+        results: what `run_suite` returns or results.json holds.
+    """
+    levels, metric = [str(level) for level in results['severities']], results['metric']
+    rows = {name: dict(name=name, mean=results['per_corruption'][name])
+            for name in results['corruptions']}
+    for cell in results['cells']:
+        rows[cell['corruption']][str(cell['severity'])] = cell.get(metric)
+    means = list(results['per_severity'].values())
+    rows['mean'] = dict(results['per_severity'], name='mean',
+                        mean=None if None in means else fmean(means))
+    form = '.3f' if results['P'] <= 1 else '.2f'   # a fraction, or per cent
+    return Card(rows.values(), [Column(key, key, form) for key in (*levels, 'mean')])
+
+
+def verdict(results: Mapping[str, Any]) -> str:
+    """P, mPC, rPC and R_C, what they are means of, and what is missing."""
+    numbers = ', '.join(f'{key} {show(results[key])}' for key in ('P', 'mPC', 'rPC', 'R_C'))
+    levels, kinds = ' '.join(map(str, results['severities'])), len(results['corruptions'])
+    return (f"{results['suite']}, {results['metric']}: {numbers} ({kinds} corruptions, severities "
+            f"{levels}, seed {results['seed']}). {results['note']}").rstrip()
+
+
+def show(value: float | None) -> str:
+    """Four digits, or '-' for what is not there."""
+    return '-' if value is None else f'{value:.4g}'

@@ -1,0 +1,360 @@
+"""A suite from config to results.json: right, resumable, the same with any number of workers."""
+import json
+import os
+import signal
+import socket
+from multiprocessing.pool import ThreadPool
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+from mmengine.registry import TRANSFORMS
+from mmengine.runner import Runner
+
+from mmrobustprune.corruption.apply import apply
+from mmrobustprune.engine import robustness
+from mmrobustprune.engine.corruption_runner import CorruptionRunner, evaluate_config
+from mmrobustprune.engine.robustness import RobustEval
+from mmrobustprune.engine.suite_progress import LogProgress
+from mmrobustprune.engine.suite_table import table, verdict
+from tests.engine.corruption_toys import arrays, save, voc, write_voc
+from tests.support.process import run_apart
+
+SMALL = dict(corruptions=['gaussian_noise', 'impulse_noise', 'jpeg_compression'], severities=[3, 5])
+
+
+@pytest.fixture(scope='module')
+def root(tmp_path_factory):
+    return write_voc(tmp_path_factory.mktemp('data') / 'voc')
+
+
+@pytest.fixture(autouse=True)
+def _no_process_pool(monkeypatch):
+    """VOC's average precision starts four processes for every cell: most of the time here."""
+    monkeypatch.setattr('mmdet.evaluation.functional.mean_ap.Pool', ThreadPool)
+
+
+@pytest.fixture
+def checkpoint(root, tmp_path):
+    return save(voc(root, tmp_path), tmp_path / 'toy.pth')
+
+
+@TRANSFORMS.register_module(force=True)
+class CorruptTheObviousWay:
+    """One corruption in the loading pipeline, as people do it by hand."""
+
+    def __init__(self, corruption, severity):
+        self.cell = corruption, severity
+
+    def __call__(self, results):
+        image = np.ascontiguousarray(results['img'][..., ::-1])
+        results['img'] = np.ascontiguousarray(apply(image, *self.cell)[..., ::-1])
+        return results
+
+
+def stock_test(config, checkpoint):
+    config.load_from = checkpoint
+    return Runner.from_cfg(config).test()
+
+
+def evaluations(monkeypatch):
+    """The passes that are made, as lists of their cells."""
+    passes, inner = [], robustness._evaluate
+
+    def evaluate(runner, loop, cells, *rest):
+        passes.append([(cell.corruption, cell.severity) for cell in cells])
+        return inner(runner, loop, cells, *rest)
+    monkeypatch.setattr(robustness, '_evaluate', evaluate)
+    return passes
+
+
+def test_a_detector_end_to_end(root, checkpoint, tmp_path):
+    results = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
+    assert json.loads((tmp_path / 'out' / 'results.json').read_text()) == results
+    assert results['suite'] == 'voc-c' and results['metric'] == 'pascal_voc/AP50'
+    assert results['severities'] == [3, 5] and results['corruptions'] == SMALL['corruptions']
+    cells = results['cells']
+    assert [(c['corruption'], c['severity']) for c in cells] == [
+        (name, level) for name in SMALL['corruptions'] for level in (3, 5)]
+    values = [cell['pascal_voc/AP50'] for cell in cells]
+    assert values == [cell['pascal_voc/mAP'] for cell in cells]   # both unrounded
+    assert 0 < np.mean(values) < 1 == results['P']
+    assert results['mPC'] == pytest.approx(np.mean(values), abs=1e-15)
+    assert results['rPC'] == results['R_C'] == results['mPC'] / results['P']
+    assert results['seed'] == 0 and results['images'] == 6 and results['device'] == 'cpu'
+    assert {'mmrobustprune', 'torch', 'mmdet'} <= set(results['versions'])
+    assert 'commit' in results and results['command']
+
+
+def test_same_numbers_as_the_obvious_way(root, checkpoint, tmp_path):
+    """A stock test pass, clean and with the corruption put into the loading pipeline by hand."""
+    results = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
+    clean = stock_test(voc(root, tmp_path / 'clean'), checkpoint)
+    assert clean['pascal_voc/mAP'] == results['P']
+    for cell in results['cells'][:3]:
+        config = voc(root, tmp_path / 'cell')
+        config.test_dataloader.dataset.pipeline.insert(1, dict(
+            type='CorruptTheObviousWay', corruption=cell['corruption'], severity=cell['severity']))
+        assert stock_test(config, checkpoint)['pascal_voc/mAP'] == cell['pascal_voc/mAP']
+
+
+def test_same_file_with_any_number_of_workers_and_in_any_order(root, checkpoint, tmp_path):
+    alone = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'a', SMALL)
+    more = evaluate_config(voc(root, tmp_path, workers=2), checkpoint, tmp_path / 'b', dict(
+        SMALL, corruptions=SMALL['corruptions'][::-1]))
+    assert alone == more
+    batch = evaluate_config(voc(root, tmp_path, batch=3), checkpoint, tmp_path / 'c', SMALL)
+    assert batch['cells'] == alone['cells']
+
+
+def test_another_seed_gives_other_noise(root, checkpoint, tmp_path):
+    asked = dict(corruptions=['elastic_transform', 'jpeg_compression'], severities=5)
+    zero, one = [evaluate_config(
+        voc(root, tmp_path), checkpoint, tmp_path / str(seed), dict(asked, seed=seed))['cells']
+        for seed in (0, 1)]
+    assert zero[0] != one[0] and zero[1] == one[1]   # JPEG draws nothing
+
+
+def test_a_finished_cell_is_never_evaluated_again(root, checkpoint, tmp_path, monkeypatch):
+    passes = evaluations(monkeypatch)
+
+    def stop(part, before, cells, done, batches):
+        if part[0].corruption == 'jpeg_compression' and done == 1:
+            raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL, stop)
+    assert not (tmp_path / 'out' / 'results.json').exists()
+    assert len(passes) == 4
+    resumed = evaluate_config(
+        voc(root, tmp_path, workers=1), checkpoint, tmp_path / 'out', SMALL)
+    assert passes[4:] == [[('jpeg_compression', 3), ('jpeg_compression', 5)]]
+    whole = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'whole', SMALL)
+    assert resumed == whole
+    texts = [(tmp_path / name / 'results.json').read_bytes() for name in ('out', 'whole')]
+    assert texts[0] == texts[1]
+
+
+def test_more_severities_later_add_to_the_cells(root, checkpoint, tmp_path, monkeypatch):
+    passes = evaluations(monkeypatch)
+    for severities in (3, [1, 3]):
+        both = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path, dict(
+            corruptions='fog', severities=severities))
+    assert passes == [[('clean', 0)], [('fog', 3)], [('fog', 1)]]
+    assert len(both['cells']) == 2
+
+
+def _killed_in_the_second_corruption(root, checkpoint, out):
+    def kill(part, before, cells, done, batches):
+        if part[0].corruption == 'impulse_noise' and done == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+    evaluate_config(voc(root, out), checkpoint, out, SMALL, kill)
+
+
+def _in_peace(root, checkpoint, out):
+    evaluate_config(voc(root, out), checkpoint, out, SMALL)
+
+
+def test_killed_and_started_again_ends_with_the_same_numbers(root, checkpoint, tmp_path):
+    out, whole = tmp_path / 'out', tmp_path / 'whole'
+    assert run_apart(_killed_in_the_second_corruption, root, checkpoint, out) == -signal.SIGKILL
+    assert {'clean-0.json', 'gaussian_noise-3.json', 'gaussian_noise-5.json', 'run.json'} == set(
+        os.listdir(out / 'cells'))
+    assert run_apart(_in_peace, root, checkpoint, out) == 0
+    assert run_apart(_in_peace, root, checkpoint, whole) == 0
+    assert (out / 'results.json').read_bytes() == (whole / 'results.json').read_bytes()
+
+
+@pytest.mark.parametrize('what', ['weights', 'seed', 'config', 'suite'])
+def test_cells_of_another_run_are_refused(root, checkpoint, tmp_path, what):
+    asked = dict(corruptions='fog', severities=3)
+    evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', asked)
+    config, other = voc(root, tmp_path), checkpoint
+    if what == 'weights':
+        other = save(config, tmp_path / 'other.pth', weight=.3)
+    elif what == 'config':
+        config.test_evaluator.eval_mode = '11points'
+    else:
+        asked[what] = dict(seed=1, suite='coco-c')[what]
+    with pytest.raises(ValueError, match=f'another run .{what} differ.; give another work dir'):
+        evaluate_config(config, other, tmp_path / 'out', asked)
+
+
+def test_a_copy_of_the_checkpoint_is_the_same_model(root, checkpoint, tmp_path, monkeypatch):
+    passes, asked = evaluations(monkeypatch), dict(corruptions='fog', severities=3)
+    evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', asked)
+    (tmp_path / 'copy.pth').write_bytes((tmp_path / 'toy.pth').read_bytes())
+    evaluate_config(voc(root, tmp_path), tmp_path / 'copy.pth', tmp_path / 'out', asked)
+    assert len(passes) == 2
+
+
+@pytest.mark.parametrize('wrapper, images', [
+    (lambda data: dict(type='ConcatDataset', datasets=[data, data]), 12),
+    (lambda data: dict(type='RepeatDataset', dataset=data, times=2), 12),
+    (lambda data: dict(type='RepeatDataset', times=1, dataset=dict(
+        type='ConcatDataset', datasets=[data])), 6)])
+def test_wrapped_data_sets_are_corrupted(root, checkpoint, tmp_path, wrapper, images):
+    asked = dict(corruptions='shot_noise', severities=5)
+    plain = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'plain', asked)
+    config = voc(root, tmp_path)
+    config.test_dataloader.dataset = wrapper(config.test_dataloader.dataset)
+    wrapped = evaluate_config(config, checkpoint, tmp_path / 'wrapped', asked)
+    assert wrapped['images'] == images
+    assert wrapped['cells'][0]['pascal_voc/AP50'] < 1
+    if images == 6:
+        assert wrapped['cells'] == plain['cells']
+
+
+def test_coco_evaluation_is_unrounded_too(root, checkpoint, tmp_path):
+    config = voc(root, tmp_path)
+    config.test_dataloader.dataset.pipeline[-1].meta_keys += ('instances',)
+    config.test_evaluator = dict(type='CocoMetric', metric='bbox')
+    results = evaluate_config(
+        config, checkpoint, tmp_path / 'out', dict(corruptions='shot_noise', severities=[3, 4, 5]))
+    assert results['suite'] == 'coco-c' and results['metric'] == 'coco/bbox_mAP'
+    values = [cell['coco/bbox_mAP'] for cell in results['cells']]
+    assert any(round(value, 3) != value for value in values)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_arrays_without_a_loading_transform(tmp_path, workers):
+    config = arrays(tmp_path, workers=workers)
+    results = evaluate_config(config, save(config, tmp_path / 'toy.pth'), tmp_path / 'out', dict(
+        corruptions=['fog', 'gaussian_noise'], severities=[1, 5]))
+    assert results['suite'] == 'imagenet-c-at-32' and results['metric'] == 'accuracy/top1'
+    assert 0 < results['mPC'] < results['P'] <= 100
+    assert 'cifar' not in json.dumps(results).lower().replace(str(tmp_path).lower(), '')
+
+
+def test_32_pixels_are_never_called_imagenet_c_or_cifar_c(tmp_path):
+    config = arrays(tmp_path)
+    checkpoint = save(config, tmp_path / 'toy.pth')
+    for suite in ('imagenet-c', 'cifar-c'):
+        with pytest.raises(ValueError, match='imagenet-c-at-32'):
+            evaluate_config(config, checkpoint, tmp_path / 'out', dict(suite=suite))
+    config = arrays(tmp_path, size=48)
+    with pytest.raises(ValueError, match='48x48'):
+        evaluate_config(config, checkpoint, tmp_path / 'out', dict(suite='imagenet-c-at-32'))
+
+
+@pytest.mark.parametrize('workers', [0, 1])
+def test_an_unreadable_image_is_named_in_one_sentence(tmp_path, workers):
+    root = write_voc(tmp_path / 'voc', bad=True)
+    config = voc(root, tmp_path, workers=workers)
+    checkpoint = save(config, tmp_path / 'toy.pth')
+    with pytest.raises(ValueError, match='000004.jpg cannot be read') as error:
+        evaluate_config(config, checkpoint, tmp_path / 'out', dict(severities=3))
+    assert '\n' not in str(error.value)
+    assert os.listdir(tmp_path / 'out' / 'cells') == ['run.json']
+
+
+@pytest.mark.parametrize('options, error, sentence', [
+    (dict(severity=3), ValueError, "robust_eval.severity is unknown .did you mean 'severities'"),
+    (dict(suite='vocc'), ValueError, "did you mean 'voc-c'"),
+    (dict(corruptions=['snw']), ValueError, "did you mean 'snow'"),
+    (dict(severities=[7]), ValueError, 'severity 7'),
+    (dict(seed='a'), ValueError, 'robust_eval.seed'),
+    ([3], TypeError, 'give a dict'),
+])
+def test_a_wrong_field_is_said_before_anything_is_built(options, error, sentence):
+    with pytest.raises(error, match=sentence):
+        RobustEval.from_config(options)
+
+
+def test_a_wrong_field_stops_the_runner_before_it_is_built(root, checkpoint, tmp_path):
+    config = voc(root, tmp_path / 'out', load_from=checkpoint, robust_eval=dict(suit='voc-c'))
+    with pytest.raises(ValueError, match="did you mean 'suite'"):
+        CorruptionRunner.from_cfg(config)
+    assert not (tmp_path / 'out').exists()
+    config.pop('robust_eval')
+    with pytest.raises(ValueError, match='needs robust_eval'):
+        CorruptionRunner.from_cfg(config)
+
+
+def test_the_runner_and_the_recipe_do_the_same(root, checkpoint, tmp_path):
+    recipe = Config.fromfile('configs/recipes/corruptions.py')
+    assert set(recipe.to_dict()) == {'robust_eval'}
+    config = voc(root, tmp_path / 'a', load_from=checkpoint, robust_eval=dict(
+        recipe.robust_eval, **SMALL))
+    by_runner = CorruptionRunner.from_cfg(config).test()
+    direct = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'b', SMALL)
+    assert by_runner == direct
+
+
+def test_a_missing_config_or_metric_is_one_sentence(root, checkpoint, tmp_path):
+    with pytest.raises(FileNotFoundError, match="config 'no.py' is not there"):
+        evaluate_config('no.py', checkpoint, tmp_path)
+    with pytest.raises(ValueError, match="metric 'AP' is not evaluated; choose among pascal_voc"):
+        evaluate_config(voc(root, tmp_path), checkpoint, tmp_path, dict(metric='AP', severities=3))
+    config = voc(root, tmp_path)
+    for key in ('test_dataloader', 'test_cfg', 'test_evaluator'):
+        config[key] = None
+    with pytest.raises(ValueError, match='no test_dataloader'):
+        evaluate_config(config, checkpoint, tmp_path)
+
+
+def test_hooks_loop_and_generators_are_as_they_were_after_an_error(root, checkpoint, tmp_path):
+    runner = CorruptionRunner.from_cfg(
+        voc(root, tmp_path, load_from=checkpoint, robust_eval=dict(severities=3)))
+    hooks, loop = list(runner.hooks), runner.test_loop
+    evaluator, pipeline = loop.evaluator, loop.dataloader.dataset.pipeline
+
+    def stop(part, *rest):
+        if part[0].corruption != 'clean':
+            raise KeyboardInterrupt
+    np.random.seed(4)
+    expected = np.random.RandomState(4).random()
+    with pytest.raises(KeyboardInterrupt):
+        robustness.run_suite(runner, runner.cfg.robust_eval, stop)
+    assert runner.hooks == hooks and loop.evaluator is evaluator
+    assert loop.dataloader.dataset.pipeline is pipeline
+    assert np.random.random() == expected
+
+
+def test_progress_knows_the_pass_and_the_run(root, checkpoint, tmp_path):
+    told, said = [], []
+    evaluate_config(voc(root, tmp_path), checkpoint, tmp_path, dict(
+        corruptions='fog', severities=[1, 2]), lambda part, *numbers: told.append(
+            (part[0].corruption, len(part), *numbers)))
+    assert told == [('clean', 1, 0, 3, done, 3) for done in range(4)] + [
+        ('fog', 2, 1, 3, done, 3) for done in range(4)]
+    log = LogProgress(said.append, every=0)
+    cells = [robustness.Cell('fog', 1), robustness.Cell('fog', 2)]
+    log(cells, 1, 3, 0, 4)
+    log(cells, 1, 3, 2, 4)
+    assert len(said) == 1 and said[0].startswith('fog 1 2: batch 2 of 4, 0 s left; cell 2 of 3')
+
+
+def test_the_table_shows_every_cell_and_says_what_is_missing():
+    results = dict(
+        P=.8, mPC=None, rPC=None, R_C=None, suite='voc-c', metric='m', severities=[1, 3], seed=0,
+        corruptions=['fog', 'snow'], note='1 of 4 cells are missing.',
+        per_corruption=dict(fog=.4, snow=None), per_severity={'1': .3, '3': None},
+        cells=[dict(corruption='fog', severity=1, m=.5), dict(corruption='fog', severity=3, m=.3),
+               dict(corruption='snow', severity=1, m=.1), dict(corruption='snow', severity=3)])
+    text = table(results).markdown()
+    assert '| fog | 0.500 | 0.300 | 0.400 |' in text and '| snow | 0.100 | - | - |' in text
+    assert '| mean | 0.300 | - | - |' in text
+    assert verdict(results) == ('voc-c, m: P 0.8, mPC -, rPC -, R_C - (2 corruptions, severities '
+                                '1 3, seed 0). 1 of 4 cells are missing.')
+
+
+def _one_of_two(rank, port, root, checkpoint, out):
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port), RANK=str(rank),
+                      LOCAL_RANK=str(rank), WORLD_SIZE='2')
+    os.chdir(out)
+    evaluate_config(voc(root, out), checkpoint, out, SMALL, launcher='pytorch')
+
+
+def test_two_processes_give_the_same_numbers(root, checkpoint, tmp_path):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    out = tmp_path / 'two'
+    out.mkdir()
+    with ThreadPool(2) as pool:
+        codes = pool.starmap(run_apart, [
+            (_one_of_two, rank, port, root, checkpoint, out) for rank in (0, 1)])
+    assert codes == [0, 0]
+    alone = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'one', SMALL)
+    both = json.loads((out / 'results.json').read_text())
+    assert both['cells'] == alone['cells'] and both['P'] == alone['P']
