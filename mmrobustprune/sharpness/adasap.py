@@ -102,7 +102,9 @@ class AdaSAP(Rule):
         pairs = [self._score(*layer) for layer in zip(names, weights, sizes, strict=True)]
         scores, alive = (torch.cat(part) for part in zip(*pairs, strict=True))
         ranges = RANGES[self.scope]([name in self._scores for name in names])
-        index = torch.tensor(ranges).repeat_interleave(torch.tensor(sizes)).to(scores.device)
+        index = torch.cat([  # filled on the device: a copy from the host would wait for it
+            scores.new_full((size,), number, dtype=torch.long)
+            for size, number in zip(sizes, ranges, strict=True)])
         low = _extreme(scores, alive, index, max(ranges) + 1, 'amin')
         high = _extreme(scores, alive, index, max(ranges) + 1, 'amax')
         share = torch.where(high > low, (scores - low) / (high - low), 0.5)
@@ -112,13 +114,13 @@ class AdaSAP(Rule):
     def _score(self, name: str, weight: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Scores and living neurons of one weight, (size,) each."""
         if name in self._scores:
-            score = self._scores[name].to(weight.device)
+            score = self._scores[name] = self._scores[name].to(weight.device)
             alive = torch.ones_like(score, dtype=torch.bool)
         else:
             score = filter_norms(weight)
             alive = score > 0
         if name in self._alive:
-            alive = self._alive[name].to(weight.device)
+            alive = self._alive[name] = self._alive[name].to(weight.device)
         if len(score) != size or len(alive) != size:
             raise ValueError(
                 f'{name!r} has {size} outputs, its scores and alive have {len(score)} and '

@@ -438,7 +438,7 @@ def test_T26_update_inside_the_context_is_refused():
 def test_T27_a_compiled_train_step_is_refused():
     model = toy()
     model.train_step = torch.compile(model.train_step, backend='eager')
-    with pytest.raises(Exception, match='compiled train_step; leave `compile` out'):
+    with pytest.raises(ValueError, match='compiled train_step; leave `compile` out'):
         model.train_step(batch(), wrapped(model))
 
 

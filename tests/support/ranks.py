@@ -26,7 +26,8 @@ class Spy(SAM):
 
 
 def ddp(model, **kwargs):
-    return MMDistributedDataParallel(model, device_ids=None, **{'broadcast_buffers': False, **kwargs})
+    defaults = dict(device_ids=None, broadcast_buffers=False)
+    return MMDistributedDataParallel(model, **{**defaults, **kwargs})
 
 
 def data(number):
