@@ -1,0 +1,6 @@
+# The comparison arm: group L2 magnitude under plain SGD; max_epochs doubled it costs as much as AdaSAP.
+_base_ = './ssdlite_mobilenetv2-scratch_bccd.py'
+
+load_from = 'work_dirs/ssdlite_mobilenetv2-scratch_bccd/epoch_20.pth'
+runner_type = 'mmrobustprune.PruneRunner'
+robust_prune = dict(recipe='magnitude', target=0.5, warmup=0.1, rounds=15, prune=0.3)

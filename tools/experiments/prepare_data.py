@@ -1,0 +1,63 @@
+#!/usr/bin/env python
+"""Unpack the data of the real experiments into data/: BCCD, CIFAR-10 as JPEG, and a trained ResNet-20.
+
+What is there already is left alone.
+
+Example:
+    python tools/experiments/prepare_data.py --source ../shared/data
+"""
+import argparse
+import os
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from mmrobustprune.models.backbones import classifier_state
+
+ARCHIVES = {'bccd': 'bccd.tar.gz', 'cifar10_jpeg': 'cifar10_jpeg.tar.gz'}
+WEIGHTS = {'resnet20_cifar10.pth': 'resnet20_cifar10_state_dict.pth'}
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Unpack `archive` into the new folder `target`, whole or not at all."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as part, tarfile.open(archive) as tar:
+        inner = Path(part) / 'inner'
+        for member in tqdm(tar, desc=target.name, unit=' files', mininterval=1):
+            tar.extract(member, inner, filter='data')
+        os.rename(inner, target)
+
+
+def convert(source: Path, target: Path) -> None:
+    """Write a published ResNet-20 as a checkpoint of an mmpretrain classifier."""
+    state = classifier_state(torch.load(source, weights_only=True))
+    part = target.with_suffix('.part')
+    torch.save(dict(meta=dict(source=source.name), state_dict=state), part)
+    os.replace(part, target)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--source', type=Path, default=Path('../shared/data'), help='folder of the archives')
+    parser.add_argument('--out', type=Path, default=Path('data'))
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    for files, write in ((ARCHIVES, unpack), (WEIGHTS, convert)):
+        for name, given in files.items():
+            if (args.out / name).exists():
+                print(f'{args.out / name}: there already')
+                continue
+            if not (args.source / given).is_file():
+                raise FileNotFoundError(f'{args.source / given} is not there; give the folder of the archives as --source.')
+            write(args.source / given, args.out / name)
+            print(f'{args.out / name}: written')
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (ValueError, OSError, tarfile.TarError) as error:
+        sys.exit(f'prepare_data: {error}')
