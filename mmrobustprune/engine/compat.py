@@ -9,6 +9,7 @@ import importlib.abc
 import importlib.util
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -55,7 +56,16 @@ def _amp_without_gpu(module: ModuleType) -> None:
 
 
 def _own_configs(module: ModuleType) -> None:
-    module.MODULE2PACKAGE.setdefault('mmrobustprune', 'mmrobustprune')  # _base_ = 'mmrobustprune::recipes/adasap.py'
+    """`_base_ = 'mmrobustprune::recipes/adasap.py'`, from a checkout and an editable install too."""
+    from mmengine.config.utils import MODULE2PACKAGE
+    MODULE2PACKAGE.setdefault('mmrobustprune', 'mmrobustprune')
+    find, own = module.get_installed_path, Path(__file__).parent.parent
+
+    @functools.wraps(find)
+    def get_installed_path(package: str) -> str:
+        return str(own) if package == own.name else find(package)
+
+    module.get_installed_path = get_installed_path
 
 
 FIXES = (
@@ -69,7 +79,7 @@ FIXES = (
         lambda _: saving.remove_after_saving()),
     Fix('mmengine', '0.11', 'not reported: resume trusts a note about a missing file', 'mmengine.runner',
         lambda _: saving.find_latest_that_exists()),
-    Fix('mmengine', '0.11', 'by design: only its own packages are found by name', 'mmengine.config.utils', _own_configs),
+    Fix('mmengine', '0.11', 'by design: only its own packages are found by name', 'mmengine.config.config', _own_configs),
 )
 
 

@@ -2,14 +2,14 @@
 
 `ResumableRunner` is the base to inherit; with a train_cfg from `loops.make_resumable` nothing else is needed. It adds one
 key to every checkpoint, `checkpoint['resume']` (plain types and tensors):
-    ranks       one entry per process: generators, sample_seed, sampler_seed, gradients (of an open accumulation window)
+    ranks       one entry per process: generators, sample_seed, sampler_seed, gradients (of an open accumulation window),
+                buffers (every process but the first has normalisation statistics of its own)
     epoch, done the epoch and how many of its batches are trained on
     validated   whether the checkpoint was written during the validation of that point
     stop, early_stopping, input_sizes   state that mmengine's early stopping and mmdet's random resizing keep in attributes
 """
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import torch
@@ -19,7 +19,9 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import DataLoader
 
+from .data_check import missing_data_named
 from .loops import Resumable
 from .rng import restore_generators, training_state
 
@@ -36,6 +38,12 @@ class ResumableRunner(Runner):
         """As mmengine's; every rank calls it, and every rank's state goes into the file."""
         self._resume_state = resume_state(self, gradients=save_optimizer)
         super().save_checkpoint(out_dir, filename, file_client_args, save_optimizer, *args, **kwargs)
+
+    @staticmethod
+    def build_dataloader(dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:
+        """As mmengine's; data that is not there is named."""
+        with missing_data_named(dataloader):
+            return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def resume(self, *args, **kwargs) -> None:
         """As mmengine's, then the state of this rank."""
@@ -61,7 +69,7 @@ class ResumableRunner(Runner):
 def resume_state(runner: Runner, gradients: bool = True) -> dict[str, Any]:
     """What a checkpoint must hold beside weights, optimizer and schedulers; a collective call, on every rank."""
     loop = runner.train_loop
-    own = dict(generators=training_state(), sample_seed=None, sampler_seed=None,
+    own = dict(generators=training_state(), sample_seed=None, sampler_seed=None, buffers=_own_buffers(runner),
                gradients=_open_gradients(runner) if gradients else {})
     state: dict[str, Any] = dict(epoch=loop._epoch, done=0, validated=False)
     if isinstance(loop, Resumable):
@@ -102,6 +110,9 @@ def load_resume_state(runner: Runner, state: dict[str, Any] | None) -> None:
         parameters = dict(_network(runner).named_parameters())
         for name, gradient in own['gradients'].items():
             parameters[name].grad = gradient.to(parameters[name])
+        buffers = dict(_network(runner).named_buffers())
+        for name, buffer in own['buffers'].items():
+            buffers[name].copy_(buffer)
     if not isinstance(loop, Resumable):
         return restore_generators(own['generators']) if same else None
     loop.resumed = dict(epoch=state['epoch'], done=done, validated=state['validated'],
@@ -121,6 +132,10 @@ def _open_gradients(runner: Runner) -> dict[str, torch.Tensor]:
         return {}
     return {name: parameter.grad.detach().cpu() for name, parameter in _network(runner).named_parameters()
             if parameter.grad is not None}
+
+
+def _own_buffers(runner: Runner) -> dict[str, torch.Tensor]:
+    return {name: buffer.cpu() for name, buffer in _network(runner).named_buffers()} if get_rank() else {}
 
 
 def _early_stopping(runner: Runner) -> list[EarlyStoppingHook]:

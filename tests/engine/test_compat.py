@@ -221,7 +221,14 @@ def test_amp_on_a_cpu():
     wrapper.load_state_dict(wrapper.state_dict())
 
 
-def test_our_configs_are_found_by_name(tmp_path):
+@pytest.mark.parametrize('editable', [False, True])
+def test_our_configs_are_found_by_name(tmp_path, monkeypatch, editable):
+    if editable:  # pip leaves only a record of the package in site-packages
+        record = tmp_path / 'site' / 'mmrobustprune-0.1.0.dist-info'
+        record.mkdir(parents=True)
+        (record / 'METADATA').write_text('Metadata-Version: 2.1\nName: mmrobustprune\nVersion: 0.1.0\n')
+        (record / 'top_level.txt').write_text('mmrobustprune\n')
+        monkeypatch.syspath_prepend(tmp_path / 'site')
     (tmp_path / 'mine.py').write_text("_base_ = 'mmrobustprune::recipes/adasap.py'\n")
     assert Config.fromfile(tmp_path / 'mine.py').robust_prune.recipe == 'adasap'
 

@@ -6,7 +6,12 @@ import pytest
 import torch
 
 from mmrobustprune.engine.rng import (
-    forked, generator_state, restore_generators, seeded, training_state)
+    forked,
+    generator_state,
+    restore_generators,
+    seeded,
+    training_state,
+)
 
 
 def draws():

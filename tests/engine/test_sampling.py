@@ -8,7 +8,13 @@ import numpy as np
 import pytest
 import torch
 from mmengine.dataset import (
-    BaseDataset, ConcatDataset, DefaultSampler, InfiniteSampler, RepeatDataset, pseudo_collate)
+    BaseDataset,
+    ConcatDataset,
+    DefaultSampler,
+    InfiniteSampler,
+    RepeatDataset,
+    pseudo_collate,
+)
 from torch.utils.data import BatchSampler, DataLoader, IterableDataset
 
 from mmrobustprune.engine import sampling

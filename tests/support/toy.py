@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.model import BaseModel
@@ -13,6 +14,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
+from mmrobustprune.engine.launch import prepare_launch
 from mmrobustprune.engine.resume import ResumableRunner
 from mmrobustprune.engine.rng import generator_state
 
@@ -130,3 +132,12 @@ def train(work_dir, result='end.pth', **options):
         dict(weights=network.state_dict(), optimizer=runner.optim_wrapper.state_dict(),
              generators=generator_state(), seen=network.seen, iter=runner.iter, epoch=runner.epoch),
         Path(work_dir) / result)
+
+
+def train_rank(rank, world, port, work_dir, **options):
+    """`train` as one of several processes on a machine without a GPU."""
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR='127.0.0.1',
+                      MASTER_PORT=str(port))
+    cfg = prepare_launch(Config(dict(launcher='pytorch', model=dict(), find_unused_parameters=False)))
+    train(work_dir, result=f'end{rank}.pth', launcher='pytorch', cfg=cfg,
+          randomness=dict(seed=5, diff_rank_seed=True), **options)

@@ -1,0 +1,66 @@
+"""What `pip install` of the project brings, and what it leaves alone."""
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PARTS = ('LICENSE', 'MANIFEST.in', 'README.md', 'setup.py', 'pyproject.toml', 'requirements', 'configs', 'mmrobustprune')
+
+
+@pytest.fixture(scope='module')
+def wheel(tmp_path_factory):
+    """A wheel built from a copy of the checkout."""
+    folder = tmp_path_factory.mktemp('source')
+    for name in PARTS:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, symlinks=True, ignore=shutil.ignore_patterns('__pycache__'))
+        elif source.exists():
+            shutil.copy(source, folder)
+    done = subprocess.run(
+        [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', 'out', '.'],
+        cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return zipfile.ZipFile(next((folder / 'out').glob('*.whl')))
+
+
+def test_the_package_is_whole(wheel):
+    expected = {str(path.relative_to(ROOT)) for path in (ROOT / 'mmrobustprune').rglob('*.py') if '.mim' not in path.parts}
+    assert expected <= set(wheel.namelist())
+
+
+def test_the_config_tree_is_in_it(wheel):
+    expected = {f'mmrobustprune/.mim/{path.relative_to(ROOT)}' for path in (ROOT / 'configs').rglob('*.py')}
+    assert expected and expected <= set(wheel.namelist())
+    assert 'mmrobustprune/.mim/model-index.yml' in wheel.namelist()
+
+
+def needs(wheel, extra=None):
+    name = next(name for name in wheel.namelist() if name.endswith('METADATA'))
+    lines = re.findall(r'^Requires-Dist: (.*)$', wheel.read(name).decode(), re.M)
+    marked = f'extra == "{extra}"'
+    return [line.partition(';')[0].strip() for line in lines if (marked in line if extra else 'extra ==' not in line)]
+
+
+def test_an_installed_stack_is_left_alone(wheel):
+    core = needs(wheel)
+    assert 'torch' in core  # any version: a bound would make pip replace it
+    assert not [need for need in core if need.startswith(('mm', 'imagecorruptions', 'torchvision'))]
+
+
+def test_extras(wheel):
+    assert {re.split('[<>=]', need)[0] for need in needs(wheel, 'openmmlab')} == {'mmengine', 'mmcv', 'mmdet', 'mmpretrain'}
+    assert needs(wheel, 'attack') and 'pytest' in needs(wheel, 'dev')
+    assert any(need.startswith('imagecorruptions') for need in needs(wheel, 'corruption'))
+
+
+def test_python_versions_and_licence(wheel):
+    text = wheel.read(next(name for name in wheel.namelist() if name.endswith('METADATA'))).decode()
+    assert 'Requires-Python: >=3.10,<3.13' in text or 'Requires-Python: <3.13,>=3.10' in text
+    assert 'License: Apache-2.0' in text or 'License-Expression: Apache-2.0' in text
+    assert any(name.endswith('LICENSE') for name in wheel.namelist())
