@@ -154,6 +154,7 @@ def _in_peace(root, checkpoint, out):
     evaluate_config(voc(root, out), checkpoint, out, SMALL)
 
 
+@pytest.mark.slow
 def test_killed_and_started_again_ends_with_the_same_numbers(root, checkpoint, tmp_path):
     out, whole = tmp_path / 'out', tmp_path / 'whole'
     assert run_apart(_killed_in_the_second_corruption, root, checkpoint, out) == -signal.SIGKILL
@@ -345,6 +346,7 @@ def _one_of_two(rank, port, root, checkpoint, out):
     evaluate_config(voc(root, out), checkpoint, out, SMALL, launcher='pytorch')
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_same_numbers(root, checkpoint, tmp_path):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
