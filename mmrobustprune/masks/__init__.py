@@ -1,4 +1,7 @@
 """Soft pruning: which units go, when, and how they are kept at zero."""
+from .budget import CostModel
 from .maskset import MaskSet
+from .schedule import exponential
+from .select import Selection
 
-__all__ = ['MaskSet']
+__all__ = ['CostModel', 'MaskSet', 'Selection', 'exponential']

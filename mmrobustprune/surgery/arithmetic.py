@@ -40,24 +40,17 @@ def axis_of(shape: tuple[int, ...], width: int) -> int | None:
     return len(shape) - 1 if shape and shape[-1] == width else None
 
 
-def leave(node, part: int, width: int) -> Passage:
-    """What output number ``part`` of an operation holds of its ``width`` channels."""
+def leave(node, width: int) -> None:
+    """Refuse an operation that hands its channels on in parts: Unknown.
+
+    The places of the cut are numbers in the model's code, which do not follow a removal.
+    """
     name = node.name().lower()
-    everything = Passage(np.arange(width), np.arange(width), width)
-    if 'split' not in name and 'unbind' not in name:
-        return everything
-    shape = node._saved_self_sym_sizes
-    axis, dim = axis_of(shape, width), _dims(node, len(shape))[0]
-    if axis is None or (axis == dim and 'unbind' in name):
-        raise Unknown(f'{node.name()} takes its channels apart')
-    if axis != dim:
-        return everything
-    if hasattr(node, '_saved_split_sizes'):
-        edges = np.cumsum([0, *node._saved_split_sizes])
-    else:
-        edges = np.arange(0, width + node._saved_split_size, node._saved_split_size)
-    kept = np.arange(edges[part], min(edges[part + 1], width))
-    return Passage(kept, kept - edges[part], len(kept))
+    if 'split' in name or 'unbind' in name:
+        shape = node._saved_self_sym_sizes
+        axis = axis_of(shape, width)
+        if axis is None or axis in _dims(node, len(shape)):
+            raise Unknown(f'{node.name()} splits its channels at fixed places')
 
 
 def enter(node, call: Call | None, position: int, width: int) -> Passage | None:
@@ -80,6 +73,8 @@ def enter(node, call: Call | None, position: int, width: int) -> Passage | None:
         return same if call is None else _reshaped(call, width)
     if base == 'slice' or base.startswith(('select', 'index')):
         return _indexed(node, base, width)
+    if 'copyslices' in name:
+        raise Unknown(f'{node.name()} writes it into a part of another tensor')
     if base in _SUMS:
         return None if _touches(node, width) else same   # a channel of zeros adds nothing
     if base in _REDUCERS and _touches(node, width):
@@ -139,6 +134,8 @@ def _reshaped(call: Call, width: int) -> Passage:
         return Passage(target // (after[1] // width), target, after[1])
     if first and len(before) == 2 and math.prod(after[1:]) == width and after[0] == before[0]:
         return Passage(own, own // (width // after[1]), after[1])   # and back
+    if before == (width,) and sorted(after) == [1] * (len(after) - 1) + [width]:
+        return Passage(own, own, width)   # a parameter (C,) -> (1, C, 1, 1)
     if before[-1:] == (width,) == after[-1:] and (not first or len(before) == 2):
         return Passage(own, own, width)   # channels last: (N, H, W, C) -> (N, H * W, C)
     raise Unknown(f'a reshape of {tuple(before)} to {tuple(after)} rearranges its channels')
@@ -149,6 +146,8 @@ def _indexed(node, base: str, width: int) -> Passage:
     shape = getattr(node, '_saved_self_sym_sizes', None)
     axis = None if shape is None else axis_of(shape, width)
     if base.startswith('indexput'):
+        if node.next_functions[0][0] is None:
+            raise Unknown(f'{node.name()} writes it into a tensor of fixed width')
         return Passage(own, own, width)
     if axis is not None and hasattr(node, '_saved_indices'):
         indices = node._saved_indices
@@ -156,14 +155,7 @@ def _indexed(node, base: str, width: int) -> Passage:
             return Passage(own, own, width)
     elif axis is not None and axis not in _dims(node, len(shape)):
         return Passage(own, own, width)
-    elif axis is not None and base == 'slice':
-        kept = own[_bound(node._saved_start):_bound(node._saved_end):node._saved_step]
-        return Passage(kept, np.arange(len(kept)), len(kept))
-    raise Unknown(f'{node.name()} picks single channels')
-
-
-def _bound(value: int) -> int:
-    return value - 2 ** 64 if value >= 2 ** 63 else value
+    raise Unknown(f'{node.name()} picks channels at fixed places')
 
 
 def _refuse_constants(node, call: Call | None, width: int) -> None:

@@ -61,20 +61,30 @@ class Recording:
 
     ``calls``: autograd node -> shapes; ``made``: autograd node -> the leaf module it belongs to;
     ``inputs``: the nodes that stand for the model's inputs; ``outputs``: the nodes of its outputs;
-    ``ran``: modules that were called; ``shapes``: weight uses per layer (see Trace).
+    ``blind``: nodes read by a layer that ran without gradients, and its name; ``ran``: modules that
+    were called; ``shapes``: weight uses per layer (see Trace).
     """
 
     calls: dict = field(default_factory=dict)
     made: dict = field(default_factory=dict)
     inputs: dict = field(default_factory=dict)
     outputs: set = field(default_factory=set)
+    blind: dict = field(default_factory=dict)
     ran: set = field(default_factory=set)
     shapes: dict[str, int] = field(default_factory=dict)
 
     def run(self, model: nn.Module, example: Any, forward: Forward) -> list[Tensor]:
-        """Call ``forward(model, example)``: its output tensors, or ValueError where it fails."""
+        """Call ``forward(model, example)``; ValueError where it fails.
+
+        Returns its output tensors, and those of every layer, so that one whose output is detached
+        (the proposals of a two-stage detector) is in the graph as a reader all the same.
+        """
+        for parameter in model.parameters():   # frozen stages are a part of the graph as well
+            parameter.requires_grad_(parameter.is_floating_point())
         stack: list[str] = []
-        handles = [h for name, m in model.named_modules() for h in self._hook(name, m, stack)]
+        made: list[Tensor] = []
+        handles = [handle for name, module in model.named_modules()
+                   for handle in self._hook(name, module, stack, made)]
         try:
             with torch.enable_grad(), _Shapes(self.calls):
                 result = forward(model, tree_map(self._source, example))
@@ -94,7 +104,7 @@ class Recording:
                              'parameters through autograd; give a forward callable that returns '
                              'the raw outputs, without no_grad.')
         self.outputs = {t.grad_fn for t in outputs}
-        return outputs
+        return outputs + made
 
     def _source(self, leaf: Any) -> Any:
         # No leaf any more: in-place operations work, and the input has a node that can be found.
@@ -104,7 +114,10 @@ class Recording:
         self.inputs[leaf.grad_fn] = leaf.shape
         return leaf
 
-    def _hook(self, name: str, module: nn.Module, stack: list[str]) -> Iterator:
+    def _hook(self, name: str, module: nn.Module, stack: list[str],
+              made: list[Tensor]) -> Iterator:
+        weighted = next(module.parameters(recurse=False), None) is not None
+
         def before(module, args):
             stack.append(name)
 
@@ -114,6 +127,9 @@ class Recording:
             first = output[0] if isinstance(output, (tuple, list)) and output else output
             if isinstance(first, Tensor) and first.grad_fn is not None:
                 self.made.setdefault(first.grad_fn, module)   # the innermost module
+                made.extend([first] * weighted)
+            elif weighted:
+                self.blind |= {t.grad_fn: name for t in tensors_in(args) if t.grad_fn is not None}
             if produces(module):
                 used = self.shapes.get(name, 0)
                 self.shapes[name] = used + positions(module, args[0] if args else None, output)
@@ -123,16 +139,14 @@ class Recording:
 
 
 @contextmanager
-def every_layer_visible(model: nn.Module) -> Iterator[None]:
-    """Frozen parameters in the graph too; training and gradient flags as before afterwards."""
+def flags_restored(model: nn.Module) -> Iterator[None]:
+    """Training and gradient flags as before, whatever happens in between."""
     training = [(module, module.training) for module in model.modules()]
-    frozen = [p for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
-    for parameter in frozen:
-        parameter.requires_grad_(True)
+    gradient = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:
         yield
     finally:
         for module, flag in training:
             module.training = flag
-        for parameter in frozen:
-            parameter.requires_grad_(False)
+        for parameter, flag in gradient:
+            parameter.requires_grad_(flag)

@@ -17,7 +17,7 @@ FORMAT = 1
 def versions() -> dict[str, str]:
     """Versions that a result depends on."""
     from .. import __version__
-    return {'mmrobustprune': __version__, 'torch': torch.__version__}
+    return {'mmrobustprune': __version__, 'torch': str(torch.__version__)}
 
 
 @dataclass

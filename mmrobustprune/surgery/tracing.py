@@ -18,7 +18,7 @@ from torch import nn
 from .arithmetic import Passage, Unknown, enter, leave
 from .coupling import Coupling
 from .groups import Group, Kind, Trace, kind_of, produces
-from .recording import Forward, Recording, default_forward, every_layer_visible
+from .recording import Forward, Recording, default_forward, flags_restored
 
 Slot = tuple[int, str]   # (index of a node, 'in' | 'out')
 
@@ -35,14 +35,14 @@ def trace(model: nn.Module, example: Any, forward: Forward | None = None,
     names = _names(model)
     ignored = _matches(names, [ignore] if isinstance(ignore, str) else list(ignore))
     record, graph = Recording(), _Graph(model)
-    with every_layer_visible(model):
+    with flags_restored(model):
         graph.read(lambda model, example: record.run(model, example, forward or default_forward),
                    example)
         groups, whole = _Walk(graph, record, names).solve(ignored)
     for name, layer in names.items():
         if produces(layer) and layer not in graph.module2node:
             whole[name] = ('it did not run in the traced forward' if layer not in record.ran else
-                           'its output does not reach the outputs through autograd')
+                           'it ran without gradients')
     order = {name: i for i, name in enumerate(names)}
     return Trace(groups, dict(sorted(whole.items(), key=lambda item: order[item[0]])),
                  record.shapes)
@@ -103,12 +103,13 @@ class _Walk:
         self.doors: dict = {node: [] for node in self.nodes}   # node -> its autograd nodes
         for fn, node in self.owner.items():
             self.doors[node].append(fn)
-        self.ways: dict[Slot, list] = {}   # slot -> [(autograd node, input position, part, node)]
+        # slot -> (autograd node, input position, the node it comes from, the graph node it enters)
+        self.ways: dict[Slot, list] = {}
         for node, fns in self.doors.items():
             for fn in fns:
-                for position, (source, part) in enumerate(fn.next_functions):
+                for position, (source, _) in enumerate(fn.next_functions):
                     if source in self.owner:
-                        way = (fn, position, source, part, node)
+                        way = (fn, position, source, node)
                         self.ways.setdefault(self._slot(self.owner[source], 'out'), []).append(way)
 
     def solve(self, ignored: dict[str, str]) -> tuple[tuple[Group, ...], dict[str, str]]:
@@ -152,6 +153,9 @@ class _Walk:
                 self.coupling.keep(slot, f"it matches ignore pattern '{ignored[name]}'")
             if any(fn in self.record.outputs for fn in self.doors[node]):
                 self.coupling.keep(slot, 'it is an output of the model')
+            for fn in self.record.blind.keys() & self.doors[node]:
+                reader = self.record.blind[fn]
+                self.coupling.keep(slot, f"'{reader}' reads it without gradients")
             if node.grad_fn in self.record.inputs:
                 self.coupling.keep(slot, "its channels are tied to the model's input")
             if self._closed(node):
@@ -211,32 +215,29 @@ class _Walk:
 
     def _passage(self, slot: Slot, way: tuple) -> Passage | None:
         """How the channels of a slot enter the next one; None where they end."""
-        fn, position, source, part, target = way
-        into = self._slot(target, 'in')
+        fn, position, source, target = way
+        width, into = self.coupling.widths[slot], self._slot(target, 'in')
+        same = Passage(np.arange(width), np.arange(width), width)
         try:
-            out = leave(source, part, self.coupling.widths[slot])
+            leave(source, width)
             if self._closed(target):
                 self.coupling.keep(slot, self.coupling.reasons[into])
                 return None
             if self.kinds[into[0]] is not None:
-                if self._width(target, into[1]) != out.width:
+                if self._width(target, into[1]) != width:
                     raise Unknown(f"'{self._layer(target)}' reads {self._width(target, into[1])} "
-                                  f'channels where {out.width} arrive')
-                return out
+                                  f'channels where {width} arrive')
+                return same
             if self._inside_linear(into):
-                return out
-            if out.width == 1 and sum(f is not None for f, _ in fn.next_functions) > 1 and (
+                return same
+            if width == 1 and sum(f is not None for f, _ in fn.next_functions) > 1 and (
                     'cat' not in fn.name().lower()):
                 return None   # one channel that is broadcast over the others
-            step = enter(fn, self.record.calls.get(fn), position, out.width)
-            if step is None:
-                return None
-            if self.coupling.widths.get(into, step.width) != step.width:
+            step = enter(fn, self.record.calls.get(fn), position, width)
+            if step and self.coupling.widths.get(into, step.width) != step.width:
                 raise Unknown(f'{fn.name()} joins {self.coupling.widths[into]} and {step.width} '
                               'channels')
-            back = np.zeros(out.width, int)
-            back[out.target] = out.source
-            return Passage(back[step.source], step.target, step.width)
+            return step
         except Unknown as error:
             self.coupling.keep(slot, str(error))
             self._poison(into, str(error))

@@ -1,0 +1,173 @@
+"""Which units go: the smallest removal of the lowest scores that meets a budget."""
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..scores.naming import unknown
+from ..surgery.groups import full
+from .budget import CostModel
+from .schedule import exponential
+
+TOLERANCE = 0.01
+
+NORMALISE = {
+    'mean': lambda s: s / (s.mean() or 1.0),
+    'max': lambda s: s / (s.max() or 1.0),
+    'l2': lambda s: s / (np.linalg.norm(s) or 1.0),
+    'none': lambda s: s,
+}
+SCOPES = {
+    'network': lambda s: s,                                              # scores compete everywhere
+    'layer': lambda s: np.argsort(np.argsort(s, kind='stable')) / len(s),   # same share in each
+}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Ranks units by score and removes the lowest until a budget is met.
+
+    ``budget`` names what the target is a removed fraction of: 'channels' (units), 'params' or
+    'macs'. ``scope`` 'network' ranks all units together, their scores divided group by group as
+    ``normalise`` says ('mean', 'max', 'l2', 'none'); 'layer' takes the same share of every group.
+    Every group keeps at least the share ``min_keep`` of its units, and one. With ``round_to`` the
+    kept units of a group that loses any are a multiple of it. Raises ValueError for unknown names.
+    """
+
+    cost: CostModel
+    budget: str = 'params'
+    scope: str = 'network'
+    normalise: str = 'mean'
+    min_keep: float = 0.1
+    round_to: int | None = None
+
+    def __post_init__(self):
+        for what, name, allowed in (('budget', self.budget, self.cost.dense),
+                                    ('scope', self.scope, SCOPES),
+                                    ('normalisation', self.normalise, NORMALISE)):
+            if name not in allowed:
+                raise unknown(what, name, allowed)
+        if not 0 <= self.min_keep < 1:
+            raise ValueError(f'min_keep is a fraction of units in [0, 1), not {self.min_keep}.')
+        if self.round_to is not None and self.round_to < 1:
+            raise ValueError(f'round_to is a number of units of at least 1, not {self.round_to}.')
+
+    def most(self) -> float:
+        """The largest fraction of the budget that may be removed from the dense network."""
+        return self.cost.removed({g.name: self._up(self._floor(g.units), g.units)
+                                  for g in self.cost.groups})[self.budget]
+
+    def check(self, target: float) -> None:
+        """ValueError where the target is no fraction, or more than can be removed."""
+        if not 0 < target < 1:
+            raise ValueError(f'the target is the fraction removed, in (0, 1), not {target}.')
+        if not self.cost.groups:
+            raise ValueError('nothing can be pruned: every layer is left whole; see Trace.whole '
+                             'for the reasons.')
+        if self.most() < target:
+            raise ValueError(
+                f'{target:.3f} of the {self.budget} cannot be removed: at most {self.most():.3f} '
+                f'can, with min_keep={self.min_keep} and the layers that are left whole; lower the '
+                'target or min_keep.')
+
+    def plan(self, scores: dict[str, Tensor], target: float,
+             alive: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+        """The alive masks (units,) per group after the smallest removal that meets the target.
+
+        ``scores`` (units,) per group, higher is kept; dead units of ``alive`` stay dead. The
+        removed fraction lies in [target, target + 0.01]; ValueError, with the nearest feasible
+        value, where it cannot.
+        """
+        self.check(target)
+        ranking = _Ranking(self, scores, alive)
+        count = ranking.meet(target)
+        reached, below = ranking.removed(count), ranking.removed(count - 1)
+        if reached < target:
+            raise ValueError(f'{target:.3f} of the {self.budget} cannot be removed any more: the '
+                             f'nearest feasible value is {reached:.4f}; lower the target.')
+        if reached > target + TOLERANCE:
+            nearest = min((reached, below), key=lambda value: abs(value - target))
+            raise ValueError(
+                f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}: the '
+                f'nearest feasible value is {nearest:.4f}; ask for it or lower round_to.')
+        return ranking.masks(count)
+
+    def step(self, scores: dict[str, Tensor], target: float, alive: dict[str, Tensor],
+             this: int, rounds: int) -> dict[str, Tensor]:
+        """The alive masks after round ``this`` of 1..rounds on the exponential schedule.
+
+        The number of units that meets the target is found anew with each round's scores; the last
+        round meets it exactly.
+        """
+        if this == rounds:
+            return self.plan(scores, target, alive)
+        self.check(target)
+        ranking = _Ranking(self, scores, alive)
+        ratio = ranking.meet(target) / ranking.units
+        kept = exponential(ranking.units, ratio, rounds)[this - 1]
+        return ranking.masks(max(ranking.units - kept, ranking.dead))
+
+    def _floor(self, units: int) -> int:
+        return max(1, math.ceil(self.min_keep * units))
+
+    def _up(self, kept: int, alive: int) -> int:
+        step = self.round_to or 1
+        return min(math.ceil(kept / step) * step, alive)
+
+
+class _Ranking:
+    """All units in the order in which they go: dead ones first, protected ones never."""
+
+    def __init__(self, rule: Selection, scores: dict[str, Tensor],
+                 alive: dict[str, Tensor] | None):
+        self.rule, self.groups = rule, rule.cost.groups
+        keys, owners = [], []
+        for i, group in enumerate(self.groups):
+            score = scores[group.name].detach().double().cpu().numpy()
+            if score.shape != (group.units,) or not np.isfinite(score).all():
+                raise ValueError(f"the scores of '{group.name}' must be {group.units} finite "
+                                 'numbers; check the score and the weights.')
+            live = (alive or full(self.groups))[group.name].cpu().numpy()
+            key = np.full(group.units, -np.inf)
+            key[live] = SCOPES[rule.scope](NORMALISE[rule.normalise](score[live]))
+            order = np.lexsort((score, key))
+            key[order[group.units - min(rule._floor(group.units), int(live.sum())):]] = np.inf
+            keys.append(key)
+            owners.append(np.full(group.units, i))
+        self.keys, self.key, owner = keys, np.concatenate(keys), np.concatenate(owners)
+        self.order = owner[np.argsort(self.key, kind='stable')]
+        self.units = len(self.key)
+        self.dead = int((self.key == -np.inf).sum())
+        self.last = self.units - int((self.key == np.inf).sum())
+
+    def kept(self, count: int) -> dict[str, int]:
+        """Units left in each group when the first ``count`` units go."""
+        gone = np.bincount(self.order[:max(count, self.dead)], minlength=len(self.groups))
+        return {g.name: self.rule._up(g.units - int(n), int((key > -np.inf).sum()))
+                for g, n, key in zip(self.groups, gone, self.keys, strict=True)}
+
+    def removed(self, count: int) -> float:
+        return self.rule.cost.removed(self.kept(count))[self.rule.budget]
+
+    def meet(self, target: float) -> int:
+        """The smallest count that removes the target, or the largest there is."""
+        low, high = self.dead, self.last
+        while low < high:
+            middle = (low + high) // 2
+            if self.removed(middle) >= target:
+                high = middle
+            else:
+                low = middle + 1
+        return low
+
+    def masks(self, count: int) -> dict[str, Tensor]:
+        alive = {}
+        for group, key in zip(self.groups, self.keys, strict=True):
+            gone = np.argsort(key, kind='stable')[:group.units - self.kept(count)[group.name]]
+            alive[group.name] = torch.ones(group.units, dtype=torch.bool)
+            alive[group.name][torch.from_numpy(gone)] = False
+        return alive
