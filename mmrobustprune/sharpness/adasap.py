@@ -89,11 +89,10 @@ class AdaSAP(Rule):
     def _turn(self, names, weights, grads):
         sizes = [weight.shape[0] if weight.ndim else 1 for weight in weights]
         radii, alive = self._radii(names, weights, sizes)
-        if self.adaptive:
-            torch._foreach_mul_(grads, scale(weights, self.eta))
+        scales = scale(weights, self.eta) if self.adaptive else [1.0] * len(weights)
+        torch._foreach_mul_(grads, scales)
         stretch_(grads, radii, LENGTHS[self.norm](grads, alive), sizes)
-        if self.adaptive:
-            torch._foreach_mul_(grads, scale(weights, self.eta))
+        torch._foreach_mul_(grads, scales)
 
     def _radii(
             self, names: list[str], weights: list[Tensor], sizes: list[int],

@@ -113,9 +113,10 @@ class ASAM(Rule):
     eta: float = 0.01
 
     def _turn(self, names, weights, grads):
-        torch._foreach_mul_(grads, scale(weights, self.eta))
+        scales = scale(weights, self.eta)
+        torch._foreach_mul_(grads, scales)
         stretch_to_(grads, self.rho)
-        torch._foreach_mul_(grads, scale(weights, self.eta))
+        torch._foreach_mul_(grads, scales)
 
     def __post_init__(self):
         super().__post_init__()

@@ -116,7 +116,8 @@ def test_mixed_precision_without_a_gpu_says_so_in_one_line(monkeypatch):
     wrapper.load_state_dict({**wrapper.state_dict(), 'loss_scaler': dict(scale=4.0)})
 
 
-def test_the_runner_trains_by_config_and_resumes_plain_checkpoints(tmp_path, monkeypatch):
+def test_T29_the_runner_trains_by_config_and_resumes_plain_checkpoints(tmp_path, monkeypatch):
+    # the data_preprocessor stands outside `model`, as in mmpretrain's configs
     monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     config = classifier(tmp_path, epochs=2)
     config.experiment_name = 'plain-then-sharp'
@@ -134,7 +135,7 @@ def test_the_runner_trains_by_config_and_resumes_plain_checkpoints(tmp_path, mon
     assert runner.iter == 12 and runner.optim_wrapper.inner_count == 12
     assert runner.message_hub.get_scalar('train/sharpness').data[0].size == 6
     counts = [b for name, b in runner.model.named_buffers() if name.endswith('num_batches_tracked')]
-    assert counts and all(count == 12 for count in counts)  # T29: the top-level data_preprocessor too
+    assert counts and all(count == 12 for count in counts)
 
 
 def test_T28_a_child_config_keeps_the_hooks_of_ssd512(tmp_path):

@@ -80,8 +80,8 @@ def test_a_step_waits_for_the_device_only_to_log():
 @pytest.mark.skipif(torch.cuda.device_count() < 2, reason='needs two GPUs')
 def test_T16_synchronised_batch_norm_on_two_ranks(tmp_path):
     environment = {**os.environ, 'PYTHONPATH': os.pathsep.join(path for path in sys.path if path)}
-    processes = [
-        subprocess.Popen([sys.executable, '-m', 'tests.support.ranks_gpu', str(rank), str(tmp_path)],
-                         env=environment) for rank in range(2)]
+    command = [sys.executable, '-m', 'tests.support.ranks_gpu']
+    processes = [subprocess.Popen([*command, str(rank), str(tmp_path)], env=environment)
+                 for rank in range(2)]
     assert [process.wait(300) for process in processes] == [0, 0]
     assert torch.load(tmp_path / '0.pt') == (0.0, True)

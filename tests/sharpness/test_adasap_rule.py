@@ -134,12 +134,14 @@ def test_scores_are_copied():
 
 def test_biases_have_radii_too_when_all_parameters_move():
     weights = {'a.weight': torch.randn(3, 2), 'a.bias': torch.randn(3), 'scale': torch.tensor(2.0)}
-    offsets = AdaSAP(params='all').offsets(weights, {n: torch.ones_like(w) for n, w in weights.items()})
-    assert {name: e.shape for name, e in offsets.items()} == {n: w.shape for n, w in weights.items()}
+    grads = {name: torch.ones_like(weight) for name, weight in weights.items()}
+    offsets = AdaSAP(params='all').offsets(weights, grads)
+    assert {name: offsets[name].shape for name in offsets} == {n: weights[n].shape for n in weights}
 
 
 @pytest.mark.parametrize('fields, words', [
-    (dict(rho_min=3.0), 'rho_min=3.0 is larger than rho_max=2.0'), (dict(rho_max=-1.0), 'rho_max=-1.0'),
+    (dict(rho_min=3.0), 'rho_min=3.0 is larger than rho_max=2.0'),
+    (dict(rho_max=-1.0), 'rho_max=-1.0 is not a finite number'),
     (dict(scope='model'), "'layer' or 'network'"), (dict(norm='filter'), "'global' or 'neuron'")])
 def test_bad_fields_are_refused(fields, words):
     with pytest.raises(ValueError, match=words):
