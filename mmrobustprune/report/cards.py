@@ -60,7 +60,8 @@ class Card:
         top = max(shown.values()) if column.better == 'high' else min(shown.values())
         return {name for name, value in shown.items() if value == top}
 
-    def _texts(self, mark: str) -> list[list[str]]:
+    def texts(self, mark: str) -> list[list[str]]:
+        """Every row as its name and printed cells, the best of each column put into `mark` ('**{}**')."""
         best = {column.key: self.best(column) for column in self.columns}
         return [[name] + [mark.format(_text(row[column.key], column)) if name in best[column.key]
                           else _text(row[column.key], column) for column in self.columns]
@@ -70,7 +71,7 @@ class Card:
         """A GitHub table, the best of each column in bold."""
         head = ['', *(column.title for column in self.columns)]
         rule = ['---', *('---:' for _ in self.columns)]
-        return '\n'.join('| ' + ' | '.join(line) + ' |' for line in (head, rule, *self._texts('**{}**'))) + '\n'
+        return '\n'.join('| ' + ' | '.join(line) + ' |' for line in (head, rule, *self.texts('**{}**'))) + '\n'
 
     def csv(self) -> str:
         """Full precision: mean, spread and number of runs of every column."""
@@ -94,7 +95,7 @@ class Card:
         table.add_column('')
         for column in self.columns:
             table.add_column(column.title, justify='right')
-        for line in self._texts('[bold green]{}[/]'):
+        for line in self.texts('[bold green]{}[/]'):
             table.add_row(*line)
         return table
 

@@ -70,7 +70,8 @@ def training_curve(path: str | Path, loss: Sequence[tuple[float, float]], metric
     """Draw loss and metric along a run, its phases shaded and named.
 
     Args:
-        loss, metric, share: (position, value) pairs; `share` is the fraction of the parameters still there.
+        loss: (position, value) pairs.
+        metric, share: the same with values in [0, 1]; `share` is the fraction of the parameters still there.
         phases: (name, from, to) in the unit of the positions.
     """
     lower = [(metric_name, metric, COLOURS[2]), ('parameters left', share, COLOURS[3])]
