@@ -10,7 +10,6 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import EMAHook, Hook
 
 from mmrobustprune.registry import HOOKS
-from mmrobustprune.report.tree import describe
 from mmrobustprune.sharpness import build_rule
 from mmrobustprune.sharpness.guards import preserved_rng
 from mmrobustprune.surgery import certify, trace
@@ -168,7 +167,7 @@ class PrunePhaseHook(Hook):
         self.rounds[-1].update(loss_removed=after, surgery_error=error)
         self.structure, self.pruning = structure, None
         runner.structure = structure
-        runner.logger.info(f'removed: {structure.summary()}; masked against removed differ by {error:.1e}\n{describe(structure)}')
+        runner.logger.info(f'removed: {structure.summary()}; masked against removed differ by {error:.1e}')
         if is_main_process():
             artifacts.write_config(self._stock_text(runner), structure, runner.work_dir)
 

@@ -6,9 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.masks import CostModel, MaskSet, exponential, plan
+from mmrobustprune.masks import CostModel, MaskSet, Selection
 from mmrobustprune.scores import build_score
 from mmrobustprune.surgery import Structure, Trace
+from mmrobustprune.surgery.groups import spread
 
 from .phases import Phases
 from .recipes import Recipe
@@ -33,56 +34,36 @@ class GradualPruning:
         self.groups, self.trace = trace.groups, trace
         self.masks = MaskSet(model, trace.groups)
         self.score = build_score(recipe.score)
-        self.cost = CostModel(model, trace)
-        self._plan({group.name: torch.arange(1.0, group.units + 1) for group in self.groups})  # feasible at all?
+        self.cost = CostModel(model, trace.groups, trace.shapes)
+        self.selection = Selection(
+            self.cost, budget=recipe.budget, scope=recipe.scope, min_keep=recipe.min_keep, round_to=recipe.round_to)
+        self.selection.plan({group.name: torch.arange(1.0, group.units + 1) for group in self.groups}, recipe.target)
         self.masks.attach()
-        self._watch = None
-        if self.score.needs_gradient:
-            self._watch = optimizer.register_step_pre_hook(lambda *_: self.score.observe(model, self.groups))
-
-    def _plan(self, scores: dict[str, Tensor], keep: int | None = None) -> dict[str, Tensor]:
-        r = self.recipe
-        return plan(scores, self.cost, target=r.target, budget=r.budget, alive=self.masks.alive, scope=r.scope,
-                    min_keep=r.min_keep, round_to=r.round_to, keep=keep)
+        self._watch = self.score.watch(model, optimizer) if self.score.needs_gradient else None
 
     @property
     def ready(self) -> bool:
-        """Whether the score has what it needs (gradients seen, for those that need them)."""
-        return self.score.ready
+        """Whether the score has what it needs: gradients seen, for those that need them."""
+        return not self.score.needs_gradient or self.score.batches > 0
 
     def neuron_scores(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Scores and living neurons by weight name, (out,) each, for the perturbation radius."""
-        units = self.score(self.model, self.groups)
-        scores = {f'{layer}.weight': value for layer, value in self.score.filters(self.model).items()}
-        alive: dict[str, Tensor] = {}
-        modules = dict(self.model.named_modules())
-        for group in self.groups:
-            for piece in group.slices:
-                name, module = f'{piece.layer}.weight', modules.get(piece.layer)
-                if piece.side != 'out' or name not in scores or module is None:
-                    continue
-                index = piece.index.to(scores[name].device)
-                scores[name] = scores[name].clone()
-                scores[name][index] = units[group.name].to(scores[name])[:, None].expand_as(index)
-                living = alive.setdefault(name, torch.ones_like(scores[name], dtype=torch.bool))
-                living[index] = self.masks.alive[group.name].to(index.device)[:, None].expand_as(index)
-        return scores, alive
+        scores = self.score.filters(self.model, self.groups)
+        widths = {layer: len(score) for layer, score in scores.items()}
+        scores = scores | spread(self.score(self.model, self.groups), self.groups, widths)
+        alive = self.masks.filters()
+        return tuple({f'{layer}.weight': value for layer, value in part.items()} for part in (scores, alive))
 
     def targets(self, number: int) -> dict[str, Tensor]:
         """Units alive after round `number`, by group."""
         scores = self.score(self.model, self.groups)
-        final = self._plan(scores)
-        if number == self.phases.rounds:
-            return final
-        units = sum(group.units for group in self.groups)
-        kept = sum(int(alive.sum()) for alive in final.values())
-        counts = exponential(units, 1 - kept / units, self.phases.rounds)
-        return self._plan(scores, keep=counts[number - 1])
+        return self.selection.step(scores, self.recipe.target, self.masks.alive, number, self.phases.rounds)
 
     def mask(self, alive: dict[str, Tensor]) -> None:
         """Take the dead units out of the weights and the optimizer's state."""
         self.masks.remove(alive, self.optimizer)
-        self.score.reset()
+        if self.score.needs_gradient:
+            self.score.reset()
 
     def progress(self) -> dict[str, float]:
         """Fractions removed so far: channels, parameters, MACs."""
@@ -99,8 +80,9 @@ class GradualPruning:
             self._watch.remove()
 
     def state_dict(self) -> dict[str, Any]:
-        return dict(masks=self.masks.state_dict(), score=self.score.state_dict())
+        return dict(masks=self.masks.state_dict(), score=self.score.state_dict() if self.score.needs_gradient else None)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.masks.load_state_dict(state['masks'])
-        self.score.load_state_dict(state['score'])
+        if self.score.needs_gradient:
+            self.score.load_state_dict(state['score'])

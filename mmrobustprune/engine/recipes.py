@@ -5,9 +5,10 @@ import difflib
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from mmrobustprune.masks import BUDGETS
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import build_rule
+
+BUDGETS = ('params', 'macs', 'channels')
 
 
 def _magnitude() -> dict:
@@ -26,7 +27,7 @@ class Recipe:
         budget: 'params' | 'macs' | 'channels'.
         score: what a neuron is worth; feeds the perturbation radius and the removal.
         scope: neurons are ranked over the whole 'network' or in each 'layer' by itself.
-        min_keep: fraction of each group of channels that always stays, in (0, 1].
+        min_keep: fraction of each group of channels that always stays, in [0, 1).
         round_to: channel counts kept are multiples of this.
         ignore: module names (prefixes or patterns) left whole.
         warmup: length of the first phase: a fraction of the schedule in [0, 1), '3 epochs' or '300 iters'.
@@ -70,8 +71,8 @@ class Recipe:
         if self.prune is None and (self.interval is None or self.interval < 1):
             raise ValueError(
                 f'robust_prune.interval={self.interval} is below 1; give iterations between rounds, or the length `prune`.')
-        if not 0 < self.min_keep <= 1:
-            raise ValueError(f'robust_prune.min_keep={self.min_keep} is not in (0, 1]; 0.1 keeps a tenth of each group.')
+        if not 0 <= self.min_keep < 1:
+            raise ValueError(f'robust_prune.min_keep={self.min_keep} is not in [0, 1); 0.1 keeps a tenth of each group.')
         build_score(self.score)
         for rule in (self.rule, self.finetune_rule):
             if rule is not None:

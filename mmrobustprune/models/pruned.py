@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mmengine.config import ConfigDict
 from mmengine.registry import MODELS as ROOT
 from torch import nn
 
@@ -33,7 +34,7 @@ def PrunedModel(architecture: dict, structure: str, data_preprocessor: dict | No
     architecture = without_pretrained(architecture)
     if data_preprocessor is not None and architecture.get('data_preprocessor') is None:
         architecture['data_preprocessor'] = data_preprocessor
-    return rebuild(ROOT.build(architecture), read_structure(structure))
+    return rebuild(ROOT.build(ConfigDict(architecture)), read_structure(structure))
 
 
 def read_structure(structure: str | dict) -> Structure:

@@ -53,6 +53,11 @@ class Structure:
         return cls(layers=data['layers'], method=data['method'], achieved=data['achieved'],
                    versions=data['versions'])
 
+    def summary(self) -> str:
+        """Method and removed fractions in a few words."""
+        shares = ', '.join(f'{share:.1%} of {what}' for what, share in self.achieved.items())
+        return f'{self.method}: {shares} removed'
+
     def to_json(self) -> str:
         return json.dumps(self.to_dict())
 

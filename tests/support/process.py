@@ -52,3 +52,17 @@ def train(config, kill_at=None, resume=False):
         config.custom_hooks = [*(config.get('custom_hooks') or []), dict(type='KillAt', iteration=kill_at)]
     config.resume = resume
     RUNNERS.build(config).train()
+
+
+@HOOKS.register_module(force=True)
+class ReplicasEqual(Hook):
+    """At the end every process must hold the same weights, bit by bit."""
+
+    def after_train(self, runner):
+        import torch
+        import torch.distributed as dist
+        flat = torch.cat([p.detach().flatten() for p in runner.model.parameters()])
+        gathered = [torch.empty_like(flat) for _ in range(dist.get_world_size())]
+        dist.all_gather(gathered, flat)
+        if len(gathered) < 2 or not all(torch.equal(flat, other) for other in gathered):
+            raise AssertionError('replicas differ')

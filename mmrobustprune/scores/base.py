@@ -1,0 +1,69 @@
+"""What a score is: one number per unit, and one per filter."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ..surgery.groups import Group, Slice, find_layer, kind_of, produces
+
+
+class Score:
+    """How much a channel matters; higher is kept.
+
+    Called with a model and its groups it gives each group's units a score (units,), the same
+    numbers ``filters`` gives the output channels of a layer, so that what is removed and what the
+    perturbation radius follows are the same.
+    """
+
+    needs_gradient = False
+
+    def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
+        """Scores (units,) per group name, detached and on the weights' device."""
+        raise NotImplementedError
+
+    def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
+        """Scores (out,) of every convolution and linear layer, by layer name."""
+        raise NotImplementedError
+
+
+class FilterScore(Score):
+    """A score of single filters; a unit's score combines the filters it takes along."""
+
+    def rows(self, weight: Tensor) -> Tensor:
+        """Score (out,) of the rows of a weight (out, fan)."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
+        return {group.name: sum(self.rows(unit_rows(model, part)) for part in group.slices
+                                if part.side == 'out' and produces(find_layer(model, part.layer)))
+                for group in groups}
+
+    @torch.no_grad()
+    def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
+        return {name: self.rows(filter_rows(layer, 'out')) for name, layer in makers(model)}
+
+
+def makers(model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
+    """Every convolution and linear layer with its name."""
+    return ((name, layer) for name, layer in model.named_modules() if produces(layer))
+
+
+def outputs(layer: nn.Module) -> int:
+    """Number of filters of a convolution or linear layer."""
+    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+
+
+def filter_rows(layer: nn.Module, side: str = 'out', of: Tensor | None = None) -> Tensor:
+    """The weight, or a tensor of its shape, as (channels of that side, all the rest)."""
+    kind = kind_of(layer)   # None for a grouped convolution: its filters lie on dimension 0
+    tensor = layer.weight if of is None else of
+    return tensor.movedim(kind.dims[side]['weight'] if kind else 0, 0).flatten(1)
+
+
+def unit_rows(model: nn.Module, part: Slice) -> Tensor:
+    """The weights (units, n) that each unit holds on one side of a layer."""
+    rows = filter_rows(find_layer(model, part.layer), part.side)
+    return rows[part.index.to(rows.device)].flatten(1)

@@ -1,0 +1,37 @@
+"""Size of the weights."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..surgery.groups import Group, find_layer, produces
+from .base import Score, filter_rows, makers, unit_rows
+
+
+@dataclass
+class Magnitude(Score):
+    """s_i = (sum of |w|^p over every coupled convolution and linear weight of unit i)^(1/p).
+
+    The sum runs over the filters that produce the unit and over what the next layers read of it
+    (DepGraph's group norm, arXiv:2301.12900; AdaSAP's default). A filter's score is its own norm.
+    """
+
+    p: float = 2
+
+    def __post_init__(self):
+        if self.p not in (1, 2):
+            raise ValueError(f'Magnitude takes p=1 or p=2, not {self.p}.')
+
+    @torch.no_grad()
+    def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
+        return {group.name: sum(
+            unit_rows(model, part).abs().pow(self.p).sum(1) for part in group.slices
+            if produces(find_layer(model, part.layer))).pow(1 / self.p) for group in groups}
+
+    @torch.no_grad()
+    def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
+        return {name: torch.linalg.vector_norm(filter_rows(layer, 'out'), self.p, dim=1)
+                for name, layer in makers(model)}

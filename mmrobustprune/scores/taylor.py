@@ -1,0 +1,106 @@
+"""What the loss would lose, to first order."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+from ..surgery.groups import Group, Slice, find_layer, produces
+from .base import Score, filter_rows, makers
+from .bn_scale import norms, over_filters
+
+
+class Taylor(Score):
+    """s_i = mean over batches of (sum of w g over the parameters w of filter i)^2.
+
+    First-order Taylor importance (arXiv:1906.10771). A unit's score is the sum over the filters it
+    takes along. Call ``observe`` after each backward pass, or ``watch`` an optimizer once.
+    """
+
+    needs_gradient = True
+
+    def __init__(self):
+        self.sums: dict[str, Tensor] = {}
+        self.batches = 0
+
+    def layers(self, model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
+        """The layers whose parameters are observed."""
+        return makers(model)
+
+    @torch.no_grad()
+    def observe(self, model: nn.Module) -> None:
+        """Add the gradients that the last backward pass left in the parameters.
+
+        A batch whose gradients overflowed is left out, as mixed precision skips its step.
+        """
+        squares = {name: self._product(layer).square() for name, layer in self.layers(model)
+                   if layer.weight is not None and layer.weight.grad is not None}
+        if all(torch.isfinite(square).all() for square in squares.values()):
+            for name, square in squares.items():
+                self.sums[name] = self.sums[name].to(square.device) + square if (
+                    name in self.sums) else square
+            self.batches += 1
+
+    def watch(self, model: nn.Module, optimizer: torch.optim.Optimizer):
+        """Observe before every step of an optimizer; the handle returned ends it."""
+        return optimizer.register_step_pre_hook(lambda *_: self.observe(model))
+
+    def reset(self) -> None:
+        """Forget every observation (after units were removed, for instance)."""
+        self.sums, self.batches = {}, 0
+
+    def state_dict(self) -> dict:
+        return dict(sums=dict(self.sums), batches=self.batches)
+
+    def load_state_dict(self, state: dict) -> None:
+        self.sums, self.batches = dict(state['sums']), state['batches']
+
+    def _product(self, layer: nn.Module) -> Tensor:
+        """sum of w g (out,) over weight and bias."""
+        total = filter_rows(layer, of=layer.weight * layer.weight.grad).sum(1)
+        if layer.bias is not None and layer.bias.grad is not None:
+            total = total + layer.bias * layer.bias.grad
+        return total
+
+    def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
+        return {group.name: self._score(model, group) for group in groups}
+
+    def _score(self, model: nn.Module, group: Group) -> Tensor:
+        # A frozen layer has no gradient; the layers coupled with it speak for the group.
+        seen = [(part, self.sums[part.layer]) for part in self._parts(model, group)
+                if part.layer in self.sums]
+        if not seen:
+            raise ValueError(
+                f"{type(self).__name__} saw no gradient in group '{group.name}'; call "
+                'observe(model) after a backward pass that reaches it, or name it in ignore.')
+        return sum(total[part.index.to(total.device)].sum(1) for part, total in seen) / self.batches
+
+    def _parts(self, model: nn.Module, group: Group) -> list[Slice]:
+        return [part for part in group.slices
+                if part.side == 'out' and produces(find_layer(model, part.layer))]
+
+    def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
+        return {name: self.sums[name] / self.batches for name, _ in makers(model)
+                if name in self.sums}
+
+
+class TaylorBN(Taylor):
+    """s_i = mean over batches of (gamma_i g_gamma_i + beta_i g_beta_i)^2 (arXiv:1906.10771, 5.1).
+
+    Summed over the batch normalisations of the group.
+    """
+
+    def layers(self, model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
+        return ((name, layer) for name, layer in model.named_modules()
+                if isinstance(layer, nn.modules.batchnorm._BatchNorm))
+
+    def _product(self, layer: nn.Module) -> Tensor:
+        return layer.weight * layer.weight.grad + layer.bias * layer.bias.grad
+
+    def _parts(self, model: nn.Module, group: Group) -> list[Slice]:
+        return norms(model, group)
+
+    def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
+        groups = tuple(groups)
+        return over_filters(self(model, groups), model, groups)
