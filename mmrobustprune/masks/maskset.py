@@ -92,7 +92,7 @@ class MaskSet:
                 record = layers.setdefault(
                     name, dict(kind=kind_of(layer).name, shape=dense_shape(layer)))
                 record[side] = torch.nonzero(~dead).flatten().tolist()
-        return Structure(layers, method, dict(channels=self.removed(), **achieved))
+        return Structure(layers, method, dict(channels=self.removed()) | achieved)
 
     def removed(self) -> float:
         """Fraction of units removed."""

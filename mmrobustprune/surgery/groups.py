@@ -1,8 +1,10 @@
 """Which channels of which tensors disappear together."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 import torch
 from torch import Tensor, nn
@@ -83,8 +85,10 @@ def tensors(model: nn.Module, layer: str, side: str) -> Iterator[tuple[str, Tens
 
 def width(model: nn.Module, layer: str, side: str) -> int:
     """Number of channels of a layer's side."""
-    _, tensor, dim = next(tensors(model, layer, side))
-    return tensor.shape[dim]
+    found = find_layer(model, layer)
+    if isinstance(found, nn.Parameter):
+        return max(found.shape)
+    return getattr(found, kind_of(found).widths[side][0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,6 +154,25 @@ def positions(layer: nn.Module, inputs: Tensor | None, output: Tensor) -> int:
     if layer.transposed:
         return inputs.numel() // layer.in_channels
     return output.numel() // layer.out_channels
+
+
+def matching(names: Iterable[str], patterns: Iterable[str]) -> dict[str, str]:
+    """Name -> the first pattern that matches it: a name, a prefix, or an fnmatch pattern.
+
+    Raises ValueError for a pattern that matches nothing.
+    """
+    names, found = list(names), {}
+    for pattern in patterns:
+        hits = [name for name in names if name == pattern or name.startswith(f'{pattern}.')
+                or fnmatchcase(name, pattern)]
+        if not hits:
+            near = get_close_matches(pattern, names, 1, 0.3)
+            raise ValueError(
+                f"pattern '{pattern}' matches no layer{f' (nearest: {near[0]})' * bool(near)}; "
+                "give names of model.named_modules(), prefixes, or patterns such as '*.conv3'.")
+        for name in hits:
+            found.setdefault(name, pattern)
+    return found
 
 
 def spread(scores: dict[str, Tensor], groups: tuple[Group, ...],

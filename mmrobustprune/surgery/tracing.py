@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from torch import nn
 
 from .arithmetic import Passage, Unknown, enter, leave
 from .coupling import Coupling
-from .groups import Group, Kind, Trace, kind_of, produces
+from .groups import Group, Kind, Trace, kind_of, matching, produces
 from .recording import Forward, Recording, default_forward, flags_restored
 
 Slot = tuple[int, str]   # (index of a node, 'in' | 'out')
@@ -33,7 +32,7 @@ def trace(model: nn.Module, example: Any, forward: Forward | None = None,
     ValueError for a pattern that matches nothing and for a model that cannot be traced.
     """
     names = _names(model)
-    ignored = _matches(names, [ignore] if isinstance(ignore, str) else list(ignore))
+    ignored = matching(names, [ignore] if isinstance(ignore, str) else ignore)
     record, graph = Recording(), _Graph(model)
     with flags_restored(model):
         graph.read(lambda model, example: record.run(model, example, forward or default_forward),
@@ -70,20 +69,6 @@ def _names(model: nn.Module) -> dict[str, nn.Module | nn.Parameter]:
             for key, parameter in module.named_parameters(name, recurse=False):
                 names[key] = parameter
     return names
-
-
-def _matches(names: Iterable[str], patterns: list[str]) -> dict[str, str]:
-    """Name -> the first pattern that matches it; ValueError for a pattern without a match."""
-    found: dict[str, str] = {}
-    for pattern in patterns:
-        hits = [n for n in names if n == pattern or n.startswith(f'{pattern}.')
-                or fnmatchcase(n, pattern)]
-        if not hits:
-            raise ValueError(f"ignore pattern '{pattern}' matches no layer; give names from "
-                             "model.named_modules(), prefixes, or patterns such as '*.conv3'.")
-        for name in hits:
-            found.setdefault(name, pattern)
-    return found
 
 
 class _Walk:
