@@ -89,9 +89,3 @@ def shared_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f'{DATA} is not there')
     return DATA
-
-
-@pytest.fixture(autouse=True)
-def _one_thread():
-    import torch
-    torch.set_num_threads(1)

@@ -15,7 +15,7 @@ def write_whole(path: str | os.PathLike, data: bytes) -> None:
     """Write a file under another name and move it into place."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    part = path.with_name(f'.{path.name}.part')  # left by a kill, it is overwritten by the next save
     try:
         part.write_bytes(data)
         os.replace(part, path)
@@ -68,7 +68,7 @@ def find_latest_that_exists() -> None:
         if noted is None or os.path.exists(noted) or '://' in noted:
             return noted
         files = [*Path(path).glob('epoch_*.pth'), *Path(path).glob('iter_*.pth')]
-        return str(max(files, key=os.path.getmtime)) if files else None
+        return str(max(files, key=os.path.getmtime)) if files else noted or None
 
     from mmengine import runner as package
     for module in (checkpoint, runner, package):

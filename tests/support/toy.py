@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import nn
@@ -44,10 +45,14 @@ class ToyNet(BaseModel):
         super().__init__()
         self.net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1))
         self.seen = []
+        self._input_size = (0, 0)  # as mmdet's random resizing keeps it: no buffer, yet it matters
 
     def forward(self, x, y, index, mode='tensor'):
         out = self.net(x)[:, 0] + 0.01 * np.random.rand() * random.random()
         if mode == 'loss':
+            out = out * (1 + 0.01 * self._input_size[0])
+            if MessageHub.get_current_instance().get_info('iter') % 4 == 0:
+                self._input_size = (random.randint(1, 9), 1)
             self.seen.append(index.tolist())
             return dict(loss=nn.functional.binary_cross_entropy_with_logits(out, y.float()))
         return [dict(score=value) for value in out]
