@@ -43,6 +43,17 @@ class RebuildRunner(Runner):
         """What a subclass changes in the config before the Runner is built."""
         return cfg
 
+    @staticmethod
+    def build_dataloader(dataloader, *args, **kwargs):
+        """As mmengine's; data that is not there is named together with the setting to change."""
+        try:
+            return Runner.build_dataloader(dataloader, *args, **kwargs)
+        except FileNotFoundError as error:
+            dataset = dataloader['dataset']
+            raise FileNotFoundError(
+                f"{error.filename or error} is not there, so {dataset['type']} has no data; set data_root (it is "
+                f"{dataset.get('data_root', '')!r}) to where the data lies.") from error
+
     def test(self) -> dict:
         """The stock test, or the corruption suite where the config has `robust_eval`."""
         if self.cfg.get('robust_eval'):

@@ -1,4 +1,5 @@
 """A classifier that trains in seconds, as a config: real mmpretrain parts, images made from their index."""
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -54,12 +55,17 @@ def classifier(work_dir, epochs=4, batch=8, workers=0, seed=3, **changes):
                            checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=True)),
         randomness=dict(seed=seed), log_level='WARNING')
     config.update(changes)
-    return Config(config, format_python_code=False)  # formatting takes seconds a checkpoint
+    return quick(config)
+
+
+def quick(config):
+    """Without formatting (seconds a checkpoint), and under a name of its own (mmengine's is the second it starts in)."""
+    return Config(dict(config, experiment_name=uuid.uuid4().hex), format_python_code=False)
 
 
 def pruned(config, **recipe):
     """The same config under a recipe that fits its few iterations."""
-    config = Config(config.to_dict(), format_python_code=False)
+    config = quick(config.to_dict())
     config.runner_type = 'mmrobustprune.PruneRunner'
     config.robust_prune = dict(dict(recipe='adasap', target=0.5, warmup='1 epochs', rounds=3, interval=2), **recipe)
     return config
@@ -80,4 +86,4 @@ def detector(work_dir, data_root, epochs=3, workers=0, seed=3, **changes):
     config.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
     config.randomness, config.log_level, config.work_dir = dict(seed=seed), 'WARNING', str(work_dir)
     config.merge_from_dict(changes)
-    return Config(config.to_dict(), format_python_code=False)
+    return quick(config.to_dict())
