@@ -13,10 +13,13 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))   # a checkout need not be installed
 
-from mmrobustprune.models.backbones import classifier_state
+import torch  # noqa: E402
+from tqdm import tqdm  # noqa: E402
+
+from mmrobustprune.models.backbones import classifier_state  # noqa: E402
 
 ARCHIVES = {'bccd': 'bccd.tar.gz', 'cifar10_jpeg': 'cifar10_jpeg.tar.gz'}
 WEIGHTS = {'resnet20_cifar10.pth': 'resnet20_cifar10_state_dict.pth'}

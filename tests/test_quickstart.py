@@ -1,0 +1,57 @@
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('mmdet')
+
+ROOT = Path(__file__).parents[1]
+
+
+def _run(*words):
+    return subprocess.run([sys.executable, 'tools/quickstart.py', *map(str, words)], cwd=ROOT, capture_output=True, text=True,
+                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+
+
+@pytest.fixture
+def quickstart():
+    spec = importlib.util.spec_from_file_location('quickstart', ROOT / 'tools' / 'quickstart.py')
+    module = importlib.util.module_from_spec(spec)
+    sys.modules['quickstart'] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules['quickstart']
+
+
+@pytest.mark.slow
+def test_the_whole_quick_start_in_miniature(tmp_path):
+    done = _run('--smoke', '--work-dir', tmp_path / 'work')
+    assert done.returncode == 0, done.stderr
+    assert 'AP50 clean' in done.stdout and '[5/5]' in done.stdout and 'Warning' not in done.stderr
+    report = tmp_path / 'work' / 'report'
+    names = {file.name for file in report.iterdir()}
+    assert names >= {'index.html', 'table.md', 'table.csv', 'table.json', 'gallery.png', 'corruptions.png', 'structure.txt'}
+    table = json.loads((report / 'table.json').read_text())
+    dense, pruned = table['dense'], table['AdaSAP, half']
+    assert pruned['params']['mean'] == pytest.approx(dense['params']['mean'] / 2, rel=.01)
+    assert pruned['macs']['mean'] < dense['macs']['mean']
+    assert {file.name for file in (tmp_path / 'work' / 'adasap').iterdir()} >= {'structure.json', 'pruned.py', 'pruned.pth'}
+    assert '->' in (report / 'structure.txt').read_text()
+
+    again = _run('--smoke', '--work-dir', tmp_path / 'work')     # everything is there: nothing is trained
+    assert again.returncode == 0 and len(list((tmp_path / 'work' / 'dense').glob('2*'))) == 1
+
+    other = _run('--work-dir', tmp_path / 'work')
+    assert other.returncode == 2 and 'holds a quick start of another plan' in other.stderr
+
+
+def test_a_detector_below_its_threshold_fails_the_run(quickstart):
+    quickstart.check('dense', .61, .60)
+    with pytest.raises(ValueError, match=r'the dense detector reaches AP50 0.590 and at least 0.60 was expected'):
+        quickstart.check('dense', .59, .60)
+    assert (quickstart.Plan().least_dense, quickstart.Plan().least_pruned) == (.60, .45)
+    assert quickstart.SMOKE.least_dense == 0

@@ -1,0 +1,171 @@
+#!/usr/bin/env python
+"""Half the parameters by AdaSAP, by magnitude + SGD for as many epochs, and by magnitude + SGD for twice as many (equal
+time), on real data: clean accuracy and 15 corruptions at severity 3.
+
+Every arm and seed that is finished is one JSON in docs/results/EXPERIMENT and is not run again; one that was stopped goes
+on from its last checkpoint. The table over all that is there is docs/results/EXPERIMENT/README.md.
+
+Example:
+    python tools/experiments/prepare_data.py
+    python tools/experiments/run_arms.py bccd --seeds 0 1 2
+    python tools/experiments/run_arms.py cifar_jpeg --arms adasap magnitude --seeds 0
+"""
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))   # a checkout need not be installed
+
+from rich.console import Console  # noqa: E402
+
+from mmrobustprune.engine.compare import measure  # noqa: E402
+from mmrobustprune.engine.stamp import command, commit  # noqa: E402
+from mmrobustprune.report.cards import Card, Column  # noqa: E402
+from mmrobustprune.report.runs import read_run  # noqa: E402
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A config, and how many times the experiment's epochs it trains."""
+    config: str
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Arms that start from one dense model: `weights` where it is given, else what the arm 'dense' trains per seed."""
+    title: str
+    size: tuple[int, int]
+    epochs: int
+    dense: str
+    arms: dict[str, Arm] = field(default_factory=dict)
+    weights: str = ''
+
+
+EXPERIMENTS = {
+    'bccd': Experiment(
+        'SSDLite-MobileNetV2 on BCCD', (320, 320), 20, 'bccd/ssdlite_mobilenetv2-scratch_bccd.py',
+        {'adasap': Arm('bccd/ssdlite_mobilenetv2-adasap-p50_bccd.py'),
+         'magnitude': Arm('bccd/ssdlite_mobilenetv2-magnitude-p50_bccd.py'),
+         'magnitude-2x': Arm('bccd/ssdlite_mobilenetv2-magnitude-p50_bccd.py', 2)}),
+    'cifar_jpeg': Experiment(
+        'ResNet-20 on CIFAR-10 as JPEG', (32, 32), 10, 'cifar_jpeg/resnet20_cifar10-jpeg.py',
+        {'adasap': Arm('cifar_jpeg/resnet20_adasap-p50_cifar10-jpeg.py'),
+         'magnitude': Arm('cifar_jpeg/resnet20_magnitude-p50_cifar10-jpeg.py'),
+         'magnitude-2x': Arm('cifar_jpeg/resnet20_magnitude-p50_cifar10-jpeg.py', 2)},
+        weights='data/resnet20_cifar10.pth'),
+}
+
+
+def call(*words: object) -> str:
+    """Run one of the tools; returns the command as typed."""
+    line = ['python', *map(str, words)]
+    print('$', shlex.join(line), flush=True)
+    done = subprocess.run([sys.executable, *line[1:]], cwd=ROOT)
+    if done.returncode:
+        raise RuntimeError(f'{shlex.join(line)} ended with exit code {done.returncode}; mend the cause and run this again.')
+    return shlex.join(line)
+
+
+def train(config: Path, work_dir: Path, epochs: int, seed: int, load_from: str = '') -> str:
+    options = [f'train_cfg.max_epochs={epochs}', f'param_scheduler.1.T_max={epochs}', f'param_scheduler.1.end={epochs}',
+               f'randomness.seed={seed}', *([f'load_from={load_from}'] if load_from else [])]
+    resume = ['--resume'] if (work_dir / 'last_checkpoint').exists() else []
+    return call('tools/train.py', config, '--work-dir', work_dir, *resume, '--cfg-options', *options)
+
+
+def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int, work: Path) -> dict:
+    """Train, evaluate and measure one arm with one seed; what is on disk already is not done again."""
+    folder, commands = work / name / f'{arm}-seed{seed}', [command()]
+    dense = experiment.weights or str(work / name / f'dense-seed{seed}' / f'epoch_{epochs}.pth')
+    config = Path('configs', experiment.dense)
+    times = experiment.arms[arm].times if arm != 'dense' else 1
+    if arm == 'dense':
+        checkpoint = Path(dense)
+        if not checkpoint.exists():
+            commands.append(train(config, folder, epochs, seed))
+    else:
+        if not Path(dense).exists():
+            raise FileNotFoundError(f'{dense} is not there; run the arm dense with the same --seeds and --epochs first.')
+        if not (folder / 'pruned.pth').exists():
+            commands.append(train(Path('configs', experiment.arms[arm].config), folder, times * epochs, seed, dense))
+        config, checkpoint = folder / 'pruned.py', folder / 'pruned.pth'
+    commands.append(call('tools/robustness.py', config, checkpoint, '--severities', 3, '--work-dir', folder / 'corrupted'))
+    cost = measure({arm: (config, checkpoint)}, experiment.size)[arm][1]
+    (folder / 'cost.json').write_text(json.dumps(cost, indent=1))
+    run = read_run(folder)
+    rounds = folder / 'rounds.json'
+    return dict(
+        run.record(), name=arm, experiment=name, seed=seed, epochs=times * epochs, minutes=training_minutes(folder),
+        rounds=json.loads(rounds.read_text()) if rounds.exists() else None, commands=commands, commit=commit(),
+        **{key: run.results[key] for key in ('metric', 'suite', 'severities', 'images', 'clean', 'per_corruption', 'versions')
+           if key != 'clean'}, clean_metrics=run.results['clean'])
+
+
+def training_minutes(folder: Path) -> float | None:
+    """Time of all training steps, resumed or not, without evaluations; None where nothing was trained."""
+    seconds = {}
+    for file in sorted(folder.glob('*/vis_data/scalars.json')):
+        for line in map(json.loads, file.read_text().splitlines()):
+            if 'loss' in line:
+                seconds[line['iter']] = line['time']
+    return sum(seconds.values()) / len(seconds) * max(seconds) / 60 if seconds else None
+
+
+def summary(experiment: Experiment, results: Path) -> Card:
+    """The table over every record in `results`, written beside them."""
+    order = ['dense', *experiment.arms]
+    records = [json.loads(file.read_text()) for file in results.glob('*-seed*.json')]
+    records.sort(key=lambda record: (order.index(record['name']), record['seed']))
+    metric, form = records[0]['metric'].rsplit('/', 1)[-1], '.3f' if records[0]['clean'] <= 1 else '.2f'
+    card = Card(records, [
+        Column('epochs', 'epochs', '.0f'), Column('minutes', 'minutes', '.1f'), Column('params', 'parameters', ',.0f'),
+        Column('macs', 'MACs', ',.0f'), Column('clean', f'{metric} clean', form, 'high'),
+        Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high')])
+    seeds = sorted({record['seed'] for record in records})
+    (results / 'README.md').write_text(
+        f'# {experiment.title}\n\n{card.markdown()}\n'
+        f"mPC: mean over the corruptions of `{records[0]['suite']}` at severity 3, {records[0]['images']} images. Seeds "
+        f'{", ".join(map(str, seeds))}; mean ± sample standard deviation. Minutes are those of the training steps on the '
+        'machine in the records; arms ran under different load where they ran at different times.\n', encoding='utf-8')
+    return card
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('experiment', choices=EXPERIMENTS)
+    parser.add_argument('--arms', nargs='+', help="default: 'dense' and all the others")
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0])
+    parser.add_argument('--epochs', type=int, help='of the shorter arms (default: 20 for bccd, 10 for cifar_jpeg)')
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs'))
+    parser.add_argument('--results', type=Path, default=Path('docs/results'))
+    args = parser.parse_args()
+    experiment = EXPERIMENTS[args.experiment]
+    known = ['dense', *experiment.arms]
+    for arm in args.arms or ():
+        if arm not in known:
+            raise ValueError(f"arm '{arm}' is not known; choose among {', '.join(known)}.")
+    os.chdir(ROOT)   # the configs name data/ from there
+    results = args.results / args.experiment
+    results.mkdir(parents=True, exist_ok=True)
+    for seed in args.seeds:
+        for arm in args.arms or known:
+            file = results / f'{arm}-seed{seed}.json'
+            if file.exists() or (arm == 'dense' and experiment.weights and seed != args.seeds[0]):
+                continue
+            record = run_arm(args.experiment, experiment, arm, seed, args.epochs or experiment.epochs, args.work_dir)
+            file.write_text(json.dumps(record, indent=1) + '\n')
+            Console().print(summary(experiment, results).rich(experiment.title))
+
+
+if __name__ == '__main__':
+    try:
+        main()
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        sys.exit(f'run_arms: {error}')
