@@ -116,9 +116,8 @@ def test_mixed_precision_without_a_gpu_says_so_in_one_line(monkeypatch):
     wrapper.load_state_dict({**wrapper.state_dict(), 'loss_scaler': dict(scale=4.0)})
 
 
-def test_T29_the_runner_trains_by_config_and_resumes_plain_checkpoints(tmp_path, monkeypatch):
+def test_T29_the_runner_trains_by_config_and_resumes_plain_checkpoints(tmp_path):
     # the data_preprocessor stands outside `model`, as in mmpretrain's configs
-    monkeypatch.setenv('TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD', '1')
     config = classifier(tmp_path, epochs=2)
     config.experiment_name = 'plain-then-sharp'
     config.train_cfg.max_epochs = 1

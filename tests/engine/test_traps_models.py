@@ -38,9 +38,7 @@ def detector(name, **changes):
     config = Config(dict(model=get_config(f'mmdet::{name}').model))
     config.merge_from_dict({f'model.{key}': value for key, value in changes.items()})
     torch.manual_seed(0)
-    model = DETECTORS.build(without_pretraining(config.model))
-    model.init_weights()
-    return model.train()
+    return DETECTORS.build(without_pretraining(config.model)).train()
 
 
 def images(size, classes, steps=2, **kwargs):
@@ -89,7 +87,6 @@ def classifier(backbone, channels, **preprocessor):
         type='ImageClassifier', backbone=backbone, neck=dict(type='GlobalAveragePooling'),
         head=dict(type='LinearClsHead', num_classes=5, in_channels=channels),
         data_preprocessor=dict(mean=[127.0] * 3, std=[60.0] * 3, num_classes=5, **preprocessor)))
-    model.init_weights()
     draw = torch.Generator().manual_seed(1)
     data = [dict(inputs=torch.randint(0, 256, (4, 3, 64, 64), generator=draw, dtype=torch.uint8),
                  data_samples=[DataSample().set_gt_label(label) for label in (0, 1, 2, 3)])
@@ -125,7 +122,7 @@ def test_T02_the_samplers_of_faster_rcnn_need_the_replay(monkeypatch):
     monkeypatch.setattr('mmrobustprune.sharpness.guards.RandomState.restore', lambda self: None)
     model, batches = faster_rcnn()
     with pytest.raises(AssertionError):
-        assert_zero_radius_is_plain(model, batches)
+        assert_zero_radius_is_plain(model, batches[:1])
 
 
 def test_T06_multi_scale_batches_are_resized_once():
@@ -137,14 +134,12 @@ def test_T06_multi_scale_batches_are_resized_once():
     assert len(seen) == 1
 
 
-@pytest.mark.parametrize('rule', ['SAM', 'ASAM', 'AdaSAP', 'AWP'])
-def test_every_rule_trains_a_detector(rule):
-    model, batches = retinanet()
-    wrapper = wrapped(model, rule=dict(type=rule))
-    before = copy.deepcopy(model.state_dict())
-    losses = model.train_step(batches[0], wrapper)
-    assert torch.isfinite(losses['loss'])
-    changed = [name for name, p in model.named_parameters()
-               if p.requires_grad and not torch.equal(p, before[name])]
-    assert len(changed) > 50
-    assert all(torch.isfinite(value).all() for value in model.state_dict().values())
+def test_every_rule_trains_a_detector():
+    start, batches = yolox()
+    for rule in ('SAM', 'ASAM', 'AdaSAP', 'AWP'):
+        model = copy.deepcopy(start)
+        model.train_step(copy.deepcopy(batches[0]), wrapped(model, rule=dict(type=rule)))
+        before = start.state_dict()
+        changed = [name for name, p in model.named_parameters() if not torch.equal(p, before[name])]
+        assert len(changed) > 50, rule
+        assert all(torch.isfinite(value).all() for value in model.state_dict().values()), rule
