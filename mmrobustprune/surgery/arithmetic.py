@@ -5,19 +5,27 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from torch.autograd.function import BackwardCFunction
 
 from .recording import Call
 
-_NORMS = ('layernorm', 'groupnorm', 'instancenorm', 'batchnorm', 'batch_norm', 'layer_norm')
-_MIXERS = ('mmbackward', 'addmv', 'convolution', 'attention', 'einsum', 'bilinearbackward',
-           'checkpoint', 'fft', 'im2col', 'col2im', 'unfold', 'kron', 'pixelshuffle',
-           'slicescatter')
 _GEOMETRY = ('roialign', 'roi_align', 'roipool', 'roi_pool', 'gridsampl', 'grid_sampl')
+_NORMS = ('layernorm', 'groupnorm', 'instancenorm', 'batchnorm', 'batch_norm', 'layer_norm')
+_CUTS = {'split', 'splitwithsizes', 'unsafesplit', 'unbind'}
 _SUMS = {'sum', 'nansum', 'norm', 'linalgvectornorm'}
 _REDUCERS = {'mean', 'max', 'min', 'amax', 'amin', 'aminmax', 'var', 'varmean', 'std', 'stdmean',
              'prod', 'logsumexp', 'softmax', 'logsoftmax', 'cumsum', 'cumprod', 'sort', 'topk',
-             'median', 'gather', 'flip', 'roll', 'repeatinterleave'}
+             'median', 'gather', 'flip'}
+_EACH = set("""
+    abs add addcdiv addcmul adaptiveavgpool2d adaptiveavgpool3d adaptivemaxpool2d adaptivemaxpool3d
+    alias avgpool2d avgpool3d celu clamp clampmax clampmin clone constantpadnd copy copybackwards
+    div elu erf exp expand expm1 fmod gelu hardsigmoid hardswish hardtanh leakyrelu lerp log log1p
+    logsigmoid maskedfill maximum maxpool2dwithindices maxpool3dwithindices minimum mish
+    mkldnnmaxpool2d mul nativedropout neg permute pow prelukernel reciprocal reflectionpad1d
+    reflectionpad2d relu repeat replicationpad2d rrelu rsqrt rsub sigmoid silu softplus softshrink
+    sqrt squeeze stack sub t tanh threshold tocopy transpose unsqueeze upsamplebicubic2d
+    upsamplebilinear2d upsamplelinear1d upsamplenearest1d upsamplenearest2d upsamplenearest3d
+    upsamplenearestexact2d upsampletrilinear3d where
+""".split())
 
 
 class Unknown(Exception):
@@ -40,19 +48,6 @@ def axis_of(shape: tuple[int, ...], width: int) -> int | None:
     return len(shape) - 1 if shape and shape[-1] == width else None
 
 
-def leave(node, width: int) -> None:
-    """Refuse an operation that hands its channels on in parts: Unknown.
-
-    The places of the cut are numbers in the model's code, which do not follow a removal.
-    """
-    name = node.name().lower()
-    if 'split' in name or 'unbind' in name:
-        shape = node._saved_self_sym_sizes
-        axis = axis_of(shape, width)
-        if axis is None or axis in _dims(node, len(shape)):
-            raise Unknown(f'{node.name()} splits its channels at fixed places')
-
-
 def enter(node, call: Call | None, position: int, width: int) -> Passage | None:
     """What ``width`` channels at input ``position`` of an operation become; None where they end.
 
@@ -65,24 +60,23 @@ def enter(node, call: Call | None, position: int, width: int) -> Passage | None:
         return same if position == 0 else None   # the rest are coordinates
     if any(word in name for word in _NORMS):
         raise Unknown(f'{node.name()} normalises over its channels')
-    if any(word in name for word in _MIXERS):
-        raise Unknown(f'{node.name()} mixes its channels outside a known layer')
     if base == 'cat':
         return _concatenated(node, call, position, width)
     if 'view' in base or 'reshape' in base:
         return same if call is None else _reshaped(call, width)
     if base == 'slice' or base.startswith(('select', 'index')):
         return _indexed(node, base, width)
-    if 'copyslices' in name:
-        raise Unknown(f'{node.name()} writes it into a part of another tensor')
+    if base in _CUTS:
+        if _touches(node, width):   # at numbers in the model's code, which do not follow a removal
+            raise Unknown(f'{node.name()} splits its channels at fixed places')
+        return same
     if base in _SUMS:
         return None if _touches(node, width) else same   # a channel of zeros adds nothing
     if base in _REDUCERS and _touches(node, width):
         raise Unknown(f'{node.name()} works across its channels')
-    if isinstance(node, BackwardCFunction) and sum(fn is not None
-                                                   for fn, _ in node.next_functions) > 1:
-        raise Unknown(f'{node.name()} is not an operation known here')
-    _refuse_constants(node, call, width)
+    if base not in _EACH | _REDUCERS:
+        raise Unknown(f'{node.name()} is not known to keep channels apart')
+    _check_shapes(node, call, width)
     return same
 
 
@@ -158,14 +152,13 @@ def _indexed(node, base: str, width: int) -> Passage:
     raise Unknown(f'{node.name()} picks channels at fixed places')
 
 
-def _refuse_constants(node, call: Call | None, width: int) -> None:
-    """A tensor without gradient that has a value per channel would not shrink with the others."""
+def _check_shapes(node, call: Call | None, width: int) -> None:
     if call is None or width == 1:
         return
     axis = axis_of(call.output, width)
     if axis is None:
-        return
+        raise Unknown(f'{node.name()} makes a tensor of {tuple(call.output)} of {width} channels')
     for shape, live in call.inputs:
         at = axis - len(call.output) + len(shape)
-        if not live and 0 <= at < len(shape) and shape[at] == width:
+        if not live and 0 <= at < len(shape) and shape[at] == width:   # it would not shrink
             raise Unknown(f'{node.name()} combines it with a constant that has a value per channel')

@@ -60,6 +60,7 @@ class Recording:
     """What one forward pass did.
 
     ``calls``: autograd node -> shapes; ``made``: autograd node -> the leaf module it belongs to;
+    ``fed``: the node a linear layer's output has -> the one its input has;
     ``inputs``: the nodes that stand for the model's inputs; ``outputs``: the nodes of its outputs;
     ``blind``: nodes read by a layer that ran without gradients, and its name; ``ran``: modules that
     were called; ``shapes``: weight uses per layer (see Trace).
@@ -67,6 +68,7 @@ class Recording:
 
     calls: dict = field(default_factory=dict)
     made: dict = field(default_factory=dict)
+    fed: dict = field(default_factory=dict)
     inputs: dict = field(default_factory=dict)
     outputs: set = field(default_factory=set)
     blind: dict = field(default_factory=dict)
@@ -128,6 +130,8 @@ class Recording:
             if isinstance(first, Tensor) and first.grad_fn is not None:
                 self.made.setdefault(first.grad_fn, module)   # the innermost module
                 made.extend([first] * weighted)
+                if isinstance(module, nn.Linear) and args[0].grad_fn is not None:
+                    self.fed[first.grad_fn] = args[0].grad_fn
             elif weighted:
                 self.blind |= {t.grad_fn: name for t in tensors_in(args) if t.grad_fn is not None}
             if produces(module):

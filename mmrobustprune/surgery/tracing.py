@@ -14,7 +14,7 @@ import numpy as np
 import torch_pruning
 from torch import nn
 
-from .arithmetic import Passage, Unknown, enter, leave
+from .arithmetic import Passage, Unknown, enter
 from .coupling import Coupling
 from .groups import Group, Kind, Trace, kind_of, matching, produces
 from .recording import Forward, Recording, default_forward, flags_restored
@@ -88,13 +88,16 @@ class _Walk:
         self.doors: dict = {node: [] for node in self.nodes}   # node -> its autograd nodes
         for fn, node in self.owner.items():
             self.doors[node].append(fn)
-        # slot -> (autograd node, input position, the node it comes from, the graph node it enters)
-        self.ways: dict[Slot, list] = {}
+        self.ways: dict[Slot, list] = {}   # slot -> (autograd node, input position, graph node)
+        inside = {inner for fn, source in record.fed.items() for inner in _between(fn, source)}
         for node, fns in self.doors.items():
             for fn in fns:
-                for position, (source, _) in enumerate(fn.next_functions):
-                    if source in self.owner:
-                        way = (fn, position, source, node)
+                sources = [s for s, _ in fn.next_functions]
+                if fn in record.fed:
+                    sources = [record.fed[fn]]
+                for position, source in enumerate(sources):
+                    if source in self.owner and fn not in inside:
+                        way = (fn, position, node)
                         self.ways.setdefault(self._slot(self.owner[source], 'out'), []).append(way)
 
     def solve(self, ignored: dict[str, str]) -> tuple[tuple[Group, ...], dict[str, str]]:
@@ -200,11 +203,10 @@ class _Walk:
 
     def _passage(self, slot: Slot, way: tuple) -> Passage | None:
         """How the channels of a slot enter the next one; None where they end."""
-        fn, position, source, target = way
+        fn, position, target = way
         width, into = self.coupling.widths[slot], self._slot(target, 'in')
         same = Passage(np.arange(width), np.arange(width), width)
         try:
-            leave(source, width)
             if self._closed(target):
                 self.coupling.keep(slot, self.coupling.reasons[into])
                 return None
@@ -212,8 +214,6 @@ class _Walk:
                 if self._width(target, into[1]) != width:
                     raise Unknown(f"'{self._layer(target)}' reads {self._width(target, into[1])} "
                                   f'channels where {width} arrive')
-                return same
-            if self._inside_linear(into):
                 return same
             if width == 1 and sum(f is not None for f, _ in fn.next_functions) > 1 and (
                     'cat' not in fn.name().lower()):
@@ -227,12 +227,6 @@ class _Walk:
             self.coupling.keep(slot, str(error))
             self._poison(into, str(error))
             return None
-
-    def _inside_linear(self, slot: Slot) -> bool:
-        """A matrix product that a linear layer makes of a tensor with more than two dimensions."""
-        ways = self.ways.get(slot, ())
-        return 'mmbackward' in self.nodes[slot[0]].grad_fn.name().lower() and bool(ways) and all(
-            isinstance(way[-1].module, nn.Linear) for way in ways)
 
     def _tie_shared_parameters(self) -> None:
         """Layers that share a parameter lose the same channels of it."""
@@ -258,6 +252,14 @@ class _Walk:
                         self.coupling.keep(slot, 'it shares a parameter with another kind of layer')
                     else:
                         self.coupling.link(first, every, slot, every)
+
+
+def _between(fn, source, depth: int = 5) -> set:
+    """The nodes that a linear layer makes of its own between its input and its output."""
+    if depth == 0 or fn is None or fn is source:
+        return set()
+    steps = {f for f, _ in fn.next_functions if f is not None and f is not source}
+    return steps.union(*(_between(step, source, depth - 1) for step in steps))
 
 
 def _uses_weight(fn, conv: nn.Module) -> bool:
