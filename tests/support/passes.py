@@ -83,3 +83,11 @@ def assert_zero_radius_is_plain(model, batches, rule=None):
         ends.append((generators(), [loss['loss'].item() for loss in losses]))
     assert ends[0] == ends[1]
     assert_same_state(plain, model)
+
+
+def steps(model, wrapper, count=2, first=0):
+    """Train on the batches numbered from `first`; all generators start from the same seed."""
+    seed_all()
+    for number in range(first, first + count):
+        model.train_step(batch(number), wrapper)
+    return model
