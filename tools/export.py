@@ -1,44 +1,37 @@
 #!/usr/bin/env python
-"""Write a checkpoint as a config and weights that stock tools load (with mmrobustprune installed), and as ONNX.
+"""Write a checkpoint, dense or pruned, as a config and weights that stock tools load (with mmrobustprune installed), and ONNX.
 
 Example:
-    python tools/export.py configs/my_ssd.py work_dirs/my_ssd/epoch_24.pth --out exported --shape 512 512
+    python tools/export.py configs/shapes/ssd-r18_shapes.py work_dirs/half/pruned.pth --out exported --shape 192 192
 """
-import argparse
+from __future__ import annotations
+
 import sys
 from pathlib import Path
 
-import mmrobustprune.engine  # noqa: F401  registers our parts before a config is read
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
+from mmrobustprune import cli  # noqa: E402
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('config', help='config file, dense or pruned')
+def main(arguments: list[str] | None = None) -> None:
+    parser = cli.parser_of(__doc__)
     parser.add_argument('checkpoint', help='weights, dense or pruned')
     parser.add_argument('--out', required=True, type=Path, help='folder for model.py, model.pth, model.onnx, structure.json')
-    parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help='input size in pixels (default: the test pipeline)')
+    parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help='input in pixels (default: the test pipeline)')
     parser.add_argument('--no-onnx', action='store_true', help='write config and weights only')
-    args = parser.parse_args()
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields')
+    args = parser.parse_args(arguments)
 
-    from mmengine.config import Config
-
+    from mmrobustprune.engine import command
     from mmrobustprune.engine.export import export_checkpoint, export_onnx, test_size
-    from mmrobustprune.engine.base import read_checkpoint
-    if not Path(args.config).exists():
-        raise FileNotFoundError(f"config '{args.config}' is not there; give the path of a config file.")
-    config = Config.fromfile(args.config)
-    model = export_checkpoint(config, args.checkpoint, args.out)
+    config = command.load_config(args.config, args.cfg_options)
+    model, meta = export_checkpoint(config, args.checkpoint, args.out)
     print(f'{args.out}/model.py and model.pth written')
     if not args.no_onnx:
         size = tuple(args.shape) if args.shape else test_size(config)
-        meta = read_checkpoint(args.checkpoint).get('meta', {})
         error = export_onnx(model, size, args.out / 'model.onnx', meta)
-        print(f'{args.out}/model.onnx written for {size[0]}x{size[1]}; differs from the network by {error:.1e} (allowed 1e-4)')
+        print(f'{args.out}/model.onnx written for {size[0]}x{size[1]} pixels; it differs from the network by {error:.1e}')
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (ValueError, TypeError, FileNotFoundError) as error:
-        print(f'export: {error}', file=sys.stderr)
-        sys.exit(2)
+    cli.run(main)

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,8 @@ def read_config(args: argparse.Namespace) -> Config:
         FileNotFoundError: there is no such config.
     """
     path = args.config
-    if '::' not in path and not Path(path).is_file():
-        raise FileNotFoundError(f"config '{path}' is not there; give the path of a config file.")
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(path)
+    cfg = load_config(path)
     cfg.launcher = args.launcher
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs', Path(path).stem))
     if cfg.get('default_scope') == 'mmpretrain':
@@ -43,7 +42,20 @@ def read_config(args: argparse.Namespace) -> Config:
     return cfg
 
 
-def parse_options(options: list[str]) -> dict[str, Any]:
+def load_config(path: str, options: Sequence[str] = ()) -> Config:
+    """A config file, by path or by `package::path`, with KEY=VALUE options in it.
+
+    Raises:
+        FileNotFoundError: there is no such config.
+    """
+    if '::' not in path and not Path(path).is_file():
+        raise FileNotFoundError(f"config '{path}' is not there; give the path of a config file.")
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(parse_options(options))
+    return cfg
+
+
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
     """`['a.b=1', 'c=x']` as a dict, values read as mmengine reads them.
 
     Raises:

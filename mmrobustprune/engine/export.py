@@ -77,8 +77,8 @@ def test_size(config: Config) -> tuple[int, int]:
     raise ValueError('the test pipeline names no input size; give it as --shape HEIGHT WIDTH.')
 
 
-def export_checkpoint(config: Config, checkpoint: str, out: Path) -> nn.Module:
-    """Write model.py and model.pth for stock tools (and structure.json where the network is pruned); give the model back."""
+def export_checkpoint(config: Config, checkpoint: str, out: Path) -> tuple[nn.Module, dict]:
+    """Write model.py and model.pth for stock tools, and structure.json where the network is pruned; the model and its meta."""
     model, meta, config = load_model(config, checkpoint)
     structure = structure_of(meta)
     out.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def export_checkpoint(config: Config, checkpoint: str, out: Path) -> nn.Module:
     part = out / 'model.pth.part'
     torch.save(dict(meta=keep, state_dict=model.state_dict()), part)
     part.replace(out / 'model.pth')
-    return model
+    return model, meta
 
 
 class RawOutputs(nn.Module):

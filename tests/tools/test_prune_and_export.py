@@ -1,0 +1,83 @@
+"""One-shot surgery and export of small trained models, as a user calls them."""
+import importlib.util
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+from mmengine.runner import Runner
+
+import mmrobustprune.engine  # noqa: F401
+from tests.support.tiny import classifier, detector
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+def call(tool, *arguments):
+    spec = importlib.util.spec_from_file_location(f'tool_{tool}', TOOLS / f'{tool}.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope='module')
+def models(tmp_path_factory):
+    """(config file, checkpoint, (H, W)) of a trained classifier and a trained detector."""
+    folder = tmp_path_factory.mktemp('models')
+    found = {}
+    for name, config, size in (('classifier', classifier(folder / 'c', epochs=1), (16, 16)),
+                               ('detector', detector(folder / 'd', folder / 'shapes', epochs=1), (96, 96))):
+        config.dump(folder / f'{name}.py')
+        Runner.from_cfg(config).train()
+        found[name] = (folder / f'{name}.py', Path(config.work_dir) / 'epoch_1.pth', size)
+    return found
+
+
+@pytest.mark.parametrize('name', ['classifier', 'detector'])
+def test_prune_then_export(models, name, tmp_path, capsys):
+    config, checkpoint, size = models[name]
+    call('prune', config, checkpoint, '--out', tmp_path / 'half', '--shape', *size, '--target', 0.4)
+    assert 'total' in capsys.readouterr().out
+    cost = json.loads((tmp_path / 'half' / 'cost.json').read_text())
+    assert 0.4 <= 1 - cost['pruned']['params'] / cost['dense']['params'] <= 0.41
+
+    call('export', config, tmp_path / 'half' / 'pruned.pth', '--out', tmp_path / 'out', '--shape', *size)
+    stock = Config.fromfile(tmp_path / 'out' / 'model.py')
+    model = MODELS.build(stock.model)
+    saved = torch.load(tmp_path / 'out' / 'model.pth', weights_only=True)
+    model.load_state_dict(saved['state_dict'])
+    assert sum(p.numel() for p in model.parameters()) == cost['pruned']['params']
+
+    import onnx
+    import onnxruntime
+    inputs = np.random.default_rng(0).standard_normal((1, 3, *size), dtype=np.float32)
+    outputs = onnxruntime.InferenceSession(tmp_path / 'out' / 'model.onnx').run(None, {'inputs': inputs})
+    with torch.no_grad():
+        expected = model.eval()(torch.from_numpy(inputs), mode='tensor')
+    flat = [expected] if name == 'classifier' else [*expected[0], *expected[1]]
+    for found, wanted in zip(outputs, flat, strict=True):
+        np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4 * max(1, float(wanted.abs().max())))
+    notes = {p.key: json.loads(p.value) for p in onnx.load(tmp_path / 'out' / 'model.onnx').metadata_props}
+    assert notes['kind'] == name and notes['input']['size'] == list(size) and notes['dataset']['classes']
+
+
+def test_a_dry_run_writes_nothing(models, tmp_path, capsys):
+    config, checkpoint, size = models['classifier']
+    call('prune', config, checkpoint, '--out', tmp_path / 'half', '--shape', *size, '--dry-run', '--chains')
+    out = capsys.readouterr().out
+    assert 'one unit is' in out and 'dry run' in out and not (tmp_path / 'half').exists()
+
+
+def test_a_pruned_checkpoint_is_refused(models, tmp_path):
+    config, checkpoint, size = models['classifier']
+    call('prune', config, checkpoint, '--out', tmp_path / 'half', '--shape', *size)
+    with pytest.raises(ValueError, match='pruned already'):
+        call('prune', config, tmp_path / 'half' / 'pruned.pth', '--out', tmp_path / 'again', '--shape', *size)
+
+
+def test_the_wrong_config_is_named(models, tmp_path):
+    with pytest.raises(ValueError, match="are not those of the config's model"):
+        call('prune', models['detector'][0], models['classifier'][1], '--out', tmp_path, '--shape', 96, 96)
