@@ -122,11 +122,11 @@ def test_ssdlite_of_mmdet_from_another_folder(tmp_path):
     """A process of its own that starts outside the checkout (mmdet's tool cannot)."""
     config = ssdlite(tmp_path, write_voc(tmp_path / 'voc'))
     checkpoint = weights(Config.fromfile(config), tmp_path / 'random.pth')
-    done = start(tmp_path, TOOL, config, checkpoint, '--corruptions', 'blur', '--severities', 1, 5,
+    done = start(tmp_path, TOOL, config, checkpoint, '--corruptions', 'fog', '--severities', 1, 5,
                  '--work-dir', 'here')
-    assert 'zoom_blur' in done.stdout
+    assert 'fog' in done.stdout
     results = json.loads((tmp_path / 'here' / 'results.json').read_text())
-    assert results['metric'] == 'pascal_voc/AP50' and len(results['cells']) == 8
+    assert results['metric'] == 'pascal_voc/AP50' and len(results['cells']) == 2
 
 
 def test_resnet_of_mmpretrain_on_a_folder_of_files(monkeypatch, tmp_path):
@@ -192,21 +192,21 @@ def test_blood_cells(shared_data, monkeypatch, tmp_path):
     (tmp_path / 'BCCD' / 'ImageSets' / 'Main').mkdir(parents=True)
     (tmp_path / 'BCCD' / 'ImageSets' / 'Main' / 'test.txt').write_text('\n'.join(names))
     config = ssdlite(tmp_path, tmp_path / 'BCCD', ('RBC', 'WBC', 'Platelets'))
-    results = _weather(monkeypatch, tmp_path, config)
+    results = _two_cells(monkeypatch, tmp_path, config)
     assert results['suite'] == 'voc-c' and results['images'] == 3
 
 
 def test_cifar_as_files(shared_data, monkeypatch, tmp_path):
     _extract(shared_data / 'cifar10_jpeg.tar.gz', tmp_path, {
         f'train/airplane/000{index}.jpg' for index in range(6)})
-    results = _weather(monkeypatch, tmp_path, _resnet(tmp_path, tmp_path / 'train'))
+    results = _two_cells(monkeypatch, tmp_path, _resnet(tmp_path, tmp_path / 'train'))
     assert results['suite'] == 'imagenet-c-at-32' and results['images'] == 6
 
 
-def _weather(monkeypatch, folder, config):
+def _two_cells(monkeypatch, folder, config):
     checkpoint = weights(Config.fromfile(config), folder / 'random.pth')
-    assert run(monkeypatch, config, checkpoint, '--severities', '3', '--corruptions', 'weather',
-               '--work-dir', folder / 'w') == 0
+    assert run(monkeypatch, config, checkpoint, '--severities', '3', '--work-dir', folder / 'w',
+               '--corruptions', 'fog', 'frost') == 0
     results = json.loads((folder / 'w' / 'results.json').read_text())
-    assert len(results['cells']) == 4
+    assert len(results['cells']) == 2
     return results
