@@ -6,10 +6,8 @@ Example:
     python tools/quickstart.py                    (about ten minutes on two cores; tools/quickstart.sh sets up first)
     python tools/quickstart.py --smoke            (the same steps in miniature, no thresholds)
 """
-import argparse
 import json
 import logging
-import os
 import sys
 import time
 import warnings
@@ -27,6 +25,7 @@ from mmengine.hooks import Hook  # noqa: E402
 from rich.console import Console  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+from mmrobustprune import cli  # noqa: E402
 from mmrobustprune.corruption import BENCHMARK  # noqa: E402
 
 DENSE, PRUNED = 'dense', 'AdaSAP, half'
@@ -235,7 +234,7 @@ def write(models: dict[str, tuple[Path, Path]], out: Path, data: Path, plan: Pla
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser_of(__doc__, config=False)
     parser.add_argument('--smoke', action='store_true', help='every step in miniature, no thresholds')
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/quickstart, or work_dirs/quickstart_smoke')
     args = parser.parse_args()
@@ -245,10 +244,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (ValueError, TypeError, OSError) as error:
-        if os.environ.get('MMRP_TRACEBACK'):
-            raise
-        print(f'quickstart: {error}', file=sys.stderr)
-        sys.exit(2)
+    cli.run(main)

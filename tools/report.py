@@ -7,7 +7,6 @@ training log. Folders whose names differ only in -seedN are repeats: mean and sp
 Example:
     python tools/report.py work_dirs/dense work_dirs/adasap-seed0 work_dirs/adasap-seed1 --out work_dirs/report
 """
-import argparse
 import sys
 from pathlib import Path
 
@@ -15,12 +14,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))   # a checkout need
 
 from rich.console import Console  # noqa: E402
 
+from mmrobustprune import cli  # noqa: E402
 from mmrobustprune.report.runs import read_run  # noqa: E402
 from mmrobustprune.report.summary import comparison, write_report  # noqa: E402
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser_of(__doc__, config=False)
     parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR')
     parser.add_argument('--out', required=True, help='folder of the report')
     parser.add_argument('--title', default='Comparison')
@@ -32,8 +32,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (ValueError, OSError) as error:
-        print(f'report: {error}', file=sys.stderr)
-        sys.exit(2)
+    cli.run(main)

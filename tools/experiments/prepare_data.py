@@ -6,7 +6,6 @@ What is there already is left alone.
 Example:
     python tools/experiments/prepare_data.py --source ../shared/data
 """
-import argparse
 import os
 import sys
 import tarfile
@@ -19,6 +18,7 @@ sys.path.insert(0, str(ROOT))   # a checkout need not be installed
 import torch  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+from mmrobustprune import cli  # noqa: E402
 from mmrobustprune.models.backbones import classifier_state  # noqa: E402
 
 ARCHIVES = {'bccd': 'bccd.tar.gz', 'cifar10_jpeg': 'cifar10_jpeg.tar.gz'}
@@ -43,7 +43,7 @@ def convert(source: Path, target: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser_of(__doc__, config=False)
     parser.add_argument('--source', type=Path, default=Path('../shared/data'), help='folder of the archives')
     parser.add_argument('--out', type=Path, default=Path('data'))
     args = parser.parse_args()
@@ -60,7 +60,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (ValueError, OSError, tarfile.TarError) as error:
-        sys.exit(f'prepare_data: {error}')
+    cli.run(main)

@@ -10,7 +10,6 @@ Example:
     python tools/experiments/run_arms.py bccd --seeds 0 1 2
     python tools/experiments/run_arms.py cifar_jpeg --arms adasap magnitude --seeds 0
 """
-import argparse
 import json
 import os
 import shlex
@@ -24,6 +23,7 @@ sys.path.insert(0, str(ROOT))   # a checkout need not be installed
 
 from rich.console import Console  # noqa: E402
 
+from mmrobustprune import cli  # noqa: E402
 from mmrobustprune.engine.compare import measure  # noqa: E402
 from mmrobustprune.engine.stamp import command, commit  # noqa: E402
 from mmrobustprune.report.cards import Card, Column  # noqa: E402
@@ -69,7 +69,7 @@ def call(*words: object) -> str:
     print('$', shlex.join(line), flush=True)
     done = subprocess.run([sys.executable, *line[1:]], cwd=ROOT)
     if done.returncode:
-        raise RuntimeError(f'{shlex.join(line)} ended with exit code {done.returncode}; mend the cause and run this again.')
+        raise ValueError(f'{shlex.join(line)} ended with exit code {done.returncode}; mend the cause and run this again.')
     return shlex.join(line)
 
 
@@ -138,7 +138,7 @@ def summary(experiment: Experiment, results: Path) -> Card:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = cli.parser_of(__doc__, config=False)
     parser.add_argument('experiment', choices=EXPERIMENTS)
     parser.add_argument('--arms', nargs='+', help="default: 'dense' and all the others")
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
@@ -165,7 +165,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    try:
-        main()
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
-        sys.exit(f'run_arms: {error}')
+    cli.run(main)
