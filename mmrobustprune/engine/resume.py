@@ -3,10 +3,11 @@
 `ResumableRunner` is the base to inherit; with a train_cfg from `loops.make_resumable` nothing else is needed. It adds one
 key to every checkpoint, `checkpoint['resume']` (plain types and tensors):
     ranks       one entry per process: generators, sample_seed, sampler_seed, gradients (of an open accumulation window),
-                buffers (every process but the first has normalisation statistics of its own)
+                buffers (every process but the first has normalisation statistics of its own), input_sizes (which
+                mmdet's random resizing keeps in an attribute)
     epoch, done the epoch and how many of its batches are trained on
     validated   whether the checkpoint was written during the validation of that point
-    stop, early_stopping, input_sizes   state that mmengine's early stopping and mmdet's random resizing keep in attributes
+    stop, early_stopping   what mmengine's early stopping keeps in attributes
 """
 from __future__ import annotations
 
@@ -19,9 +20,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
-from torch.utils.data import DataLoader
 
-from .data_check import missing_data_named
 from .loops import Resumable
 from .rng import restore_generators, training_state
 
@@ -38,12 +37,6 @@ class ResumableRunner(Runner):
         """As mmengine's; every rank calls it, and every rank's state goes into the file."""
         self._resume_state = resume_state(self, gradients=save_optimizer)
         super().save_checkpoint(out_dir, filename, file_client_args, save_optimizer, *args, **kwargs)
-
-    @staticmethod
-    def build_dataloader(dataloader: Any, seed: int | None = None, diff_rank_seed: bool = False) -> DataLoader:
-        """As mmengine's; data that is not there is named."""
-        with missing_data_named(dataloader):
-            return Runner.build_dataloader(dataloader, seed, diff_rank_seed)
 
     def resume(self, *args, **kwargs) -> None:
         """As mmengine's, then the state of this rank."""
@@ -70,6 +63,7 @@ def resume_state(runner: Runner, gradients: bool = True) -> dict[str, Any]:
     """What a checkpoint must hold beside weights, optimizer and schedulers; a collective call, on every rank."""
     loop = runner.train_loop
     own = dict(generators=training_state(), sample_seed=None, sampler_seed=None, buffers=_own_buffers(runner),
+               input_sizes={name: module._input_size for name, module in _resizers(runner)},
                gradients=_open_gradients(runner) if gradients else {})
     state: dict[str, Any] = dict(epoch=loop._epoch, done=0, validated=False)
     if isinstance(loop, Resumable):
@@ -79,8 +73,7 @@ def resume_state(runner: Runner, gradients: bool = True) -> dict[str, Any]:
     return dict(
         state, ranks=all_gather_object(own), stop=bool(loop.stop_training),
         early_stopping=[dict(best_score=float(hook.best_score), wait_count=hook.wait_count)
-                        for hook in _early_stopping(runner)],
-        input_sizes={name: module._input_size for name, module in _resizers(runner)})
+                        for hook in _early_stopping(runner)])
 
 
 def load_resume_state(runner: Runner, state: dict[str, Any] | None) -> None:
@@ -102,7 +95,7 @@ def load_resume_state(runner: Runner, state: dict[str, Any] | None) -> None:
     for hook, saved in zip(_early_stopping(runner), state['early_stopping'], strict=False):
         vars(hook).update(saved)
     for name, module in _resizers(runner):
-        module._input_size = state['input_sizes'].get(name)
+        module._input_size = own['input_sizes'].get(name)
     if not same:
         done = state['done'] * len(ranks) // runner.world_size
     else:

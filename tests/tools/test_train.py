@@ -99,7 +99,7 @@ def test_detection_is_augmented_with_flips():
     (['{config}', '--resume', '{missing}'], 'is not there'),
     (['{config}', '--amp', '--cfg-options', 'optim_wrapper.type=ApexOptimWrapper'], '--amp has no form'),
     (['{config}', '--cfg-options', 'train_dataloader.dataset.data_root={missing}',
-      'train_dataloader.dataset.type=CustomDataset'], "dataset.data_root '{missing}' is not there"),
+      'train_dataloader.dataset.type=CustomDataset'], '{missing}/ is not there, so CustomDataset has no data'),
 ])
 def test_wrong_input_is_one_sentence(config, tmp_path, arguments, said):
     values = dict(config=config, missing=tmp_path / 'missing')
