@@ -86,7 +86,9 @@ class MaskSet:
     def structure(self, method: str, **achieved: float) -> Structure:
         """The record that removes exactly the masked units; ``achieved`` adds removed fractions."""
         layers: dict[str, dict] = {}
-        for (name, side), dead in self._dead.items():
+        rank = {name: i for i, (name, _) in enumerate(self.model.named_modules())}
+        for (name, side), dead in sorted(self._dead.items(), key=lambda item: rank.get(
+                item[0][0], rank.get(item[0][0].rpartition('.')[0]))):
             if dead.any():
                 layer = find_layer(self.model, name)
                 record = layers.setdefault(

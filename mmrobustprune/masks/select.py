@@ -70,9 +70,9 @@ class Selection:
                              'for the reasons.')
         if self.most() < target:
             raise ValueError(
-                f'{target:.3f} of the {self.budget} cannot be removed: at most {self.most():.3f} '
-                f'can, with min_keep={self.min_keep} and the layers that are left whole; lower the '
-                'target or min_keep.')
+                f'{target:.3f} of the {self.budget} cannot be removed: the nearest feasible value is '
+                f'{self.most():.4f}, with min_keep={self.min_keep}, round_to={self.round_to} and the '
+                'layers that are left whole; lower the target or min_keep.')
 
     def plan(self, scores: dict[str, Tensor], target: float,
              alive: dict[str, Tensor] | None = None) -> dict[str, Tensor]:

@@ -166,10 +166,10 @@ def matching(names: Iterable[str], patterns: Iterable[str]) -> dict[str, str]:
         hits = [name for name in names if name == pattern or name.startswith(f'{pattern}.')
                 or fnmatchcase(name, pattern)]
         if not hits:
-            near = get_close_matches(pattern, names, 1, 0.3)
+            near = ''.join(f' (nearest: {n})' for n in get_close_matches(pattern, names, 1, 0.3))
             raise ValueError(
-                f"pattern '{pattern}' matches no layer{f' (nearest: {near[0]})' * bool(near)}; "
-                "give names of model.named_modules(), prefixes, or patterns such as '*.conv3'.")
+                f"pattern '{pattern}' matches no layer{near}; give names of "
+                "model.named_modules(), prefixes, or patterns such as '*.conv3'.")
         for name in hits:
             found.setdefault(name, pattern)
     return found

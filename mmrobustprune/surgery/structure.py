@@ -50,8 +50,11 @@ class Structure:
         if data.get('format') != FORMAT:
             raise ValueError(f"structure format {data.get('format')!r} is not known to this "
                              f'version (it reads {FORMAT}); use the version that wrote it.')
-        return cls(layers=data['layers'], method=data['method'], achieved=data['achieved'],
-                   versions=data['versions'])
+        lacking = [key for key in ('method', 'achieved', 'versions') if key not in data]
+        if lacking:
+            raise ValueError(f"the structure record lacks '{lacking[0]}'; "
+                             'give the structure.json that the pruning run wrote.')
+        return cls(data['layers'], data['method'], data['achieved'], data['versions'])
 
     def summary(self) -> str:
         """Method and removed fractions in a few words."""

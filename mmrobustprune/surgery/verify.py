@@ -18,16 +18,18 @@ TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 
 
 def certify(masks: MaskSet, example: Any, forward: Forward | None = None,
-            dtype: torch.dtype = torch.float64, seed: int = 0) -> float:
+            dtype: torch.dtype | None = None, seed: int = 0) -> float:
     """Largest relative difference between the masked network's outputs and the smaller one's.
 
     max |y_masked - y_removed| / max |y_masked| per output tensor, in evaluation mode, on random
     input of the example's shapes: once with the model's weights, once with random ones (a scale of
-    zero or a vanishing signal would hide a wrong cut). Everything is done on copies. Raises
-    ValueError above 1e-10 (float64) or 1e-4 (float32), with the groups whose removal alone changes
-    the outputs.
+    zero or a vanishing signal would hide a wrong cut). Everything is done on copies. ``dtype`` is
+    float64, or float32 where the forward does not run in float64 (mmcv's NMS). Raises ValueError
+    above 1e-10 (float64) or 1e-4 (float32), with the groups whose removal alone changes outputs.
     """
     forward = forward or default_forward
+    if dtype is None:
+        dtype = _precision(masks.model, example, forward)
     example = random_like(example, dtype, seed)
 
     def error(alive: dict[str, Tensor]) -> float:
@@ -80,6 +82,17 @@ class _FullPrecision(TorchFunctionMode):
         if func is Tensor.float and args[0].dtype == torch.float64:
             return args[0]
         return func(*args, **(kwargs or {}))
+
+
+@torch.no_grad()
+def _precision(model: nn.Module, example: Any, forward: Forward) -> torch.dtype:
+    model = copy.deepcopy(model).double().eval()
+    try:
+        with _FullPrecision():
+            forward(model, random_like(example, torch.float64, 0))
+    except RuntimeError:
+        return torch.float32
+    return torch.float64
 
 
 @torch.no_grad()

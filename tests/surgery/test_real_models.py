@@ -1,0 +1,106 @@
+"""Models of mmpretrain and mmdet: groups found, layers left whole, certificate."""
+import pytest
+import torch
+
+from mmrobustprune.masks import CostModel, MaskSet, Selection
+from mmrobustprune.report import count
+from mmrobustprune.scores import Magnitude
+from mmrobustprune.surgery import certify, rebuild, trace
+
+from . import zoo
+from .nets import every_third_dead
+
+pytest.importorskip('mmdet')
+pytest.importorskip('mmpretrain')
+pytestmark = pytest.mark.filterwarnings('ignore')
+
+OUTPUT = 'it is an output of the model'
+# name -> groups, units, and {a pattern of layer names: why they are left whole}
+FOUND = {
+    'resnet18': (12, 2880, {'head.fc': OUTPUT}),
+    'resnet50': (37, 11456, {'head.fc': OUTPUT}),
+    'mobilenet_v2': (25, 9128, {'head.fc': OUTPUT}),
+    'seresnet50': (53, 12400, {'head.fc': OUTPUT}),
+    'resnext50': (5, 3904, {'conv2': 'is a grouped convolution', 'head.fc': OUTPUT}),
+    'shufflenet_v2': (18, 3136, {'layers.0.0.branch1.1.conv': 'rearranges its channels'}),
+    'res2net50': (5, 3904, {'convs': 'splits its channels'}),
+    'convnext': (18, 26496, {'depthwise_conv': 'normalises over its channels'}),
+    'vgg11': (10, 10944, {'classifier.6': OUTPUT}),
+    'ssd300': (23, 8192, {'cls_convs': OUTPUT, 'reg_convs': OUTPUT}),
+    'ssd512': (25, 8576, {'cls_convs': OUTPUT, 'reg_convs': OUTPUT}),
+    'ssdlite': (33, 10856, {'cls_convs': OUTPUT, 'reg_convs': OUTPUT}),
+    'retinanet': (22, 5440, {'retina_cls': OUTPUT, 'retina_reg': OUTPUT}),
+    'faster_rcnn': (41, 14016, {'fpn_convs': 'a tensor of fixed width', 'rpn_reg': OUTPUT,
+                                'fc_cls': OUTPUT}),
+    'yolox': (67, 8208, {'multi_level_conv_cls': OUTPUT}),
+    'fcos': (39, 11968, {'cls_convs': 'normalises over its channels', 'conv_centerness': OUTPUT}),
+    'rtmdet': (55, 6984, {'rtm_cls': OUTPUT}),
+}
+SLOW = {'vgg11', 'ssd300', 'ssd512', 'convnext', 'faster_rcnn', 'seresnet50', 'fcos', 'resnext50',
+        'res2net50', 'shufflenet_v2', 'rtmdet'}
+
+
+def build(name):
+    return (zoo.detector if name in zoo.DETECTORS else zoo.classifier)(name)
+
+
+@pytest.mark.parametrize('name', [
+    pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in FOUND])
+def test_traced_and_certified(name):
+    model, example, forward = build(name)
+    found = trace(model, example, forward)
+    groups, units, reasons = FOUND[name]
+    assert (len(found.groups), sum(group.units for group in found.groups)) == (groups, units)
+    for layer, reason in reasons.items():
+        whole = [why for key, why in found.whole.items() if layer in key]
+        assert whole and all(reason in why for why in whole)
+    masks = MaskSet(model, found.groups)
+    masks.remove(every_third_dead(found.groups))
+    assert certify(masks, example, forward) <= 1e-10
+
+
+def test_half_of_the_parameters_of_a_detector():
+    model, example, forward = build('retinanet')
+    found = trace(model, example, forward)
+    cost = CostModel(model, found.groups, found.shapes)
+    dense = count(model, example, forward)
+    assert (cost.dense['params'], cost.dense['macs']) == (dense.params, dense.macs)
+    alive = Selection(cost, 'params').plan(Magnitude()(model, found.groups), 0.5)
+    masks = MaskSet(model, found.groups)
+    masks.remove(alive)
+    rebuild(model, masks.structure('Magnitude'))
+    small = count(model, example, forward)
+    assert cost.count(alive)['params'] == small.params
+    assert cost.count(alive)['macs'] == small.macs
+    assert 0.5 <= 1 - small.params / dense.params <= 0.51
+
+
+def test_frozen_stages_are_pruned_and_stay_frozen():
+    model, example, forward = build('retinanet')
+    frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
+    assert 'backbone.conv1.weight' in frozen
+    found = trace(model, example, forward)
+    assert 'backbone.conv1' in [group.name for group in found.groups]
+    assert {name for name, p in model.named_parameters() if not p.requires_grad} == frozen
+    masks = MaskSet(model, found.groups)
+    masks.remove(every_third_dead(found.groups))
+    rebuild(model, masks.structure('test'))
+    assert {name for name, p in model.named_parameters() if not p.requires_grad} == frozen
+
+
+def test_resnet50_has_the_known_size():
+    model, images, forward = build('resnet50')
+    cost = CostModel(model, (), trace(model, images[:1], forward).shapes)
+    assert cost.dense['params'] == 25_557_032
+    images = torch.zeros(1, 3, 224, 224)
+    assert round(count(model, images, forward).macs / 1e9, 2) == 4.09
+
+
+def test_l2norm_of_ssd_follows_its_channels():
+    model, example, forward = build('ssd300')
+    groups = trace(model, example, forward).groups
+    group = next(g for g in groups for part in g.slices if part.layer == 'neck.l2_norm.weight')
+    masks = MaskSet(model, groups)
+    masks.remove({group.name: torch.arange(512) % 2 == 0})
+    rebuild(model, masks.structure('test'))
+    assert model.neck.l2_norm.n_dims == 256 and model.neck.l2_norm.weight.shape == (256,)
