@@ -1,4 +1,5 @@
-"""What the command lines share: OpenMMLab's options, help with examples, and wrong input in one sentence."""
+"""What the command lines share: OpenMMLab's options, help, wrong input in one sentence."""
+
 from __future__ import annotations
 
 import argparse
@@ -11,7 +12,8 @@ from typing import Any
 def parser_of(doc: str, config: bool = True) -> argparse.ArgumentParser:
     """A parser whose help is the tool's own docstring, its example included."""
     parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     if config:
         parser.add_argument('config', help='config file')
     return parser
@@ -19,14 +21,23 @@ def parser_of(doc: str, config: bool = True) -> argparse.ArgumentParser:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that training and testing share, with OpenMMLab's names."""
-    parser.add_argument('--work-dir', help='folder for logs and results (default: work_dirs/<config>)')
+    parser.add_argument(
+        '--work-dir', help='folder for logs and results (default: work_dirs/<config>)'
+    )
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
     parser.add_argument(
-        '--launcher', choices=('none', 'pytorch', 'slurm', 'mpi'), default='none',
-        help='who starts the processes')
+        '--launcher',
+        choices=('none', 'pytorch', 'slurm', 'mpi'),
+        default='none',
+        help='who starts the processes',
+    )
     parser.add_argument(
-        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
-        help='change config fields, e.g. robust_prune.target=0.6 train_dataloader.batch_size=4')
+        '--cfg-options',
+        nargs='+',
+        default=[],
+        metavar='KEY=VALUE',
+        help='change config fields, e.g. robust_prune.target=0.6 train_dataloader.batch_size=4',
+    )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 

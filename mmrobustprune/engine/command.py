@@ -1,4 +1,5 @@
-"""What tools/train.py and tools/test.py share: a config as mmdet and mmpretrain run it, and a Runner for it."""
+"""What tools/train.py and tools/test.py share: a config, read as upstream does, and its Runner."""
+
 from __future__ import annotations
 
 import argparse
@@ -15,6 +16,8 @@ from mmengine.runner import Runner
 from .base import RebuildRunner
 from .loops import make_resumable
 from .resume import ResumableRunner
+
+FLIP_META = 'img_id img_path ori_shape img_shape scale_factor flip flip_direction'.split()
 
 
 class TrainRunner(RebuildRunner, ResumableRunner):
@@ -63,7 +66,9 @@ def parse_options(options: Sequence[str]) -> dict[str, Any]:
     """
     for option in options:
         if '=' not in option:
-            raise ValueError(f"--cfg-options got '{option}'; write KEY=VALUE, e.g. train_dataloader.batch_size=4.")
+            raise ValueError(
+                f"--cfg-options got '{option}'; write KEY=VALUE, e.g. model.neck.type=FPN."
+            )
     pairs = (option.split('=', maxsplit=1) for option in options)
     return {key: DictAction._parse_iterable(value) for key, value in pairs}
 
@@ -88,8 +93,10 @@ def amp_wrapper(wrapper: dict) -> dict:
     full = kind if isinstance(kind, str) else f'{kind.__module__.partition(".")[0]}.{kind.__name__}'
     scope, _, name = full.rpartition('.')
     if not name.endswith('OptimWrapper') or name.startswith('Apex'):
-        raise ValueError(f"--amp has no form of optim_wrapper.type '{full}'; use OptimWrapper, AmpOptimWrapper or a wrapper of "
-                         'mmrobustprune, or leave --amp away.')
+        raise ValueError(
+            f"--amp has no form of optim_wrapper.type '{full}'; use OptimWrapper, AmpOptimWrapper "
+            'or a wrapper of mmrobustprune, or leave --amp away.'
+        )
     name = name if name.startswith('Amp') else f'Amp{name}'
     scope = 'mmrobustprune' if scope.startswith('mmrobustprune') else ''
     return dict(dict(loss_scale='dynamic'), **dict(wrapper, type=f'{scope}.{name}'.lstrip('.')))
@@ -103,13 +110,17 @@ def add_test_time_augmentation(cfg: Config) -> None:
         data = data.dataset
     if 'tta_model' not in cfg:
         nms = dict(nms=dict(type='nms', iou_threshold=0.5), max_per_img=100)
-        cfg.tta_model = dict(type='DetTTAModel', tta_cfg=nms) if detection else dict(type='mmpretrain.AverageClsScoreTTA')
+        flipped = dict(type='DetTTAModel', tta_cfg=nms)
+        cfg.tta_model = flipped if detection else dict(type='mmpretrain.AverageClsScoreTTA')
     if 'tta_pipeline' not in cfg:
         pack = deepcopy(data.pipeline[-1])
         if detection:
-            pack.meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip', 'flip_direction')
+            pack.meta_keys = tuple(FLIP_META)
         flips = [dict(type='RandomFlip', prob=1.0), dict(type='RandomFlip', prob=0.0)]
-        cfg.tta_pipeline = [*deepcopy(data.pipeline[:-1]), dict(type='TestTimeAug', transforms=[flips, [pack]])]
+        cfg.tta_pipeline = [
+            *deepcopy(data.pipeline[:-1]),
+            dict(type='TestTimeAug', transforms=[flips, [pack]]),
+        ]
     cfg.model = ConfigDict(**cfg.tta_model, module=cfg.model)
     data.pipeline = cfg.tta_pipeline
 
@@ -122,11 +133,19 @@ def show_predictions(cfg: Config, show: bool, folder: str | None, wait: float) -
     """
     hook = (cfg.get('default_hooks') or {}).get('visualization')
     if hook is None:
-        raise ValueError('--show and --show-dir need default_hooks.visualization in the config; add '
-                         "dict(type='VisualizationHook') there.")
+        raise ValueError(
+            '--show and --show-dir need default_hooks.visualization in the config; add '
+            "dict(type='VisualizationHook') there."
+        )
     detection = cfg.get('default_scope') == 'mmdet'
-    hook.update({'draw' if detection else 'enable': True, 'test_out_dir' if detection else 'out_dir': folder},
-                show=show, wait_time=wait)
+    hook.update(
+        {
+            'draw' if detection else 'enable': True,
+            'test_out_dir' if detection else 'out_dir': folder,
+        },
+        show=show,
+        wait_time=wait,
+    )
 
 
 def dump_predictions(runner: Runner, path: str) -> None:

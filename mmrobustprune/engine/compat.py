@@ -1,7 +1,8 @@
-"""Fixes of the projects underneath, in one table: what, below which version, and where it was reported.
+"""Fixes of the projects underneath, in one table: what, below which version, where reported.
 
 Importing this module applies them; the OpenMMLab rooms import it first.
 """
+
 from __future__ import annotations
 
 import functools
@@ -17,33 +18,38 @@ import torch
 from mmengine.utils import digit_version
 
 if digit_version(torch.__version__) < digit_version('2.6'):
-    raise ImportError(f'mmrobustprune needs torch 2.6 or newer for its OpenMMLab side and found {torch.__version__}; install a '
-                      'newer torch together with the mmcv built for it (tools/setup_env.sh does both).')
+    raise ImportError(
+        'mmrobustprune needs torch 2.6 or newer for its OpenMMLab side and found '
+        f'{torch.__version__}; install a newer torch together with the mmcv built for it '
+        '(tools/setup_env.sh does both).'
+    )
 
 from . import loading, saving  # noqa: E402
 
 
 class Fix(NamedTuple):
-    """A repair of `package` below version `below`, made by `apply(module)` once `module` is imported."""
+    """A repair: `apply(module)` once `module` is imported and its package is older than `below`."""
 
-    package: str
-    below: str
-    issue: str
     module: str
+    below: str
     apply: Callable[[ModuleType], Any]
+    issue: str
 
 
 def _ssd_head(module: ModuleType) -> None:
-    module.SSDHead.loss_cls = None  # predict_by_feat asks every head for it, and this one never sets it
+    module.SSDHead.loss_cls = (
+        None  # predict_by_feat asks every head for it, and this one never sets it
+    )
 
 
-def _amp_without_gpu(module: ModuleType) -> None:
+def _amp_on_cpu(module: ModuleType) -> None:
     wrapper, build = module.AmpOptimWrapper, module.AmpOptimWrapper.__init__
 
     @functools.wraps(build)
     def __init__(self, loss_scale='dynamic', dtype=None, use_fsdp=False, **kwargs):
         from mmengine.device import get_device
         from mmengine.logging import print_log
+
         if get_device() != 'cpu':
             return build(self, loss_scale, dtype, use_fsdp, **kwargs)
         module.OptimWrapper.__init__(self, **kwargs)
@@ -56,8 +62,9 @@ def _amp_without_gpu(module: ModuleType) -> None:
 
 
 def _own_configs(module: ModuleType) -> None:
-    """`_base_ = 'mmrobustprune::recipes/adasap.py'`, from a checkout and an editable install too."""
+    """`_base_ = 'mmrobustprune::recipes/adasap.py'`, from a checkout or editable install too."""
     from mmengine.config.utils import MODULE2PACKAGE
+
     MODULE2PACKAGE.setdefault('mmrobustprune', 'mmrobustprune')
     find, own = module.get_installed_path, Path(__file__).parent.parent
 
@@ -68,23 +75,20 @@ def _own_configs(module: ModuleType) -> None:
     module.get_installed_path = get_installed_path
 
 
-FIXES = (
-    Fix('mmdet', '3.4', 'open-mmlab/mmdetection#11063, #11305, #11780', 'mmdet.models.dense_heads.ssd_head', _ssd_head),
-    Fix('mmengine', '0.11', 'open-mmlab/mmengine#1655', 'mmengine.logging', lambda _: loading.allow_history()),
-    Fix('mmengine', '0.11', 'open-mmlab/mmengine#1655', 'mmengine.runner', lambda _: loading.name_unreadable_files()),
-    Fix('mmengine', '0.11', 'open-mmlab/mmpretrain#1556', 'mmengine.optim.optimizer.amp_optimizer_wrapper', _amp_without_gpu),
-    Fix('mmengine', '0.11', 'not reported: a kill while saving leaves half a file', 'mmengine.fileio',
-        lambda _: saving.save_whole()),
-    Fix('mmengine', '0.11', 'not reported: max_keep_ckpts deletes before it saves', 'mmengine.hooks',
-        lambda _: saving.remove_after_saving()),
-    Fix('mmengine', '0.11', 'not reported: resume trusts a note about a missing file', 'mmengine.runner',
-        lambda _: saving.find_latest_that_exists()),
-    Fix('mmengine', '0.11', 'by design: only its own packages are found by name', 'mmengine.config.config', _own_configs),
+FIXES = (  # without a number: not reported upstream
+    Fix('mmdet.models.dense_heads.ssd_head', '3.4', _ssd_head, 'mmdetection#11063, #11305, #11780'),
+    Fix('mmengine.logging', '0.11', loading.allow_history, 'mmengine#1655'),
+    Fix('mmengine.runner', '0.11', loading.name_unreadable_files, 'mmengine#1655'),
+    Fix('mmengine.optim.optimizer.amp_optimizer_wrapper', '0.11', _amp_on_cpu, 'mmpretrain#1556'),
+    Fix('mmengine.fileio', '0.11', saving.save_whole, 'a kill while saving leaves half a file'),
+    Fix('mmengine.hooks', '0.11', saving.remove_after_saving, 'the old goes before the new is in'),
+    Fix('mmengine.runner', '0.11', saving.find_latest_that_exists, 'resume trusts a stale note'),
+    Fix('mmengine.config.config', '0.11', _own_configs, 'only packages it knows have configs'),
 )
 
 
 class _AfterImport(importlib.abc.MetaPathFinder):
-    """Calls `then(module)` right after the first import of `name`, so that nothing is imported for a fix alone."""
+    """Calls `then(module)` after the first import of `name`, so no fix imports anything itself."""
 
     def __init__(self, name: str, then: Callable[[ModuleType], Any]):
         self.name, self.then = name, then
@@ -106,7 +110,8 @@ class _AfterImport(importlib.abc.MetaPathFinder):
 
 
 def _repair(fix: Fix, module: ModuleType) -> None:
-    if digit_version(sys.modules[fix.package].__version__) < digit_version(fix.below):
+    package = sys.modules[fix.module.partition('.')[0]]
+    if digit_version(package.__version__) < digit_version(fix.below):
         fix.apply(module)
 
 

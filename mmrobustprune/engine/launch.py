@@ -1,9 +1,11 @@
 """Distributed training on a machine without a GPU, through the launchers that mmengine knows.
 
-`cfg = prepare_launch(cfg)` at the top of `Runner.from_cfg` is all it takes: with a launcher and no accelerator it starts the
-gloo group (mmengine would call `torch.cuda.set_device` and die), and returns a copy of the config whose wrapper and norm
-layers run on a CPU. In every other case it returns the config it was given.
+`cfg = prepare_launch(cfg)` at the top of `Runner.from_cfg` is all it takes: with a launcher and no
+accelerator it starts the gloo group (mmengine would call `torch.cuda.set_device` and die), and
+returns a copy of the config whose wrapper and norm layers run on a CPU. In every other case it
+returns the config it was given.
 """
+
 from __future__ import annotations
 
 import atexit
@@ -31,13 +33,14 @@ def prepare_launch(cfg: Config) -> Config:
     env = cfg.get('env_cfg') or {}
     if not dist.is_initialized():
         set_multi_processing(**env.get('mp_cfg', {}), distributed=True)
-        settings = {key: value for key, value in env.get('dist_cfg', {}).items() if key in ('timeout', 'port')}
         with _no_device_to_set():
-            init_dist(launcher, backend='gloo', **settings)
+            init_dist(launcher, **dict(env.get('dist_cfg', {}), backend='gloo'))
         atexit.register(_leave)
     wrapper = cfg.get('model_wrapper_cfg') or dict(
-        type='MMDistributedDataParallel', broadcast_buffers=False,
-        find_unused_parameters=cfg.get('find_unused_parameters', False))
+        type='MMDistributedDataParallel',
+        broadcast_buffers=False,
+        find_unused_parameters=cfg.get('find_unused_parameters', False),
+    )
     cfg['model_wrapper_cfg'] = dict(wrapper, device_ids=None)
     cfg['sync_bn'] = None
     _without_sync_norms(cfg.get('model'))
@@ -55,7 +58,7 @@ def _no_device_to_set() -> Iterator[None]:
 
 
 def _without_sync_norms(config: Any) -> None:
-    """BatchNorm for SyncBatchNorm, which no CPU has; each process then normalises with its own samples."""
+    """BatchNorm for SyncBatchNorm, which no CPU has: each process normalises its own samples."""
     if isinstance(config, dict):
         kind = config.get('type')
         if getattr(kind, '__name__', str(kind)).rpartition('.')[2] in SYNC_NORMS:

@@ -1,9 +1,11 @@
 """Training loops that go on at the next batch after the checkpoint, in the middle of an epoch too.
 
-mmengine's own loops restart the epoch (or load and throw away every batch already trained on) and restore no random
-generator. These two are the same loops with a start in the middle. `make_resumable(cfg)` puts them into a config;
-`mmrobustprune.engine.resume` writes what a checkpoint says about them and leaves it in `loop.resumed` for `run()`.
+mmengine's own loops restart the epoch (or load and throw away every batch already trained on) and
+restore no random generator. These two are the same loops with a start in the middle.
+`make_resumable(cfg)` puts them into a config; `mmrobustprune.engine.resume` writes what a
+checkpoint says about them and leaves it in `loop.resumed` for `run()`.
 """
+
 from __future__ import annotations
 
 import copy
@@ -28,7 +30,8 @@ OURS = {'EpochBasedTrainLoop': 'ResumableEpochLoop', 'IterBasedTrainLoop': 'Resu
 def make_resumable(cfg: Config) -> Config:
     """A copy of a config whose `train_cfg` asks for the resumable loop of its kind.
 
-    A loop that is not mmengine's own stays, and a warning says that a killed training will restart its epoch.
+    A loop that is not mmengine's own stays, and a warning says that a killed training will restart
+    its epoch.
     """
     if cfg.get('train_cfg') is None:
         return cfg
@@ -41,31 +44,37 @@ def make_resumable(cfg: Config) -> Config:
     if name in OURS:
         train['type'] = f'mmrobustprune.{OURS[name]}'
     elif name not in OURS.values():
-        print_log(f"train_cfg.type '{name}' is a loop of its own: a killed training will restart its epoch.", 'current',
-                  logging.WARNING)
+        print_log(
+            f"train_cfg.type '{name}' is not mmengine's: a killed training will restart its epoch.",
+            'current',
+            logging.WARNING,
+        )
     return cfg
 
 
 class _Idle(Proxy):
-    """A loader that loads nothing: mmengine's iteration loop would start the workers before the checkpoint is read."""
+    """A loader that loads nothing: mmengine's iteration loop would start workers too early."""
 
     def __iter__(self) -> Iterator[Any]:
         return iter(())
 
 
 class Resumable:
-    """What the two loops share: a loader that can start anywhere, and validation that moves no training generator.
+    """What the two loops share: a loader that can start anywhere, validation that draws apart.
 
     Attributes:
-        resumed: `None`, or what the checkpoint says about the loop: dict(generators, epoch, done, validated).
-        done: batches of the current epoch that are trained on, the running one included.
-        validating: whether validation runs at this moment.
+        resumed: `None`, or what the checkpoint says about the loop: dict(generators, epoch, done,
+        validated). done: batches of the current epoch that are trained on, the running one
+        included. validating: whether validation runs at this moment.
     """
 
     def __init__(self, runner, dataloader: DataLoader | dict, **kwargs: Any):
         if isinstance(dataloader, dict):
             dataloader = runner.build_dataloader(
-                dataloader, seed=runner.seed, diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False))
+                dataloader,
+                seed=runner.seed,
+                diff_rank_seed=runner._randomness_cfg.get('diff_rank_seed', False),
+            )
         make_loader_resumable(dataloader, runner.seed)
         super().__init__(runner, _Idle(dataloader), **kwargs)
         self.dataloader = dataloader
@@ -89,7 +98,11 @@ class Resumable:
     def _validate(self) -> None:
         self._decide_current_val_interval()
         now, last = self._progress()
-        if self.runner.val_loop is not None and now >= self.val_begin and (now % self.val_interval == 0 or now == last):
+        if (
+            self.runner.val_loop is not None
+            and now >= self.val_begin
+            and (now % self.val_interval == 0 or now == last)
+        ):
             self.validating = True
             with forked():
                 self.runner.val_loop.run()
@@ -124,7 +137,9 @@ class ResumableEpochLoop(Resumable, EpochBasedTrainLoop):
     def _done_before(self) -> int:
         if self.resumed is not None:
             return self.resumed['done'] if self.resumed['epoch'] == self._epoch else 0
-        done = self._iter - self._epoch * len(self.dataloader)  # not 0 in a checkpoint of mmengine's own loop
+        done = self._iter - self._epoch * len(
+            self.dataloader
+        )  # not 0 in a checkpoint of mmengine's own loop
         return done if 0 <= done < len(self.dataloader) else 0
 
     def _between_rounds(self) -> bool:
@@ -150,7 +165,7 @@ class ResumableIterLoop(Resumable, IterBasedTrainLoop):
         self.runner.call_hook('after_train_epoch')
 
     def _skip(self, batches: int) -> int:
-        """Move the loader past what is trained on; returns the number of the pass in which it then stands."""
+        """Move the loader past what is trained on; returns the pass in which it then stands."""
         turn = 0
         while batches := self.dataloader.batch_sampler.advance(batches):
             turn += 1

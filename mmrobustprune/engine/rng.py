@@ -1,9 +1,10 @@
-"""Random generators as plain data: what a checkpoint must hold so that a resumed run draws the same numbers.
+"""Random generators as plain data, so that a resumed run draws the same numbers.
 
-`generator_state()` / `restore_generators(state)` handle this process, `forked()` keeps a piece of work (validation) from
-moving them, and `training_state()` is what a checkpoint stores of each rank. A state is made of ints, floats and tensors,
-so it loads under `weights_only=True`.
+`generator_state()` / `restore_generators(state)` handle this process, `forked()` keeps a piece of
+work (validation) from moving them, and `training_state()` is what a checkpoint stores of each rank.
+A state is made of ints, floats and tensors, so it loads under `weights_only=True`.
 """
+
 from __future__ import annotations
 
 import random
@@ -17,27 +18,37 @@ import torch
 _outside: list[dict[str, Any]] = []  # states set aside by forked(), outermost first
 
 
-def generator_state(cuda: bool = True) -> dict[str, Any]:
+def generator_state() -> dict[str, Any]:
     """The Python, NumPy, torch and (current device's) CUDA generators of this process."""
     version, words, gauss = random.getstate()
     numpy = np.random.get_state(legacy=False)
     state = dict(
         python=dict(version=version, words=torch.tensor(words), gauss=gauss),
-        numpy=dict(key=torch.from_numpy(numpy['state']['key'].astype(np.int64)), pos=int(numpy['state']['pos']),
-                   has_gauss=int(numpy['has_gauss']), gauss=float(numpy['gauss'])),
-        torch=torch.get_rng_state())
-    if cuda and torch.cuda.is_available():
+        numpy=dict(
+            key=torch.from_numpy(numpy['state']['key'].astype(np.int64)),
+            pos=int(numpy['state']['pos']),
+            has_gauss=int(numpy['has_gauss']),
+            gauss=float(numpy['gauss']),
+        ),
+        torch=torch.get_rng_state(),
+    )
+    if torch.cuda.is_available():
         state['cuda'] = torch.cuda.get_rng_state()
     return state
 
 
 def restore_generators(state: dict[str, Any]) -> None:
-    """Set the generators to what `generator_state` returned (its tensors may have moved to another device)."""
+    """Set the generators to what `generator_state` returned (on whatever device it is now)."""
     python, numpy = state['python'], state['numpy']
     random.setstate((python['version'], tuple(python['words'].tolist()), python['gauss']))
-    np.random.set_state(dict(
-        bit_generator='MT19937', state=dict(key=numpy['key'].cpu().numpy().astype(np.uint32), pos=numpy['pos']),
-        has_gauss=numpy['has_gauss'], gauss=numpy['gauss']))
+    np.random.set_state(
+        dict(
+            bit_generator='MT19937',
+            state=dict(key=numpy['key'].cpu().numpy().astype(np.uint32), pos=numpy['pos']),
+            has_gauss=numpy['has_gauss'],
+            gauss=numpy['gauss'],
+        )
+    )
     torch.set_rng_state(state['torch'].cpu())
     if 'cuda' in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state['cuda'].cpu())
@@ -45,7 +56,7 @@ def restore_generators(state: dict[str, Any]) -> None:
 
 @contextmanager
 def forked() -> Iterator[None]:
-    """Run a block without moving the training's generators; a checkpoint saved inside holds the training's states."""
+    """Run a block without moving the training's generators, nor those of a checkpoint inside."""
     _outside.append(generator_state())
     try:
         yield
@@ -55,12 +66,14 @@ def forked() -> Iterator[None]:
 
 @contextmanager
 def seeded(*key: int) -> Iterator[None]:
-    """Run a block with the Python, NumPy and torch CPU generators seeded from `key`, then put them back."""
+    """Run a block with Python, NumPy and torch (CPU) seeded from `key`, then put them back."""
     before = random.getstate(), np.random.get_state(), torch.get_rng_state()
     words = [int(word) for word in np.random.SeedSequence(key).generate_state(4)]
     random.seed(words[0] << 32 | words[1])
     np.random.seed(words)
-    torch.default_generator.manual_seed(words[2] << 32 | words[3])  # torch.manual_seed would reach the GPU's too
+    torch.default_generator.manual_seed(
+        words[2] << 32 | words[3]
+    )  # torch.manual_seed would reach the GPU's too
     try:
         yield
     finally:
@@ -70,5 +83,5 @@ def seeded(*key: int) -> Iterator[None]:
 
 
 def training_state() -> dict[str, Any]:
-    """The generators as the training loop left them: inside `forked()` those set aside, else those of now."""
+    """The generators as the training loop left them: those set aside by `forked()`, if any."""
     return _outside[0] if _outside else generator_state()

@@ -1,10 +1,12 @@
 """Data loading that depends on (seed, epoch, sample index) alone and can start again at any batch.
 
-`make_loader_resumable(loader, seed)` changes a DataLoader in place: its sampler tells each index which pass it belongs to,
-its data set seeds Python, NumPy and torch from that for every sample, and its batch sampler can be moved ahead without
-loading anything. `num_workers` and `persistent_workers` then make no difference to what is loaded. A sample that one pass
-shows several times (class-aware or repeated sampling) is augmented anew each time.
+`make_loader_resumable(loader, seed)` changes a DataLoader in place: its sampler tells each index
+which pass it belongs to, its data set seeds Python, NumPy and torch from that for every sample, and
+its batch sampler can be moved ahead without loading anything. `num_workers` and
+`persistent_workers` then make no difference to what is loaded. A sample that one pass shows several
+times (class-aware or repeated sampling) is augmented anew each time.
 """
+
 from __future__ import annotations
 
 import warnings
@@ -21,7 +23,7 @@ from .rng import seeded
 
 
 class Draw(int):
-    """A sample index that knows its draw: (epoch, pass within an endless epoch, repetition within the pass)."""
+    """A sample index with its draw: (epoch, pass in an endless epoch, repetition in the pass)."""
 
     draw: tuple[int, int, int] = (0, 0, 0)
 
@@ -35,7 +37,7 @@ class Draw(int):
 
 
 class Proxy:
-    """Stands before an object and passes everything on, attribute writes and isinstance included."""
+    """Stands before an object and passes everything on, isinstance and assignments included."""
 
     def __init__(self, inner: Any, **own: Any):
         vars(self).update(own, inner=inner)
@@ -69,7 +71,7 @@ def _rebuilt(kind: type, state: dict[str, Any]) -> Proxy:
 
 
 class SeededDataset(Proxy):
-    """A data set whose sample depends on the seed, the draw and the index, and on nothing before it."""
+    """A data set whose sample depends on seed, draw and index, and on nothing before it."""
 
     def __getitem__(self, index: int) -> Any:
         with seeded(self.sample_seed, *getattr(index, 'draw', Draw.draw), index):
@@ -81,7 +83,7 @@ class DrawSampler(Proxy):
 
     def __iter__(self) -> Iterator[Draw]:
         rank, world = get_dist_info()
-        copies = getattr(self.inner, 'num_repeats', 1)  # repeated augmentation spreads the copies over ranks
+        copies = getattr(self.inner, 'num_repeats', 1)  # RepeatAug spreads them over the ranks
         turn, seen = 0, Counter()
         for count, index in enumerate(self.inner):
             position = count * world + rank
@@ -106,7 +108,7 @@ class AdvancingBatches(Proxy):
         yield from batches
 
     def advance(self, batches: int) -> int:
-        """Drop `batches` batches of the coming pass; returns how many of them it was too short for."""
+        """Drop batches of the coming pass; returns by how many it was too short."""
         self.ahead = iter(self.inner)
         return batches - sum(1 for _ in islice(self.ahead, batches))
 
@@ -115,29 +117,41 @@ def make_loader_resumable(loader: DataLoader, seed: int) -> None:
     """Change a loader of a map-style data set in place (see the top of this file).
 
     Raises:
-        ValueError: the loader has no batches of indices to count (an iterable data set, or batch_size=None).
+        ValueError: the loader has no batches of indices to count (an iterable data set, or
+        batch_size=None).
     """
     batches = loader.batch_sampler
     if isinstance(loader.dataset, IterableDataset) or not hasattr(batches, 'sampler'):
         raise ValueError(
-            f'train_dataloader over {type(loader.dataset).__name__} has no batch sampler with a sampler inside, so a killed '
-            'training could not go on where it stopped; use a map-style data set with a batch_size.')
+            f'train_dataloader over {type(loader.dataset).__name__} has no batch sampler with a '
+            'sampler inside, so a killed training could not go on where it stopped; use a '
+            'map-style data set with a batch_size.'
+        )
     _warn_of_caches(loader.dataset)
     dataset = SeededDataset(loader.dataset, sample_seed=seed)
     sampler = DrawSampler(batches.sampler, epoch_now=0, samples=len(loader.dataset))
     shared = loader.sampler is batches.sampler
     batches.sampler = sampler
-    # DataLoader refuses these assignments once built; its own __dict__ does not. The generator of its own keeps
-    # iter(loader) from drawing a worker seed out of the training's stream.
-    vars(loader).update(dataset=dataset, batch_sampler=AdvancingBatches(batches, ahead=None),
-                        sampler=sampler if shared else loader.sampler, generator=torch.Generator().manual_seed(seed))
+    # DataLoader refuses these assignments once built; its own __dict__ does not. The generator
+    # keeps iter(loader) from drawing a worker seed out of the training's stream.
+    vars(loader).update(
+        dataset=dataset,
+        batch_sampler=AdvancingBatches(batches, ahead=None),
+        sampler=sampler if shared else loader.sampler,
+        generator=torch.Generator().manual_seed(seed),
+    )
 
 
 def _warn_of_caches(dataset: Any) -> None:
-    names = sorted({type(step).__name__ for step in _transforms(dataset) if hasattr(step, 'results_cache')})
+    names = sorted(
+        {type(step).__name__ for step in _transforms(dataset) if hasattr(step, 'results_cache')}
+    )
     if names:
-        warnings.warn(f'{", ".join(names)} mixes in images that were loaded earlier, so a resumed training sees other mixtures '
-                      'than an uninterrupted one; the forms without Cached do not.', stacklevel=3)
+        warnings.warn(
+            f'{", ".join(names)} mixes in images that were loaded earlier, so a resumed training '
+            'sees other mixtures than an uninterrupted one; the forms without Cached do not.',
+            stacklevel=3,
+        )
 
 
 def _transforms(dataset: Any) -> Iterator[Any]:

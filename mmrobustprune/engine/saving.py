@@ -1,9 +1,11 @@
 """Checkpoints that are there whole or not at all, whenever the process is killed."""
+
 from __future__ import annotations
 
 import functools
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mmengine.fileio import LocalBackend
@@ -15,7 +17,9 @@ def write_whole(path: str | os.PathLike, data: bytes) -> None:
     """Write a file under another name and move it into place."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.part')  # left by a kill, it is overwritten by the next save
+    part = path.with_name(
+        f'.{path.name}.part'
+    )  # left by a kill, it is overwritten by the next save
     try:
         part.write_bytes(data)
         os.replace(part, path)
@@ -23,7 +27,7 @@ def write_whole(path: str | os.PathLike, data: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def save_whole() -> None:
+def save_whole(_module: ModuleType) -> None:
     """Let mmengine's local backend write checkpoints (and anything else) in one piece."""
     LocalBackend.put = lambda self, obj, filepath: write_whole(filepath, obj)
 
@@ -40,7 +44,7 @@ class _Later:
         return getattr(self.backend, name)
 
 
-def remove_after_saving() -> None:
+def remove_after_saving(_module: ModuleType) -> None:
     """Let CheckpointHook delete the oldest checkpoint once the new one is written, not before."""
     save = CheckpointHook._save_checkpoint_with_step
 
@@ -58,8 +62,8 @@ def remove_after_saving() -> None:
     CheckpointHook._save_checkpoint_with_step = _save_checkpoint_with_step
 
 
-def find_latest_that_exists() -> None:
-    """Let `resume` find the newest checkpoint where the note `last_checkpoint` is empty or names a file that is gone."""
+def find_latest_that_exists(_module: ModuleType) -> None:
+    """Let `resume` find the newest checkpoint where `last_checkpoint` names none that exists."""
     find = checkpoint.find_latest_checkpoint
 
     @functools.wraps(find)
@@ -71,5 +75,6 @@ def find_latest_that_exists() -> None:
         return str(max(files, key=os.path.getmtime)) if files else noted or None
 
     from mmengine import runner as package
+
     for module in (checkpoint, runner, package):
         module.find_latest_checkpoint = find_latest_checkpoint

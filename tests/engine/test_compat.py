@@ -13,7 +13,8 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.logging import HistoryBuffer, MessageHub
 from mmengine.optim import AmpOptimWrapper
-from mmengine.runner.checkpoint import CheckpointLoader, find_latest_checkpoint, save_checkpoint
+from mmengine.runner import checkpoint as checkpoints
+from mmengine.runner.checkpoint import CheckpointLoader, save_checkpoint
 from torch import nn
 
 from mmrobustprune.engine import compat, loading
@@ -176,7 +177,7 @@ def test_the_oldest_checkpoint_goes_once_the_new_one_is_there(tmp_path):
 @pytest.mark.parametrize('note', ['', 'gone/epoch_9.pth'])
 def test_a_note_about_a_missing_checkpoint(tmp_path, note):
     (tmp_path / 'last_checkpoint').write_text(note)
-    assert find_latest_checkpoint(str(tmp_path)) == (note or None)  # the loader then says it is gone
+    assert checkpoints.find_latest_checkpoint(str(tmp_path)) == (note or None)  # the loader then says it is gone
     for number, age in ((1, 100), (2, 50)):
         path = tmp_path / f'epoch_{number}.pth'
         path.touch()
@@ -187,7 +188,7 @@ def test_a_note_about_a_missing_checkpoint(tmp_path, note):
 
 def test_no_note_means_no_checkpoint(tmp_path):
     (tmp_path / 'epoch_1.pth').touch()
-    assert find_latest_checkpoint(str(tmp_path)) is None
+    assert checkpoints.find_latest_checkpoint(str(tmp_path)) is None
 
 
 # --- the others -----------------------------------------------------------------------------------
@@ -245,7 +246,7 @@ def test_fixes_end_with_the_version_that_brings_them(monkeypatch):
     package = types.SimpleNamespace(__version__='3.3.0')
     monkeypatch.setitem(sys.modules, 'somepackage', package)
     applied = []
-    fix = compat.Fix('somepackage', '3.4', '#1', 'somepackage', applied.append)
+    fix = compat.Fix('somepackage.part', '3.4', applied.append, '#1')
     compat._repair(fix, package)
     package.__version__ = '3.4.0'
     compat._repair(fix, package)
