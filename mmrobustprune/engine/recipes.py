@@ -116,7 +116,7 @@ def build_recipe(config: dict) -> Recipe:
     Raises:
         ValueError: unknown recipe or field (the nearest name is given), or a value out of its range.
     """
-    config: dict[str, Any] = dict(config)
+    config = _without_scopes(config)
     name = config.pop('recipe', None)
     if name not in RECIPES:
         raise ValueError(_unknown('robust_prune.recipe', name, RECIPES))
@@ -132,6 +132,13 @@ def build_recipe(config: dict) -> Recipe:
         config['ignore'] = (config['ignore'],)
     config['ignore'] = tuple(config.get('ignore', ()))
     return RECIPES[name](**config)
+
+
+def _without_scopes(config: Any) -> Any:
+    """Plain dicts, without the `_scope_` that mmengine writes into what a config inherits from a package."""
+    if isinstance(config, dict):
+        return {key: _without_scopes(value) for key, value in config.items() if key != '_scope_'}
+    return config
 
 
 def _unknown(what: str, given: Any, allowed) -> str:

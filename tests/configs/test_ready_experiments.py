@@ -1,0 +1,68 @@
+"""The configs in the tree: each is read and builds; the largest goes through all phases."""
+import copy
+import json
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import RUNNERS
+
+import mmrobustprune.engine  # noqa: F401  knows `mmrobustprune::`
+from mmrobustprune.engine.recipes import build_recipe
+from mmrobustprune.models.pruned import without_pretrained
+from tests.support.tiny import quick
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+
+
+@pytest.mark.parametrize('path', [p for p in sorted(CONFIGS.rglob('*.py')) if '__pycache__' not in p.parts],
+                         ids=lambda p: str(p.relative_to(CONFIGS)))
+def test_every_config_is_read_and_its_recipe_is_valid(path):
+    config = Config.fromfile(path)
+    if 'robust_prune' in config:
+        build_recipe(config.robust_prune)
+        assert config.runner_type == 'mmrobustprune.PruneRunner'
+
+
+@pytest.mark.parametrize('name', ['adasap', 'magnitude', 'taylor'])
+def test_a_recipe_as_one_more_base(tmp_path, name):
+    (tmp_path / 'user.py').write_text(
+        f"_base_ = ['mmdet::ssd/ssd300_coco.py', 'mmrobustprune::recipes/{name}.py']\nrobust_prune = dict(target=0.3)\n")
+    config = Config.fromfile(tmp_path / 'user.py')
+    assert build_recipe(config.robust_prune).target == 0.3 and config.model.type == 'SingleStageDetector'
+
+
+def on_shapes(config, folder, batch):
+    """The same experiment on a few generated pictures."""
+    config = copy.deepcopy(config)
+    for name in ('train', 'test'):
+        loader = config[f'{name}_dataloader']
+        loader.update(batch_size=batch, num_workers=0, persistent_workers=False)
+        leaf = loader.dataset
+        while 'dataset' in leaf or 'datasets' in leaf:
+            leaf = leaf['dataset'] if 'dataset' in leaf else leaf['datasets'][0]
+        loader.dataset = dict(
+            type='mmrobustprune.ShapesDataset', data_root=str(folder / 'shapes'), generate=dict(train=6, test=2, size=96),
+            ann_file=f'ImageSets/Main/{name}.txt', data_prefix=dict(sub_data_root=''), pipeline=leaf.pipeline,
+            test_mode=name == 'test')
+    config.model = without_pretrained(config.model)
+    config.model['bbox_head']['num_classes'] = 5
+    config.val_dataloader = config.val_cfg = config.val_evaluator = None
+    config.work_dir, config.load_from, config.log_level = str(folder / 'work'), None, 'WARNING'
+    return quick(config.to_dict())
+
+
+@pytest.mark.slow
+def test_ssd512_on_voc_goes_through_all_phases(tmp_path):
+    config = on_shapes(Config.fromfile(CONFIGS / 'adasap' / 'ssd512_adasap-p50_voc0712.py'), tmp_path, batch=1)
+    config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+    config.robust_prune.update(warmup='1 iters', rounds=2, interval=1, measure=False)
+    config.robust_prune.pop('prune', None)
+    runner = RUNNERS.build(config)
+    dense = sum(p.numel() for p in runner.model.parameters())
+    runner.train()
+    kept = sum(p.numel() for p in runner.model.parameters())
+    assert 0.5 <= 1 - kept / dense <= 0.51
+    last = json.loads((tmp_path / 'work' / 'rounds.json').read_text())[-1]
+    assert last['round'] == 2 and last['loss_after'] > 0
+    assert (tmp_path / 'work' / 'pruned.pth').exists()
