@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from mmrobustprune.registry import RUNNERS
 from mmrobustprune.surgery import Structure
 
 from .base import RebuildRunner
+from .command import load_config
 from .robustness import RobustEval, run_suite
 from .suite_progress import Progress
+
+_serial = itertools.count()
 
 
 @RUNNERS.register_module()
@@ -48,13 +52,11 @@ def evaluate_config(config: str | Path | Config, checkpoint: str | Path, work_di
         FileNotFoundError: the config or the checkpoint is not there.
         TypeError, ValueError: as `run_suite`.
     """
-    if not isinstance(config, Config):
-        if not Path(config).is_file():
-            raise FileNotFoundError(f"config '{config}' is not there; check the path.")
-        config = Config.fromfile(config)
-    config = copy.deepcopy(config)
+    config = copy.deepcopy(config) if isinstance(config, Config) else load_config(str(config))
     config.merge_from_dict(overrides)
     config.work_dir, config.load_from, config.resume = str(work_dir), str(checkpoint), False
+    # mmengine tells Runners of one second apart by this name alone, also their scopes
+    config.experiment_name = f"{config.get('experiment_name') or 'robustness'}_{next(_serial)}"
     config.robust_eval = {'suite': 'auto', **config.get('robust_eval', {}), **(robust_eval or {})}
     if config.get('default_scope') == 'mmpretrain' and config.get('test_dataloader'):
         # its own test script does the same

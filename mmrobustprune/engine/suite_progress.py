@@ -2,8 +2,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
 from mmrobustprune.corruption import CLEAN, Cell
 
@@ -42,3 +47,22 @@ class LogProgress:
             left = (now - self.start) / (so_far - self.first) * (cells - so_far)
             self.say(f'{title(part)}: batch {done} of {batches}, {here:.0f} s left; '
                      f'cell {int(so_far)} of {cells}, {left / 60:.1f} min left')
+
+
+@contextmanager
+def shown_on(console: Console) -> Iterator[Progress]:
+    """Two bars with their time left, the cells of the run and the batches of the pass; where the
+    console is no terminal, lines."""
+    if not console.is_terminal:
+        yield LogProgress(console.print)
+        return
+    with Bars(TextColumn('{task.description}', justify='right'), BarColumn(), MofNCompleteColumn(),
+              TimeRemainingColumn(), console=console) as bars:
+        run, here = bars.add_task('cells'), bars.add_task('clean')
+
+        def show(part: Sequence[Cell], before: int, cells: int, done: int, batches: int) -> None:
+            if done == 0:
+                bars.reset(here, total=batches, description=title(part))
+            bars.update(here, completed=done)
+            bars.update(run, total=cells, completed=before + len(part) * done / batches)
+        yield show

@@ -15,8 +15,6 @@ from mmrobustprune.corruption.apply import apply
 from mmrobustprune.engine import robustness
 from mmrobustprune.engine.corruption_runner import CorruptionRunner, evaluate_config
 from mmrobustprune.engine.robustness import RobustEval
-from mmrobustprune.engine.suite_progress import LogProgress
-from mmrobustprune.engine.suite_table import table, verdict
 from tests.engine.corruption_toys import arrays, save, voc, write_voc
 from tests.support.process import run_apart
 
@@ -316,31 +314,12 @@ def test_hooks_loop_and_generators_are_as_they_were_after_an_error(root, checkpo
 
 
 def test_progress_knows_the_pass_and_the_run(root, checkpoint, tmp_path):
-    told, said = [], []
+    told = []
     evaluate_config(voc(root, tmp_path), checkpoint, tmp_path, dict(
         corruptions='fog', severities=[1, 2]), lambda part, *numbers: told.append(
             (part[0].corruption, len(part), *numbers)))
     assert told == [('clean', 1, 0, 3, done, 3) for done in range(4)] + [
         ('fog', 2, 1, 3, done, 3) for done in range(4)]
-    log = LogProgress(said.append, every=0)
-    cells = [robustness.Cell('fog', 1), robustness.Cell('fog', 2)]
-    log(cells, 1, 3, 0, 4)
-    log(cells, 1, 3, 2, 4)
-    assert len(said) == 1 and said[0].startswith('fog 1 2: batch 2 of 4, 0 s left; cell 2 of 3')
-
-
-def test_the_table_shows_every_cell_and_says_what_is_missing():
-    results = dict(
-        P=.8, mPC=None, rPC=None, R_C=None, suite='voc-c', metric='m', severities=[1, 3], seed=0,
-        corruptions=['fog', 'snow'], note='1 of 4 cells are missing.',
-        per_corruption=dict(fog=.4, snow=None), per_severity={'1': .3, '3': None},
-        cells=[dict(corruption='fog', severity=1, m=.5), dict(corruption='fog', severity=3, m=.3),
-               dict(corruption='snow', severity=1, m=.1), dict(corruption='snow', severity=3)])
-    text = table(results).markdown()
-    assert '| fog | 0.500 | 0.300 | 0.400 |' in text and '| snow | 0.100 | - | - |' in text
-    assert '| mean | 0.300 | - | - |' in text
-    assert verdict(results) == ('voc-c, m: P 0.8, mPC -, rPC -, R_C - (2 corruptions, severities '
-                                '1 3, seed 0). 1 of 4 cells are missing.')
 
 
 def _one_of_two(rank, port, root, checkpoint, out):

@@ -1,0 +1,15 @@
+from mmrobustprune.engine.suite_table import table, verdict
+
+
+def test_the_table_shows_every_cell_and_says_what_is_missing():
+    results = dict(
+        P=.8, mPC=None, rPC=None, R_C=None, suite='voc-c', metric='m', severities=[1, 3], seed=0,
+        corruptions=['fog', 'snow'], note='1 of 4 cells are missing.',
+        per_corruption=dict(fog=.4, snow=None), per_severity={'1': .3, '3': None},
+        cells=[dict(corruption='fog', severity=1, m=.5), dict(corruption='fog', severity=3, m=.3),
+               dict(corruption='snow', severity=1, m=.1), dict(corruption='snow', severity=3)])
+    text = table(results).markdown()
+    assert '| fog | 0.500 | 0.300 | 0.400 |' in text and '| snow | 0.100 | - | - |' in text
+    assert '| mean | 0.300 | - | - |' in text
+    assert verdict(results) == ('voc-c, m: P 0.8, mPC -, rPC -, R_C - (2 corruptions, severities '
+                                '1 3, seed 0). 1 of 4 cells are missing.')
