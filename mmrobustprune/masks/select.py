@@ -70,9 +70,9 @@ class Selection:
                              'for the reasons.')
         if self.most() < target:
             raise ValueError(
-                f'{target:.3f} of the {self.budget} cannot be removed: the nearest feasible value is '
-                f'{self.most():.4f}, with min_keep={self.min_keep}, round_to={self.round_to} and the '
-                'layers that are left whole; lower the target or min_keep.')
+                f'{target:.3f} of the {self.budget} cannot be removed: the nearest feasible value '
+                f'is {self.most():.4f}, with min_keep={self.min_keep}, round_to={self.round_to} '
+                'and the layers that are left whole; lower the target or min_keep.')
 
     def plan(self, scores: dict[str, Tensor], target: float,
              alive: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
@@ -84,17 +84,19 @@ class Selection:
         """
         self.check(target)
         ranking = _Ranking(self, scores, alive)
-        count = ranking.meet(target)
-        reached, below = ranking.removed(count), ranking.removed(count - 1)
-        if reached < target:
-            raise ValueError(f'{target:.3f} of the {self.budget} cannot be removed any more: the '
-                             f'nearest feasible value is {reached:.4f}; lower the target.')
-        if reached > target + TOLERANCE:
-            nearest = min((reached, below), key=lambda value: abs(value - target))
-            raise ValueError(
-                f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}: the '
-                f'nearest feasible value is {nearest:.4f}; ask for it or lower round_to.')
-        return ranking.masks(count)
+        tried = []
+        while True:
+            count = ranking.meet(target)
+            reached = ranking.removed(count)
+            if target <= reached <= target + TOLERANCE:
+                return ranking.masks(count)
+            tried += [reached, ranking.removed(count - 1)]
+            if reached < target or count <= ranking.dead:
+                nearest = min(tried, key=lambda value: abs(value - target))
+                raise ValueError(
+                    f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}: '
+                    f'the nearest feasible value is {nearest:.4f}; ask for it or lower round_to.')
+            ranking.hold(count)   # the next unit is too large a step: look for a smaller one
 
     def step(self, scores: dict[str, Tensor], target: float, alive: dict[str, Tensor],
              this: int, rounds: int) -> dict[str, Tensor]:
@@ -143,12 +145,18 @@ class _Ranking:
         self.units = len(self.key)
         self.dead = int((self.key == -np.inf).sum())
         self.last = self.units - int((self.key == np.inf).sum())
+        self.held: dict[str, int] = {}
 
     def kept(self, count: int) -> dict[str, int]:
         """Units left in each group when the first ``count`` units go."""
         gone = np.bincount(self.order[:max(count, self.dead)], minlength=len(self.groups))
         return {g.name: self.rule._up(g.units - int(n), int((key > -np.inf).sum()))
-                for g, n, key in zip(self.groups, gone, self.keys, strict=True)}
+                for g, n, key in zip(self.groups, gone, self.keys, strict=True)} | self.held
+
+    def hold(self, count: int) -> None:
+        """From now on keep in the group of the unit before ``count`` what is kept without it."""
+        name = self.groups[self.order[count - 1]].name
+        self.held[name] = self.kept(count - 1)[name]
 
     def removed(self, count: int) -> float:
         return self.rule.cost.removed(self.kept(count))[self.rule.budget]

@@ -4,6 +4,7 @@ from __future__ import annotations
 import io
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
@@ -20,7 +21,7 @@ def layer_table(before: Rows, after: Rows, whole: dict[str, str] | None = None) 
     for name in names:
         old, new = before[name], after[name]
         table.add_row(name, *(_change(old, new, key) for key in ('in', 'out', 'params', 'macs')),
-                      _share(old['params'], new['params']), (whole or {}).get(name, ''))
+                      _share(old['params'], new['params']), escape((whole or {}).get(name, '')))
     old, new = (_total(rows) for rows in (before, after))
     table.add_section()
     table.add_row('total', '', '', _change(old, new, 'params'), _change(old, new, 'macs'),
@@ -43,7 +44,7 @@ def width_tree(before: Rows, after: Rows, whole: dict[str, str] | None = None,
                 branches[path] = branches[parent].add(part)
             parent = path
         reason = (whole or {}).get(name)
-        note = f' [dim]({reason})[/]' if reason else ''
+        note = f' [dim]({escape(reason)})[/]' if reason else ''
         branches[name].label = f'{name.rpartition(".")[2]} {_change(row, after[name], "out")}{note}'
     return root
 

@@ -19,7 +19,7 @@ class Random(Score):
     seed: int = 0
 
     def _draw(self, name: str, size: int) -> Tensor:
-        generator = torch.Generator().manual_seed(self.seed * 2 ** 32 + zlib.crc32(name.encode()))
+        generator = torch.Generator().manual_seed(zlib.crc32(f'{self.seed}/{name}'.encode()))
         return torch.rand(size, generator=generator)
 
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:

@@ -94,7 +94,7 @@ def test_several_inputs_and_a_forward_of_ones_own():
 REFUSED = {
     'ratio 0': (dict(ratio=0.), 'in .0, 1., not 0'),
     'ratio 1': (dict(ratio=1.), 'in .0, 1., not 1'),
-    'too much': (dict(ratio=0.99, budget='params'), r'cannot be removed: the nearest feasible value is 0\.9\d+'),
+    'too much': (dict(ratio=0.99, budget='params'), r'the nearest feasible value is 0\.9\d+'),
     'budget': (dict(budget='parms'), "unknown budget 'parms' .*did you mean 'params'"),
     'scope': (dict(scope='networks'), "unknown scope 'networks'"),
     'round_to': (dict(round_to=64, ratio=0.3), 'nearest feasible value is'),

@@ -1,0 +1,168 @@
+"""Zeros that stay zeros."""
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from mmrobustprune.masks import MaskSet
+from mmrobustprune.surgery import trace
+
+from ..surgery.nets import Between, L2Norm, Residual, every_third_dead
+
+IMAGE = torch.randn(4, 3, 6, 6)
+OPTIMIZERS = {
+    'sgd': lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.1, nesterov=True),
+    'adamw': lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0.1),
+    'adam maximise': lambda p: torch.optim.Adam(p, 0.1, weight_decay=0.1, maximize=True),
+    'rmsprop': lambda p: torch.optim.RMSprop(p, 0.1, momentum=0.9, centered=True),
+}
+
+
+def setup(optimizer=None):
+    torch.manual_seed(0)
+    model = Residual()
+    masks = MaskSet(model, trace(model, IMAGE).groups)
+    return model, masks, optimizer and OPTIMIZERS[optimizer](model.parameters())
+
+
+def same(one, other):
+    return all(torch.equal(a, b)
+               for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
+def train(model, optimizer, steps=2):
+    for _ in range(steps):
+        optimizer.zero_grad()
+        model(IMAGE).square().sum().backward()
+        optimizer.step()
+
+
+def dead(model):
+    """The entries of Residual that units 1 and 4 of the stem and unit 1 of conv1 own."""
+    out = {}
+    for name, parameter in model.named_parameters():
+        mask = torch.zeros_like(parameter, dtype=torch.bool)
+        if name.split('.')[0] in ('stem', 'bn', 'conv2'):
+            mask[[1, 4]] = True
+        if name == 'head.weight' or name == 'conv1.weight':
+            mask[:, [1, 4]] = True
+        if name.split('.')[0] in ('conv1', 'bn1'):
+            mask[1] = True
+        if name == 'conv2.weight':
+            mask[:, 1] = True
+        out[name] = mask
+    return out
+
+
+@pytest.mark.parametrize('name', OPTIMIZERS)
+def test_zero_under_any_optimizer_and_only_there(name):
+    model, masks, optimizer = setup(name)
+    train(model, optimizer)
+    masks.attach()
+    masks.remove(every_third_dead(masks.groups), optimizer)
+    train(model, optimizer, 3)
+    for key, where in dead(model).items():
+        parameter = model.get_parameter(key)
+        assert (parameter[where] == 0).all(), key
+        assert (parameter[~where] != 0).all(), key
+        for value in optimizer.state[parameter].values():
+            assert not torch.is_tensor(value) or value.dim() == 0 or (value[where] == 0).all()
+
+
+def test_infinite_gradients_do_not_become_nan():
+    model, masks, _ = setup()
+    masks.attach()
+    masks.remove(every_third_dead(masks.groups))
+    (model.stem.weight * float('inf')).sum().backward()
+    gradient = model.stem.weight.grad
+    assert (gradient[[1, 4]] == 0).all() and gradient[[0, 2]].isinf().all()
+
+
+def test_detach_lets_gradients_through():
+    model, masks, optimizer = setup('sgd')
+    masks.attach()
+    masks.attach()
+    masks.remove(every_third_dead(masks.groups))
+    masks.detach()
+    model.stem.weight.sum().backward()
+    assert (model.stem.weight.grad == 1).all()
+
+
+def test_the_mask_of_a_unit_on_a_bare_parameter():
+    model = Between(L2Norm(8))
+    masks = MaskSet(model, trace(model, IMAGE).groups)
+    masks.remove({'first': torch.arange(8) > 2})
+    assert (model.middle.weight[:3] == 0).all() and (model.middle.weight[3:] != 0).all()
+    assert masks.structure('x').layers['middle.weight'] == dict(
+        kind='parameter', shape=[8], out=[3, 4, 5, 6, 7])
+
+
+def test_masks_only_grow():
+    model, masks, _ = setup()
+    masks.remove({'stem': torch.arange(6) != 2})
+    assert masks.removed() == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="unit of 'stem' was called back to life"):
+        masks.remove({'stem': torch.arange(6) != 3})
+    with pytest.raises(ValueError, match="no unit of 'conv1' would be left"):
+        masks.remove({'conv1': torch.zeros(4, dtype=torch.bool)})
+    with pytest.raises(ValueError, match="group 'head' with"):
+        masks.remove({'head': torch.ones(3, dtype=torch.bool)})
+    with pytest.raises(ValueError, match="group 'stem' with .5,. units"):
+        masks.remove({'stem': torch.ones(5, dtype=torch.bool)})
+    assert masks.alive['stem'].tolist() == [True, True, False, True, True, True]
+
+
+def test_another_copy_is_masked_alike():
+    model, masks, _ = setup()
+    other = copy.deepcopy(model)
+    masks.remove(every_third_dead(masks.groups))
+    masks.mask_model(other)
+    assert same(model, other)
+
+
+def test_state_dict_there_and_back():
+    model, masks, _ = setup()
+    dense = copy.deepcopy(model)
+    masks.remove(every_third_dead(masks.groups))
+    again = MaskSet(dense, masks.groups)
+    again.load_state_dict(masks.state_dict())
+    assert all(torch.equal(again.alive[name], masks.alive[name]) for name in masks.alive)
+    assert same(model, dense)
+    with pytest.raises(ValueError, match="another model .group 'conv9'"):
+        again.load_state_dict(masks.state_dict() | {'conv9': torch.ones(2)})
+
+
+def test_structure_and_kept_channels():
+    _, masks, _ = setup()
+    masks.remove({'conv1': torch.tensor([True, False, False, True])})
+    structure = masks.structure('Magnitude', params=0.2)
+    assert structure.layers == {
+        'conv1': dict(kind='conv', shape=[4, 6, 3, 3], out=[0, 3]),
+        'bn1': dict(kind='norm', shape=[4], out=[0, 3]),
+        'conv2': {'kind': 'conv', 'shape': [6, 4, 3, 3], 'in': [0, 3]}}
+    assert structure.method == 'Magnitude'
+    assert structure.achieved == dict(channels=pytest.approx(0.2), params=0.2)
+    assert masks.kept('conv1').tolist() == [True, False, False, True]
+    assert masks.kept('head').all() and len(masks.kept('head')) == 3
+    assert set(masks.filters()) == {'stem', 'conv1', 'conv2'}
+
+
+def test_tied_parameters_are_masked_through_every_name():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+            self.b.weight = self.a.weight
+            self.c = nn.Conv2d(4, 2, 1)
+
+        def forward(self, x):
+            return self.c(self.a(x) + self.b(x))
+
+    model = Tied()
+    masks = MaskSet(model, trace(model, IMAGE).groups)
+    masks.attach()
+    masks.remove({'a': torch.tensor([True, True, False, True])})
+    model(IMAGE).sum().backward()
+    assert (model.a.weight[2] == 0).all() and (model.a.weight.grad[2] == 0).all()
+    assert model.b.bias[2] == 0
