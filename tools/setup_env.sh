@@ -4,6 +4,7 @@
 # MMRP_HOME: where environments and built wheels are kept (default: ~/.cache/mmrobustprune).
 # PYTHON:    the interpreter to use (default: the first of python3.11, 3.12, 3.10 and python3 that fits).
 set -euo pipefail
+if [ "${1:-}" = --help ]; then sed -n '2,5s/^# //p' "$0"; exit; fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 home=${MMRP_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/mmrobustprune}
 started=$(date +%s)
@@ -72,7 +73,8 @@ if [ ! -e "$env/.complete" ]; then
   step "mmcv from its wheel" pip install --no-deps "$wheels"/mmcv-*.whl
   step "check" "$env/bin/python" -c 'import mmcv.ops, mmdet.apis, mmpretrain.apis, torch_pruning, imagecorruptions'
   touch "$env/.complete" "$env/.used"
-  # Two environments stay: this one and the one used last before it.
+  # Two environments stay: this one and the one used last before it. One without .complete was interrupted.
+  for other in "$home"/envs/*/; do [ -e "$other/.complete" ] || rm -rf "$other"; done
   ls -dt "$home"/envs/*/.used 2>/dev/null | tail -n +3 | while read -r used; do rm -rf "$(dirname "$used")"; done
 fi
 link

@@ -1,6 +1,8 @@
 """Loss and metric on both sides of a mask, with no trace left in the network or the random streams."""
 from __future__ import annotations
 
+import copy
+
 import torch
 from mmengine.runner.amp import autocast
 
@@ -20,14 +22,19 @@ class FixedBatch:
 
     @torch.no_grad()
     def loss(self, runner) -> float:
-        """The training loss of the network as it stands (batch statistics, as in training)."""
+        """The training loss of the network as it stands: batch statistics as in training, no dropout."""
         model = unwrap(runner.model)
         model.train()
+        for module in model.modules():
+            if 'Drop' in type(module).__name__:  # what it drops depends on the width
+                module.eval()
         with preserved_rng(), frozen_buffers(model):
             torch.manual_seed(0)
-            data = model.data_preprocessor(_copied(self.batch), True)
+            data = model.data_preprocessor(copy.deepcopy(self.batch), True)  # some losses change samples in place
             losses = model(**data, mode='loss') if isinstance(data, dict) else model(*data, mode='loss')
-            return float(model.parse_losses(losses)[0])
+            loss = float(model.parse_losses(losses)[0])
+        model.train()
+        return loss
 
 
 @torch.no_grad()
@@ -44,8 +51,3 @@ def validate(runner) -> dict[str, float]:
     runner.model.train()
     return {key: float(value) for key, value in metrics.items()}
 
-
-def _copied(batch):
-    """A batch whose samples may be changed in place (losses of some detectors do)."""
-    import copy
-    return copy.deepcopy(batch)

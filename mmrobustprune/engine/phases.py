@@ -73,7 +73,6 @@ class Phases:
         """'warmup' | 'prune' | 'finetune', the phase of one iteration (counted from 0)."""
         return 'warmup' if iteration < self.warmup else 'prune' if iteration < self.cut else 'finetune'
 
-    def round_before(self, iteration: int) -> int | None:
-        """The round (1 to `rounds`) that falls just before `iteration`, or None."""
-        done, rest = divmod(iteration - self.warmup, self.interval)
-        return done if rest == 0 and 1 <= done <= self.rounds else None
+    def rounds_due(self, iteration: int) -> int:
+        """How many rounds of masks must have happened before `iteration`, 0 to `rounds`."""
+        return min(max((iteration - self.warmup) // self.interval, 0), self.rounds)
