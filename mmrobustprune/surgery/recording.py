@@ -130,7 +130,7 @@ class Recording:
             if isinstance(first, Tensor) and first.grad_fn is not None:
                 self.made.setdefault(first.grad_fn, module)   # the innermost module
                 made.extend([first] * weighted)
-                if isinstance(module, nn.Linear) and args[0].grad_fn is not None:
+                if isinstance(module, nn.Linear) and args and args[0].grad_fn is not None:
                     self.fed[first.grad_fn] = args[0].grad_fn
             elif weighted:
                 self.blind |= {t.grad_fn: name for t in tensors_in(args) if t.grad_fn is not None}

@@ -166,3 +166,31 @@ def test_tied_parameters_are_masked_through_every_name():
     model(IMAGE).sum().backward()
     assert (model.a.weight[2] == 0).all() and (model.a.weight.grad[2] == 0).all()
     assert model.b.bias[2] == 0
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_on_a_gpu():
+    from mmrobustprune.masks import CostModel, Selection
+    from mmrobustprune.scores import FPGM, BNScale, Magnitude, Taylor
+    from mmrobustprune.surgery import certify, rebuild
+    model, image = Residual(64, 64).cuda(), IMAGE.cuda()
+    found = trace(model, image)
+    optimizer = torch.optim.AdamW(model.parameters())
+    taylor = Taylor()
+    taylor.watch(model, optimizer)
+    masks = MaskSet(model, found.groups)
+    masks.attach()
+    for _ in range(2):
+        optimizer.zero_grad()
+        model(image).square().sum().backward()
+        optimizer.step()
+    rule = Selection(CostModel(model, found.groups, found.shapes))
+    for score in (FPGM(), BNScale(), Magnitude(), taylor):
+        scores = score(model, found.groups)
+        assert all(value.is_cuda for value in scores.values())
+        rule.plan(scores, 0.5)
+    masks.remove(rule.plan(Magnitude()(model, found.groups), 0.5), optimizer)
+    certify(masks, image)
+    rebuild(model, masks.structure('Magnitude'), optimizer)
+    model(image).sum().backward()
+    optimizer.step()
