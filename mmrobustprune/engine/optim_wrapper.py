@@ -7,8 +7,6 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
-from mmengine.device import is_cuda_available, is_mlu_available, is_musa_available, is_npu_available
-from mmengine.logging import print_log
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -181,28 +179,18 @@ def refuse_model(model: nn.Module) -> None:
 
 
 class AnyDeviceAmp(AmpOptimWrapper):
-    """AmpOptimWrapper that can also be built without a GPU: bfloat16 and no loss scaling there.
+    """AmpOptimWrapper that on a CPU (`engine.compat`) leaves a checkpoint a GPU can load.
 
     Raises:
         ValueError: use_fsdp=True.
     """
 
-    def __init__(
-            self, loss_scale: str | float | dict = 'dynamic',
-            dtype: str | torch.dtype | None = None, use_fsdp: bool = False, **kwargs: Any):
+    def __init__(self, use_fsdp: bool = False, **kwargs: Any):
         if use_fsdp:
             raise ValueError(
                 'two passes do not work under FSDP (use_fsdp=True); train with '
                 'DistributedDataParallel, or with rule=None.')
-        if (is_cuda_available() or is_npu_available() or is_mlu_available()
-                or is_musa_available()):
-            super().__init__(loss_scale=loss_scale, dtype=dtype, **kwargs)
-            return
-        OptimWrapper.__init__(self, **kwargs)
-        self._scale_update_param = None
-        self.loss_scaler = torch.amp.GradScaler('cpu', enabled=False)
-        self.cast_dtype = torch.bfloat16
-        print_log('no GPU: autocast to bfloat16 on the CPU, without loss scaling.', 'current')
+        super().__init__(**kwargs)
 
     def state_dict(self) -> dict:
         state = super().state_dict()

@@ -12,6 +12,7 @@ from .base import RebuildRunner
 from .loops import make_resumable
 from .recipes import build_recipe
 from .resume import ResumableRunner
+from .robustness import RobustEval
 
 WRAPPERS = dict(OptimWrapper='mmrobustprune.SAMOptimWrapper', AmpOptimWrapper='mmrobustprune.AmpSAMOptimWrapper')
 
@@ -28,6 +29,8 @@ class PruneRunner(RebuildRunner, ResumableRunner):
                 "runner_type='mmrobustprune.PruneRunner' needs robust_prune=dict(recipe='adasap', target=0.5); add it, or inherit "
                 'configs/recipes/adasap.py.')
         build_recipe(recipe)  # a wrong field is said before anything is built
+        if cfg.get('robust_eval'):
+            RobustEval.from_config(cfg.robust_eval)
         if cfg.get('optim_wrapper') is None or cfg.get('train_cfg') is None:
             return cfg  # a config for testing only
         cfg = make_resumable(cfg)
