@@ -48,6 +48,10 @@ def sharpness_wrapper(config: dict) -> ConfigDict:
     """
     config = ConfigDict(copy.deepcopy(dict(config)))
     name = str(config.get('type', 'OptimWrapper')).rsplit('.', 1)[-1]
+    if 'optimizer' not in config:
+        raise ValueError(
+            f'optim_wrapper holds several optimizers or none ({", ".join(config)}), and two passes take one (OptimWrapperDict is '
+            'not supported); give optim_wrapper=dict(optimizer=...).')
     if str(config.get('type', '')).startswith('mmrobustprune.'):
         return config
     if name not in WRAPPERS:

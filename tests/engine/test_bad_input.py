@@ -75,6 +75,12 @@ def test_wrappers_that_cannot_make_two_passes(wrapper):
         sharpness_wrapper(dict(wrapper, optimizer=dict(type='SGD', lr=0.1)))
 
 
+def test_several_optimizers_are_refused_by_name():
+    two = dict(generator=dict(optimizer=dict(type='SGD', lr=0.1)), critic=dict(optimizer=dict(type='SGD', lr=0.1)))
+    with pytest.raises(ValueError, match='generator, critic.*OptimWrapperDict'):
+        sharpness_wrapper(two)
+
+
 def test_amp_keeps_its_settings_and_gets_our_class():
     given = dict(type='AmpOptimWrapper', loss_scale='dynamic', optimizer=dict(type='SGD', lr=0.1), clip_grad=dict(max_norm=1))
     kept = copy.deepcopy(given)
