@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
 from ..masks.maskset import MaskSet
-from .groups import full
+from .groups import Group, full
 from .rebuild import rebuild
 from .recording import Forward, default_forward, tensors_in
 
@@ -30,7 +30,9 @@ def certify(masks: MaskSet, example: Any, forward: Forward | None = None,
     if dtype is None:
         try:
             return certify(masks, example, forward, torch.float64, seed)
-        except RuntimeError:
+        except RuntimeError as problem:
+            if 'double' not in str(problem).lower():
+                raise
             return certify(masks, example, forward, torch.float32, seed)
     forward = forward or default_forward
     example = random_like(example, dtype, seed)
@@ -41,19 +43,25 @@ def certify(masks: MaskSet, example: Any, forward: Forward | None = None,
         _randomise(model, seed)
         return max(worst, _difference(model, masks, alive, example, forward))
 
+    def only(groups: list[Group]) -> dict[str, Tensor]:
+        return full(masks.groups) | {group.name: masks.alive[group.name] for group in groups}
+
+    def guilty(groups: list[Group]) -> list[Group]:
+        """The groups of a set that fails which fail by themselves; all where none does."""
+        if len(groups) == 1:
+            return groups
+        halves = groups[:len(groups) // 2], groups[len(groups) // 2:]
+        bad = [half for half in halves if error(only(half)) > TOLERANCE[dtype]]
+        return [group for half in bad for group in guilty(half)] or groups
+
     found = error(masks.alive)
     if found <= TOLERANCE[dtype]:
         return found
-    guilty = []
-    for group in masks.groups:
-        if not masks.alive[group.name].all():
-            alone = full(masks.groups) | {group.name: masks.alive[group.name]}
-            if error(alone) > TOLERANCE[dtype]:
-                guilty.append(group.name)
+    cut = [group for group in masks.groups if not masks.alive[group.name].all()]
     raise ValueError(
         'the surgery was refused: the outputs of the masked and of the smaller network differ by '
         f'{found:.2g} where {TOLERANCE[dtype]:.0e} is allowed; leave whole by ignore='
-        f'{guilty or [group.name for group in masks.groups]}.')
+        f'{[group.name for group in guilty(cut)]}.')
 
 
 def random_like(example: Any, dtype: torch.dtype, seed: int) -> Any:
