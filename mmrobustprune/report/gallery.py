@@ -25,7 +25,8 @@ def draw_found(axes: Axes, image: np.ndarray, found: Found, classes: Sequence[st
     high, wide = image.shape[:2]
     axes.imshow(image, extent=(0, wide, high, 0), interpolation='lanczos')
     axes.set(xlim=(0, wide), ylim=(high, 0))
-    for box, label, score in zip(found.boxes, found.labels, found.scores, strict=True):
+    for number in np.argsort(found.scores):          # the surest on top
+        box, label, score = found.boxes[number], found.labels[number], found.scores[number]
         if score < least:
             continue
         colour = np.array(palette[label]) / 255
