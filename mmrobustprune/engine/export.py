@@ -17,7 +17,7 @@ from mmrobustprune.surgery import save_structure
 
 from . import artifacts
 from .base import META, plain_config, read_checkpoint, structure_of
-from .probe import example_of_shape, tensor_forward
+from .probe import example_of_shape, is_two_stage, tensor_forward
 from .saving import write_whole
 
 DECODING = dict(
@@ -127,6 +127,10 @@ def export_onnx(model: nn.Module, size: tuple[int, int], path: Path, meta: dict 
     """
     import onnx
     import onnxruntime
+    if is_two_stage(model):
+        raise ValueError(
+            f'{type(model).__name__} selects boxes inside the network, which plain ONNX does not hold; export it with mmdeploy, or '
+            'pass --no-onnx for config and weights.')
     example = example_of_shape(model, *size)
     wrapped = RawOutputs(model, example['data_samples']).eval()
     inputs = example['inputs']
@@ -141,8 +145,8 @@ def export_onnx(model: nn.Module, size: tuple[int, int], path: Path, meta: dict 
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         path.unlink(missing_ok=True)
         raise ValueError(
-            f'{type(model).__name__} cannot be written as ONNX ({reason}); two-stage detectors select boxes inside the network, which '
-            'mmdeploy exports.') from error
+            f'{type(model).__name__} cannot be written as ONNX ({reason}); mmdeploy may know its operators, or pass '
+            '--no-onnx.') from error
     file = onnx.load(str(path))
     onnx.helper.set_model_props(file, {key: json.dumps(value) for key, value in dict(
         kind=kind, outputs=names, decoding=DECODING[kind], head=type(getattr(model, 'bbox_head', None) or

@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 from mmengine.model import is_model_wrapper
-from torch import nn
+from mmengine.structures import InstanceData
+from torch import Tensor, nn
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -14,8 +15,31 @@ def unwrap(model: nn.Module) -> nn.Module:
 
 
 def tensor_forward(model: nn.Module, example: dict) -> Any:
-    """Raw outputs (`mode='tensor'`): logits of a classifier, head outputs of a detector."""
-    return model(**example, mode='tensor')
+    """Raw outputs (`mode='tensor'`): logits of a classifier, head outputs of a detector.
+
+    A two-stage detector's second stage sees fixed boxes: its own proposals pass through a selection that hides the first
+    stage and flips with the last bit.
+    """
+    if not is_two_stage(model):
+        return model(**example, mode='tensor')
+    features = model.extract_feat(example['inputs'])
+    boxes = spread_boxes(example['inputs'], model.test_cfg.rpn.max_per_img)
+    proposals = [InstanceData(bboxes=boxes) for _ in example['data_samples']]
+    return model.rpn_head(features), model.roi_head.forward(features, proposals, example['data_samples'])
+
+
+def is_two_stage(model: nn.Module) -> bool:
+    """Whether boxes are selected between two heads."""
+    return getattr(model, 'rpn_head', None) is not None and getattr(model, 'roi_head', None) is not None
+
+
+def spread_boxes(images: Tensor, count: int) -> Tensor:
+    """`count` boxes (count, 4), x1 y1 x2 y2 in pixels, of all sizes over images (N, 3, H, W)."""
+    height, width = images.shape[-2:]
+    steps = torch.arange(count).to(images)
+    side = 16 * 2 ** (steps % 5)
+    x, y = (steps * 37) % width, (steps * 61) % height
+    return torch.stack([x, y, (x + side).clamp(max=width), (y + side).clamp(max=height)], 1)
 
 
 def example_of(model: nn.Module, dataset, collate_fn) -> dict:
@@ -39,7 +63,6 @@ def _sample(model: nn.Module, height: int, width: int) -> Any:
     meta = dict(img_id=0, img_shape=size, ori_shape=size, pad_shape=size, batch_input_shape=size, scale_factor=(1.0, 1.0))
     if type(model).__module__.startswith('mmdet'):
         from mmdet.structures import DetDataSample
-        from mmengine.structures import InstanceData
         sample = DetDataSample(metainfo=meta)
         sample.gt_instances = InstanceData(bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
         return sample
