@@ -45,7 +45,7 @@ def test_a_missing_recipe(tmp_path):
 @pytest.mark.parametrize('recipe, message', [
     (dict(ignore=['backbone.no_such_layer']), 'matches no layer'),
     (dict(rounds=30, interval=30), 'phase plan takes 906 iterations'),
-    (dict(target=0.97, min_keep=0.5), 'cannot be removed: at most'),
+    (dict(target=0.97, min_keep=0.5), 'cannot be removed: the nearest feasible value is 0.7'),
 ])
 def test_what_only_the_network_can_tell(tmp_path, recipe, message):
     refused(pruned(classifier(tmp_path / 'work'), **recipe), message)

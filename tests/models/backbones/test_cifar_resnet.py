@@ -43,7 +43,8 @@ def test_a_state_dict_of_another_depth_is_refused():
 def test_the_published_resnet20_tells_classes_apart_at_once(shared_data):
     """Its accuracy is known for the JPEG files; the weights in another order are near chance."""
     model = MODELS.build(dict(
-        type='mmpretrain.ImageClassifier', backbone=dict(type='mmrobustprune.CIFARResNet', depth=20),
+        type='mmpretrain.ImageClassifier', data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor'),
+        backbone=dict(type='mmrobustprune.CIFARResNet', depth=20),
         neck=dict(type='mmpretrain.GlobalAveragePooling'),
         head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=64)))
     published = torch.load(shared_data / 'resnet20_cifar10_state_dict.pth', weights_only=True)
