@@ -16,7 +16,8 @@ class FixedBatch:
 
     def __init__(self, runner):
         loader = runner.train_dataloader
-        size = min(loader.batch_size or 1, len(loader.dataset))
+        size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
+        size = min(size, len(loader.dataset))
         with preserved_rng():
             self.batch = loader.collate_fn([loader.dataset[i] for i in range(size)])
 
