@@ -37,7 +37,7 @@ SHOWN = ('gaussian_noise', 'glass_blur', 'snow', 'frost', 'fog')
 class Plan:
     """How much of everything."""
     train: int = 800
-    test: int = 80
+    test: int = 100
     epochs: int = 4                 # of the dense detector
     more: int = 3                   # while it is pruned
     rounds: int = 12
