@@ -8,6 +8,7 @@ Example:
 """
 import json
 import logging
+import os
 import sys
 import time
 import warnings
@@ -19,6 +20,7 @@ from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))   # a checkout need not be installed
+os.environ.setdefault('GOMP_SPINCOUNT', '1000')   # spinning threads take a busy machine's cores from each other
 
 import numpy as np  # noqa: E402
 from mmengine.config import Config  # noqa: E402

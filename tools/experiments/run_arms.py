@@ -20,6 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))   # a checkout need not be installed
+os.environ.setdefault('GOMP_SPINCOUNT', '1000')   # spinning threads take a busy machine's cores from each other
 
 from rich.console import Console  # noqa: E402
 
