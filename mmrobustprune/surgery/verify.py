@@ -122,6 +122,9 @@ def _difference(model: nn.Module, masks: MaskSet, alive: dict[str, Tensor], exam
     removed = rebuild(copy.deepcopy(model), twin.structure('certificate'))
     with _FullPrecision():
         ours = forward(model, example)
+        if not all(tensor.isfinite().all() for tensor in tensors_in(ours)):
+            raise ValueError('the surgery cannot be certified: the network itself gives infinite or NaN outputs; '
+                             'initialise or load its weights first.')
         try:
             return difference(ours, forward(removed, example))
         except RuntimeError:   # a width that is a number in the model's code

@@ -81,3 +81,13 @@ def test_random_input_keeps_what_is_not_a_floating_tensor():
     assert noise['image'].dtype == torch.float64 and noise['image'].std() > 0
     assert noise['index'] is example['index'] and noise['note'] == 'text'
     assert torch.equal(noise['image'], random_like(example, torch.float64, 0)['image'])
+
+
+def test_a_network_that_gives_nan_is_named_as_such():
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 2, 1))
+    found = trace(model, torch.randn(1, 3, 8, 8))
+    nn.init.constant_(model[2].bias, float('nan'))
+    masks = MaskSet(model, found.groups)
+    masks.remove(every_third_dead(found.groups))
+    with pytest.raises(ValueError, match='infinite or NaN outputs'):
+        certify(masks, torch.randn(1, 3, 8, 8))

@@ -56,6 +56,9 @@ def detector(name):
     model_config = _without_weights(config.model)
     torch.manual_seed(0)
     model = MODELS.build(model_config)
+    for module in model.modules():
+        if type(module).__name__ == 'L2Norm':  # mmdet leaves its scale uninitialised
+            torch.nn.init.constant_(module.weight, 20)
     sample = DetDataSample(metainfo=dict(
         img_shape=(size, size), ori_shape=(size, size), batch_input_shape=(size, size),
         pad_shape=(size, size), scale_factor=(1.0, 1.0)))
