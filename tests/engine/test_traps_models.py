@@ -38,7 +38,11 @@ def detector(name, **changes):
     config = Config(dict(model=get_config(f'mmdet::{name}').model))
     config.merge_from_dict({f'model.{key}': value for key, value in changes.items()})
     torch.manual_seed(0)
-    return DETECTORS.build(without_pretraining(config.model)).train()
+    model = DETECTORS.build(without_pretraining(config.model))
+    for module in model.modules():
+        if type(module).__name__ == 'L2Norm':  # mmdet leaves its scale uninitialised
+            torch.nn.init.constant_(module.weight, 20)
+    return model.train()
 
 
 def images(size, classes, steps=2, **kwargs):
