@@ -38,6 +38,7 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, T_max=max_epochs, end=max_epochs, by_epoch=True, eta_min=0,
          convert_to_iter_based=True)
 ]
+custom_hooks = [*_base_.custom_hooks, dict(type='mmrobustprune.ChannelsLastHook')]   # a fifth faster on a CPU
 default_hooks = dict(logger=dict(interval=13), checkpoint=dict(interval=1, max_keep_ckpts=1))
 env_cfg = dict(cudnn_benchmark=False)
 randomness = dict(seed=0)

@@ -1,5 +1,6 @@
 """The OpenMMLab side: OptimWrappers, hooks, loops and Runners; importing it mends what upstream broke."""
 from . import compat  # noqa: I001  first: it mends what the others import
+from .channels_last import ChannelsLastHook
 from .corruption_runner import CorruptionRunner
 from .loops import ResumableEpochLoop, ResumableIterLoop
 from .optim_wrapper import (
@@ -11,5 +12,5 @@ from .runner import PruneRunner
 
 __all__ = [
     'AWPOptimWrapper', 'ASAMOptimWrapper', 'AdaSAPOptimWrapper', 'AmpAWPOptimWrapper', 'AmpASAMOptimWrapper',
-    'AmpAdaSAPOptimWrapper', 'AmpSAMOptimWrapper', 'CorruptionRunner', 'PrunePhaseHook', 'PruneRunner', 'RECIPES',
+    'AmpAdaSAPOptimWrapper', 'AmpSAMOptimWrapper', 'ChannelsLastHook', 'CorruptionRunner', 'PrunePhaseHook', 'PruneRunner', 'RECIPES',
     'ResumableEpochLoop', 'ResumableIterLoop', 'SAMOptimWrapper', 'build_recipe', 'compat']
