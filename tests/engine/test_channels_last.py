@@ -9,7 +9,8 @@ from tests.support.tiny import classifier, pruned
 
 
 def test_every_convolution_behind_the_hook_runs_in_that_order():
-    model = MODELS.build(dict(type='mmpretrain.MobileNetV2')).eval()
+    model = MODELS.build(dict(type='mmpretrain.MobileNetV2'))
+    model.eval()
     seen = []
     for module in model.modules():
         if isinstance(module, torch.nn.Conv2d):
