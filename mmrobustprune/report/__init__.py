@@ -1,5 +1,5 @@
 """What a network costs and what became of it: counts, times, tables, curves, pictures."""
-from .cost import Cost, count, device_stamp, latency
+from .cost import PLAIN, SR_GKP, Cost, Rule, count, device_stamp, latency
 from .tree import as_text, layer_table, width_tree
 
-__all__ = ['Cost', 'as_text', 'count', 'device_stamp', 'latency', 'layer_table', 'width_tree']
+__all__ = ['PLAIN', 'SR_GKP', 'Cost', 'Rule', 'as_text', 'count', 'device_stamp', 'latency', 'layer_table', 'width_tree']

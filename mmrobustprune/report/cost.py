@@ -4,8 +4,8 @@ from __future__ import annotations
 import platform
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,37 +24,120 @@ class Cost:
     macs: int
 
 
+@dataclass(frozen=True)
+class Rule:
+    """Which operations of a forward pass count as MACs; weights of convolutions and linear layers always do.
+
+    Attributes:
+        bias: one per output element of a convolution or linear layer with a bias.
+        norm: operations per input element of a batch normalisation.
+        relu: one per input element of an `nn.ReLU`.
+        pool: kernel area per output element of an `nn.MaxPool2d` or `nn.AvgPool2d`.
+        global_pool: one per input element of an `nn.AdaptiveAvgPool2d`.
+        zeros: whether weights that are exactly 0 count, here and among the parameters.
+    """
+
+    bias: bool = False
+    norm: int = 0
+    relu: bool = False
+    pool: bool = False
+    global_pool: bool = False
+    zeros: bool = True
+
+
+PLAIN = Rule()
+# The counting of SR-GKP's tables (NeurIPS 2023). A ReLU counts where its networks call it as a module: in VGG, and in the dense
+# ResNet-50 but not in the pruned one. Its CIFAR networks end in a pooling module, the ImageNet ones pool adaptively, uncounted.
+SR_GKP = Rule(bias=True, norm=2, pool=True, global_pool=True, zeros=False)
+SR_GKP_VGG = replace(SR_GKP, relu=True)
+SR_GKP_IMAGENET = replace(SR_GKP, global_pool=False)
+SR_GKP_IMAGENET_DENSE = replace(SR_GKP_IMAGENET, relu=True)
+
+
 @torch.no_grad()
-def count(model: nn.Module, example: Any, forward: Forward | None = None) -> Cost:
+def count(model: nn.Module, example: Any, forward: Forward | None = None, rule: Rule = PLAIN,
+          kept: Mapping[str, int] | None = None) -> Cost:
     """Parameters of every layer and its MACs in one forward of the example.
 
-    MACs = weights * output positions, of convolutions and linear layers only; bias, normalisation
-    and activations are not counted. A batch of n counts n times. Shared parameters count once in
-    the totals.
+    MACs = weights * output positions, plus what the rule adds. A batch of n counts n times. Shared parameters count once in
+    the totals. Layers whose class says ``fixed = True`` (weights that are constants of the architecture, such as a shortcut
+    that learns nothing) have no parameters, and MACs only where the rule counts pools, for they do a pool's work.
+
+    Args:
+        kept: convolution -> input channels that each of its filters reads, to count a grouped-kernel network before it is
+            made: C becomes K in its weights; the number of groups does not matter.
+    Raises:
+        ValueError: ``kept`` names no dense convolution of the model, or more channels than it has.
     """
+    kept = dict(kept or {})
+    read = {module: kept.pop(name) for name, module in model.named_modules() if name in kept}
+    _check_kept(kept, read)
     uses: dict[nn.Module, int] = {}
 
-    def hook(module: nn.Module, args: tuple, output: torch.Tensor) -> None:
-        uses[module] = uses.get(module, 0) + positions(module, args[0] if args else None, output)
+    def hook(module: nn.Module, args: tuple, output: Any) -> None:
+        uses[module] = uses.get(module, 0) + _macs(module, args, output, rule, read.get(module))
 
-    handles = [m.register_forward_hook(hook) for m in model.modules() if produces(m)]
+    handles = [m.register_forward_hook(hook) for m in model.modules()]
     try:
         with flags_restored(model):
             (forward or default_forward)(model.eval(), example)
     finally:
         for handle in handles:
             handle.remove()
-    layers = {}
+    layers, total, seen = {}, 0, set()
     for name, module in model.named_modules():
-        params = sum(p.numel() for p in module.parameters(recurse=False))
-        if not params:
+        own = {} if _fixed(module) else dict(module.named_parameters(recurse=False))
+        sizes = {key: _size(value, rule, module, read.get(module) if key == 'weight' else None) for key, value in own.items()}
+        total += sum(size for key, size in sizes.items() if id(own[key]) not in seen)
+        seen |= {id(value) for value in own.values()}
+        params, macs = sum(sizes.values()), uses.get(module, 0)
+        if not params and not macs:
             continue
         kind = kind_of(module)
         row = {side: width(model, name, side) for side in (kind.dims if kind else ())}
-        macs = module.weight.numel() * uses.get(module, 0) if produces(module) else 0
         layers[name] = dict(row, params=params, macs=macs)
-    return Cost(layers, sum(p.numel() for p in model.parameters()),
-                sum(row['macs'] for row in layers.values()))
+    return Cost(layers, total, sum(row['macs'] for row in layers.values()))
+
+
+def _macs(module: nn.Module, args: tuple, output: Any, rule: Rule, kept: int | None) -> int:
+    inputs = args[0] if args else None
+    if _fixed(module) and not rule.pool:
+        return 0
+    if produces(module):
+        bias = output.numel() if rule.bias and module.bias is not None else 0
+        return _size(module.weight, rule, module, kept) * positions(module, inputs, output) + bias
+    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        return rule.norm * inputs.numel()
+    if isinstance(module, nn.ReLU):
+        return rule.relu * inputs.numel()
+    if isinstance(module, (nn.MaxPool2d, nn.AvgPool2d)):
+        side = module.kernel_size
+        area = side[0] * side[1] if isinstance(side, tuple) else side * side
+        return rule.pool * area * output.numel()
+    if isinstance(module, nn.AdaptiveAvgPool2d):
+        return rule.global_pool * inputs.numel()
+    return 0
+
+
+def _size(parameter: nn.Parameter, rule: Rule, module: nn.Module, kept: int | None) -> int:
+    if kept is not None:
+        return parameter.numel() // module.in_channels * kept
+    # only weights can be masked: a bias or a norm's shift that is 0 was never trained, not pruned
+    if rule.zeros or not produces(module) or parameter is not module.weight:
+        return parameter.numel()
+    return int(torch.count_nonzero(parameter))
+
+
+def _fixed(module: nn.Module) -> bool:
+    return getattr(module, 'fixed', False) is True
+
+
+def _check_kept(unknown: Mapping[str, int], read: Mapping[nn.Module, int]) -> None:
+    for name in unknown:
+        raise ValueError(f"kept names '{name}', which the model does not have; give names of model.named_modules().")
+    for module, channels in read.items():
+        if not isinstance(module, nn.Conv2d) or module.groups != 1 or not 0 < channels <= module.in_channels:
+            raise ValueError(f'kept={channels} does not fit {module}; give a dense convolution and 1 to in_channels.')
 
 
 def device_stamp(device: torch.device | str = 'cpu') -> str:

@@ -13,20 +13,22 @@ from mmrobustprune.registry import MODELS
 _WIDTHS = (16, 32, 64)
 
 
-def option_a_shortcut(inputs: int, outputs: int) -> nn.Conv2d:
-    """Every second pixel, the new channels zero and last, as a fixed 1x1 convolution.
+class OptionAShortcut(nn.Conv2d):
+    """Every second pixel, the new channels zero and last, as a 1x1 convolution with constant weights.
 
-    Written as a layer, pruning can follow it: the channels on both of its sides shrink by themselves.
+    Written as a layer, pruning can follow it: the channels on both of its sides shrink by themselves. ``fixed`` tells whoever
+    counts or prunes kernels that its weights are no parameters.
     """
-    shortcut = nn.Conv2d(inputs, outputs, 1, stride=2, bias=False)
-    shortcut.weight.requires_grad_(False)
-    _set_option_a(shortcut)
-    return shortcut
 
+    fixed = True
 
-def _set_option_a(shortcut: nn.Conv2d) -> None:
-    with torch.no_grad():
-        shortcut.weight.copy_(torch.eye(*shortcut.weight.shape[:2])[..., None, None])
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 1, stride=2, bias=False)
+        self.weight.requires_grad_(False)
+
+    def reset_parameters(self) -> None:
+        with torch.no_grad():
+            self.weight.copy_(torch.eye(*self.weight.shape[:2])[..., None, None])
 
 
 class Block(nn.Module):
@@ -39,7 +41,7 @@ class Block(nn.Module):
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU(inplace=True)
-        self.shortcut = nn.Identity() if stride == 1 else option_a_shortcut(inputs, outputs)
+        self.shortcut = nn.Identity() if stride == 1 else OptionAShortcut(inputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.relu(self.bn1(self.conv1(x)))
@@ -77,9 +79,9 @@ class CIFARResNet(BaseBackbone):
 
     def init_weights(self) -> None:
         super().init_weights()
-        for name, layer in self.named_modules():
-            if name.endswith('shortcut') and isinstance(layer, nn.Conv2d):
-                _set_option_a(layer)
+        for layer in self.modules():
+            if isinstance(layer, OptionAShortcut):
+                layer.reset_parameters()   # init_cfg knows it as a convolution like any other
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         x = self.relu(self.bn1(self.conv1(x)))

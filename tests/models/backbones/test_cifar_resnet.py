@@ -20,6 +20,21 @@ def test_shapes_and_size_of_resnet20():
     assert sum(p.numel() for p in net.parameters()) - learned == 16 * 32 + 32 * 64
 
 
+@pytest.mark.parametrize('depth, params', [(20, 269_722), (32, 464_154), (44, 658_586), (56, 853_018), (110, 1_727_962)])
+def test_depths_and_sizes(depth, params):
+    """Learned parameters as He et al. count them, classifier included."""
+    net = CIFARResNet(depth)
+    assert sum(p.numel() for p in net.parameters() if p.requires_grad) + 650 == params
+    assert sum(isinstance(m, torch.nn.Conv2d) and m.kernel_size == (3, 3) for m in net.modules()) == depth - 1
+
+
+def test_pictures_of_another_size_and_a_state_dict_round_trip():
+    net, other = CIFARResNet(32), CIFARResNet(32)
+    other.load_state_dict(net.state_dict())
+    x = torch.randn(1, 3, 64, 64)
+    assert net(x)[0].shape == (1, 64, 16, 16) and torch.equal(net(x)[0], other(x)[0])
+
+
 def test_the_shortcut_is_every_second_pixel_with_zero_channels_after():
     net = CIFARResNet(8)
     net.init_weights()

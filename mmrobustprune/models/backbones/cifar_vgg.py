@@ -1,0 +1,47 @@
+"""VGG with batch normalisation for small pictures: five stages of convolutions, each halved by a pool, and one linear layer."""
+from __future__ import annotations
+
+from mmpretrain.models.backbones.base_backbone import BaseBackbone
+from torch import Tensor, nn
+
+from mmrobustprune.registry import MODELS
+
+_WIDTHS = (64, 128, 256, 512, 512)
+_CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}   # of each stage
+
+
+@MODELS.register_module()
+class CIFARVGG(BaseBackbone):
+    """VGG-BN for 32x32 pictures (arXiv 1409.1556, configurations A, B, D, E), convolutions with bias, 14.72 M parameters at 16.
+
+    Takes (batch, 3, H, W), H and W multiples of 32, and returns ((batch, 512, H/32, W/32),), for a GlobalAveragePooling neck and a
+    LinearClsHead of 512 channels. mmpretrain's VGG has no convolution bias beside batch normalisation, and ImageNet's head.
+
+    Args:
+        depth: 11, 13, 16 or 19.
+        init_cfg: initialisation as everywhere in mmengine.
+    Raises:
+        ValueError: another depth.
+    """
+
+    def __init__(self, depth: int = 16, init_cfg: dict | list | None = None) -> None:
+        super().__init__(init_cfg or [
+            dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
+            dict(type='Constant', val=1, layer='BatchNorm2d')])
+        if depth not in _CONVOLUTIONS:
+            raise ValueError(f"depth={depth} is no VGG; choose {', '.join(map(str, _CONVOLUTIONS))}.")
+        inputs = 3
+        for stage, (outputs, number) in enumerate(zip(_WIDTHS, _CONVOLUTIONS[depth], strict=True), 1):
+            layers = nn.Sequential()
+            for index in range(1, number + 1):
+                layers.add_module(f'conv{index}', nn.Conv2d(inputs, outputs, 3, padding=1))
+                layers.add_module(f'bn{index}', nn.BatchNorm2d(outputs))
+                layers.add_module(f'relu{index}', nn.ReLU(inplace=True))
+                inputs = outputs
+            layers.add_module('pool', nn.MaxPool2d(2))
+            setattr(self, f'stage{stage}', layers)
+
+    def forward(self, x: Tensor) -> tuple[Tensor]:
+        for stage in range(1, len(_WIDTHS) + 1):
+            x = getattr(self, f'stage{stage}')(x)
+        return (x,)

@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+pytest.importorskip('mmpretrain')
+from mmengine.registry import MODELS
+from torch import nn
+
+from mmrobustprune.models.backbones import CIFARVGG
+
+VGG = dict(
+    type='mmpretrain.ImageClassifier', backbone=dict(type='mmrobustprune.CIFARVGG', depth=16),
+    neck=dict(type='mmpretrain.GlobalAveragePooling'), head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=512))
+
+
+@pytest.mark.parametrize('depth, layers, params', [(11, 8, 9_225_984), (13, 10, 9_410_880), (16, 13, 14_723_136), (19, 16, 20_035_392)])
+def test_depths_and_sizes(depth, layers, params):
+    """As many convolutions as the name says, less the three linear layers; sizes of torchvision's vgg*_bn features."""
+    net = CIFARVGG(depth)
+    assert sum(isinstance(m, nn.Conv2d) for m in net.modules()) == layers
+    assert sum(p.numel() for p in net.parameters()) == params
+
+
+def test_shapes_and_state_dict():
+    net = CIFARVGG(16)
+    assert [tuple(out.shape) for out in net(torch.randn(2, 3, 32, 32))] == [(2, 512, 1, 1)]
+    assert net(torch.randn(2, 3, 64, 64))[0].shape == (2, 512, 2, 2)
+    state = net.state_dict()
+    assert state['stage1.conv1.weight'].shape == (64, 3, 3, 3) and state['stage5.conv3.bias'].shape == (512,)
+    assert len(state) == 13 * 2 + 13 * 5
+    other = CIFARVGG(16)
+    other.load_state_dict(state)
+    x = torch.randn(2, 3, 32, 32)
+    assert torch.equal(net(x)[0], other(x)[0])
+
+
+def test_a_classifier_of_it():
+    model = MODELS.build(VGG)
+    assert sum(p.numel() for p in model.parameters()) == 14_728_266
+    assert model.eval()(torch.randn(2, 3, 32, 32), mode='tensor').shape == (2, 10)
+
+
+def test_another_depth_is_refused():
+    with pytest.raises(ValueError, match='choose 11, 13, 16, 19'):
+        CIFARVGG(12)
