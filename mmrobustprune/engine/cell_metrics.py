@@ -1,19 +1,28 @@
-"""Metric values as they are before anybody rounds them, and which of them counts."""
+"""Metric values as they are before anybody rounds them, what they are made of, and which of them counts."""
 from __future__ import annotations
 
-import builtins
 import copy
 import io
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+import logging
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
 
-from mmengine.evaluator import BaseMetric, DumpResults, Evaluator
+import numpy as np
+from mmengine.evaluator import DumpResults, Evaluator
+from mmengine.logging import print_log
+
+from mmrobustprune.corruption.evidence import Evidence
+
+from .capture import recorded
+from .capture_classification import AccuracyRecord, SingleLabelRecord
+from .capture_detection import CocoRecord, VOCRecord
 
 # of pascal_voc/, coco/ and accuracy/; the first that is evaluated counts
 MAIN = ('AP50', 'mAP', 'bbox_mAP', 'segm_mAP', 'top1')
 _SUITES = dict(VOCMetric='voc-c', CocoMetric='coco-c', Accuracy='imagenet-c',
                SingleLabelMetric='imagenet-c', MultiLabelMetric='imagenet-c')
+_RECORDS = dict(VOCMetric=VOCRecord, CocoMetric=CocoRecord, Accuracy=AccuracyRecord, SingleLabelMetric=SingleLabelRecord)
 
 
 def main_metric(metrics: Mapping[str, float], asked: str | None = None) -> str:
@@ -60,34 +69,52 @@ def fresh_copy(evaluator: Evaluator) -> Evaluator:
     return out
 
 
-def evaluate(evaluator: Evaluator, size: int) -> dict[str, float]:
-    """The evaluator's numbers, unrounded; COCO's zero where a detector found nothing at all."""
-    with unrounded(evaluator), redirect_stdout(io.StringIO()):   # pycocotools prints a table
+@dataclass(frozen=True)
+class Evaluated:
+    """One evaluation.
+
+    Attributes:
+        metrics: every number of the evaluator, unrounded.
+        per_class: the main metric class by class, unrounded; classes without an image or box are left out.
+        evidence: what every image contributed to the main metric, or None where it is no metric of that kind.
+    `per_class` and `evidence` are there on the first process alone.
+    """
+    metrics: dict[str, float]
+    per_class: dict[str, float] = field(default_factory=dict)
+    evidence: Evidence | None = None
+
+
+def evaluate_all(evaluator: Evaluator, size: int, metric: str | None = None) -> Evaluated:
+    """The evaluator's numbers and what they are made of; COCO's zero where a detector found nothing at all.
+
+    Args:
+        evaluator: has seen the data set.
+        size: images in the data set.
+        metric: the main one; None takes the usual one.
+    """
+    with recorded(evaluator, _RECORDS) as records, redirect_stdout(io.StringIO()):   # pycocotools prints a table
         metrics = dict(evaluator.evaluate(size))
-    for metric in evaluator.metrics:   # CocoMetric gives no value for an empty list of detections
-        if hasattr(metric, '_coco_api') and not any(
-                key.startswith(f'{metric.prefix}/') for key in metrics):
-            metrics.update({f'{metric.prefix}/{kind}_mAP': 0. for kind in metric.metrics
-                            if kind in ('bbox', 'segm')})
-    return metrics
+        for one in evaluator.metrics:   # CocoMetric gives no value for an empty list of detections
+            if hasattr(one, '_coco_api') and not any(key.startswith(f'{one.prefix}/') for key in metrics):
+                metrics.update({f'{one.prefix}/{kind}_mAP': 0. for kind in one.metrics if kind in ('bbox', 'segm')})
+        try:
+            key = main_metric(metrics, metric)
+        except ValueError:
+            return Evaluated(metrics)
+        per_class, evidence = next(filter(None, (record.read(key) for record in records)), ({}, None))
+    return Evaluated(metrics, per_class, evidence if evidence and _agrees(evidence, key, metrics[key]) else None)
 
 
-@contextmanager
-def unrounded(evaluator: Evaluator) -> Iterator[None]:
-    """VOCMetric and CocoMetric round to three digits through the builtin; inside, their modules
-    keep every digit."""
-    bases = {base for metric in evaluator.metrics for base in type(metric).__mro__
-             if issubclass(base, BaseMetric)}
-    modules = {sys.modules[base.__module__] for base in bases - {BaseMetric}}
-    modules = {module for module in modules if 'round' not in vars(module)}
-    for module in modules:
-        module.round = _keep_digits
-    try:
-        yield
-    finally:
-        for module in modules:
-            del module.round
+def evaluate(evaluator: Evaluator, size: int) -> dict[str, float]:
+    """The numbers of `evaluate_all` alone."""
+    return evaluate_all(evaluator, size).metrics
 
 
-def _keep_digits(value: float, digits: int | None = None) -> float:
-    return builtins.round(value) if digits is None else float(value)
+def _agrees(evidence: Evidence, key: str, value: float) -> bool:
+    """Whether the evidence gives the number, which a changed metric may have made in another way."""
+    again = evidence.metric(np.ones((1, evidence.images)))[0]
+    if abs(again - value) <= 1e-6 * max(1, abs(value)):
+        return True
+    print_log(f'{key} is {value:.6g} and the outcomes of the images give {again:.6g}; they are not kept, and no intervals can '
+              'be given.', 'current', logging.WARNING)
+    return False
