@@ -26,12 +26,13 @@ MAY_IMPORT = {  # plain room -> what of ours it may import (a room, or one file 
 ANYWHERE = {'torch', 'torchvision', 'numpy', 'scipy', 'tqdm', 'mmrobustprune', *sys.stdlib_module_names}
 ONLY_IN = {  # third party -> the plain files or rooms that may import it
     'torch_pruning': {'surgery/tracing.py'},
-    'imagecorruptions': {'corruption/apply.py'},
+    'imagecorruptions': {'corruption/functions.py'},
     'pyautoattack': {'attack'},
     'matplotlib': {'report'},
     'rich': {'report'},
-    'PIL': {'report', 'corruption/apply.py'},
-    'numba': {'corruption/apply.py'},
+    'PIL': {'report', 'corruption'},
+    'numba': {'corruption/kernels.py'},
+    'cv2': {'corruption'},
 }
 FILES = sorted(PACKAGE.rglob('*.py'))
 TRACKED = [path for folder in ('mmrobustprune', 'tools', 'tests', 'configs', 'benchmarks', 'docs')

@@ -17,7 +17,6 @@ BENCHMARK = tuple(name for name in ALL if name not in GROUPS['extra'])
 SEVERITIES = (1, 2, 3, 4, 5)
 
 _SETS = {**GROUPS, 'benchmark': BENCHMARK, 'all': ALL}
-_CIFAR = ('cifar-c', 'cifar-10-c', 'cifar10-c', 'cifar-100-c', 'cifar100-c')
 
 
 @dataclass(frozen=True)
@@ -29,11 +28,19 @@ class Cell:
 
 @dataclass(frozen=True)
 class Suite:
-    """A named set of corruptions; `side` is the only image side (pixels) it is for, or None."""
+    """A named set of corruptions.
+
+    Attributes:
+        side: the only image side (pixels) it is for, or None.
+        family: whose functions and constants: 'imagenet' or 'cifar' (`apply.FAMILIES`).
+        published: how its authors' files are laid out: 'folders', 'arrays' or None (`stored.open_stored`).
+    """
     name: str
     corruptions: tuple[str, ...] = BENCHMARK
     severities: tuple[int, ...] = SEVERITIES
     side: int | None = None
+    family: str = 'imagenet'
+    published: str | None = None
 
     def choose(self, corruptions: str | Iterable[str] | None = None,
                severities: int | Iterable[int] | None = None) -> tuple[Cell, ...]:
@@ -73,28 +80,23 @@ class Suite:
             raise ValueError(f"suite '{self.name}' is for {self.side}x{self.side} images and "
                              f"{here}; choose 'imagenet-c', 'voc-c' or 'coco-c'.")
         if self.side is None and (height, width) == (32, 32):
-            raise ValueError(f"{here}, whose numbers nobody must read as those of '{self.name}'; "
-                             "choose suite 'imagenet-c-at-32'.")
+            raise ValueError(f"{here}, whose numbers nobody must read as those of '{self.name}'; choose suite 'cifar-10-c', "
+                             "or 'imagenet-c-at-32' for ImageNet-C's constants.")
 
 
 SUITES = {suite.name: suite for suite in (
-    Suite('voc-c'), Suite('coco-c'), Suite('imagenet-c'), Suite('imagenet-c-at-32', side=32))}
+    Suite('voc-c'), Suite('coco-c'), Suite('imagenet-c', published='folders'),
+    Suite('cifar-10-c', side=32, family='cifar', published='arrays'), Suite('imagenet-c-at-32', side=32))}
 
 
 def get_suite(name: str) -> Suite:
     """The suite of that name.
 
     Raises:
-        ValueError: an unknown name (the nearest one is given), or CIFAR-C, whose constants are not
-            those of ImageNet-C.
+        ValueError: an unknown name (the nearest one is given).
     """
-    if str(name).lower() in _CIFAR:
-        raise ValueError(
-            f"suite '{name}' needs CIFAR-C's own 32x32 constants, which are not available here; "
-            "choose 'imagenet-c-at-32', whose numbers are not CIFAR-C numbers.")
     if name not in SUITES:
-        raise ValueError(f"suite '{name}' is unknown{nearest(str(name), SUITES)}; choose among "
-                         f"{', '.join(SUITES)}.")
+        raise ValueError(f"suite '{name}' is unknown{nearest(str(name).lower(), SUITES)}; choose among {', '.join(SUITES)}.")
     return SUITES[name]
 
 

@@ -2,6 +2,7 @@ import hashlib
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -9,11 +10,12 @@ import imagecorruptions
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numba import njit
 
-from mmrobustprune.corruption import ALL, GROUPS, SEVERITIES
-from mmrobustprune.corruption import apply as room
-from mmrobustprune.corruption.apply import apply
+from mmrobustprune.corruption import ALL, GROUPS, SEVERITIES, functions
+from mmrobustprune.corruption.apply import FAMILIES, LARGEST, apply
 
 DRAWS = ('gaussian_noise', 'shot_noise', 'impulse_noise', 'glass_blur', 'motion_blur', 'snow',
          'frost', 'fog', 'elastic_transform', 'speckle_noise', 'spatter')
@@ -65,19 +67,13 @@ def test_the_two_that_ignore_numpys_seed_are_tamed():
         assert np.array_equal(apply(image, name, 3, 3), apply(image, name, 3, 3))
 
 
-def test_a_glass_blur_that_takes_no_seed_is_tamed_too(monkeypatch):
-    """The original distribution draws from numba's generator and has no argument for its seed."""
-    @njit
-    def draw(count):
-        return np.random.randint(0, 256, count)
-
-    def glass_blur(x, severity=1):
-        x = np.array(x)
-        return draw(x.size).reshape(x.shape)
-    monkeypatch.setitem(room._FUNCTIONS, 'glass_blur', room._bind(glass_blur))
-    image = picture(40, 48)
-    assert np.array_equal(apply(image, 'glass_blur', 3, 1), apply(image, 'glass_blur', 3, 1))
-    assert not np.array_equal(apply(image, 'glass_blur', 3, 1), apply(image, 'glass_blur', 3, 2))
+def test_threads_do_not_share_random_numbers():
+    image = picture(64, 80)
+    cells = [(name, seed) for seed in range(3) for name in DRAWS]
+    alone = [apply(image, name, 3, seed) for name, seed in cells]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda cell: apply(image, cell[0], 3, cell[1]), cells))
+    assert all(np.array_equal(a, b) for a, b in zip(alone, together, strict=True))
 
 
 @njit
@@ -105,6 +101,23 @@ def test_every_global_generator_is_left_as_it_was():
     assert [*got, draw()] == expected
     with pytest.raises(ValueError):
         apply(picture(40, 48), 'fogg', 3)
+
+
+KINDS = dict(black=lambda random: 0 * random, white=lambda random: 0 * random + 255, noise=lambda random: 255 * random,
+             dots=lambda random: 255 * (random > .97))
+
+
+@settings(max_examples=60, deadline=None)
+@given(name=st.sampled_from(ALL), severity=st.sampled_from(SEVERITIES), seed=st.integers(-2**40, 2**40),
+       shape=st.sampled_from([(1, 1), (1, 60), (70, 1), (3, 500), (32, 32), (33, 65), (100, 41)]),
+       channels=st.sampled_from([(), (1,), (3,)]), kind=st.sampled_from(list(KINDS)))
+def test_any_image_is_a_function_of_its_arguments(name, severity, seed, shape, channels, kind):
+    image = KINDS[kind](np.random.default_rng(abs(seed)).random((*shape, *channels))).astype(np.uint8)
+    out = apply(image, name, severity, seed)
+    np.random.seed(1)
+    apply(255 - image, name, 6 - severity, seed + 1)
+    assert out.shape == image.shape and out.dtype == np.uint8
+    assert np.array_equal(apply(image, name, severity, seed), out)
 
 
 @pytest.mark.parametrize('name', ALL)
@@ -140,18 +153,10 @@ def test_grey_is_the_rgb_image_it_stands_for(name):
 
 def test_an_image_on_which_no_drop_falls_stays_as_it_is():
     """The published spatter divides by the largest drop, and 0/0 comes out as a black image."""
-    def spatter(x, severity=1):
-        return np.full(np.array(x).shape, np.nan)
     image = picture(40, 48)
-    assert np.array_equal(
-        _with('spatter', spatter, image), image)
+    none = (0, 0, 1, .69, .6, 0)   # drops of height 0
+    assert np.array_equal(functions.spatter(image, none, functions.Draws(np.arange(8))), image)
     assert apply(np.full((32, 32, 3), 200, np.uint8), 'spatter', 1, 3).mean() > 150
-
-
-def _with(name, function, image):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(room._FUNCTIONS, name, room._bind(function))
-        return apply(image, name, 1)
 
 
 def test_impulse_noise_hits_the_published_share_half_of_it_white():
@@ -195,6 +200,7 @@ def test_opencvs_threads_do_not_matter():
     (np.zeros((40, 40, 4), np.uint8), ValueError, r'shape \(40, 40, 4\)'),
     (np.zeros((0, 40, 3), np.uint8), ValueError, 'at least one'),
     (np.zeros(40, np.uint8), ValueError, r'shape \(40,\)'),
+    (np.zeros((1, LARGEST + 1), np.uint8), ValueError, 'at most 16384'),
 ])
 def test_what_is_no_image_is_refused_by_name(image, error, sentence):
     with pytest.raises(error, match=sentence):
@@ -207,3 +213,40 @@ def test_what_is_no_image_is_refused_by_name(image, error, sentence):
 def test_what_is_no_cell_is_refused(name, severity, sentence):
     with pytest.raises(ValueError, match=sentence):
         apply(picture(40, 40), name, severity)
+
+
+def test_what_is_no_family_or_not_its_size_is_refused():
+    with pytest.raises(ValueError, match="did you mean 'cifar'"):
+        apply(picture(32, 32), 'fog', 1, family='cifar10')
+    for shape in ((1, 1), (1, 32), (32, 33), (224, 224)):
+        with pytest.raises(ValueError, match=f"32x32 images and got {shape[1]}x{shape[0]}; choose family 'imagenet'"):
+            apply(picture(*shape), 'fog', 1, family='cifar')
+
+
+@pytest.mark.parametrize('name', ALL)
+@pytest.mark.parametrize('family', FAMILIES)
+def test_both_families_depend_on_their_arguments_alone(family, name):
+    image = picture(32, 32)
+    for severity in SEVERITIES:
+        out = apply(image, name, severity, 1, family)
+        np.random.random(3)
+        apply(255 - image, name, severity, 2, family)
+        assert np.array_equal(apply(image, name, severity, 1, family), out)
+        assert out.shape == image.shape and out.dtype == np.uint8
+    grey = image[..., 0]
+    assert np.array_equal(apply(grey, name, 3, 1, family), np.rint(
+        apply(np.stack([grey] * 3, -1), name, 3, 1, family) @ [.299, .587, .114]))
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_a_large_image_is_as_reproducible(name):
+    image = np.tile(picture(60, 50), (10, 30, 1))
+    assert np.array_equal(apply(image, name, 2, 1), apply(image, name, 2, 1))
+
+
+def test_an_image_may_be_read_only():
+    image = picture(40, 48)
+    image.setflags(write=False)
+    for name in ALL:
+        out = apply(image, name, 1)
+        out[0] = 0   # the result is the caller's own

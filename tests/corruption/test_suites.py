@@ -43,11 +43,17 @@ def test_a_wrong_choice_is_one_sentence(corruptions, severities, sentence):
         get_suite('voc-c').choose(corruptions, severities)
 
 
-@pytest.mark.parametrize('name', ['cifar-c', 'CIFAR-10-C', 'cifar100-c'])
-def test_cifar_c_is_refused_and_never_a_label(name):
-    with pytest.raises(ValueError, match='imagenet-c-at-32'):
+@pytest.mark.parametrize('name', ['cifar-c', 'CIFAR-10-C', 'cifar10-c', 'cifar_10_c', 'cifar10c'])
+def test_other_names_of_cifar_10_c_lead_to_it(name):
+    with pytest.raises(ValueError, match="did you mean 'cifar-10-c'"):
         get_suite(name)
-    assert not any('cifar' in suite for suite in SUITES)
+
+
+def test_only_cifar_10_c_has_the_constants_of_cifar():
+    assert get_suite('cifar-10-c').family == 'cifar' and len(get_suite('cifar-10-c').choose()) == 75
+    assert len(get_suite('cifar-10-c').choose('all')) == 95
+    assert [name for name, suite in SUITES.items() if suite.family == 'cifar'] == ['cifar-10-c']
+    assert get_suite('imagenet-c-at-32').family == 'imagenet'
 
 
 def test_an_unknown_suite_gives_the_nearest_name():
@@ -57,11 +63,13 @@ def test_an_unknown_suite_gives_the_nearest_name():
 
 def test_names_go_with_image_sizes():
     get_suite('imagenet-c-at-32').check(32, 32)
+    get_suite('cifar-10-c').check(32, 32)
     get_suite('imagenet-c').check(224, 224)
     with pytest.raises(ValueError, match='imagenet-c-at-32'):
         get_suite('imagenet-c').check(32, 32)
-    with pytest.raises(ValueError, match='500x375'):
-        get_suite('imagenet-c-at-32').check(375, 500)
+    for name in ('imagenet-c-at-32', 'cifar-10-c'):
+        with pytest.raises(ValueError, match='500x375'):
+            get_suite(name).check(375, 500)
 
 
 def test_groups_and_names_mix():

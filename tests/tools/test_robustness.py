@@ -97,7 +97,7 @@ def test_a_table_a_verdict_and_the_results_file(monkeypatch, capsys, toy, tmp_pa
     (['no.py', 'no.pth'], "config 'no.py' is not there"),
     (['{config}', 'no.pth'], "checkpoint 'no.pth' is not there"),
     (['{config}', '{checkpoint}', '--severities', '6'], 'severity 6 is not in 1..5'),
-    (['{config}', '{checkpoint}', '--suite', 'cifar-c'], "choose 'imagenet-c-at-32'"),
+    (['{config}', '{checkpoint}', '--suite', 'cifar-c'], "did you mean 'cifar-10-c'"),
     (['{config}', '{checkpoint}', '--corruptions', 'snw'], "did you mean 'snow'"),
     (['{config}', '{checkpoint}', '--cfg-options', 'robust_eval.severty=3'],
      "did you mean 'severities'"),
