@@ -111,5 +111,6 @@ def classifier_state(published: Mapping[str, Tensor], depth: int = 20) -> dict[s
         if name.endswith('shortcut.weight'):
             renamed[name] = value
         if name not in renamed or renamed[name].shape != value.shape:
-            raise ValueError(f"The state dict does not fit CIFARResNet({depth}) at '{name}'; give the weights of the same depth.")
+            raise ValueError(f"The state dict does not fit CIFARResNet({depth}) at '{name}'; give the weights of the same "
+                             'depth.')
     return renamed

@@ -14,8 +14,8 @@ _CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 
 class CIFARVGG(BaseBackbone):
     """VGG-BN for 32x32 pictures (arXiv 1409.1556, configurations A, B, D, E), convolutions with bias, 14.72 M parameters at 16.
 
-    Takes (batch, 3, H, W), H and W multiples of 32, and returns ((batch, 512, H/32, W/32),), for a GlobalAveragePooling neck and a
-    LinearClsHead of 512 channels. mmpretrain's VGG has no convolution bias beside batch normalisation, and ImageNet's head.
+    Takes (batch, 3, H, W), H and W multiples of 32, and returns ((batch, 512, H/32, W/32),), for a GlobalAveragePooling neck
+    and a LinearClsHead of 512 channels. mmpretrain's VGG has no convolution bias beside batch normalisation.
 
     Args:
         depth: 11, 13, 16 or 19.

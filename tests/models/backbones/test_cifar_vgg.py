@@ -9,10 +9,12 @@ from mmrobustprune.models.backbones import CIFARVGG
 
 VGG = dict(
     type='mmpretrain.ImageClassifier', backbone=dict(type='mmrobustprune.CIFARVGG', depth=16),
-    neck=dict(type='mmpretrain.GlobalAveragePooling'), head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=512))
+    neck=dict(type='mmpretrain.GlobalAveragePooling'),
+    head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=512))
 
 
-@pytest.mark.parametrize('depth, layers, params', [(11, 8, 9_225_984), (13, 10, 9_410_880), (16, 13, 14_723_136), (19, 16, 20_035_392)])
+@pytest.mark.parametrize('depth, layers, params', [
+    (11, 8, 9_225_984), (13, 10, 9_410_880), (16, 13, 14_723_136), (19, 16, 20_035_392)])
 def test_depths_and_sizes(depth, layers, params):
     """As many convolutions as the name says, less the three linear layers; sizes of torchvision's vgg*_bn features."""
     net = CIFARVGG(depth)

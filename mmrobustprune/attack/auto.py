@@ -1,0 +1,108 @@
+"""AutoAttack (arXiv 2003.01690) through pyautoattack: four attacks, each on what the ones before it left."""
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from .base import Attack, Outcome
+from .classifier import Classifier
+
+_STANDARD = dict(iterations=100, queries=5000, targets=9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AutoAttack(Attack):
+    """The standard version, L-infinity, on pixels in [0, 1]: APGD-CE, targeted APGD, targeted FAB, Square.
+
+    Targets are capped at classes - 1. With another number of iterations, queries or targets the stamp says 'custom'.
+
+    Attributes:
+        iterations: of APGD and FAB.
+        queries: of Square.
+        targets: classes that the targeted attacks aim at.
+    Raises:
+        ValueError: another space, label or clip than AutoAttack has; fewer than 4 classes (on the call).
+    """
+
+    iterations: int = 100
+    queries: int = 5000
+    targets: int = 9
+    name: ClassVar[str] = 'autoattack'
+    steps: ClassVar[tuple[str, ...]] = ('apgd-ce', 'apgd-t', 'fab-t', 'square')
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for field, only in (('space', 'pixel'), ('label', 'true'), ('clip', 'image')):
+            if getattr(self, field) != only:
+                raise ValueError(f'autoattack got {field}={getattr(self, field)!r} and knows {only!r} alone; leave it at that, '
+                                 'or attack with pgd.')
+        for field in _STANDARD:
+            self._number(field, getattr(self, field), 1)
+
+    def settings(self) -> dict[str, Any]:
+        standard = all(getattr(self, field) == value for field, value in _STANDARD.items())
+        return dict(super().settings(), version='standard' if standard else 'custom', pyautoattack=installed('pyautoattack'))
+
+    def _attack(self, model: Classifier, x: Tensor, y: Tensor, index: Tensor) -> Outcome:
+        with torch.no_grad():
+            logits = model(x)
+        classes = logits.shape[1]
+        if classes < 4:
+            raise ValueError(f'autoattack needs at least 4 classes for its targeted loss and the model has {classes}; use pgd.')
+        robust, result = logits.argmax(1) == y, {}
+        with _warnings() as notes, _generators_kept(x.device):
+            library = self._library(model, x.device, min(self.targets, classes - 1))
+            for step in self.steps:
+                left = robust.nonzero().flatten()
+                if len(left):
+                    library.attacks_to_run = [step]
+                    _, found = library.run_standard_evaluation(x[left], y[left], batch_size=len(left))
+                    robust = robust.index_put((left,), found == y[left])
+                result[step] = robust
+        return Outcome(result, tuple(dict.fromkeys(notes)))
+
+    def _library(self, model: Classifier, device: torch.device, targets: int) -> Any:
+        from pyautoattack import AutoAttack as Library
+        library = Library(model, norm='Linf', eps=self.eps, seed=self.seed, version='standard', device=device)
+        library.apgd.n_iter = library.apgd_targeted.n_iter = library.fab.n_iter = self.iterations
+        library.square.n_queries = self.queries
+        library.apgd_targeted.n_target_classes = library.fab.n_target_classes = targets
+        return library
+
+
+@contextmanager
+def _warnings() -> Iterator[list[str]]:
+    """What the library warns of, instead of on the terminal."""
+    found: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append(record.getMessage())
+
+    logger, handler = logging.getLogger('auto-attack'), Keep(logging.WARNING)
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate
+
+
+@contextmanager
+def _generators_kept(device: torch.device) -> Iterator[None]:
+    """The library seeds torch's own generators and switches tracing off; both are put back."""
+    trace = sys.gettrace()
+    with torch.random.fork_rng([device] if device.type == 'cuda' else []):
+        try:
+            yield
+        finally:
+            sys.settrace(trace)
