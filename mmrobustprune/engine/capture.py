@@ -34,7 +34,7 @@ class Record:
         with ExitStack() as stack:
             for module in self._modules():
                 taps = {name: self._tap(getattr(module, name)) for name in self.tapped if hasattr(module, name)}
-                stack.enter_context(_replaced(module, round=_keep_digits, **taps))
+                stack.enter_context(replaced(module, round=_keep_digits, **taps))
             return self._compute(results)
 
     def read(self, key: str) -> Reading | None:
@@ -82,13 +82,13 @@ def recorded(evaluator: Evaluator, kinds: Mapping[str, type[Record]]) -> Iterato
         for metric in evaluator.metrics:
             names = [base.__name__ for base in type(metric).__mro__]
             record = next((kinds[name] for name in names if name in kinds), Record)(metric)
-            stack.enter_context(_replaced(metric, compute_metrics=record.compute_metrics))
+            stack.enter_context(replaced(metric, compute_metrics=record.compute_metrics))
             records.append(record)
         yield records
 
 
 @contextmanager
-def _replaced(owner: Any, **values: Any) -> Iterator[None]:
+def replaced(owner: Any, **values: Any) -> Iterator[None]:
     """Attributes of a module or an object set inside, as they were afterwards."""
     before = {name: vars(owner)[name] for name in values if name in vars(owner)}
     vars(owner).update(values)

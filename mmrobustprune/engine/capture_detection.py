@@ -1,19 +1,26 @@
 """Records of mmdet's detection metrics."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import starmap
 from typing import Any
 
 import numpy as np
 
 from mmrobustprune.corruption.evidence import Matches
 
-from .capture import Reading, Record
+from .capture import Reading, Record, replaced
 
 
 class VOCRecord(Record):
     """VOCMetric: `AP50` and its like, and their mean `mAP`."""
     tapped = ('eval_map',)
+
+    def compute_metrics(self, results: list) -> Mapping[str, Any]:
+        from mmdet.evaluation.functional import mean_ap  # classification needs no mmdet
+
+        with replaced(mean_ap, Pool=_ThisProcess):
+            return super().compute_metrics(results)
 
     def _read(self, name: str) -> Reading | None:
         thresholds = [options['iou_thr'] for _, options, _ in self.calls]
@@ -38,7 +45,7 @@ def voc_matches(predictions: Sequence[Sequence[np.ndarray]], truths: Sequence[di
         thresholds: IoU.
         curve: 'area' or '11points'.
     """
-    from mmdet.evaluation.functional.mean_ap import get_cls_results  # classification needs no mmdet
+    from mmdet.evaluation.functional.mean_ap import get_cls_results
 
     columns, counts = [], []
     for label in range(len(predictions[0])):
@@ -68,6 +75,19 @@ def _outcomes(boxes: np.ndarray, true: np.ndarray, ignored: np.ndarray, threshol
         able = order[(close & ~out[1, at])[order]]
         out[0, at, able[np.unique(target[able], return_index=True)[1]]] = True
     return out
+
+
+class _ThisProcess:
+    """In place of mmdet's pool: forking four processes and pickling every box takes longer than the work itself."""
+
+    def __init__(self, processes: int) -> None:
+        pass
+
+    def starmap(self, function: Callable, arguments: Iterable[tuple]) -> list:
+        return list(starmap(function, arguments))
+
+    def close(self) -> None:
+        pass
 
 
 class CocoRecord(Record):
