@@ -10,8 +10,8 @@ from torch import Tensor, nn
 # the fastest change along an axis
 SHAPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(
     circle=torch.hypot, square=lambda u, v: torch.maximum(u.abs(), v.abs()))
-NORMALISERS: dict[str, Callable[[Tensor], Tensor]] = dict(
-    half_side=lambda radius: radius, corner=lambda radius: radius / radius.max())   # radius 1: a half side, or the farthest corner
+NORMALISERS: dict[str, Callable[[Tensor], Tensor]] = dict(   # radius 1 is a half side, or the farthest corner
+    half_side=lambda radius: radius, corner=lambda radius: radius / radius.max())
 
 
 def radii(height: int, width: int, shape: str = 'circle', normaliser: str = 'half_side') -> Tensor:
