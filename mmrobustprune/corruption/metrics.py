@@ -1,11 +1,13 @@
-"""P, mPC, rPC and R_C from the cells of one evaluation; an absent cell is never a zero."""
+"""P, mPC, rPC, R_C and mCE from the cells of one evaluation; an absent cell is never a zero."""
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from statistics import fmean
+from typing import Any
 
+from .baselines import Baseline, CorruptionErrors
 from .suites import BENCHMARK, Cell
 
 
@@ -19,7 +21,10 @@ class Summary:
         rPC: mPC / P, the ratio of the means; None where P is 0.
         R_C: mean over all cells asked for, extra corruptions too, / P (arXiv 2306.14306).
         per_corruption, per_severity: means over one row or column of the table.
-        note: one sentence about what is missing, or ''.
+        note: what is missing and why, or ''.
+        per_class: class -> its P, mPC and rPC.
+        mCE: mean corruption error against `baseline` in per cent, 100 for the baseline itself (arXiv 1903.12261).
+        relative_mCE: the same of the errors that corruptions add to the clean one.
     """
     P: float
     mPC: float | None
@@ -28,14 +33,20 @@ class Summary:
     per_corruption: dict[str, float | None] = field(default_factory=dict)
     per_severity: dict[str, float | None] = field(default_factory=dict)
     note: str = ''
+    per_class: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    mCE: float | None = None
+    relative_mCE: float | None = None
+    baseline: str | None = None
 
     def to_dict(self) -> dict:
         """Plain JSON types."""
         return asdict(self)
 
 
-def summarize(clean: float, values: Mapping[Cell, float], cells: Sequence[Cell],
-              partial: bool = False) -> Summary:
+def summarize(clean: float, values: Mapping[Cell, float], cells: Sequence[Cell], partial: bool = False, *,
+              baseline: Baseline | None = None, run: Mapping[str, Any] | None = None,
+              clean_per_class: Mapping[str, float] | None = None,
+              per_class: Mapping[Cell, Mapping[str, float]] | None = None) -> Summary:
     """Means over the table of `cells`.
 
     Args:
@@ -43,7 +54,10 @@ def summarize(clean: float, values: Mapping[Cell, float], cells: Sequence[Cell],
         values: the unrounded metric of every finished cell; others than `cells` are left out.
         cells: what the table is to hold.
         partial: take means over what is there, and say so; otherwise a mean that misses a cell is
-            None.
+            None. Corruption errors are never of a part.
+        baseline: for mCE; see `baselines.get_baseline`.
+        run: the table's `metric`, `suite`, `seed` and `data`, which a baseline must agree with.
+        clean_per_class, per_class: class -> value, on clean images and in every finished cell.
     Raises:
         ValueError: a value that is no finite number, or no cell asked for.
     """
@@ -55,22 +69,45 @@ def summarize(clean: float, values: Mapping[Cell, float], cells: Sequence[Cell],
             raise ValueError(f'the metric of {cell.corruption} {cell.severity} is {value}, not a '
                              'number; look at its evaluation.')
 
-    def mean(part: Sequence[Cell]) -> float | None:
-        found = [there[cell] for cell in part if cell in there]
-        return fmean(found) if found and (partial or len(found) == len(part)) else None
-
-    mpc = mean([cell for cell in cells if cell.corruption in BENCHMARK])
+    mpc = _mean(_benchmark(cells), there, partial)
+    classes = clean_per_class or {}
+    by_class = {name: _class(value, {cell: row[name] for cell, row in (per_class or {}).items() if _number(row.get(name))},
+                             _benchmark(cells), partial) for name, value in classes.items() if _number(value)}
+    errors = CorruptionErrors()
+    if baseline is not None:
+        facts = {**(run or {}), **({'classes': len(classes)} if classes else {})}
+        errors = baseline.compare(clean, there, _benchmark(cells), facts)
     return Summary(
-        P=clean, mPC=mpc, rPC=_ratio(mpc, clean), R_C=_ratio(mean(cells), clean),
-        per_corruption={name: mean([cell for cell in cells if cell.corruption == name])
+        P=clean, mPC=mpc, rPC=ratio(mpc, clean), R_C=ratio(_mean(cells, there, partial), clean),
+        per_corruption={name: _mean([cell for cell in cells if cell.corruption == name], there, partial)
                         for name in dict.fromkeys(cell.corruption for cell in cells)},
-        per_severity={str(level): mean([cell for cell in cells if cell.severity == level])
+        per_severity={str(level): _mean([cell for cell in cells if cell.severity == level], there, partial)
                       for level in sorted({cell.severity for cell in cells})},
-        note=_note(len(cells), len(there), partial))
+        note=' '.join(filter(None, (_note(len(cells), len(there), partial), errors.note))),
+        per_class=by_class, mCE=errors.mCE, relative_mCE=errors.relative_mCE, baseline=baseline and baseline.name)
 
 
-def _ratio(value: float | None, clean: float) -> float | None:
+def ratio(value: float | None, clean: float) -> float | None:
+    """What is left of the clean value: R_C of ImageNet-C, R_V2 of ImageNet-V2, rPC; None of nothing clean."""
     return None if value is None or clean == 0 else value / clean
+
+
+def _benchmark(cells: Sequence[Cell]) -> list[Cell]:
+    return [cell for cell in cells if cell.corruption in BENCHMARK]
+
+
+def _mean(part: Sequence[Cell], there: Mapping[Cell, float], partial: bool) -> float | None:
+    found = [there[cell] for cell in part if cell in there]
+    return fmean(found) if found and (partial or len(found) == len(part)) else None
+
+
+def _number(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
+
+
+def _class(clean: float, values: Mapping[Cell, float], cells: Sequence[Cell], partial: bool) -> dict[str, float | None]:
+    mpc = _mean(cells, values, partial)
+    return dict(P=clean, mPC=mpc, rPC=ratio(mpc, clean))
 
 
 def _note(asked: int, there: int, partial: bool) -> str:

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmrobustprune.corruption import BENCHMARK, Cell, get_suite, summarize
+from mmrobustprune.corruption.metrics import ratio
 
 SUITE = get_suite('voc-c')
 
@@ -90,4 +91,43 @@ def test_a_summary_is_plain_json():
     summary = summarize(.5, dict.fromkeys(cells, .25), cells)
     assert json.loads(json.dumps(summary.to_dict())) == dict(
         P=.5, mPC=.25, rPC=.5, R_C=.5, per_corruption={'fog': .25},
-        per_severity={'1': .25, '2': .25}, note='')
+        per_severity={'1': .25, '2': .25}, note='', per_class={}, mCE=None, relative_mCE=None, baseline=None)
+
+
+def test_classes_have_ratios_of_means_too():
+    """Class cat .8 clean, .6 and .2 corrupted: mPC .4, rPC .5; dog .4 clean, .4 and .1: mPC .25, rPC .625."""
+    cells = SUITE.choose('fog', [1, 3])
+    table = [dict(cat=.6, dog=.4), dict(cat=.2, dog=.1)]
+    summary = summarize(.6, dict(zip(cells, (.5, .15), strict=True)), cells, clean_per_class=dict(cat=.8, dog=.4),
+                        per_class=dict(zip(cells, table, strict=True)))
+    assert summary.per_class == dict(
+        cat=dict(P=.8, mPC=pytest.approx(.4), rPC=pytest.approx(.5)), dog=dict(P=.4, mPC=.25, rPC=pytest.approx(.625)))
+    assert summary.rPC == pytest.approx(.325 / .6)   # and not (.5 + .625) / 2
+
+
+def test_classes_without_a_number_are_left_out_and_missing_cells_give_no_mean():
+    cells = SUITE.choose('fog', [1, 3])
+    table = {cells[0]: dict(cat=.6, owl=None), cells[1]: dict(owl=.1)}
+    clean = dict(cat=.8, owl=.4, gnu=None, elk=float('nan'))
+    strict, partial = (summarize(.6, dict.fromkeys(cells, .5), cells, partial, clean_per_class=clean, per_class=table)
+                       for partial in (False, True))
+    none = dict(mPC=None, rPC=None)
+    assert strict.per_class == dict(cat=dict(P=.8, **none), owl=dict(P=.4, **none))
+    assert partial.per_class == dict(cat=dict(P=.8, mPC=.6, rPC=pytest.approx(.75)), owl=dict(P=.4, mPC=.1, rPC=.25))
+
+
+def test_classes_count_over_the_benchmark_alone():
+    cells = SUITE.choose(['fog', 'spatter'], 3)
+    table = {cell: dict(cat=.6 if cell.corruption == 'fog' else 0.) for cell in cells}
+    assert summarize(.6, dict.fromkeys(cells, .5), cells, clean_per_class=dict(cat=.8), per_class=table
+                     ).per_class['cat']['mPC'] == .6
+
+
+@pytest.mark.parametrize('corrupted, clean, printed', [(42.46, 77.32, .54), (64.79, 77.32, .84)])
+def test_the_published_ratios_of_a_dense_resnet50(corrupted, clean, printed):
+    """R_C and R_V2 of arXiv 2306.14306; its digits are cut, not rounded (.549 is printed .54)."""
+    assert ratio(corrupted, clean) == pytest.approx(printed, abs=.01)
+
+
+def test_nothing_is_left_of_nothing():
+    assert ratio(10., 0.) is None and ratio(None, 50.) is None and ratio(0., 50.) == 0.
