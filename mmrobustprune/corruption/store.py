@@ -40,12 +40,29 @@ class CellStore:
         """The finished ones among `cells`, each with its metric values."""
         return {cell: read_json(self._path(cell)) for cell in cells if self._path(cell).exists()}
 
-    def write(self, cell: Cell, metrics: Mapping[str, Any]) -> None:
-        """Keep a finished cell."""
-        write_json(self._path(cell), metrics)
+    def write(self, cell: Cell, metrics: Mapping[str, Any], evidence: Any = None) -> None:
+        """Keep a finished cell; its evidence per image, where there is any, lies beside it as .npz.
+
+        Raises:
+            OSError: it cannot be written; nothing of the cell is left.
+        """
+        if evidence is not None:
+            path = evidence_path(self.folder, cell)
+            part = path.with_name(f'.{os.getpid()}.{path.name}')
+            try:
+                evidence.save(part)
+                os.replace(part, path)
+            finally:
+                part.unlink(missing_ok=True)
+        write_json(self._path(cell), metrics)   # last: it says that the cell is finished
 
     def _path(self, cell: Cell) -> Path:
         return self.folder / f'{cell.corruption}-{cell.severity}.json'
+
+
+def evidence_path(folder: str | os.PathLike, cell: Cell) -> Path:
+    """Where the evidence per image of a finished cell lies."""
+    return Path(folder) / f'{cell.corruption}-{cell.severity}.npz'
 
 
 def read_json(path: str | os.PathLike) -> Any:

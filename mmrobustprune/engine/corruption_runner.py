@@ -1,9 +1,9 @@
-"""CorruptionRunner for the stock test scripts, `evaluate_config` for everything else."""
+"""CorruptionRunner for the stock test scripts, `evaluate_config` and `evaluate_configs` for everything else."""
 from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from mmrobustprune.surgery import Structure
 
 from .base import RebuildRunner
 from .command import load_config
-from .robustness import RobustEval, run_suite
+from .robustness import RobustEval, run_suites
 from .suite_progress import Progress
 
 _serial = itertools.count()
@@ -27,38 +27,57 @@ class CorruptionRunner(RebuildRunner):
     @classmethod
     def adapt(cls, cfg: Config, structure: Structure | None) -> Config:
         if not cfg.get('robust_eval'):
-            raise ValueError(
-                "runner_type='mmrobustprune.CorruptionRunner' needs robust_eval=dict("
-                "suite='voc-c', severities=[3]); add it, or inherit recipes/corruptions.py.")
+            raise ValueError("runner_type='mmrobustprune.CorruptionRunner' needs robust_eval=dict(suite='voc-c', "
+                             'severities=[3]); add it, or inherit recipes/corruptions.py.')
         RobustEval.from_config(cfg.robust_eval)   # a wrong field is said before anything is built
         return cfg
 
 
 def evaluate_config(config: str | Path | Config, checkpoint: str | Path, work_dir: str | Path,
-                    robust_eval: Mapping[str, Any] | None = None, progress: Progress | None = None,
-                    **overrides: Any) -> dict:
+                    robust_eval: Mapping[str, Any] | None = None, progress: Progress | None = None, **overrides: Any) -> dict:
     """Evaluate any mmdet or mmpretrain config and checkpoint, clean and under a corruption suite.
 
+    As `evaluate_configs` of one; returns its results.
+    """
+    return evaluate_configs([(config, checkpoint, work_dir)], robust_eval, progress, **overrides)[0]
+
+
+def evaluate_configs(models: Sequence[tuple[str | Path | Config, str | Path, str | Path]],
+                     robust_eval: Mapping[str, Any] | None = None, progress: Progress | None = None, **overrides: Any
+                     ) -> list[dict]:
+    """Evaluate several models on the same test images; every corrupted image is made once for all of them.
+
     Args:
-        config: a path, or a config that was read; it is not changed.
-        checkpoint: dense or pruned weights.
-        work_dir: for results.json and the finished cells.
-        robust_eval: fields of `RobustEval`, over those that the config has.
-        progress: see `run_suite`.
+        models: of each its config (a path, or a config that was read; it is not changed), its checkpoint (dense or pruned)
+            and a work dir for results.json and the finished cells.
+        robust_eval: fields of `RobustEval`, over those that the first config has.
+        progress: see `run_suites`.
         overrides: config keys in dotted form, and `launcher`.
     Returns:
-        As `run_suite`.
+        As `run_suites`.
     Raises:
-        FileNotFoundError: the config or the checkpoint is not there.
-        TypeError, ValueError: as `run_suite`.
+        FileNotFoundError: a config or checkpoint is not there.
+        TypeError, ValueError: as `run_suites`, and two models of one work dir.
     """
+    folders = [str(Path(folder)) for _, _, folder in models]
+    if len(set(folders)) < len(folders):
+        raise ValueError(f'{len(folders)} models share {len(set(folders))} work dirs ({", ".join(folders)}); give each its own.')
+    configs = [_prepared(*model, overrides) for model in models]
+    asked = {'suite': 'auto', **configs[0].get('robust_eval', {}), **(robust_eval or {})}
+    runners = []
+    for config in configs:
+        config.robust_eval = asked
+        runners.append(CorruptionRunner.from_cfg(config))
+    return run_suites(runners, asked, progress)
+
+
+def _prepared(config: str | Path | Config, checkpoint: str | Path, work_dir: str | Path, overrides: Mapping[str, Any]) -> Config:
     config = copy.deepcopy(config) if isinstance(config, Config) else load_config(str(config))
-    config.merge_from_dict(overrides)
+    config.merge_from_dict(dict(overrides))
     config.work_dir, config.load_from, config.resume = str(work_dir), str(checkpoint), False
     # mmengine tells Runners of one second apart by this name alone, also their scopes
     config.experiment_name = f"{config.get('experiment_name') or 'robustness'}_{next(_serial)}"
-    config.robust_eval = {'suite': 'auto', **config.get('robust_eval', {}), **(robust_eval or {})}
     if config.get('default_scope') == 'mmpretrain' and config.get('test_dataloader'):
         # its own test script does the same
         config.test_dataloader.setdefault('collate_fn', dict(type='default_collate'))
-    return run_suite(CorruptionRunner.from_cfg(config), config.robust_eval, progress)
+    return config

@@ -1,30 +1,23 @@
-"""Clean accuracy and a corruption suite of one model: resumable by cell, one decode per image and
-corruption."""
+"""Clean accuracy and a corruption suite of one model or several: resumable by cell, every corrupted image made once."""
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
-from mmengine.dist import broadcast_object_list, is_main_process
-from mmengine.hooks import LoggerHook
-from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner, TestLoop
+from mmengine.dist import all_gather_object, is_main_process
+from mmengine.runner import Runner
 
-from mmrobustprune.corruption import CLEAN, Cell, CellStore, Suite, get_suite, summarize
-from mmrobustprune.corruption.store import write_json
+from mmrobustprune.corruption import CLEAN, Cell, Suite, get_suite
 from mmrobustprune.corruption.suites import nearest
 
-from . import stamp
-from .cell_metrics import evaluate, fresh_copy, main_metric, suite_name
-from .corrupt_pipeline import corrupted, leaves, load, read
-from .suite_progress import LogProgress, Progress, silent, title
-from .suite_table import show, table, verdict
-
-_SPEED_ONLY = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
+from .cell_metrics import suite_name
+from .corrupt_loader import corrupted, read, unreadable_images
+from .corrupt_pipeline import Computed, Source, Stored, Unreadable, leaves, load
+from .suite_progress import LogProgress, Progress, silent
+from .tested import ModelUnderTest, fingerprint
 
 
 @dataclass(frozen=True)
@@ -36,14 +29,20 @@ class RobustEval:
         corruptions: names or groups; None means the suite's own.
         severities: among 1 to 5; None means all.
         seed: of the corruptions' random numbers.
-        metric: the key that P, mPC and rPC are made of; None takes VOC AP50 or mAP, COCO bbox_mAP
-            or top-1.
+        metric: the key that P, mPC and rPC are made of; None takes VOC AP50 or mAP, COCO bbox_mAP or top-1.
+        stored: folder of a stored set (ImageNet-C, CIFAR-10-C, tools/make_corrupted.py); None computes the corruptions.
+        partial: means over the cells that are there where some are missing, and says so.
+        workers: processes that decode and corrupt while the model runs; None takes the test loader's, or one per core
+            where it has none.
     """
     suite: str = 'auto'
     corruptions: str | Sequence[str] | None = None
     severities: int | Sequence[int] | None = None
     seed: int = 0
     metric: str | None = None
+    stored: str | None = None
+    partial: bool = False
+    workers: int | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> RobustEval:
@@ -54,16 +53,15 @@ class RobustEval:
             ValueError: an unknown field (the nearest one is given) or value.
         """
         if not isinstance(config, Mapping):
-            raise TypeError(f'robust_eval is {config!r}; give a dict such as '
-                            "dict(suite='voc-c', severities=[3]).")
+            raise TypeError(f"robust_eval is {config!r}; give a dict such as dict(suite='voc-c', severities=[3]).")
         names = [field.name for field in fields(cls)]
         for key in config:
             if key not in names:
-                raise ValueError(f'robust_eval.{key} is unknown{nearest(key, names)}; choose among '
-                                 f"{', '.join(names)}.")
+                raise ValueError(f"robust_eval.{key} is unknown{nearest(key, names)}; choose among {', '.join(names)}.")
         options = cls(**config)
-        if isinstance(options.seed, bool) or not isinstance(options.seed, int):
-            raise ValueError(f'robust_eval.seed is {options.seed!r}; give a whole number.')
+        for key, value in (('seed', options.seed), ('workers', options.workers or 0)):
+            if isinstance(value, bool) or not isinstance(value, int) or (key == 'workers' and value < 0):
+                raise ValueError(f'robust_eval.{key} is {value!r}; give a whole number.')
         options.cells(Suite('any') if options.suite == 'auto' else get_suite(options.suite))
         return options
 
@@ -71,171 +69,137 @@ class RobustEval:
         """The corrupted cells asked for."""
         return suite.choose(self.corruptions, self.severities)
 
+    def source(self, suite: Suite, cells: Sequence[Cell]) -> Source:
+        """Where the corrupted images come from.
 
-def run_suite(runner: Runner, robust_eval: Mapping[str, Any], progress: Progress | None = None
-              ) -> dict:
-    """Evaluate a Runner's test set clean and under a corruption suite; what `test()` does where
-    the config has `robust_eval`.
+        Raises:
+            FileNotFoundError, ValueError: the stored set, or one of the cells, is not there.
+        """
+        if self.stored is None:
+            return Computed(self.seed, suite.family)
+        from mmrobustprune.corruption.stored import open_stored
 
-    Every finished cell is kept at once in `<work_dir>/cells`, and a second run goes on from there;
-    the result is written to `<work_dir>/results.json`.
+        images = open_stored(self.stored, suite)
+        images.check([cell for cell in cells if cell != CLEAN])
+        return Stored(images)
+
+
+def run_suite(runner: Runner, robust_eval: Mapping[str, Any], progress: Progress | None = None) -> dict:
+    """Evaluate a Runner's test set clean and under a corruption suite; what `test()` does where the config has `robust_eval`.
+
+    As `run_suites` of one.
+    """
+    return run_suites([runner], robust_eval, progress)[0]
+
+
+def run_suites(runners: Sequence[Runner], robust_eval: Mapping[str, Any], progress: Progress | None = None) -> list[dict]:
+    """Evaluate several models on the same test images, clean and under a corruption suite.
+
+    A corrupted image is made once for all of them; batches are those of the first one's loader. Every finished cell is kept
+    at once in each `<work_dir>/cells`, and a second run goes on from there; the results are written to each
+    `<work_dir>/results.json`, and are those of the model evaluated alone.
 
     Args:
-        runner: built, its checkpoint loaded or not yet.
+        runners: built, their checkpoints loaded or not yet.
         robust_eval: the fields of `RobustEval`.
         progress: called after every batch on the main process; None logs twice a minute.
     Returns:
-        `P`, `mPC`, `rPC`, `R_C`, `cells` and what else results.json holds.
+        Per model `P`, `mPC`, `rPC`, `R_C`, `cells` and what else results.json holds.
     Raises:
-        TypeError, ValueError: a wrong field, a data set or loop that cannot be corrupted, an image
-            that cannot be read, cells of another run in the work dir.
+        TypeError, ValueError: a wrong field, a data set or loop that cannot be corrupted, images that cannot be read, models
+            tested on different images, cells of another run in a work dir.
     """
     options = RobustEval.from_config(robust_eval)
-    loop = _test_loop(runner)
-    suite = _suite(options, loop)
+    models = [ModelUnderTest(runner) for runner in runners]
+    suite = _suite(options, models[0])
     cells = (CLEAN, *options.cells(suite))
-
-    runner.call_hook('before_run')
-    runner.load_or_resume()
-    identity = _identity(runner, loop, suite, options)
-    store, finished = _on_main(lambda: _open(runner, identity, cells))
-    todo = [cell for cell in cells if cell not in finished]
-    if finished:
-        runner.logger.info(f'{len(finished)} of {len(cells)} cells are finished already.')
-    progress = (progress or LogProgress(runner.logger.info)) if is_main_process() else silent
-    for _, group in groupby(todo, key=lambda cell: cell.corruption):
-        part = list(group)
-        tell = partial(progress, part, len(finished), len(cells))
-        metrics = _evaluate(runner, loop, part, options.seed, tell)
-        finished.update(_on_main(partial(_keep, store, metrics)))
-        key = _main_metric(finished, options)
-        values = ' '.join(show(finished[cell].get(key)) for cell in part)
-        runner.logger.info(f'{title(part)}: {key} {values}')
-
-    results = _results(runner, finished, cells[1:], suite, options, identity)
-    _on_main(lambda: write_json(Path(runner.work_dir) / 'results.json', results))
-    runner.logger.info(f'\n{table(results).markdown()}{verdict(results)}')
-    runner.call_hook('after_run')
-    return results
+    data = _same_data(models)
+    for model in models:
+        model.open(suite, options, data, cells)
+    passes = _passes(models, cells)
+    if passes:
+        _run(models, passes, options.source(suite, cells), options, progress or LogProgress(runners[0].logger.info))
+    return [model.results() for model in models]
 
 
-def _test_loop(runner: Runner) -> TestLoop:
-    if runner._test_loop is None:
-        raise ValueError(
-            'the config has no test_dataloader, test_cfg and test_evaluator; add them.')
-    loop = runner.test_loop
-    if not isinstance(loop, TestLoop):
-        raise ValueError(f'the test loop is a {type(loop).__name__}, which does more than one '
-                         'forward per batch; corruption suites need a TestLoop.')
-    if len(loop.dataloader.dataset) == 0:
-        raise ValueError('the test set has no image; check its ann_file and data_root.')
-    return loop
+def _passes(models: Sequence[ModelUnderTest], cells: Sequence[Cell]) -> list[list[Cell]]:
+    """What is still to be evaluated by any of the models, one pass over the data per corruption."""
+    todo = [cell for cell in cells if any(cell not in model.finished for model in models)]
+    return [list(group) for _, group in groupby(todo, key=lambda cell: cell.corruption)]
 
 
-def _suite(options: RobustEval, loop: TestLoop) -> Suite:
+def _run(models: Sequence[ModelUnderTest], passes: Sequence[Sequence[Cell]], source: Source, options: RobustEval,
+         progress: Progress) -> None:
+    loaders = [model.loop.dataloader for model in models]
+    kinds, streams = _kinds(models)
+    progress = progress if is_main_process() else silent
+    total = len(models[0].cells)
+    before = total - sum(map(len, passes))
+    try:
+        with corrupted([loaders[kind] for kind in streams], passes, source, _workers(options, loaders[0])) as loader:
+            stream, size = read(loader), len(loader) // len(passes)
+            for part in passes:
+                busy = [(model, streams.index(kind), kinds.count(kind) == 1) for model, kind in zip(models, kinds, strict=True)
+                        if any(cell not in model.finished for cell in part)]
+                for model, _, _ in busy:
+                    model.start([cell for cell in part if cell not in model.finished])
+                progress(part, before, total, 0, size)
+                bad: list[Unreadable] = []
+                for index in range(size):
+                    batches = next(stream)
+                    if isinstance(batches[0], Unreadable):
+                        bad += batches
+                    elif not bad:
+                        for model, kind, own in busy:
+                            model.take(index, dict(zip(part, batches[kind], strict=True)), own)
+                    progress(part, before, total, index + 1, size)
+                bad = [one for rank in all_gather_object(bad) for one in rank]
+                if bad:
+                    raise unreadable_images(bad, len(loaders[0].dataset))
+                for model, _, _ in busy:
+                    model.finish()
+                    model.stop()
+                before += len(part)
+    finally:
+        for model in models:
+            model.stop()
+
+
+def _kinds(models: Sequence[ModelUnderTest]) -> tuple[list[int], list[int]]:
+    """Per model the first one whose samples are the same (one pipeline, one collation), and the different ones of these."""
+    settings = [{key: value for key, value in model.runner.cfg.test_dataloader.to_dict().items()
+                 if key in ('dataset', 'collate_fn')} for model in models]
+    kinds = [settings.index(setting) for setting in settings]
+    return kinds, list(dict.fromkeys(kinds))
+
+
+def _same_data(models: Sequence[ModelUnderTest]) -> str:
+    """The fingerprint of the test images, which must be everybody's.
+
+    Raises:
+        ValueError: one model is tested on others.
+    """
+    found = [fingerprint(model.loop.dataloader.dataset) for model in models]
+    for model, one in zip(models, found, strict=True):
+        if one != found[0]:
+            sizes = [len(which.loop.dataloader.dataset) for which in (models[0], model)]
+            raise ValueError(f'{models[0].name} and {model.name} are tested on different images or annotations ({sizes[0]} and '
+                             f'{sizes[1]} images); evaluate them one by one.')
+    return found[0]
+
+
+def _workers(options: RobustEval, loader: Any) -> int:
+    if options.workers is not None:
+        return options.workers
+    return loader.num_workers or len(os.sched_getaffinity(0))
+
+
+def _suite(options: RobustEval, model: ModelUnderTest) -> Suite:
     """The suite, which must go with the size of the first image as it is stored."""
-    owner = leaves(loop.dataloader.dataset)[0]
+    owner = leaves(model.loop.dataloader.dataset)[0]
     data, _, _ = load(owner.get_data_info(0), owner.pipeline.transforms)
     height, width = data['img'].shape[:2]
     name = options.suite
-    suite = get_suite(suite_name(loop.evaluator, height, width) if name == 'auto' else name)
+    suite = get_suite(suite_name(model.loop.evaluator, height, width) if name == 'auto' else name)
     suite.check(height, width)
     return suite
-
-
-def _identity(runner: Runner, loop: TestLoop, suite: Suite, options: RobustEval) -> dict:
-    """What the numbers of a cell depend on, beside the cell itself."""
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    whole = runner.cfg.to_dict()
-    config = {key: whole.get(key) for key in (
-        'model', 'data_preprocessor', 'test_evaluator', 'test_cfg')}
-    config['test_dataloader'] = {
-        key: value for key, value in (whole.get('test_dataloader') or {}).items()
-        if key not in _SPEED_ONLY}
-    return dict(
-        weights=stamp.weights_hash(model), config=stamp.config_hash(config),
-        images=len(loop.dataloader.dataset), suite=suite.name, seed=options.seed,
-        device=stamp.device_name(model), versions=stamp.versions())
-
-
-def _open(runner: Runner, identity: Mapping[str, Any], cells: Sequence[Cell]
-          ) -> tuple[CellStore, dict[Cell, dict]]:
-    store = CellStore(Path(runner.work_dir) / 'cells', identity)
-    return store, store.read(cells)
-
-
-def _keep(store: CellStore, metrics: Mapping[Cell, dict]) -> dict[Cell, dict]:
-    for cell, values in metrics.items():
-        store.write(cell, values)
-    return store.read(metrics)
-
-
-def _on_main(work: Callable[[], Any]) -> Any:
-    """Do file work on the main process alone; its answer, or its error, is everybody's."""
-    box = [None, None]
-    if is_main_process():
-        try:
-            box[0] = work()
-        except (ValueError, OSError) as error:
-            box[1] = error
-    broadcast_object_list(box)
-    if box[1] is not None:
-        raise box[1]
-    return box[0]
-
-
-def _evaluate(runner: Runner, loop: TestLoop, cells: Sequence[Cell], seed: int,
-              tell: Callable[[int, int], Any]) -> dict[Cell, dict]:
-    """One pass over the data for cells of one corruption; an image is decoded once for all."""
-    original, hooks = loop.evaluator, runner._hooks
-    evaluators = [original if cell == CLEAN else fresh_copy(original) for cell in cells]
-    if CLEAN not in cells:   # its lines would repeat the clean numbers
-        runner._hooks = [hook for hook in hooks if not isinstance(hook, LoggerHook)]
-    try:
-        runner.call_hook('before_test')
-        runner.call_hook('before_test_epoch')
-        runner.model.eval()
-        loop.test_loss.clear()
-        with corrupted(loop.dataloader, cells, seed) as loader:
-            tell(0, len(loader))
-            for index, batches in enumerate(read(loader)):
-                for evaluator, batch in zip(evaluators, batches, strict=True):
-                    loop.evaluator = evaluator
-                    loop.run_iter(index, batch)
-                tell(index + 1, len(loader))
-        size = len(loop.dataloader.dataset)
-        metrics = {cell: evaluate(evaluator, size)
-                   for cell, evaluator in zip(cells, evaluators, strict=True)}
-        runner.call_hook('after_test_epoch', metrics=metrics.get(CLEAN))
-        runner.call_hook('after_test')
-    finally:
-        loop.evaluator, runner._hooks = original, hooks
-    return metrics
-
-
-def _main_metric(finished: Mapping[Cell, dict], options: RobustEval) -> str:
-    """The key that counts; the clean pass must have given it a number."""
-    key = main_metric(finished[CLEAN], options.metric)
-    if finished[CLEAN][key] is None:
-        raise ValueError(
-            f'{key} of the clean test set is not a number; check its annotations and classes.')
-    return key
-
-
-def _results(runner: Runner, finished: Mapping[Cell, dict], cells: Sequence[Cell], suite: Suite,
-             options: RobustEval, identity: Mapping[str, Any]) -> dict:
-    clean, metric = finished[CLEAN], _main_metric(finished, options)
-    values = {cell: finished[cell][metric] for cell in cells
-              if finished[cell].get(metric) is not None}
-    return dict(
-        summarize(clean[metric], values, cells).to_dict(),
-        metric=metric, suite=suite.name, seed=options.seed,
-        corruptions=list(dict.fromkeys(cell.corruption for cell in cells)),
-        severities=sorted({cell.severity for cell in cells}),
-        clean=clean,
-        cells=[dict(corruption=cell.corruption, severity=cell.severity, **finished[cell])
-               for cell in cells],
-        config=str(runner.cfg.filename or ''), checkpoint=str(runner._load_from or ''),
-        images=identity['images'], weights=identity['weights'], config_hash=identity['config'],
-        device=identity['device'], versions=identity['versions'], commit=stamp.commit(),
-        command=stamp.command())

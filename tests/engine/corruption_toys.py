@@ -88,7 +88,7 @@ def voc(root: Path, work_dir: Path, workers: int = 0, batch: int = 2, **changes)
         dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True),
         dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape'))]
     config = Config(dict(
-        default_scope='mmdet', work_dir=str(work_dir), log_level='WARNING',
+        default_scope='mmdet', work_dir=str(work_dir), log_level='WARNING', robust_eval=dict(workers=workers),
         model=dict(type='PixelDetector'),
         data_preprocessor=dict(type='DetDataPreprocessor'),
         test_dataloader=dict(
@@ -106,7 +106,7 @@ def voc(root: Path, work_dir: Path, workers: int = 0, batch: int = 2, **changes)
 def arrays(work_dir: Path, size: int = 32, workers: int = 0, **changes) -> Config:
     """PixelClassifier on RGB arrays without a loading transform, as CIFAR10 of mmpretrain."""
     config = Config(dict(
-        default_scope='mmpretrain', work_dir=str(work_dir), log_level='WARNING',
+        default_scope='mmpretrain', work_dir=str(work_dir), log_level='WARNING', robust_eval=dict(workers=workers),
         model=dict(type='PixelClassifier'),
         data_preprocessor=dict(type='ClsDataPreprocessor', num_classes=3, to_rgb=False),
         test_dataloader=dict(

@@ -1,4 +1,5 @@
 """A suite from config to results.json: right, resumable, the same with any number of workers."""
+import errno
 import json
 import os
 import signal
@@ -7,14 +8,22 @@ from multiprocessing.pool import ThreadPool
 
 import numpy as np
 import pytest
+from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
 from mmengine.runner import Runner
 
+from mmrobustprune.corruption import CellStore
 from mmrobustprune.corruption.apply import apply
 from mmrobustprune.engine import robustness
-from mmrobustprune.engine.corruption_runner import CorruptionRunner, evaluate_config
+from mmrobustprune.engine.corrupt_pipeline import Computed
+from mmrobustprune.engine.corruption_runner import (
+    CorruptionRunner,
+    evaluate_config,
+    evaluate_configs,
+)
 from mmrobustprune.engine.robustness import RobustEval
+from mmrobustprune.engine.tested import ModelUnderTest
 from tests.engine.corruption_toys import arrays, save, voc, write_voc
 from tests.support.process import run_apart
 
@@ -59,12 +68,12 @@ def stock_test(config, checkpoint):
 
 def evaluations(monkeypatch):
     """The passes that are made, as lists of their cells."""
-    passes, inner = [], robustness._evaluate
+    passes, inner = [], ModelUnderTest.start
 
-    def evaluate(runner, loop, cells, *rest):
-        passes.append([(cell.corruption, cell.severity) for cell in cells])
-        return inner(runner, loop, cells, *rest)
-    monkeypatch.setattr(robustness, '_evaluate', evaluate)
+    def start(self, part):
+        passes.append([(cell.corruption, cell.severity) for cell in part])
+        return inner(self, part)
+    monkeypatch.setattr(ModelUnderTest, 'start', start)
     return passes
 
 
@@ -78,6 +87,8 @@ def test_a_detector_end_to_end(root, checkpoint, tmp_path):
         (name, level) for name in SMALL['corruptions'] for level in (3, 5)]
     values = [cell['pascal_voc/AP50'] for cell in cells]
     assert values == [cell['pascal_voc/mAP'] for cell in cells]   # both unrounded
+    assert [np.mean(list(cell['per_class'].values())) for cell in cells] == pytest.approx(values)
+    assert set(results['per_class']) == {'cat', 'dog'} and results['per_class']['cat']['P'] == 1
     assert 0 < np.mean(values) < 1 == results['P']
     assert results['mPC'] == pytest.approx(np.mean(values), abs=1e-15)
     assert results['rPC'] == results['R_C'] == results['mPC'] / results['P']
@@ -113,6 +124,84 @@ def test_another_seed_gives_other_noise(root, checkpoint, tmp_path):
         voc(root, tmp_path), checkpoint, tmp_path / str(seed), dict(asked, seed=seed))['cells']
         for seed in (0, 1)]
     assert zero[0] != one[0] and zero[1] == one[1]   # JPEG draws nothing
+
+
+def test_three_models_in_one_call_are_each_as_alone_and_share_every_corrupted_image(root, tmp_path, monkeypatch):
+    made, inner = [], Computed.__call__
+
+    def count(self, image, cell, *rest):
+        made.append(cell)
+        return inner(self, image, cell, *rest)
+    monkeypatch.setattr(Computed, '__call__', count)
+    weights = dict(a=.1, b=.2, c=.3)
+    files = {name: save(voc(root, tmp_path), tmp_path / f'{name}.pth', weight=value) for name, value in weights.items()}
+    other = voc(root, tmp_path)   # another pipeline over the same images
+    other.test_dataloader.dataset.pipeline.insert(1, dict(type='Resize', scale=(100, 100), keep_ratio=False))
+    configs = dict(a=voc(root, tmp_path), b=voc(root, tmp_path), c=other)
+    together = evaluate_configs([(configs[name], files[name], tmp_path / name) for name in weights], SMALL)
+    assert len(made) == 6 * len(together[0]['cells'])
+    for name, results in zip(weights, together, strict=True):
+        alone = evaluate_config(configs[name], files[name], tmp_path / f'{name}-alone', SMALL)
+        assert results == alone
+    assert len({results['mPC'] for results in together}) == 3
+
+
+def test_models_tested_on_different_images_are_refused(root, tmp_path):
+    config, fewer = voc(root, tmp_path), voc(root, tmp_path)
+    fewer.test_dataloader.dataset.indices = 4
+    file = save(config, tmp_path / 'toy.pth')
+    with pytest.raises(ValueError, match=r'a and b are tested on different images or annotations \(6 and 4 images\)'):
+        evaluate_configs([(config, file, tmp_path / 'a'), (fewer, file, tmp_path / 'b')], SMALL)
+    with pytest.raises(ValueError, match='2 models share 1 work dirs'):
+        evaluate_configs([(config, file, tmp_path / 'a')] * 2, SMALL)
+
+
+def test_one_of_two_models_that_is_finished_is_not_run_again(root, checkpoint, tmp_path, monkeypatch):
+    models = [(voc(root, tmp_path), checkpoint, tmp_path / name) for name in 'ab']
+    alone = evaluate_configs(models[:1], SMALL)
+    passes = evaluations(monkeypatch)
+    both = evaluate_configs(models, SMALL)
+    assert len(passes) == 4 and both[0] == alone[0]
+    assert {key: both[0][key] for key in ('cells', 'P')} == {key: both[1][key] for key in ('cells', 'P')}
+
+
+def test_an_image_is_decoded_once_for_all_corruptions(root, checkpoint, tmp_path, monkeypatch):
+    loaded, inner = [], LoadImageFromFile.transform
+
+    def count(self, data):
+        loaded.append(data['img_path'])
+        return inner(self, data)
+    monkeypatch.setattr(LoadImageFromFile, 'transform', count)
+    evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
+    assert len(loaded) == 6 + 1   # one look at the size
+
+
+def test_a_worker_that_dies_is_a_sentence_and_finished_cells_stay(root, checkpoint, tmp_path, monkeypatch):
+    inner = Computed.__call__
+
+    def die(self, image, cell, *rest):
+        if cell.corruption == 'impulse_noise':
+            os.kill(os.getpid(), signal.SIGKILL)
+        return inner(self, image, cell, *rest)
+    with monkeypatch.context() as patch, pytest.raises(ValueError, match='one of 2 worker processes died .*start again'):
+        patch.setattr(Computed, '__call__', die)
+        evaluate_config(voc(root, tmp_path, workers=2), checkpoint, tmp_path / 'out', SMALL)
+    resumed = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
+    assert resumed == evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'whole', SMALL)
+
+
+def test_a_full_disk_is_a_sentence_and_finished_cells_stay(root, checkpoint, tmp_path, monkeypatch):
+    inner = CellStore.write
+
+    def write(self, cell, *rest):
+        if cell.corruption == 'impulse_noise':
+            raise OSError(errno.ENOSPC, 'No space left on device', 'impulse_noise-3.json')
+        return inner(self, cell, *rest)
+    with monkeypatch.context() as patch, pytest.raises(
+            ValueError, match=r'impulse_noise-3.json cannot be written \(No space left on device\); 3 finished cells are kept'):
+        patch.setattr(CellStore, 'write', write)
+        evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
+    evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
 
 
 def test_a_finished_cell_is_never_evaluated_again(root, checkpoint, tmp_path, monkeypatch):
@@ -158,8 +247,8 @@ def _in_peace(root, checkpoint, out):
 def test_killed_and_started_again_ends_with_the_same_numbers(root, checkpoint, tmp_path):
     out, whole = tmp_path / 'out', tmp_path / 'whole'
     assert run_apart(_killed_in_the_second_corruption, root, checkpoint, out) == -signal.SIGKILL
-    assert {'clean-0.json', 'gaussian_noise-3.json', 'gaussian_noise-5.json', 'run.json'} == set(
-        os.listdir(out / 'cells'))
+    done = ('clean-0', 'gaussian_noise-3', 'gaussian_noise-5')
+    assert {f'{cell}.{kind}' for cell in done for kind in ('json', 'npz')} | {'run.json'} == set(os.listdir(out / 'cells'))
     assert run_apart(_in_peace, root, checkpoint, out) == 0
     assert run_apart(_in_peace, root, checkpoint, whole) == 0
     texts = [(path / 'results.json').read_text().splitlines() for path in (out, whole)]
@@ -248,6 +337,15 @@ def test_an_unreadable_image_is_named_in_one_sentence(tmp_path, workers):
         evaluate_config(config, checkpoint, tmp_path / 'out', dict(severities=3))
     assert '\n' not in str(error.value)
     assert os.listdir(tmp_path / 'out' / 'cells') == ['run.json']
+
+
+def test_unreadable_images_are_counted_and_all_named(tmp_path):
+    root = write_voc(tmp_path / 'voc', bad=True)
+    (root / 'JPEGImages' / '000001.jpg').unlink()
+    config = voc(root, tmp_path)
+    with pytest.raises(ValueError, match=r'2 of 6 images cannot be read: .*000001.jpg \(.*\), .*000004.jpg \(.*\); mend') as error:
+        evaluate_config(config, save(config, tmp_path / 'toy.pth'), tmp_path / 'out', dict(severities=3))
+    assert '\n' not in str(error.value)
 
 
 @pytest.mark.parametrize('options, error, sentence', [
