@@ -1,12 +1,15 @@
 """Hard pruning: what shrinks together, the structure record, removal, and its certificate."""
+from .grouped_conv import GroupedKernelConv2d
 from .groups import Group, Slice, Trace
 from .rebuild import rebuild
 from .structure import Structure, load_structure, save_structure
 
-__all__ = ['Group', 'Slice', 'Structure', 'Trace', 'certify', 'load_structure', 'prune_channels',
-           'rebuild', 'save_structure', 'trace']
+__all__ = ['Group', 'GroupedKernelConv2d', 'Slice', 'Structure', 'Trace', 'certify', 'export_forms',
+           'load_structure', 'prune_channels', 'prune_grouped_kernels', 'rebuild', 'save_structure',
+           'trace']
 
-_LATER = {'trace': 'tracing', 'prune_channels': 'channels', 'certify': 'verify'}
+_LATER = {'trace': 'tracing', 'prune_channels': 'channels', 'certify': 'verify',
+          'prune_grouped_kernels': 'grouped', 'export_forms': 'grouped'}
 
 
 def __getattr__(name: str):

@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 import torch
 from torch import Tensor, nn
 
+from .grouped_conv import GroupedKernelConv2d
+
 _WIDTH_NAMES = ('n_dims', 'num_features', 'num_channels', 'dim')
 
 
@@ -43,6 +45,8 @@ def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
         if len(wide) != 1:
             return None
         return Kind('parameter', {'out': {'': wide[0]}}, {'out': _WIDTH_NAMES})
+    if isinstance(layer, GroupedKernelConv2d):
+        return None
     if isinstance(layer, nn.modules.conv._ConvNd):
         if layer.groups == 1:
             return TRANSPOSED if layer.transposed else CONV

@@ -4,24 +4,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .grouped_conv import swap
+from .grouped_record import GroupedRecord
 from .groups import find_layer, kind_of, tensors
 from .structure import Structure
 
-Keep = dict[int, Tensor]   # dimension -> kept indices (n,)
+Keep = dict[int, Tensor]   # dimension -> kept indices (n,); (g, n): those of each of g blocks of rows
 
 
 def rebuild(dense_model: nn.Module, structure: Structure,
             optimizer: torch.optim.Optimizer | None = None) -> nn.Module:
     """Remove, in place, every channel that the record does not keep, and return the model.
 
-    W' = W[out][:, in]: parameters become new ``nn.Parameter`` objects (tied ones stay tied, values,
-    gradients and ``requires_grad`` stay), buffers and width attributes follow. With an optimizer
-    its parameter groups point to the new parameters and every state tensor of a parameter's dense
-    shape is sliced alike, so that training goes on as if nothing had happened. Raises ValueError
+    W' = W[out][:, in], and a layer with ``kept`` channels per group becomes a GroupedKernelConv2d:
+    parameters become new ``nn.Parameter`` objects (tied ones stay tied, values, gradients and
+    ``requires_grad`` stay), buffers and width attributes follow. With an optimizer its
+    parameter groups point to the new parameters and every state tensor of a parameter's dense shape
+    is sliced alike, so that training goes on as if nothing had happened. Raises ValueError
     where the record or the optimizer does not fit; nothing is changed then.
     """
     structure.check(dense_model)
-    keep = _kept(dense_model, structure)
+    grouped = {name: GroupedRecord.read(name, record)
+               for name, record in structure.layers.items() if 'kept' in record}
+    keep = _kept(dense_model, structure, grouped)
     widths = list(_widths(dense_model, structure))
     states = {} if optimizer is None else _sliced_states(optimizer, keep)
     fresh = {key: _sliced(old, dims) for key, (old, dims) in keep.items()}
@@ -32,6 +37,9 @@ def rebuild(dense_model: nn.Module, structure: Structure,
                     slot[name] = fresh[id(old)]
     for owner, attribute, value in widths:
         setattr(owner, attribute, value)
+    for name, record in grouped.items():
+        conv = find_layer(dense_model, name)
+        swap(dense_model, conv, record.replace(conv))
     if optimizer is not None:
         for group in optimizer.param_groups:
             group['params'] = [fresh.get(id(p), p) for p in group['params']]
@@ -41,15 +49,17 @@ def rebuild(dense_model: nn.Module, structure: Structure,
     return dense_model
 
 
-def _kept(model: nn.Module, structure: Structure) -> dict[int, tuple[Tensor, Keep]]:
+def _kept(model: nn.Module, structure: Structure,
+          grouped: dict[str, GroupedRecord]) -> dict[int, tuple[Tensor, Keep]]:
     """id of a tensor -> (the tensor, what it keeps); by identity, so that tied layers agree."""
     keep: dict[int, tuple[Tensor, Keep]] = {}
     for layer, record in structure.layers.items():
-        for side in ('out', 'in'):
-            if side not in record:
-                continue
+        kept = {side: torch.tensor(record[side], dtype=torch.long)
+                for side in ('out', 'in') if side in record}
+        if layer in grouped:
+            kept = {'out': grouped[layer].order, 'in': grouped[layer].kept}
+        for side, index in kept.items():
             for _, tensor, dim in tensors(model, layer, side):
-                index = torch.tensor(record[side], dtype=torch.long)
                 size = tensor.shape[dim]
                 if index.numel() == 0 or index.min() < 0 or index.max() >= size:
                     raise ValueError(f"the structure keeps no channel of '{layer}' ({side}), or "
@@ -64,8 +74,16 @@ def _kept(model: nn.Module, structure: Structure) -> dict[int, tuple[Tensor, Kee
 def _slice(tensor: Tensor, dims: Keep) -> Tensor:
     tensor = tensor.detach()
     for dim, index in dims.items():
-        tensor = tensor.index_select(dim, index.to(tensor.device))
+        index = index.to(tensor.device)
+        tensor = tensor.index_select(dim, index) if index.dim() == 1 else _per_block(tensor, index)
     return tensor
+
+
+def _per_block(tensor: Tensor, index: Tensor) -> Tensor:
+    """Rows (O, C, ...) in g blocks, each with its own columns of index (g, n) -> (O, n, ...)."""
+    blocks = tensor.unflatten(0, (len(index), -1))
+    columns = index.view(len(index), 1, -1, *[1] * (tensor.dim() - 2))
+    return blocks.gather(2, columns.expand(-1, blocks.shape[1], -1, *tensor.shape[2:])).flatten(0, 1)
 
 
 def _sliced(old: Tensor, dims: Keep) -> Tensor:

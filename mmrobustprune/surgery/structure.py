@@ -25,7 +25,10 @@ class Structure:
     """Which channels every changed layer keeps.
 
     ``layers[name]`` holds ``kind``, the dense ``shape`` of the layer's weight, and the kept indices
-    ``out`` and ``in`` of the sides that lost channels. ``method`` says how they were chosen,
+    ``out`` and ``in`` of the sides that lost channels. A grouped-kernel layer has ``groups``, its
+    ``kept`` input channels per group, and the new places ``out_index`` of its filters, which the
+    layer itself undoes where ``restored`` (see GroupedRecord); a permutation that it does not undo
+    stands as ``out`` and ``in`` with the layers behind it. ``method`` says how they were chosen,
     ``achieved`` which fraction was removed ('channels', 'params', 'macs').
     """
 

@@ -40,7 +40,7 @@ def certify(masks: MaskSet, example: Any, forward: Forward | None = None,
     def error(alive: dict[str, Tensor]) -> float:
         model = copy.deepcopy(masks.model).to(dtype).eval()
         worst = _difference(model, masks, alive, example, forward)
-        _randomise(model, seed)
+        randomise(model, seed)
         return max(worst, _difference(model, masks, alive, example, forward))
 
     def only(groups: list[Group]) -> dict[str, Tensor]:
@@ -86,7 +86,7 @@ def difference(ours: Any, theirs: Any) -> float:
     return max((error if error == error else float('inf') for error in errors), default=0.0)
 
 
-class _FullPrecision(TorchFunctionMode):
+class FullPrecision(TorchFunctionMode):
     """Layers that cast to float32 inside (mmdet's L2Norm) stay in float64."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
@@ -96,7 +96,8 @@ class _FullPrecision(TorchFunctionMode):
 
 
 @torch.no_grad()
-def _randomise(model: nn.Module, seed: int) -> None:
+def randomise(model: nn.Module, seed: int) -> None:
+    """Random weights that keep the signal's variance, and statistics as at the start."""
     generator = torch.Generator().manual_seed(seed + 1)
 
     def fill(tensor: Tensor, low: float, high: float) -> None:
@@ -120,7 +121,7 @@ def _difference(model: nn.Module, masks: MaskSet, alive: dict[str, Tensor], exam
     twin = MaskSet(model, masks.groups)
     twin.remove(alive)
     removed = rebuild(copy.deepcopy(model), twin.structure('certificate'))
-    with _FullPrecision():
+    with FullPrecision():
         ours = forward(model, example)
         if not all(tensor.isfinite().all() for tensor in tensors_in(ours)):
             raise ValueError('the surgery cannot be certified: the network itself gives infinite or NaN outputs; '
