@@ -11,6 +11,7 @@ from mmengine.dist import all_gather_object, is_main_process
 from mmengine.runner import Runner
 
 from mmrobustprune.corruption import CLEAN, Cell, Suite, get_suite
+from mmrobustprune.corruption.baselines import Baseline, get_baseline
 from mmrobustprune.corruption.suites import nearest
 
 from .cell_metrics import suite_name
@@ -31,6 +32,8 @@ class RobustEval:
         seed: of the corruptions' random numbers.
         metric: the key that P, mPC and rPC are made of; None takes VOC AP50 or mAP, COCO bbox_mAP or top-1.
         stored: folder of a stored set (ImageNet-C, CIFAR-10-C, tools/make_corrupted.py); None computes the corruptions.
+        baseline: what mCE is relative to: a name of `corruption.baselines.BASELINES` or the results.json of another run; None
+            takes AlexNet where the whole of imagenet-c is asked for.
         partial: means over the cells that are there where some are missing, and says so.
         workers: processes that decode and corrupt while the model runs; None takes the test loader's, or one per core
             where it has none.
@@ -41,6 +44,7 @@ class RobustEval:
     seed: int = 0
     metric: str | None = None
     stored: str | None = None
+    baseline: str | None = None
     partial: bool = False
     workers: int | None = None
 
@@ -63,11 +67,22 @@ class RobustEval:
             if isinstance(value, bool) or not isinstance(value, int) or (key == 'workers' and value < 0):
                 raise ValueError(f'robust_eval.{key} is {value!r}; give a whole number.')
         options.cells(Suite('any') if options.suite == 'auto' else get_suite(options.suite))
+        options.mce(Suite('any'))
         return options
 
     def cells(self, suite: Suite) -> tuple[Cell, ...]:
         """The corrupted cells asked for."""
         return suite.choose(self.corruptions, self.severities)
+
+    def mce(self, suite: Suite) -> Baseline | None:
+        """What corruption errors are measured against, if anything.
+
+        Raises:
+            FileNotFoundError, ValueError: no such name or file.
+        """
+        implied = 'alexnet' if suite.name == 'imagenet-c' and self.corruptions is self.severities is None else None
+        name = self.baseline or implied
+        return name and get_baseline(name)
 
     def source(self, suite: Suite, cells: Sequence[Cell]) -> Source:
         """Where the corrupted images come from.

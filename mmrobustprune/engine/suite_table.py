@@ -28,7 +28,8 @@ def table(results: Mapping[str, Any]) -> Card:
 
 def verdict(results: Mapping[str, Any]) -> str:
     """P, mPC, rPC and R_C, what they are means of, and what is missing."""
-    numbers = ', '.join(f'{key} {show(results[key])}' for key in ('P', 'mPC', 'rPC', 'R_C'))
+    numbers = ', '.join(f'{key} {show(results[key])}' for key in ('P', 'mPC', 'rPC', 'R_C', 'mCE', 'relative_mCE')
+                        if key in results and (results[key] is not None or not key.endswith('mCE')))
     levels, kinds = ' '.join(map(str, results['severities'])), len(results['corruptions'])
     return (f"{results['suite']}, {results['metric']}: {numbers} ({kinds} corruptions, severities "
             f"{levels}, seed {results['seed']}). {results['note']}").rstrip()

@@ -98,7 +98,8 @@ class ModelUnderTest:
     def finish(self) -> None:
         """Evaluate the cells of the pass and keep them."""
         size = len(self.loop.dataloader.dataset)
-        found = {cell: evaluate_all(evaluator, size) for cell, evaluator in zip(self.part, self.evaluators, strict=True)}
+        found = {cell: evaluate_all(evaluator, size, self.options.metric)
+                 for cell, evaluator in zip(self.part, self.evaluators, strict=True)}
         self.runner.call_hook('after_test_epoch', metrics=found[CLEAN].metrics if CLEAN in found else None)
         self.runner.call_hook('after_test')
         self.finished.update(on_main(lambda: self._keep(found)))
@@ -136,31 +137,22 @@ class ModelUnderTest:
         numbers = {cell: {key: value for key, value in self.finished[cell].items() if key != 'per_class'}
                    for cell in self.cells}
         values = {cell: numbers[cell][metric] for cell in cells if numbers[cell].get(metric) is not None}
+        run = dict(metric=metric, suite=self.suite.name, seed=self.options.seed, data=identity['data'])
         results = dict(
-            summarize(numbers[CLEAN][metric], values, cells, self.options.partial).to_dict(), metric=metric,
-            suite=self.suite.name, seed=self.options.seed, corruptions=list(dict.fromkeys(cell.corruption for cell in cells)),
+            summarize(numbers[CLEAN][metric], values, cells, self.options.partial, baseline=self.options.mce(self.suite), run=run,
+                      clean_per_class=classes[CLEAN], per_class=classes).to_dict(), **run,
+            corruptions=list(dict.fromkeys(cell.corruption for cell in cells)),
             severities=sorted({cell.severity for cell in cells}), clean=numbers[CLEAN], clean_per_class=classes[CLEAN],
             cells=[dict(corruption=cell.corruption, severity=cell.severity, **numbers[cell], per_class=classes[cell])
                    for cell in cells],
-            per_class=per_class(classes, cells), config=str(self.runner.cfg.filename or ''),
+            config=str(self.runner.cfg.filename or ''),
             checkpoint=str(self.runner._load_from or ''), stored=self.options.stored, images=identity['images'],
-            data=identity['data'], weights=identity['weights'], config_hash=identity['config'], device=identity['device'],
+            weights=identity['weights'], config_hash=identity['config'], device=identity['device'],
             versions=identity['versions'], commit=stamp.commit(), command=stamp.command())
         on_main(lambda: write_json(Path(self.runner.work_dir) / 'results.json', results))
         self.runner.logger.info(f'\n{table(results).markdown()}{verdict(results)}')
         self.runner.call_hook('after_run')
         return results
-
-
-def per_class(classes: Mapping[Cell, Mapping[str, float]], cells: Sequence[Cell]) -> dict[str, dict]:
-    """P, mPC and rPC of every class."""
-    out = {}
-    for name, clean in classes[CLEAN].items():
-        if clean is not None:   # no such object in the test set
-            values = {cell: classes[cell][name] for cell in cells if classes[cell].get(name) is not None}
-            one = summarize(clean, values, cells)
-            out[name] = dict(P=one.P, mPC=one.mPC, rPC=one.rPC)
-    return out
 
 
 def _test_loop(runner: Runner) -> TestLoop:
