@@ -1,5 +1,6 @@
 """Data sets and transforms for OpenMMLab that the experiments need."""
+from .imagenet_v2 import ImageNetV2
 from .remembered import LoadImageOnce
 from .shapes import ShapesDataset, write_shapes
 
-__all__ = ['LoadImageOnce', 'ShapesDataset', 'write_shapes']
+__all__ = ['ImageNetV2', 'LoadImageOnce', 'ShapesDataset', 'write_shapes']
