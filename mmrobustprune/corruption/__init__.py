@@ -1,5 +1,8 @@
-"""Corruption suites: names and severities (`suites`), one corrupted image (`apply.apply`), finished
-cells on disk (`store`) and what they say (`metrics`)."""
+"""Corruption suites: names and severities (`suites`), one corrupted image (`apply.apply`), images that are stored
+(`stored.open_stored`, written by `write.write_tree`), finished cells on disk (`store`) and what they say (`metrics`).
+
+What needs OpenCV or numba is imported from its own file: `from mmrobustprune.corruption.apply import apply`.
+"""
 from .metrics import Summary, summarize
 from .store import CLEAN, CellStore
 from .suites import ALL, BENCHMARK, GROUPS, SEVERITIES, SUITES, Cell, Suite, expand, get_suite
