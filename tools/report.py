@@ -1,11 +1,13 @@
 #!/usr/bin/env python
-"""Compare runs: one table (Markdown, CSV, JSON), curves, and a page that shows them.
+"""Compare runs: one table, pictures of accuracy under corruption, and one self-contained page.
 
 A run is a work dir that holds, itself or one folder down, the results.json of tools/robustness.py, a cost.json, or a
-training log. Folders whose names differ only in -seedN are repeats: mean and spread are shown.
+training log; NAME=WORK_DIR gives it another name. Folders whose names differ only in -seedN are repeats: mean and sample
+standard deviation are shown. Runs on different data, suites, metrics or seeds of the corruptions are refused.
 
 Example:
     python tools/report.py work_dirs/dense work_dirs/adasap-seed0 work_dirs/adasap-seed1 --out work_dirs/report
+    python tools/report.py work_dirs/adasap --out work_dirs/report --fail-under rPC=0.55 fog=0.4   (exit code 3 below)
 """
 import sys
 from pathlib import Path
@@ -15,20 +17,41 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))   # a checkout need
 from rich.console import Console  # noqa: E402
 
 from mmrobustprune import cli  # noqa: E402
-from mmrobustprune.report.runs import read_run  # noqa: E402
-from mmrobustprune.report.summary import comparison, write_report  # noqa: E402
+from mmrobustprune.report.gate import EXIT_CODE, failures, parse_bounds  # noqa: E402
+from mmrobustprune.report.runs import read_runs  # noqa: E402
+from mmrobustprune.report.summary import comparison, numbers, write_report  # noqa: E402
 
 
 def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
-    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR')
+    parser.add_argument('work_dirs', nargs='+', metavar='[NAME=]WORK_DIR')
     parser.add_argument('--out', required=True, help='folder of the report')
     parser.add_argument('--title', default='Comparison')
+    parser.add_argument('--reference', metavar='NAME', help='the run that margins are taken against (default: the first)')
+    parser.add_argument('--partial', action='store_true', help='where cells are missing, take means over the cells that every '
+                        'run has and say so; otherwise such a mean is not given')
+    parser.add_argument('--gallery', type=int, metavar='INDEX', help='show what every run finds in this image of the test set '
+                        'under the corruptions; needs its config and checkpoint')
+    parser.add_argument('--fail-under', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
+                        help=f'exit with code {EXIT_CODE} where P, mPC, rPC, R_C, a corruption (fog=0.4) or a cell (fog-3=0.3) '
+                        'of any run is lower')
+    parser.add_argument('--fail-over', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
+                        help='the same for mCE, relative_mCE, params, macs or latency that is higher')
     args = parser.parse_args()
-    runs = [read_run(folder) for folder in args.work_dirs]
-    page = write_report(runs, args.out, args.title)
-    Console().print(comparison(runs).rich(args.title))
+    bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over)
+    runs = read_runs(args.work_dirs)
+    card, values = comparison(runs, args.partial), numbers(runs, args.partial)
+    broken = failures(values, *bounds)
+    extra = []
+    if args.gallery is not None:
+        from mmrobustprune.engine.corruption_gallery import gallery_parts
+        extra = gallery_parts(runs, args.out, args.gallery)
+    page = write_report(runs, args.out, args.title, extra, reference=args.reference, partial=args.partial)
+    Console(width=None if sys.stdout.isatty() else 160).print(card.rich(args.title))
     print(f'written to {page}')
+    if broken:
+        print('\n'.join(broken), file=sys.stderr)
+        sys.exit(EXIT_CODE)
 
 
 if __name__ == '__main__':

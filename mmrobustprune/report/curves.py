@@ -1,66 +1,43 @@
-"""Curves: accuracy against severity, accuracy per corruption, and a training run with its phases shaded."""
-from collections.abc import Mapping, Sequence
+"""Curves: accuracy against severity, and a training run with its phases shaded."""
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from .style import COLOURS, INK, MARKS, QUIET, look, save
+from mmrobustprune.corruption.suites import BENCHMARK
+
+from .grid import Grid
+from .style import COLOURS, INK, QUIET, dress, look, save, wrap
 
 
-def severity_curve(path: str | Path, runs: Mapping[str, Mapping[int, Mapping[str, float]]],
-                   clean: Mapping[str, float], metric: str = 'AP50') -> Path:
-    """Draw the mean over corruptions against severity, the band between the worst and the best corruption shaded.
+def severity_curve(path: str | Path, grids: Sequence[Grid]) -> Path:
+    """Draw the mean over the benchmark corruptions against severity, the clean value at 0.
 
-    Args:
-        runs: name -> severity (1 to 5) -> corruption -> metric.
-        clean: name -> metric without corruption, drawn at severity 0.
+    With one or two runs the band from the worst to the best corruption is shaded; a severity that misses a cell has no mean
+    and leaves a gap.
     """
+    metric, levels = grids[0].metric, grids[0].severities
+    bands = len(grids) <= 2
     with look():
         figure = Figure(figsize=(6.2, 3.8))
         axes = figure.subplots()
-        for (name, cells), colour, mark in zip(runs.items(), COLOURS, MARKS, strict=False):
-            severities = sorted(cells)
-            spread = np.array([[f([*cells[s].values()]) for f in (np.mean, np.min, np.max)] for s in severities])
-            spread = np.vstack([[clean[name]] * 3, spread])
-            along = [0, *severities]
-            axes.fill_between(along, spread[:, 1], spread[:, 2], color=colour, alpha=.13, linewidth=0)
-            axes.plot(along, spread[:, 0], color=colour, marker=mark, label=name)
-        ticks = sorted({0, *(severity for cells in runs.values() for severity in cells)})
-        axes.set_xticks(ticks, ['clean' if tick == 0 else str(tick) for tick in ticks])
-        axes.set(xlabel='severity', ylabel=metric, ylim=(0, None),
-                 title=f'{metric} under corruption (band: worst to best)')
-        axes.legend(loc='lower left')
-        return save(figure, path)
-
-
-def corruption_chart(path: str | Path, runs: Mapping[str, Mapping[str, float]], clean: Mapping[str, float],
-                     metric: str = 'AP50', severity: str = '3') -> Path:
-    """Draw every corruption as a row with one mark per run, the clean values as dashed lines.
-
-    Args:
-        runs: name -> corruption -> metric; a corruption a run lacks is left empty.
-        clean: name -> metric without corruption.
-    """
-    corruptions = list(dict.fromkeys(kind for cells in runs.values() for kind in cells))
-    mean = {kind: np.mean([cells[kind] for cells in runs.values() if kind in cells]) for kind in corruptions}
-    corruptions.sort(key=mean.get)
-    with look():
-        figure = Figure(figsize=(6.6, 0.29 * len(corruptions) + 1.5))
-        axes = figure.subplots()
-        for row, kind in enumerate(corruptions):
-            here = [cells[kind] for cells in runs.values() if kind in cells]
-            axes.plot([min(here), max(here)], [row, row], color='#cfd4da', linewidth=3, zorder=1)
-        for (name, cells), colour, mark in zip(runs.items(), COLOURS, MARKS, strict=False):
-            rows = [row for row, kind in enumerate(corruptions) if kind in cells]
-            axes.scatter([cells[corruptions[row]] for row in rows], rows, s=42, color=colour, marker=mark,
-                         edgecolor='white', linewidth=.7, zorder=3, label=name)
-            axes.axvline(clean[name], color=colour, linestyle=(0, (4, 3)), linewidth=1.2, zorder=0)
-        axes.set_yticks(range(len(corruptions)), [kind.replace('_', ' ') for kind in corruptions])
-        axes.set(xlim=(0, None), ylim=(-.7, len(corruptions) - .3), xlabel=f'{metric} (dashed: clean)',
-                 title=f'{metric} per corruption at severity {severity}')
-        axes.grid(axis='y', visible=False)
-        axes.legend(loc='upper right', bbox_to_anchor=(1.01, -40 / (29 * len(corruptions))), ncols=2)
+        for grid, (colour, mark) in zip(grids, dress(range(len(grids))).values(), strict=True):
+            means = [grid.clean, *(grid.mean(severity=level) for level in levels)]
+            line = np.array([np.nan if mean is None else mean for mean in means])
+            if bands:
+                rows = [[grid.clean], *([value for cell, value in grid.values.items() if cell.severity == level
+                                         and cell.corruption in BENCHMARK] or [np.nan] for level in levels)]
+                low, high = (np.where(np.isnan(line), np.nan, [end(row) for row in rows]) for end in (min, max))
+                axes.fill_between([0, *levels], low, high, color=colour, alpha=.13, linewidth=0)
+            axes.plot([0, *levels], line, color=colour, marker=mark, label=wrap(grid.name, 34))
+        axes.set_xticks([0, *levels], ['clean', *map(str, levels)])
+        axes.set(xlabel='severity', ylabel=metric, ylim=(0, None) if bands else None,
+                 title=f'{metric} under corruption' + (' (band: worst to best)' if bands else ''))
+        if len(grids) > 1 and len(grids) <= 4 and max(len(grid.name) for grid in grids) <= 34:
+            axes.legend(loc='lower left')
+        elif len(grids) > 1:
+            axes.legend(loc='center left', bbox_to_anchor=(1, .5))
         return save(figure, path)
 
 

@@ -3,12 +3,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mmrobustprune.corruption.suites import Cell
+
 PHASES = ('adaptive warm-up', 'pruning', 'fine-tuning')
+REPEAT = re.compile(r'-seed\d+$')
 
 
 @dataclass(frozen=True)
@@ -22,11 +26,22 @@ class Log:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained model: its name, `results` of tools/robustness.py, `cost` (params, macs, latency), its log."""
+    """One trained model: its name, `results` of tools/robustness.py, `cost` (params, macs, latency), its log.
+
+    Attributes:
+        folder: of results.json, with the finished cells and their evidence in `cells`.
+        label: what errors call the run, told apart from its repeats; by default its name.
+    """
     name: str
     results: Mapping[str, Any] | None = None
     cost: Mapping[str, Any] | None = None
     log: Log = field(default_factory=Log)
+    folder: Path = Path()
+    label: str = ''
+
+    def __post_init__(self) -> None:
+        if not self.label:
+            object.__setattr__(self, 'label', self.name)
 
     @property
     def metric(self) -> str:
@@ -40,13 +55,9 @@ class Run:
             row.update(clean=self.results['P'], mPC=self.results['mPC'], rPC=self.results['rPC'])
         return row
 
-    def cells(self) -> dict[int, dict[str, float]]:
-        """Severity -> corruption -> metric."""
-        table: dict[int, dict[str, float]] = {}
-        for cell in self.results['cells'] if self.results else ():
-            if cell.get(self.results['metric']) is not None:
-                table.setdefault(cell['severity'], {})[cell['corruption']] = cell[self.results['metric']]
-        return table
+    def evidence_file(self, cell: Cell) -> Path:
+        """Where the evidence of every image of a finished cell lies, if it was kept."""
+        return self.folder / 'cells' / f'{cell.corruption}-{cell.severity}.npz'
 
 
 def read_run(folder: str | Path, name: str = '') -> Run:
@@ -69,7 +80,34 @@ def read_run(folder: str | Path, name: str = '') -> Run:
                              'give the folder of one of them.')
     results, cost = (json.loads(files[0].read_text()) if files else None for files in found.values())
     metric = results['metric'] if results else ''
-    return Run(name or re.sub(r'-seed\d+$', '', folder.resolve().name), results, cost, _read_log(scalars, metric))
+    own = folder.resolve().name
+    name, repeat = name or REPEAT.sub('', own), REPEAT.search(own)
+    return Run(name, results, cost, _read_log(scalars, metric), found['results.json'][0].parent if results else folder,
+               name + (repeat[0] if repeat else ''))
+
+
+def read_runs(words: Sequence[str | Path]) -> list[Run]:
+    """Read several runs, each given as a folder or as NAME=FOLDER.
+
+    Folders whose names differ only in -seedN are repeats of one name; others of the same name get their parents' names
+    in front.
+    Raises:
+        FileNotFoundError, ValueError: as `read_run`; a folder given twice.
+    """
+    named = [('', Path(word)) if Path(word).exists() else (name, Path(folder))
+             for word in map(str, words) for name, _, folder in [word.rpartition('=')]]
+    places = [folder.resolve() for _, folder in named]
+    if twice := [str(folder) for folder, times in Counter(places).items() if times > 1]:
+        raise ValueError(f'{twice[0]} is given twice; give every run once.')
+    parents: dict[str, set[Path]] = {}
+    for (name, _), place in zip(named, places, strict=True):
+        if not name:
+            parents.setdefault(REPEAT.sub('', place.name), set()).add(place.parent)
+    runs = []
+    for (name, folder), place in zip(named, places, strict=True):
+        own = REPEAT.sub('', place.name)
+        runs.append(read_run(folder, name or (f'{place.parent.name}/{own}' if len(parents[own]) > 1 else own)))
+    return runs
 
 
 def _read_log(files: list[Path], metric: str) -> Log:

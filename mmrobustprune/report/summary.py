@@ -1,84 +1,134 @@
-"""The report of several runs: table, curves and one page, in one folder."""
+"""The report of one or several runs: table, pictures, their numbers and one page, in one folder."""
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from mmrobustprune.corruption.suites import BENCHMARK, nearest
 
 from .cards import Card, Column
-from .curves import corruption_chart, severity_curve, training_curve
+from .grid import Grid, grids, is_percent, say_missing
 from .page import Part, write_page
 from .runs import Run
+from .sections import accuracy, training
+from .stamps import one_device, stamps
+
+_OPTIONAL = ('params', 'macs', 'latency', 'R_C', 'mCE', 'relative_mCE')   # columns only where a run has a value
 
 
-def comparison(runs: Sequence[Run]) -> Card:
-    """Parameters, MACs, latency, clean accuracy, mPC and rPC, one row per name.
+def comparison(runs: Sequence[Run], partial: bool = False) -> Card:
+    """Parameters, MACs, latency, clean accuracy, mPC, rPC (R_C, mCE where they say more), one row per name.
 
+    Args:
+        partial: take means over the cells that every run has.
     Raises:
-        ValueError: the runs were evaluated by different metrics.
+        ValueError: the runs may not be compared.
     """
-    metrics = list(dict.fromkeys(run.metric for run in runs if run.metric))
-    if len(metrics) > 1:
-        raise ValueError(f'the runs are evaluated by {" and ".join(metrics)}; compare runs of one metric.')
-    percent = any(run.results and run.results['P'] > 1 for run in runs)
-    form = '.1f' if percent else '.3f'
-    return Card([run.record() for run in runs], [
-        Column('params', 'parameters', ',.0f', 'low'), Column('macs', 'MACs', ',.0f', 'low'),
-        Column('latency', 'latency (ms)', '.1f', 'low'),
-        Column('clean', f'{metrics[0] if metrics else "metric"} clean', form, 'high'),
-        Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high')])
+    return _card(runs, grids(runs, partial))
+
+
+def numbers(runs: Sequence[Run], partial: bool = False) -> dict[str, dict[str, Any]]:
+    """What `gate.failures` bounds: the label of every run -> its results, means as the table has them, and its cost."""
+    tables = iter(grids(runs, partial))
+    return {run.label: {**{key: value for key, value in (run.cost or {}).items() if key in ('params', 'macs', 'latency')},
+                        **({**run.results, **_means(run, next(tables))} if run.results else {})} for run in runs}
 
 
 def write_report(runs: Sequence[Run], out: str | Path, title: str = 'Comparison', extra: Sequence[Part] = (),
-                 foot: str = '') -> Path:
-    """Write table.md, table.csv, table.json, the pictures and index.html into `out`; returns the page.
+                 foot: str = '', reference: str | None = None, partial: bool = False) -> Path:
+    """Write index.html (all in one file), report.md, the table and the numbers of every picture into `out`.
 
     Args:
-        runs: repeats share a name; pictures show the first run of each.
-        extra: more sections for the page, whose pictures lie in `out`.
+        runs: one or more; repeats share a name, and pictures show the first of each (the scatter all).
+        extra: more sections, whose pictures lie in `out`.
+        reference: name of the run that margins are taken against; by default the first one's.
+        partial: take means over the cells that every run has; otherwise a mean that misses a cell is not given.
+    Returns:
+        The page.
+    Raises:
+        ValueError: no run, an unknown reference, or runs that may not be compared; nothing is written then.
     """
+    if not runs:
+        raise ValueError('no run was given to report on; give at least one.')
+    names = list(dict.fromkeys(run.name for run in runs))
+    reference = names[0] if reference is None else reference
+    if reference not in names:
+        raise ValueError(f"no run is called '{reference}'{nearest(reference, names)}; choose the reference among "
+                         f"{', '.join(names)}.")
+    found = grids(runs, partial)
+    card = _card(runs, found)
+    every = list(zip((run for run in runs if run.results), found, strict=True))
+    first = {run.name: run for run in reversed(runs)}
+    evaluated = {run.name: (run, grid) for run, grid in reversed(every)}
+    shown = [evaluated[name] for name in names if name in evaluated]
+    note = _explain(runs, found, card, partial)
+
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    card = comparison(runs)
-    (out / 'table.md').write_text(card.markdown(), encoding='utf-8')
-    (out / 'table.csv').write_text(card.csv(), encoding='utf-8')
-    (out / 'table.json').write_text(json.dumps(card.to_dict(), indent=1))
-    first: dict[str, Run] = {}
-    for run in runs:
-        first.setdefault(run.name, run)
-    parts = [Part('Table', _explain(runs), table=card), *_accuracy(list(first.values()), out), *extra]
-    for number, (name, run) in enumerate(first.items()):
-        if len(run.log.loss) > 1:
-            whole = 100 if run.results and run.results['P'] > 1 else 1   # per cent
-            metric = [(at, value / whole) for at, value in run.log.metric]
-            file = training_curve(out / f'training_{number}.png', run.log.loss, metric, run.log.phases,
-                                  metric_name=run.metric or 'metric', share=run.log.share).name
-            parts.append(Part(f'Training: {name}', picture=file))
-    return write_page(out / 'index.html', title, parts, foot)
+    files = {'table.md': card.markdown() + (f'\n{note}\n' if note else ''), 'table.csv': card.csv(),
+             'table.json': json.dumps(card.to_dict(), indent=1)}
+    for name, content in files.items():
+        (out / name).write_text(content, encoding='utf-8')
+    parts = [Part('Table', note, table=card, files=files),
+             *accuracy(shown, every, reference, out),
+             *extra, *training([first[name] for name in names], out)]
+    stamped = stamps(runs)
+    lines = [f'# {title}\n', *(part.markdown() for part in parts), *([f'{foot}\n'] if foot else []),
+             *(f'- {name}: {value}' for name, value in stamped.items())]
+    (out / 'report.md').write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    return write_page(out / 'index.html', title, parts, foot, stamped)
 
 
-def _accuracy(runs: Sequence[Run], out: Path) -> list[Part]:
-    """The pictures of accuracy under corruption, of the runs that were evaluated."""
-    runs = [run for run in runs if run.results]
-    cells = {run.name: run.cells() for run in runs}
-    clean = {run.name: run.results['P'] for run in runs}
-    severities = sorted(set.intersection(*(set(table) for table in cells.values()))) if runs else []
-    if not severities:
-        return []
-    metric, middle = runs[0].metric, severities[len(severities) // 2]
-    at_middle = {name: table[middle] for name, table in cells.items()}
-    corruption_chart(out / 'corruptions.png', at_middle, clean, metric, str(middle))
-    parts = [Part(f'Every corruption at severity {middle}', picture='corruptions.png')]
-    if len(severities) > 1:
-        severity_curve(out / 'severity.png', cells, clean, metric)
-        parts.insert(0, Part('Accuracy against severity', picture='severity.png'))
-    return parts
+def _card(runs: Sequence[Run], found: Sequence[Grid]) -> Card:
+    tables = iter(found)
+    records = [dict(run.record(), **_means(run, next(tables)) if run.results else {}) for run in runs]
+    for record in records:
+        record['clean'] = record.get('P')
+    form = '.1f' if is_percent(found) else '.3f'
+    metric = found[0].metric if found else 'metric'
+    columns = [
+        Column('params', 'parameters', ',.0f', 'low'), Column('macs', 'MACs', ',.0f', 'low'),
+        Column('latency', 'latency (ms)', '.1f', 'low' if one_device(runs) else ''),
+        Column('clean', f'{metric} clean', form, 'high'), Column('mPC', 'mPC', form, 'high'),
+        Column('rPC', 'rPC', '.3f', 'high'), Column('R_C', 'R_C', '.3f', 'high'),
+        Column('mCE', 'mCE', '.1f', 'low'), Column('relative_mCE', 'relative mCE', '.1f', 'low')]
+    return Card(records, [column for column in columns if column.key not in _OPTIONAL
+                          or any(record.get(column.key) is not None for record in records)
+                          and (column.key != 'R_C' or _has_extra(found[0]))])
 
 
-def _explain(runs: Sequence[Run]) -> str:
-    results = next((run.results for run in runs if run.results), None)
-    if results is None:
-        return ''
-    levels = ', '.join(map(str, results['severities']))
-    return (f"mPC: mean over {len(results['corruptions'])} corruptions ({results['suite']}) at severity {levels}, on "
-            f"{results['images']} images; rPC: mPC / clean.")
+def _means(run: Run, grid: Grid) -> dict[str, Any]:
+    """The run's numbers over the counted cells; mCE only where these are the ones it was taken over."""
+    summary = grid.summary
+    own = {(entry['corruption'], entry['severity']) for entry in run.results['cells']}
+    whole = own == {(cell.corruption, cell.severity) for cell in grid.counted}
+    return dict(P=summary.P, mPC=summary.mPC, rPC=summary.rPC, R_C=summary.R_C, per_corruption=summary.per_corruption,
+                **{key: run.results.get(key) if whole else None for key in ('mCE', 'relative_mCE')})
+
+
+def _has_extra(grid: Grid) -> bool:
+    return any(cell.corruption not in BENCHMARK for cell in grid.counted)
+
+
+def _explain(runs: Sequence[Run], found: Sequence[Grid], card: Card, partial: bool) -> str:
+    """What the columns mean, which ± is printed, and what is missing."""
+    sentences = []
+    if found:
+        results = next(run.results for run in runs if run.results)
+        grid = found[0]
+        kinds = dict.fromkeys(cell.corruption for cell in grid.counted if cell.corruption in BENCHMARK)
+        levels = ', '.join(map(str, grid.severities))
+        sentences.append(f"mPC: mean over {len(kinds)} corruptions ({results['suite']}) at severity {levels}, on "
+                         f"{results['images']} images; rPC: mPC / clean.")
+        if any(column.key == 'R_C' for column in card.columns):
+            sentences.append(f'R_C: mean over all {len(grid.corruptions)} corruptions / clean.')
+        sentences.append(say_missing(found, partial))
+    repeats = {name: max((cell.runs for cell in row.values() if cell), default=0) for name, row in card.rows.items()}
+    if any(number > 1 for number in repeats.values()):
+        named = ', '.join(f'{name}: {number}' for name, number in repeats.items() if number > 1)
+        sentences.append(f'±: sample standard deviation over the runs of one name ({named}).')
+    if not one_device(runs):
+        sentences.append('Latencies were taken on different devices and are not to be compared.')
+    return ' '.join(filter(None, sentences))

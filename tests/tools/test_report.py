@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.report.records import results
+
 TOOL = Path(__file__).parents[2] / 'tools' / 'report.py'
 
 
@@ -27,3 +29,43 @@ def test_a_folder_that_is_no_run_ends_with_a_sentence(tmp_path, monkeypatch, cap
         _run(monkeypatch, tmp_path, '--out', tmp_path / 'out')
     assert stop.value.code == 2 and 'holds no results.json' in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def _write(folder, **changes):
+    folder.mkdir()
+    (folder / 'results.json').write_text(json.dumps(results(**changes)))
+    return folder
+
+
+def test_the_gate_writes_the_report_then_ends_with_three(tmp_path, monkeypatch, capsys):
+    runs = _write(tmp_path / 'a'), _write(tmp_path / 'b', slope=.2)
+    _run(monkeypatch, *runs, '--out', tmp_path / 'ok', '--fail-under', 'mPC=0.1', '--fail-under', 'fog=.1', 'fog-3=0.1')
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        _run(monkeypatch, *runs, '--out', tmp_path / 'out', '--fail-under', 'fog-3=0.3', 'P=.9')
+    lines = capsys.readouterr().err.splitlines()
+    assert stop.value.code == 3 and (tmp_path / 'out' / 'index.html').is_file()
+    assert lines == ['a: P is 0.8, below 0.9', 'b: fog-3 is 0.155, below 0.3', 'b: P is 0.8, below 0.9']
+
+
+@pytest.mark.parametrize('words, sentence', [
+    (['--fail-under', 'mpc=0.5'], "has no 'mpc'"),
+    (['--fail-under', 'mPC'], "the bound 'mPC' cannot be read"),
+    (['--fail-over', 'latency=70'], "has no 'latency'"), (['--reference', 'c'], "no run is called 'c'")])
+def test_what_cannot_be_told_is_an_error_of_one_sentence(tmp_path, monkeypatch, capsys, words, sentence):
+    with pytest.raises(SystemExit) as stop:
+        _run(monkeypatch, _write(tmp_path / 'a'), '--out', tmp_path / 'out', *words)
+    error = capsys.readouterr().err.strip()
+    assert stop.value.code == 2 and sentence in error and len(error.splitlines()) == 1
+    assert not (tmp_path / 'out').exists()
+
+
+def test_other_data_is_refused_and_partial_tables_are_allowed(tmp_path, monkeypatch, capsys):
+    a, b = _write(tmp_path / 'a'), _write(tmp_path / 'b', drop=[('fog', 3)])
+    _run(monkeypatch, a, f'ours={b}', '--out', tmp_path / 'out', '--partial', '--reference', 'ours')
+    assert 'ours' in capsys.readouterr().out
+    assert 'over the 3 of 4 cells' in (tmp_path / 'out' / 'table.md').read_text()
+    (b / 'results.json').write_text(json.dumps({**results(), 'seed': 1}))
+    with pytest.raises(SystemExit) as stop:
+        _run(monkeypatch, a, b, '--out', tmp_path / 'out')
+    assert stop.value.code == 2 and "the seed of the corruptions (0 in 'a'; 1 in 'b')" in capsys.readouterr().err

@@ -1,0 +1,147 @@
+"""The sections of a report about accuracy under corruption: every picture with the numbers it is made of."""
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from .bars import class_bars, corruption_bars
+from .cards import Card, Column
+from .curves import severity_curve, training_curve
+from .grid import Grid, is_percent
+from .heatmap import heat_map
+from .margins import Margins, margin_chart, margins
+from .page import Part
+from .runs import Run
+from .scatter import Point, tradeoff
+
+MOST_CLASSES = 20   # in a picture or on the page; the file holds all
+
+
+def accuracy(shown: Sequence[tuple[Run, Grid]], every: Sequence[tuple[Run, Grid]], reference: str, out: Path
+             ) -> list[Part]:
+    """All that is drawn of the runs that were evaluated.
+
+    Args:
+        shown: the first of every name; every: repeats too.
+        reference: whom margins are taken against.
+        out: folder of the pictures and of the files with their numbers.
+    """
+    if not shown:
+        return []
+    grids = [grid for _, grid in shown]
+    cells = _csv(('run', 'corruption', 'severity', grids[0].metric), (
+        row for run, grid in every for row in [(run.label, 'clean', 0, grid.clean), *(
+            (run.label, cell.corruption, cell.severity, grid.values.get(cell, '')) for cell in grid.shown)]))
+    (out / 'cells.csv').write_text(cells, encoding='utf-8')
+    parts = [*_severity(grids, out), *_scatter(every, out),
+             Part('Every corruption', _say_bars(grids), corruption_bars(out / 'corruptions.png', grids).name),
+             Part('Every cell', 'Hatched: not there. The row mean is over the corruptions above it.',
+                  heat_map(out / 'heatmap.png', grids).name, files={'cells.csv': cells})]
+    return parts + _margins(shown, reference, out) + _classes(grids, out)
+
+
+def training(runs: Iterable[Run], out: Path) -> list[Part]:
+    """The training of every run whose log is there."""
+    parts = []
+    for number, run in enumerate(runs):
+        if len(run.log.loss) > 1:
+            whole = 100 if run.results and run.results['P'] > 1 else 1   # per cent
+            metric = [(at, value / whole) for at, value in run.log.metric]
+            file = training_curve(out / f'training_{number}.png', run.log.loss, metric, run.log.phases,
+                                  metric_name=run.metric or 'metric', share=run.log.share).name
+            parts.append(Part(f'Training: {run.name}', picture=file))
+    return parts
+
+
+def _severity(grids: Sequence[Grid], out: Path) -> list[Part]:
+    if len(grids[0].severities) < 2:
+        return []
+    return [Part('Accuracy against severity', picture=severity_curve(out / 'severity.png', grids).name)]
+
+
+def _scatter(every: Sequence[tuple[Run, Grid]], out: Path) -> list[Part]:
+    points = [Point(run.name, grid.clean, grid.summary.mPC, (run.cost or {}).get('params')) for run, grid in every
+              if grid.summary.mPC is not None]
+    if len(points) < 2:
+        return []
+    sized = ' Areas go with the parameters.' if any(point.size for point in points) else ''
+    return [Part('Clean against robust', 'Dashed: nothing is lost; grey: lines of equal R = robust / clean.' + sized,
+                 tradeoff(out / 'scatter.png', points, every[0][1].metric).name)]
+
+
+def _say_bars(grids: Sequence[Grid]) -> str:
+    lines = 'Dashed: clean.'
+    if len(grids[0].severities) > 1:
+        lines += ' Thin lines: from the worst to the best severity.'
+    return lines + (f' Black ticks: {grids[0].name}.' if len(grids) > 1 else '')
+
+
+def _margins(shown: Sequence[tuple[Run, Grid]], reference: str, out: Path) -> list[Part]:
+    """One picture for every run that is not the reference."""
+    by_name = {run.name: (run, grid) for run, grid in shown}
+    if reference not in by_name:   # it was not evaluated
+        return []
+    theirs, below = by_name.pop(reference)
+    pairs = [(run, (grid, below)) for run, grid in by_name.values() if any(
+        None not in (grid.mean(name), below.mean(name)) for name in grid.corruptions)]
+    found = [margins(run, theirs, pair) for run, pair in pairs]
+    if not found:
+        return []
+    pictures = [margin_chart(out / f'margin_{number}.png', one).name for number, one in enumerate(found)]
+    rows = _csv(('run', 'reference', 'corruption', 'difference', 'low', 'high'), (
+        (one.ours, one.theirs, name, value, _blank(low), _blank(high)) for one in found
+        for name, (value, low, high) in one.values.items()))
+    (out / 'margins.csv').write_text(rows, encoding='utf-8')
+    return [Part(f'Margin over {reference}', _say_margins(found), pictures, files={'margins.csv': rows})]
+
+
+def _say_margins(found: Sequence[Margins]) -> str:
+    sentences = [f'Right of zero the run is better than {found[0].theirs}, corruption by corruption.']
+    if any(not one.why for one in found):
+        sentences.append(f'Lines: {found[0].level:.0%} intervals of the paired bootstrap over images; '
+                         'pale where they hold zero.')
+    sentences += [f'No intervals: {why}.' for why in dict.fromkeys(one.why for one in found if one.why)]
+    return ' '.join(sentences)
+
+
+def _classes(grids: Sequence[Grid], out: Path) -> list[Part]:
+    """A table and bars of the classes, where every run's results hold them."""
+    means = [grid.class_means() for grid in grids]
+    names = [name for name in means[0] if all(name in table for table in means)]
+    if not names:
+        return []
+    rows = _csv(('run', 'class', 'P', 'mPC', 'rPC'), (
+        (grid.name, name, grid.classes[name], table[name], table[name] / grid.classes[name] if grid.classes[name] else '')
+        for grid, table in zip(grids, means, strict=True) for name in names))
+    (out / 'per_class.csv').write_text(rows, encoding='utf-8')
+    shown, note = names, ''
+    if len(names) > MOST_CLASSES:
+        shown = sorted(names, key=lambda name: means[0][name] - grids[0].classes[name])[:MOST_CLASSES]
+        note = f' Of {len(names)} classes the {MOST_CLASSES} that lose most in {grids[0].name}; the file holds all.'
+    form = '.1f' if is_percent(grids) else '.3f'
+    prefixes = [f'{grid.name}: ' if len(grids) > 1 else '' for grid in grids]
+    card = Card(
+        ({'name': name, **{f'{at} clean': grid.classes[name] for at, grid in enumerate(grids)},
+          **{f'{at} mPC': table[name] for at, table in enumerate(means)}} for name in shown),
+        [column for at, prefix in enumerate(prefixes) for column in (
+            Column(f'{at} clean', f'{prefix}clean', form), Column(f'{at} mPC', f'{prefix}mPC', form))])
+    return [Part('Every class', f'Bars: mPC of the class; coloured ticks: clean.{_black(grids)}{note}',
+                 class_bars(out / 'classes.png', grids, shown).name, table=card, files={'per_class.csv': rows})]
+
+
+def _black(grids: Sequence[Grid]) -> str:
+    return f' Black ticks: {grids[0].name}.' if len(grids) > 1 else ''
+
+
+def _csv(head: Sequence[str], rows: Iterable[Sequence]) -> str:
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator='\n')
+    writer.writerow(head)
+    writer.writerows(rows)
+    return file.getvalue()
+
+
+def _blank(value: float | None) -> float | str:
+    return '' if value is None else value
