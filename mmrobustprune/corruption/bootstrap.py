@@ -28,7 +28,7 @@ def paired_margin(ours: Mapping[str, Sequence[Evidence]], theirs: Mapping[str, S
         ValueError: other corruptions, severities or images in one of them, or a wrong number.
     """
     images = _check(ours, theirs, draws, level)
-    plain = _differences(ours, theirs, np.ones((1, images), np.int64))
+    plain = _differences(ours, theirs, np.ones((1, images), np.float32))
     found = np.concatenate([_differences(ours, theirs, weights) for weights in _resampled(images, draws, seed)], axis=1)
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=1)
     return {name: (float(plain[row, 0]), float(low[row]), float(high[row])) for row, name in enumerate([*ours, 'mean'])}
@@ -48,7 +48,7 @@ def _resampled(images: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     for start in range(0, draws, batch):
         rows = min(batch, draws - start)
         chosen = generator.integers(images, size=(rows, images)) + images * np.arange(rows)[:, None]
-        yield np.bincount(chosen.ravel(), minlength=rows * images).reshape(rows, images)
+        yield np.bincount(chosen.ravel(), minlength=rows * images).reshape(rows, images).astype(np.float32)
 
 
 def _check(ours: Mapping[str, Sequence[Evidence]], theirs: Mapping[str, Sequence[Evidence]], draws: int, level: float) -> int:

@@ -38,13 +38,13 @@ class Evidence(ABC):
             np.savez_compressed(file, kind=type(self).__name__, **{
                 field.name: getattr(self, field.name) for field in fields(self)})
 
-    def _columns(self, weights: np.ndarray) -> np.ndarray:
-        weights = np.asarray(weights)
+    def _checked(self, weights: np.ndarray) -> np.ndarray:
+        weights = np.asarray(weights, dtype=np.float32)
         if weights.ndim != 2 or weights.shape[1] != self.images:
             raise ValueError(f'weights are of shape {weights.shape} and there are {self.images} images; give one column each.')
-        if weights.size and (weights.min() < 0 or not weights.any(1).all()):
+        if weights.size and (weights.min() < 0 or not weights.max(1).all()):
             raise ValueError('a row of weights has a negative number or no image at all; give how often each image counts.')
-        return np.ascontiguousarray(weights.T, dtype=np.float32)
+        return weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +60,9 @@ class Hits(Evidence):
         return len(self.correct)
 
     def metric(self, weights: np.ndarray) -> np.ndarray:
-        weights = self._columns(weights)
-        hits = self.correct.astype(np.float32) @ weights
-        percent = 100. / weights.sum(0, dtype=np.float64)
+        weights = self._checked(weights)
+        hits, all_of_them = (weights @ np.stack([self.correct, np.ones_like(self.correct)], 1).astype(np.float32)).T
+        percent = 100. / all_of_them.astype(np.float64)
         return (hits * percent.astype(np.float32)).astype(np.float64)
 
 
@@ -100,7 +100,7 @@ class Matches(Evidence):
         return len(self.truths)
 
     def metric(self, weights: np.ndarray) -> np.ndarray:
-        weights, curve = self._columns(weights), CURVES[self.curve]
+        weights, curve = np.ascontiguousarray(self._checked(weights).T), CURVES[self.curve]
         truths = self.truths.T.astype(np.float32) @ weights
         precision = np.zeros((len(self.thresholds), *truths.shape), curve.dtype)
         for at, label, outcomes in self._outcomes():
