@@ -273,6 +273,18 @@ def test_evidence_that_does_not_give_the_number_is_dropped_and_said(monkeypatch)
                     'given.']
 
 
+@pytest.mark.parametrize('metric', [VOCMetric(), CocoMetric(), Accuracy()], ids=lambda metric: type(metric).__name__)
+def test_other_processes_have_numbers_alone(monkeypatch, metric):
+    """They hand their results to the first one and are told what it found."""
+    numbers = {f'{metric.prefix}/{name}': .5 for name in ('AP50', 'bbox_mAP', 'top1')}
+    monkeypatch.setattr('mmengine.evaluator.metric.is_main_process', lambda: False)
+    monkeypatch.setattr('mmengine.evaluator.metric.broadcast_object_list', lambda box: box.__setitem__(0, numbers))
+    ours = evaluator(metric)
+    ours.process(scores(3, 10) if isinstance(metric, Accuracy) else samples(0))
+    found = evaluate_all(ours, 3)
+    assert (found.metrics, found.per_class, found.evidence) == (numbers, {}, None)
+
+
 def test_modules_and_metrics_are_as_they_were_also_after_an_error():
     ours = evaluator(VOCMetric(), CocoMetric())
     before = [dict(vars(module)) for module in (voc_metric, coco_metric, mean_ap)]
