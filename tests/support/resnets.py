@@ -82,5 +82,6 @@ def settle(model, seed=0):
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
             for tensor, low in ((module.weight, .5), (module.bias, -.5), (module.running_mean, -.5), (module.running_var, .5)):
-                tensor.data.copy_(torch.rand(tensor.shape, generator=generator) + low)
+                if tensor is not None:
+                    tensor.data.copy_(torch.rand(tensor.shape, generator=generator) + low)
     return model.double().eval()

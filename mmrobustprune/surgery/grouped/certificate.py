@@ -14,7 +14,7 @@ from ..rebuild import rebuild
 from ..recording import Forward, default_forward
 from ..structure import Structure
 from ..verify import TOLERANCE, FullPrecision, difference, random_like, randomise
-from .folding import Fold, full_name
+from .folding import Fold, find_folds, full_name
 
 
 @torch.no_grad()
@@ -28,12 +28,13 @@ def mask_kernels(model: nn.Module, structure: Structure) -> nn.Module:
 
 
 @torch.no_grad()
-def certify_grouped(model: nn.Module, structure: Structure, folds: Mapping[str, Fold] = {}, example: Any = None,  # noqa: B006
+def certify_grouped(model: nn.Module, structure: Structure, folds: Mapping[str, Fold] | None = None, example: Any = None,
                     forward: Forward | None = None, seed: int = 0) -> float:
     """Largest relative difference between masked and grouped computation, in float64.
 
     max |masked - grouped| / max |masked|: of every cut layer with what its order was folded into, on random weights and random
-    input; and of the whole network where an example input is given. Everything is done on copies.
+    input; and of the whole network where an example input is given. ``folds`` are the model's, where they are known already.
+    Everything is done on copies.
 
     Raises:
         ValueError: above 1e-10 (1e-4 where a network given an example does not run in float64), with the layer.
@@ -42,11 +43,11 @@ def certify_grouped(model: nn.Module, structure: Structure, folds: Mapping[str, 
     randomise(masked, seed)
     grouped = rebuild(copy.deepcopy(masked), structure)
     mask_kernels(masked, structure)
-    worst = 0.0
-    for layer, record in _grouped(structure).items():
-        fold = folds.get(layer)
-        # an order that is neither undone by the layer nor folded is caught here
-        found = _error(masked, grouped, layer, record, fold, _grouped(structure))
+    records, worst = _grouped(structure), 0.0
+    folds = find_folds(model, records) if folds is None else folds
+    for layer, record in records.items():
+        # where an order is neither undone by the layer nor folded, the layer's own outputs differ
+        found = _error(masked, grouped, layer, None if record.restored else folds.get(layer), records)
         if not found <= TOLERANCE[torch.float64]:
             raise ValueError(f"the surgery was refused: '{layer}' and what is behind it differ from the masked network by "
                              f'{found:.2g} where {TOLERANCE[torch.float64]:.0e} is allowed; add it to ignore.')
@@ -60,14 +61,14 @@ def _grouped(structure: Structure) -> dict[str, GroupedRecord]:
     return {name: GroupedRecord.read(name, record) for name, record in structure.layers.items() if 'kept' in record}
 
 
-def _error(masked: nn.Module, grouped: nn.Module, layer: str, record: GroupedRecord, fold: Fold | None,
+def _error(masked: nn.Module, grouped: nn.Module, layer: str, fold: Fold | None,
            records: Mapping[str, GroupedRecord]) -> float:
-    conv = find_layer(masked, layer)
+    conv, arriving = find_layer(masked, layer), records[layer].arriving
     extent = max(d * (k - 1) + 1 for d, k in zip(conv.dilation, conv.kernel_size, strict=True))
     weight, side = conv.weight, 8 + 4 * extent
     x = torch.randn(1, conv.in_channels, side, side, generator=torch.Generator().manual_seed(0), dtype=weight.dtype)
     x = x.to(weight.device)
-    arrived = x if record.arriving is None else x[:, record.arriving.to(x.device)]
+    arrived = x if arriving is None else x[:, arriving.to(x.device)]
     ours, theirs = conv(x), find_layer(grouped, layer)(arrived)
     if fold is None:
         return difference(ours, theirs)

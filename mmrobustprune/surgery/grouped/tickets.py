@@ -57,5 +57,5 @@ class TMI(Grouping):
     def _vote(increase: Tensor, labels: Sequence[Tensor], groups: int) -> int:
         sums = torch.stack([increase.new_zeros(groups).index_add_(0, label, increase) for label in labels])
         gaps = sums.sort(1).values.diff(dim=1) if groups > 1 else sums * 0
-        ranks = [values.argsort(stable=True).argsort() for values in (gaps.mean(1), gaps.var(1, unbiased=False))]
-        return int((0.5 * ranks[0] + ranks[1]).argmin())
+        mean, variance = ((value[:, None] > value).sum(1) for value in (gaps.mean(1), gaps.var(1, unbiased=False)))   # ranks
+        return int((0.5 * mean + variance).argmin())
