@@ -74,7 +74,8 @@ class Matches(Evidence):
     Order among equal scores is kept as stored.
 
     Attributes:
-        image, label, score: (D,) of every detection; within a label from the highest score to the lowest.
+        image, label, score: (D,) of every detection; within a label from the highest score to the lowest. The order is what
+            counts, the scores may be rounded.
         hit: (T, D) bool, true positive at each IoU threshold.
         ignored: (T, D) bool, neither right nor wrong (difficult or crowd boxes); what is neither hit nor ignored is wrong.
         truths: (n, C) how many true boxes of each class an image has, without the ignored ones.

@@ -16,9 +16,13 @@ class _ClassificationRecord(Record):
         return torch.cat([one['gt_label'] for one in self.results])
 
     @property
-    def scores(self) -> torch.Tensor | None:
-        """(n, C), or None where the model gives labels alone."""
-        return torch.stack([one['pred_score'] for one in self.results]).float() if 'pred_score' in self.results[0] else None
+    def scored(self) -> bool:
+        """Whether the model gives scores, and not labels alone."""
+        return 'pred_score' in self.results[0]
+
+    def _top(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(n, count) highest scores and their labels, as both metrics take them."""
+        return torch.stack([one['pred_score'] for one in self.results]).float().topk(count, dim=1)
 
     @property
     def labels(self) -> torch.Tensor:
@@ -42,12 +46,12 @@ class AccuracyRecord(_ClassificationRecord):
         return self._named({label: 100 * correct[truth == label].mean() for label in np.unique(truth)}), Hits(correct)
 
     def _correct(self, name: str) -> np.ndarray | None:
-        if self.scores is None:
+        if not self.scored:
             return (self.labels == self.truth).numpy() if name == 'top1' else None
-        scores, labels = self.scores.topk(max(self.metric.topk), dim=1)
         for suffix, threshold in self._suffixes().items():
             for limit in self.metric.topk:
                 if name == f'top{limit}{suffix}':
+                    scores, labels = self._top(max(self.metric.topk))
                     right = labels == self.truth[:, None]
                     sure = True if threshold is None else scores > threshold
                     return (right & sure)[:, :limit].any(1).numpy()
@@ -59,16 +63,18 @@ class SingleLabelRecord(_ClassificationRecord):
 
     def _read(self, name: str) -> Reading | None:
         item, suffix, micro = self._parse(name)
-        suffixes = self._suffixes() if self.scores is not None else {'': None}
+        suffixes = self._suffixes() if self.scored else {'': None}
         if item not in self.metric.items or suffix not in suffixes:
             return None
-        threshold = suffixes[suffix]
-        scores, labels = (None, self.labels) if self.scores is None else (one[:, 0] for one in self.scores.topk(1))
-        sure = torch.ones_like(labels, dtype=torch.bool) if threshold is None else scores > threshold
-        found = self.metric.calculate(
-            labels if scores is None else self.scores, self.truth, thrs=(threshold,), average=None,
-            num_classes=self.results[0].get('num_classes'))
-        of_item = dict(zip(('precision', 'recall', 'f1-score', 'support'), found if scores is None else found[0], strict=True))
+        threshold, options = suffixes[suffix], dict(thrs=(suffixes[suffix],), average=None)
+        if self.scored:
+            scores, labels = (one[:, 0] for one in self._top(1))
+            sure = True if threshold is None else scores > threshold
+            found, = self.metric.calculate(torch.stack([one['pred_score'] for one in self.results]), self.truth, **options)
+        else:
+            labels, sure = self.labels, True
+            found = self.metric.calculate(labels, self.truth, num_classes=self.results[0]['num_classes'], **options)
+        of_item = dict(zip(('precision', 'recall', 'f1-score', 'support'), found, strict=True))
         values = self._named({label: of_item[item][label].item() for label in self.truth.unique().tolist()})
         is_mean = micro and item == 'recall'
         return values, Hits(((labels == self.truth) & sure).numpy()) if is_mean else None

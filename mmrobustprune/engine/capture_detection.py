@@ -157,5 +157,6 @@ def coco_matches(evaluation: Any, thresholds: Sequence[int], limit: int) -> Matc
 def _matches(columns: Sequence[tuple[np.ndarray, ...]], counts: np.ndarray, thresholds: Sequence[float], curve: str) -> Matches:
     none = (np.zeros(0), np.zeros(0), np.zeros(0), *np.zeros((2, len(thresholds), 0), bool))
     image, label, score, hit, ignored = (np.concatenate(column, axis=-1) for column in zip(none, *columns, strict=True))
-    return Matches(image.astype(np.int32), label.astype(np.int32), score, hit, ignored, counts.astype(np.int32),
+    # order is what counts; scores in half precision halve the files
+    return Matches(image.astype(np.int32), label.astype(np.int32), score.astype(np.float16), hit, ignored, counts.astype(np.int32),
                    np.asarray(thresholds, dtype=float), curve)

@@ -229,6 +229,14 @@ def test_single_label_values_of_every_class(options, name, column):
         assert found.evidence is None
 
 
+def test_single_label_values_of_labels_alone():
+    ours = evaluator(SingleLabelMetric(average='micro', num_classes=3))
+    for guess, label in ((0, 0), (1, 0), (1, 1), (2, 2)):
+        ours.process([dict(pred_label=torch.tensor([guess]), gt_label=torch.tensor([label]))])
+    found = evaluate_all(ours, 4, 'single-label/recall_micro')
+    assert found.per_class == dict(cat=50, dog=100, owl=100) and found.evidence.correct.tolist() == [True, False, True, True]
+
+
 class Steps(BaseMetric):
     default_prefix = 'other'
 
