@@ -56,8 +56,8 @@ class Baseline:
         wanted = list(self.errors) if self.whole else list(cells)
         absent = sum(cell not in values or cell not in self.errors for cell in wanted)
         if absent or not wanted:
-            return CorruptionErrors(note=f'no mCE: {absent} of the {len(wanted)} benchmark cells that it takes are missing here '
-                                         f'or in {self.name}.')
+            return CorruptionErrors(note=f'no mCE: {absent} of the {len(wanted)} benchmark cells that it takes are missing '
+                                         f'here or in {self.name}.')
         ours = _by_corruption({cell: error(values[cell], str(facts.get('metric'))) for cell in wanted})
         theirs = _by_corruption({cell: self.errors[cell] for cell in wanted})
         flawless = [name for name, value in theirs.items() if value <= 0]
@@ -133,8 +133,8 @@ def _from_results(results: Mapping[str, Any], name: str) -> Baseline:
                   for one in results['cells'] if one.get(metric) is not None}
         clean = error(results['clean'][metric], metric)
     except (KeyError, TypeError) as missing:
-        raise ValueError(f'baseline {name} is no results of a corruption suite ({missing} is not there); give a results.json of '
-                         'tools/robustness.py.') from missing
+        raise ValueError(f'baseline {name} is no results of a corruption suite ({missing} is not there); give a results.json '
+                         'of tools/robustness.py.') from missing
     about = {key: results[key] for key in ('metric', 'suite', 'seed', 'data') if results.get(key) is not None}
     return Baseline(name, clean, errors, about)
 

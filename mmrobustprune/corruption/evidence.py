@@ -70,7 +70,7 @@ class Hits(Evidence):
 class Matches(Evidence):
     """Detection: which of D detections hit one of the true boxes; the metric is the mean average precision.
 
-    Mean over classes with a true box, then over IoU thresholds; `curve` is the rule that makes a number of precision and recall.
+    Mean over classes with a true box, then over IoU thresholds, of the area under precision and recall by the rule `curve`.
     Order among equal scores is kept as stored.
 
     Attributes:

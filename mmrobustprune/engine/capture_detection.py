@@ -158,5 +158,5 @@ def _matches(columns: Sequence[tuple[np.ndarray, ...]], counts: np.ndarray, thre
     none = (np.zeros(0), np.zeros(0), np.zeros(0), *np.zeros((2, len(thresholds), 0), bool))
     image, label, score, hit, ignored = (np.concatenate(column, axis=-1) for column in zip(none, *columns, strict=True))
     # order is what counts; scores in half precision halve the files
-    return Matches(image.astype(np.int32), label.astype(np.int32), score.astype(np.float16), hit, ignored, counts.astype(np.int32),
-                   np.asarray(thresholds, dtype=float), curve)
+    return Matches(image.astype(np.int32), label.astype(np.int32), score.astype(np.float16), hit, ignored,
+                   counts.astype(np.int32), np.asarray(thresholds, dtype=float), curve)
