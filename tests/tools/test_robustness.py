@@ -77,7 +77,7 @@ test_evaluator = dict(_delete_=True, type='VOCMetric', metric='mAP', eval_mode='
 
 def test_help_has_an_example(monkeypatch, capsys):
     assert run(monkeypatch, '--help') == 0
-    assert 'Example:\n    python tools/robustness.py' in capsys.readouterr().out
+    assert 'Examples:\n    python tools/robustness.py' in capsys.readouterr().out
 
 
 def test_a_table_a_verdict_and_the_results_file(monkeypatch, capsys, toy, tmp_path):
@@ -93,7 +93,40 @@ def test_a_table_a_verdict_and_the_results_file(monkeypatch, capsys, toy, tmp_pa
     assert json.loads((tmp_path / 'w' / 'results.json').read_text()) == results
 
 
+def test_several_models_in_one_call_and_a_gate(monkeypatch, capsys, toy, tmp_path):
+    other = save(Config.fromfile(toy[0]), tmp_path / 'weak.pth', weight=.4)
+    words = [*toy, toy[0], other, '--names', 'good', 'weak', '--corruptions', 'noise', 'fog', '--severities', '3',
+             '--work-dir', tmp_path / 'w']
+    assert run(monkeypatch, *words, '--fail-under', 'P=0.1', 'mPC=0.01') == 0
+    good, weak = [json.loads((tmp_path / 'w' / name / 'results.json').read_text()) for name in ('good', 'weak')]
+    assert good['mPC'] > weak['mPC'] and good['data'] == weak['data']
+    page = (tmp_path / 'w' / 'report' / 'index.html').read_text()
+    assert 'good' in page and 'weak' in page and 'src="data:image/png;base64' in page
+    between = (good['mPC'] + weak['mPC']) / 2
+    capsys.readouterr()
+    assert run(monkeypatch, *words, '--no-report', '--fail-under', f'mPC={between}') == 3
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('robustness: weak: mPC is ') and 'below' in error
+    assert run(monkeypatch, *words, '--no-report', '--fail-over', 'mCE=70') == 2   # there is none: no pass
+
+
+def test_models_get_the_names_that_tell_them_apart():
+    names = runpy.run_path(TOOL)['names_of']
+    assert names(['a.py', 'b.py'], ['x.pth', 'x.pth'], None) == ['a', 'b']
+    assert names(['a.py', 'a.py'], ['x.pth', 'y.pth'], None) == ['x', 'y']
+    assert names(['p.py', 'p.py'], ['one/p.pth', 'two/p.pth'], None) == ['one', 'two']
+    for given in (['a'], ['a', 'a']):
+        with pytest.raises(ValueError, match='give each a name of its own'):
+            names(['p.py', 'p.py'], ['p.pth', 'p.pth'], given)
+    with pytest.raises(ValueError, match='tell them apart with --names'):
+        names(['p.py', 'p.py'], ['p.pth', 'p.pth'], None)
+
+
 @pytest.mark.parametrize('words, sentence', [
+    (['{config}', '{checkpoint}', '{config}'], 'has no checkpoint; give CONFIG CHECKPOINT pairs'),
+    (['{config}', '{checkpoint}', '--fail-under', 'mPC'], "the bound 'mPC' cannot be read"),
+    (['{config}', '{checkpoint}', '--stored', 'nowhere'], 'nowhere'),
+    (['{config}', '{checkpoint}', '--baseline', 'alexnt'], "did you mean 'alexnet'"),
     (['no.py', 'no.pth'], "config 'no.py' is not there"),
     (['{config}', 'no.pth'], "checkpoint 'no.pth' is not there"),
     (['{config}', '{checkpoint}', '--severities', '6'], 'severity 6 is not in 1..5'),
