@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.config import Config
+from mmengine.hub import get_config
 from mmengine.registry import MODELS, init_default_scope
 
 from mmrobustprune.engine.corruption_runner import evaluate_config
@@ -42,7 +42,7 @@ def random_weights(config, path):
 @pytest.mark.parametrize('family', DETECTORS)
 def test_a_detector_family_end_to_end(family, tmp_path):
     file, changes = DETECTORS[family]
-    config = Config.fromfile(f'mmdet::{file}')
+    config = get_config(f'mmdet::{file}')
     pipeline = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(128, 128), keep_ratio=False),
                 dict(type='LoadAnnotations', with_bbox=True),
                 dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor'))]
@@ -65,7 +65,7 @@ def test_a_classifier_family_end_to_end(family, tmp_path):
         folder = tmp_path / 'data' / 'abc'[index % 3]
         folder.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / f'{index}.png'), np.random.default_rng(index).integers(0, 256, (70, 60, 3), dtype=np.uint8))
-    config = Config.fromfile(f'mmpretrain::{CLASSIFIERS[family]}')
+    config = get_config(f'mmpretrain::{CLASSIFIERS[family]}')
     config.merge_from_dict(dict(log_level='ERROR', load_from=None, custom_hooks=[]))
     loader = config.test_dataloader
     loader.update(batch_size=3, num_workers=0, persistent_workers=False)
