@@ -15,8 +15,14 @@ RESIZES = ('Resize', 'ResizeEdge')   # what brings an image to the size that a c
 
 
 class Source(Protocol):
-    """Where corrupted images come from: computed, or stored."""
+    """Where corrupted images come from: computed, or stored.
+
+    Attributes:
+        cropped: they have the network's size already.
+        seed: of their random numbers; None where nobody knows it.
+    """
     cropped: bool
+    seed: int | None
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
         """The uint8 RGB image (H, W, 3), or grey (H, W), under a cell."""
@@ -44,7 +50,7 @@ class Stored:
     """Corrupted images read from a stored set (`corruption.stored.open_stored`)."""
 
     def __init__(self, images: Any) -> None:
-        self.images, self.cropped = images, images.cropped
+        self.images, self.cropped, self.seed = images, images.cropped, images.seed
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
         return self.images.read(cell, index, path)
@@ -54,7 +60,7 @@ class Shared:
     """The same corrupted image for every model under test: what `source` gave for the image at hand is kept."""
 
     def __init__(self, source: Source) -> None:
-        self.source, self.cropped = source, source.cropped
+        self.source, self.cropped, self.seed = source, source.cropped, source.seed
         self.image, self.kept = None, {}
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:

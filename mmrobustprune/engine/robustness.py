@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from itertools import groupby
 from typing import Any
 
+import numpy as np
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.runner import Runner
 
@@ -84,18 +85,26 @@ class RobustEval:
         name = self.baseline or implied
         return name and get_baseline(name)
 
-    def source(self, suite: Suite, cells: Sequence[Cell]) -> Source:
+    def source(self, suite: Suite, cells: Sequence[Cell], dataset: Any) -> Source:
         """Where the corrupted images come from.
 
+        Args:
+            dataset: what a stored set must hold.
         Raises:
-            FileNotFoundError, ValueError: the stored set, or one of the cells, is not there.
+            FileNotFoundError, ValueError: the stored set is not there, lacks images or cells, or has another seed.
         """
         if self.stored is None:
             return Computed(self.seed, suite.family)
         from mmrobustprune.corruption.stored import open_stored
 
         images = open_stored(self.stored, suite)
-        images.check([cell for cell in cells if cell != CLEAN])
+        if images.seed not in (None, self.seed):
+            raise ValueError(f'{self.stored} was written with seed {images.seed} and seed {self.seed} is asked for; give the '
+                             "set's own.")
+        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        labels = [info.get('gt_label') for info in infos]
+        images.check(cells, [info['img_path'] for info in infos if info.get('img_path')],
+                     labels if all(isinstance(label, (int, np.integer)) for label in labels) else None)
         return Stored(images)
 
 
@@ -127,19 +136,20 @@ def run_suites(runners: Sequence[Runner], robust_eval: Mapping[str, Any], progre
     options = RobustEval.from_config(robust_eval)
     models = [ModelUnderTest(runner) for runner in runners]
     suite = _suite(options, models[0])
-    cells = (CLEAN, *options.cells(suite))
+    cells = options.cells(suite)
     data = _same_data(models)
+    source = options.source(suite, cells, models[0].loop.dataloader.dataset)
     for model in models:
-        model.open(suite, options, data, cells)
-    passes = _passes(models, cells)
+        model.open(suite, options, source.seed, data, (CLEAN, *cells))
+    passes = _passes(models)
     if passes:
-        _run(models, passes, options.source(suite, cells), options, progress or LogProgress(runners[0].logger.info))
+        _run(models, passes, source, options, progress or LogProgress(runners[0].logger.info))
     return [model.results() for model in models]
 
 
-def _passes(models: Sequence[ModelUnderTest], cells: Sequence[Cell]) -> list[list[Cell]]:
+def _passes(models: Sequence[ModelUnderTest]) -> list[list[Cell]]:
     """What is still to be evaluated by any of the models, one pass over the data per corruption."""
-    todo = [cell for cell in cells if any(cell not in model.finished for model in models)]
+    todo = [cell for cell in models[0].cells if any(cell not in model.finished for model in models)]
     return [list(group) for _, group in groupby(todo, key=lambda cell: cell.corruption)]
 
 

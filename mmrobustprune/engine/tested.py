@@ -43,13 +43,13 @@ class ModelUnderTest:
         """For messages: the work dir's name."""
         return Path(self.runner.work_dir).name
 
-    def open(self, suite: Suite, options: Any, data: str, cells: Sequence[Cell]) -> None:
+    def open(self, suite: Suite, options: Any, seed: int | None, data: str, cells: Sequence[Cell]) -> None:
         """Load the weights and read the finished cells.
 
         Raises:
             ValueError: the work dir holds cells of another run.
         """
-        self.suite, self.options, self.cells, self.data = suite, options, cells, data
+        self.suite, self.options, self.seed, self.data, self.cells = suite, options, seed, data, cells
         self.runner.call_hook('before_run')
         self.runner.load_or_resume()
         self.identity = self._identity()
@@ -67,7 +67,7 @@ class ModelUnderTest:
             key: value for key, value in (whole.get('test_dataloader') or {}).items() if key not in _SPEED_ONLY}
         return dict(
             weights=stamp.weights_hash(model), config=stamp.config_hash(config), data=self.data,
-            images=len(self.loop.dataloader.dataset), suite=self.suite.name, seed=options.seed, stored=options.stored,
+            images=len(self.loop.dataloader.dataset), suite=self.suite.name, seed=self.seed, stored=options.stored,
             device=stamp.device_name(model), versions=stamp.versions())
 
     def _read(self) -> tuple[CellStore, dict[Cell, dict]]:
@@ -137,7 +137,7 @@ class ModelUnderTest:
         numbers = {cell: {key: value for key, value in self.finished[cell].items() if key != 'per_class'}
                    for cell in self.cells}
         values = {cell: numbers[cell][metric] for cell in cells if numbers[cell].get(metric) is not None}
-        run = dict(metric=metric, suite=self.suite.name, seed=self.options.seed, data=identity['data'])
+        run = dict(metric=metric, suite=self.suite.name, seed=self.seed, data=identity['data'])
         results = dict(
             summarize(numbers[CLEAN][metric], values, cells, self.options.partial, baseline=self.options.mce(self.suite), run=run,
                       clean_per_class=classes[CLEAN], per_class=classes).to_dict(), **run,

@@ -177,7 +177,7 @@ def test_a_shared_image_is_made_once_and_never_mixed_up():
     def source(image, cell, index, path):
         made.append(cell)
         return image + cell.severity
-    source.cropped = False
+    source.cropped, source.seed = False, 0
     shared, one, two = Shared(source), np.zeros((4, 4, 3), np.uint8), np.ones((4, 4, 3), np.uint8)
     for image in (one, one.copy(), two, one):
         for cell in (FOG, DROPS):
@@ -198,7 +198,7 @@ class CenterCrop:
 
 def test_images_that_are_stored_cropped_skip_the_resize():
     class Small:
-        cropped = True
+        cropped, seed = True, None
 
         def __call__(self, image, cell, index, path):
             return np.full((16, 16, 3), index, np.uint8)
