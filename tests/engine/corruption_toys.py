@@ -12,6 +12,7 @@ from mmengine.structures import InstanceData
 
 import tests.support.tiny  # noqa: F401  TinyImages
 
+SMALL = dict(corruptions=['gaussian_noise', 'impulse_noise', 'jpeg_compression'], severities=[3, 5])
 SIZES = ((60, 81), (47, 64), (90, 50), (64, 64), (33, 120), (52, 52))
 
 

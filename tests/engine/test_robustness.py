@@ -1,8 +1,6 @@
-"""A suite from config to results.json: right, resumable, the same with any number of workers."""
-import errno
+"""A suite from config to results.json: right, the same with any number of workers, models and processes."""
 import json
 import os
-import signal
 import socket
 from multiprocessing.pool import ThreadPool
 
@@ -13,7 +11,6 @@ from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
 from mmengine.runner import Runner
 
-from mmrobustprune.corruption import CellStore
 from mmrobustprune.corruption.apply import apply
 from mmrobustprune.engine import robustness
 from mmrobustprune.engine.corrupt_pipeline import Computed
@@ -23,29 +20,10 @@ from mmrobustprune.engine.corruption_runner import (
     evaluate_configs,
 )
 from mmrobustprune.engine.robustness import RobustEval
-from mmrobustprune.engine.tested import ModelUnderTest
-from tests.engine.corruption_toys import arrays, save, voc, write_voc
+from tests.engine.corruption_toys import SMALL, arrays, save, voc
 from tests.support.process import run_apart
 
-SMALL = dict(corruptions=['gaussian_noise', 'impulse_noise', 'jpeg_compression'], severities=[3, 5])
-
-
-@pytest.fixture(scope='module')
-def root(tmp_path_factory):
-    return write_voc(tmp_path_factory.mktemp('data') / 'voc')
-
-
-@pytest.fixture(autouse=True)
-def _quick_and_steady(monkeypatch):
-    """VOC's average precision starts four processes for every cell: most of the time here. The
-    checkout may get another commit between two runs."""
-    monkeypatch.setattr('mmdet.evaluation.functional.mean_ap.Pool', ThreadPool)
-    monkeypatch.setattr('mmrobustprune.engine.stamp.commit', lambda: 'abc')
-
-
-@pytest.fixture
-def checkpoint(root, tmp_path):
-    return save(voc(root, tmp_path), tmp_path / 'toy.pth')
+pytestmark = pytest.mark.usefixtures('steady')
 
 
 @TRANSFORMS.register_module(force=True)
@@ -64,17 +42,6 @@ class CorruptTheObviousWay:
 def stock_test(config, checkpoint):
     config.load_from = checkpoint
     return Runner.from_cfg(config).test()
-
-
-def evaluations(monkeypatch):
-    """The passes that are made, as lists of their cells."""
-    passes, inner = [], ModelUnderTest.start
-
-    def start(self, part):
-        passes.append([(cell.corruption, cell.severity) for cell in part])
-        return inner(self, part)
-    monkeypatch.setattr(ModelUnderTest, 'start', start)
-    return passes
 
 
 def test_a_detector_end_to_end(root, checkpoint, tmp_path):
@@ -156,15 +123,6 @@ def test_models_tested_on_different_images_are_refused(root, tmp_path):
         evaluate_configs([(config, file, tmp_path / 'a')] * 2, SMALL)
 
 
-def test_one_of_two_models_that_is_finished_is_not_run_again(root, checkpoint, tmp_path, monkeypatch):
-    models = [(voc(root, tmp_path), checkpoint, tmp_path / name) for name in 'ab']
-    alone = evaluate_configs(models[:1], SMALL)
-    passes = evaluations(monkeypatch)
-    both = evaluate_configs(models, SMALL)
-    assert len(passes) == 4 and both[0] == alone[0]
-    assert {key: both[0][key] for key in ('cells', 'P')} == {key: both[1][key] for key in ('cells', 'P')}
-
-
 def test_an_image_is_decoded_once_for_all_corruptions(root, checkpoint, tmp_path, monkeypatch):
     loaded, inner = [], LoadImageFromFile.transform
 
@@ -174,109 +132,6 @@ def test_an_image_is_decoded_once_for_all_corruptions(root, checkpoint, tmp_path
     monkeypatch.setattr(LoadImageFromFile, 'transform', count)
     evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
     assert len(loaded) == 6 + 1   # one look at the size
-
-
-def test_a_worker_that_dies_is_a_sentence_and_finished_cells_stay(root, checkpoint, tmp_path, monkeypatch):
-    inner = Computed.__call__
-
-    def die(self, image, cell, *rest):
-        if cell.corruption == 'impulse_noise':
-            os.kill(os.getpid(), signal.SIGKILL)
-        return inner(self, image, cell, *rest)
-    with monkeypatch.context() as patch, pytest.raises(ValueError, match='one of 2 worker processes died .*start again'):
-        patch.setattr(Computed, '__call__', die)
-        evaluate_config(voc(root, tmp_path, workers=2), checkpoint, tmp_path / 'out', SMALL)
-    resumed = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
-    assert resumed == evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'whole', SMALL)
-
-
-def test_a_full_disk_is_a_sentence_and_finished_cells_stay(root, checkpoint, tmp_path, monkeypatch):
-    inner = CellStore.write
-
-    def write(self, cell, *rest):
-        if cell.corruption == 'impulse_noise':
-            raise OSError(errno.ENOSPC, 'No space left on device', 'impulse_noise-3.json')
-        return inner(self, cell, *rest)
-    with monkeypatch.context() as patch, pytest.raises(
-            ValueError, match=r'impulse_noise-3.json cannot be written \(No space left on device\); 3 finished cells are kept'):
-        patch.setattr(CellStore, 'write', write)
-        evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
-    evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
-
-
-def test_a_finished_cell_is_never_evaluated_again(root, checkpoint, tmp_path, monkeypatch):
-    passes = evaluations(monkeypatch)
-
-    def stop(part, before, cells, done, batches):
-        if part[0].corruption == 'jpeg_compression' and done == 1:
-            raise KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt):
-        evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL, stop)
-    assert not (tmp_path / 'out' / 'results.json').exists()
-    assert len(passes) == 4
-    resumed = evaluate_config(
-        voc(root, tmp_path, workers=1), checkpoint, tmp_path / 'out', SMALL)
-    assert passes[4:] == [[('jpeg_compression', 3), ('jpeg_compression', 5)]]
-    whole = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'whole', SMALL)
-    assert resumed == whole
-    texts = [(tmp_path / name / 'results.json').read_bytes() for name in ('out', 'whole')]
-    assert texts[0] == texts[1]
-
-
-def test_more_severities_later_add_to_the_cells(root, checkpoint, tmp_path, monkeypatch):
-    passes = evaluations(monkeypatch)
-    for severities in (3, [1, 3]):
-        both = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path, dict(
-            corruptions='fog', severities=severities))
-    assert passes == [[('clean', 0)], [('fog', 3)], [('fog', 1)]]
-    assert len(both['cells']) == 2
-
-
-def _killed_in_the_second_corruption(root, checkpoint, out):
-    def kill(part, before, cells, done, batches):
-        if part[0].corruption == 'impulse_noise' and done == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-    evaluate_config(voc(root, out), checkpoint, out, SMALL, kill)
-
-
-def _in_peace(root, checkpoint, out):
-    evaluate_config(voc(root, out), checkpoint, out, SMALL)
-
-
-@pytest.mark.slow
-def test_killed_and_started_again_ends_with_the_same_numbers(root, checkpoint, tmp_path):
-    out, whole = tmp_path / 'out', tmp_path / 'whole'
-    assert run_apart(_killed_in_the_second_corruption, root, checkpoint, out) == -signal.SIGKILL
-    done = ('clean-0', 'gaussian_noise-3', 'gaussian_noise-5')
-    assert {f'{cell}.{kind}' for cell in done for kind in ('json', 'npz')} | {'run.json'} == set(os.listdir(out / 'cells'))
-    assert run_apart(_in_peace, root, checkpoint, out) == 0
-    assert run_apart(_in_peace, root, checkpoint, whole) == 0
-    texts = [(path / 'results.json').read_text().splitlines() for path in (out, whole)]
-    first, second = [[line for line in text if '"commit"' not in line] for text in texts]
-    assert first == second
-
-
-@pytest.mark.parametrize('what', ['weights', 'seed', 'config', 'suite'])
-def test_cells_of_another_run_are_refused(root, checkpoint, tmp_path, what):
-    asked = dict(corruptions='fog', severities=3)
-    evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', asked)
-    config, other = voc(root, tmp_path), checkpoint
-    if what == 'weights':
-        other = save(config, tmp_path / 'other.pth', weight=.3)
-    elif what == 'config':
-        config.test_evaluator.eval_mode = '11points'
-    else:
-        asked[what] = dict(seed=1, suite='coco-c')[what]
-    with pytest.raises(ValueError, match=f'another run .{what} differ.; give another work dir'):
-        evaluate_config(config, other, tmp_path / 'out', asked)
-
-
-def test_a_copy_of_the_checkpoint_is_the_same_model(root, checkpoint, tmp_path, monkeypatch):
-    passes, asked = evaluations(monkeypatch), dict(corruptions='fog', severities=3)
-    evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', asked)
-    (tmp_path / 'copy.pth').write_bytes((tmp_path / 'toy.pth').read_bytes())
-    evaluate_config(voc(root, tmp_path), tmp_path / 'copy.pth', tmp_path / 'out', asked)
-    assert len(passes) == 2
 
 
 @pytest.mark.parametrize('wrapper, images', [
@@ -326,26 +181,6 @@ def test_32_pixels_are_never_called_imagenet_c_or_cifar_c(tmp_path):
     config = arrays(tmp_path, size=48)
     with pytest.raises(ValueError, match='48x48'):
         evaluate_config(config, checkpoint, tmp_path / 'out', dict(suite='imagenet-c-at-32'))
-
-
-@pytest.mark.parametrize('workers', [0, 1])
-def test_an_unreadable_image_is_named_in_one_sentence(tmp_path, workers):
-    root = write_voc(tmp_path / 'voc', bad=True)
-    config = voc(root, tmp_path, workers=workers)
-    checkpoint = save(config, tmp_path / 'toy.pth')
-    with pytest.raises(ValueError, match='000004.jpg cannot be read') as error:
-        evaluate_config(config, checkpoint, tmp_path / 'out', dict(severities=3))
-    assert '\n' not in str(error.value)
-    assert os.listdir(tmp_path / 'out' / 'cells') == ['run.json']
-
-
-def test_unreadable_images_are_counted_and_all_named(tmp_path):
-    root = write_voc(tmp_path / 'voc', bad=True)
-    (root / 'JPEGImages' / '000001.jpg').unlink()
-    config = voc(root, tmp_path)
-    with pytest.raises(ValueError, match=r'2 of 6 images cannot be read: .*000001.jpg \(.*\), .*000004.jpg \(.*\); mend') as error:
-        evaluate_config(config, save(config, tmp_path / 'toy.pth'), tmp_path / 'out', dict(severities=3))
-    assert '\n' not in str(error.value)
 
 
 @pytest.mark.parametrize('options, error, sentence', [

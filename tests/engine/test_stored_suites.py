@@ -12,15 +12,10 @@ from mmrobustprune.corruption.stored import open_stored
 from mmrobustprune.engine.corrupt_pipeline import CellPipeline, Stored
 from mmrobustprune.engine.corrupt_set import write_test_set
 from mmrobustprune.engine.corruption_runner import evaluate_config
-from tests.engine.corruption_toys import arrays, save, voc, write_voc
+from tests.engine.corruption_toys import arrays, save, voc
 from tests.engine.test_families import random_weights
 
 ASKED = dict(corruptions=['shot_noise', 'elastic_transform'], severities=[3, 5])
-
-
-@pytest.fixture
-def root(tmp_path):
-    return write_voc(tmp_path / 'voc')
 
 
 def test_a_written_tree_gives_the_numbers_of_the_computed_corruptions(root, tmp_path, monkeypatch):
