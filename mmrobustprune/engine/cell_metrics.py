@@ -23,6 +23,7 @@ MAIN = ('AP50', 'mAP', 'bbox_mAP', 'segm_mAP', 'top1')
 _SUITES = dict(VOCMetric='voc-c', CocoMetric='coco-c', Accuracy='imagenet-c',
                SingleLabelMetric='imagenet-c', MultiLabelMetric='imagenet-c')
 _RECORDS = dict(VOCMetric=VOCRecord, CocoMetric=CocoRecord, Accuracy=AccuracyRecord, SingleLabelMetric=SingleLabelRecord)
+_TINY = dict(CIFAR10='cifar-10-c')   # data sets of 32x32 images that have a suite of their own
 
 
 def main_metric(metrics: Mapping[str, float], asked: str | None = None) -> str:
@@ -44,7 +45,7 @@ def main_metric(metrics: Mapping[str, float], asked: str | None = None) -> str:
                      'robust_eval.metric.')
 
 
-def suite_name(evaluator: Evaluator, height: int, width: int) -> str:
+def suite_name(evaluator: Evaluator, height: int, width: int, dataset: str = '') -> str:
     """The suite that suite='auto' means for an evaluator and the size of the first image.
 
     Raises:
@@ -54,7 +55,7 @@ def suite_name(evaluator: Evaluator, height: int, width: int) -> str:
         for base in type(metric).__mro__:
             if base.__name__ in _SUITES:
                 tiny = (height, width) == (32, 32)
-                return 'imagenet-c-at-32' if tiny else _SUITES[base.__name__]
+                return _TINY.get(dataset, 'imagenet-c-at-32') if tiny else _SUITES[base.__name__]
     names = ', '.join(type(metric).__name__ for metric in evaluator.metrics)
     raise ValueError(f'no suite goes with {names} by itself; set robust_eval.suite to '
                      "'voc-c', 'coco-c' or 'imagenet-c'.")

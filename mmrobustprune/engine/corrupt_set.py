@@ -101,4 +101,6 @@ def _default_suite(config: Config, height: int, width: int) -> str:
     """What suite='auto' means."""
     if not config.get('test_evaluator'):
         raise ValueError('the config has no test_evaluator to choose a suite by; give --suite.')
-    return suite_name(Evaluator(config.test_evaluator), height, width)
+    kind = config.test_dataloader.dataset.type
+    name = kind if isinstance(kind, str) else kind.__name__
+    return suite_name(Evaluator(config.test_evaluator), height, width, name.rsplit('.', 1)[-1])

@@ -225,6 +225,6 @@ def _suite(options: RobustEval, model: ModelUnderTest) -> Suite:
     data, _, _ = load(owner.get_data_info(0), owner.pipeline.transforms)
     height, width = data['img'].shape[:2]
     name = options.suite
-    suite = get_suite(suite_name(model.loop.evaluator, height, width) if name == 'auto' else name)
+    suite = get_suite(suite_name(model.loop.evaluator, height, width, type(owner).__name__) if name == 'auto' else name)
     suite.check(height, width)
     return suite

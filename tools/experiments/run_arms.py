@@ -42,6 +42,7 @@ class Arm:
 class Experiment:
     """Arms that start from one dense model: `weights` where it is given, else what the arm 'dense' trains per seed."""
     title: str
+    suite: str
     size: tuple[int, int]
     epochs: int
     dense: str
@@ -51,12 +52,12 @@ class Experiment:
 
 EXPERIMENTS = {
     'bccd': Experiment(
-        'SSDLite-MobileNetV2 on BCCD', (320, 320), 20, 'bccd/ssdlite_mobilenetv2-scratch_bccd.py',
+        'SSDLite-MobileNetV2 on BCCD', 'voc-c', (320, 320), 20, 'bccd/ssdlite_mobilenetv2-scratch_bccd.py',
         {'adasap': Arm('bccd/ssdlite_mobilenetv2-adasap-p50_bccd.py'),
          'magnitude': Arm('bccd/ssdlite_mobilenetv2-magnitude-p50_bccd.py'),
          'magnitude-2x': Arm('bccd/ssdlite_mobilenetv2-magnitude-p50_bccd.py', 2)}),
     'cifar_jpeg': Experiment(
-        'ResNet-20 on CIFAR-10 as JPEG', (32, 32), 10, 'cifar_jpeg/resnet20_cifar10-jpeg.py',
+        'ResNet-20 on CIFAR-10 as JPEG', 'imagenet-c-at-32', (32, 32), 10, 'cifar_jpeg/resnet20_cifar10-jpeg.py',
         {'adasap': Arm('cifar_jpeg/resnet20_adasap-p50_cifar10-jpeg.py'),
          'magnitude': Arm('cifar_jpeg/resnet20_magnitude-p50_cifar10-jpeg.py'),
          'magnitude-2x': Arm('cifar_jpeg/resnet20_magnitude-p50_cifar10-jpeg.py', 2)},
@@ -97,7 +98,8 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
         if not (folder / 'pruned.pth').exists():
             commands.append(train(Path('configs', experiment.arms[arm].config), folder, times * epochs, seed, dense))
         config, checkpoint = folder / 'pruned.py', folder / 'pruned.pth'
-    commands.append(call('tools/robustness.py', config, checkpoint, '--severities', 3, '--work-dir', folder / 'corrupted'))
+    commands.append(call('tools/robustness.py', config, checkpoint, '--suite', experiment.suite, '--severities', 3, '--no-report',
+                         '--work-dir', folder / 'corrupted'))
     cost = measure({arm: (config, checkpoint)}, experiment.size)[arm][1]
     (folder / 'cost.json').write_text(json.dumps(cost, indent=1))
     run = read_run(folder)
