@@ -2,6 +2,7 @@
 from . import compat  # noqa: I001  first: it mends what the others import
 from .channels_last import ChannelsLastHook
 from .corruption_runner import CorruptionRunner
+from .grouped_hook import GroupedKernelHook
 from .loops import ResumableEpochLoop, ResumableIterLoop
 from .optim_wrapper import (
     AdaSAPOptimWrapper, AmpAdaSAPOptimWrapper, AmpASAMOptimWrapper, AmpAWPOptimWrapper, AmpSAMOptimWrapper, ASAMOptimWrapper,
@@ -11,6 +12,7 @@ from .recipes import RECIPES, build_recipe
 from .runner import PruneRunner
 
 __all__ = [
-    'AWPOptimWrapper', 'ASAMOptimWrapper', 'AdaSAPOptimWrapper', 'AmpAWPOptimWrapper', 'AmpASAMOptimWrapper',
-    'AmpAdaSAPOptimWrapper', 'AmpSAMOptimWrapper', 'ChannelsLastHook', 'CorruptionRunner', 'PrunePhaseHook', 'PruneRunner', 'RECIPES',
-    'ResumableEpochLoop', 'ResumableIterLoop', 'SAMOptimWrapper', 'build_recipe', 'compat']
+    'ASAMOptimWrapper', 'AWPOptimWrapper', 'AdaSAPOptimWrapper', 'AmpASAMOptimWrapper', 'AmpAWPOptimWrapper',
+    'AmpAdaSAPOptimWrapper', 'AmpSAMOptimWrapper', 'ChannelsLastHook', 'CorruptionRunner', 'GroupedKernelHook',
+    'PrunePhaseHook', 'PruneRunner', 'RECIPES', 'ResumableEpochLoop', 'ResumableIterLoop', 'SAMOptimWrapper',
+    'build_recipe', 'compat']

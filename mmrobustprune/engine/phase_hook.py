@@ -1,35 +1,28 @@
 """The hook that walks a training through warm-up, rounds of masks, the removal, and fine-tuning."""
 from __future__ import annotations
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import EMAHook
 
 from mmrobustprune.registry import HOOKS
-from mmrobustprune.sharpness import build_rule
 from mmrobustprune.sharpness.guards import preserved_rng
 from mmrobustprune.surgery import certify, trace
 
-from . import artifacts
-from .base import META
 from .cut import cut
 from .measure import FixedBatch, validate
-from .optim_wrapper import SharpnessMixin
 from .phases import Phases
 from .probe import example_of, tensor_forward, unwrap
 from .pruning import GradualPruning
 from .recipes import build_recipe
-from .saving import write_whole
+from .structure_hook import StructureHook, set_rule, write_rounds
 
 ORDER = ('warmup', 'prune', 'finetune')
 
 
 @HOOKS.register_module()
-class PrunePhaseHook(Hook):
+class PrunePhaseHook(StructureHook):
     """Gradual structured pruning inside a training loop.
 
     Args:
@@ -42,13 +35,12 @@ class PrunePhaseHook(Hook):
     priority = 'ABOVE_NORMAL'  # masks before the moving average sees the weights
 
     def __init__(self, **recipe: Any):
+        super().__init__()
         self.recipe = build_recipe(recipe)
         self.pruning: GradualPruning | None = None
-        self.structure = None
         self.rounds: list[dict] = []
         self.phase, self._late = None, None
         self._resumed: dict | None = None
-        self._text: str | None = None
         self._batch: FixedBatch | None = None
 
     # --- start ---------------------------------------------------------------------------------------------------------
@@ -75,9 +67,7 @@ class PrunePhaseHook(Hook):
         self._resumed = None
 
     def _begin(self, runner) -> None:
-        if runner._load_from is None and not runner._resume and not _has_pretrained(runner.cfg.model):
-            runner.logger.warning(
-                'Neither load_from nor a Pretrained init_cfg is set: the scores rank random weights until training shapes them.')
+        self.warn_of_random_weights(runner)
         loader, model = runner.train_dataloader, unwrap(runner.model)
         with preserved_rng():
             self._example = example_of(model, loader.dataset, loader.collate_fn)
@@ -147,8 +137,7 @@ class PrunePhaseHook(Hook):
         runner.logger.info(
             f'round {number}/{self.phases.rounds}: removed {share}; loss {record["loss_before"]:.4f} -> '
             f'{record["loss_after"]:.4f}{metric}')
-        if is_main_process():
-            write_whole(Path(runner.work_dir) / 'rounds.json', json.dumps(self.rounds, indent=1).encode())
+        write_rounds(runner, self.rounds)
 
     def _fixed_loss(self, runner) -> float:
         if self._batch is None:
@@ -171,8 +160,7 @@ class PrunePhaseHook(Hook):
         self.structure, self.pruning = structure, None
         runner.structure = structure
         runner.logger.info(f'removed: {structure.summary()}; masked against removed differ by {error:.1e}')
-        if is_main_process():
-            artifacts.write_config(self._stock_text(runner), structure, runner.work_dir)
+        self.write_config(runner)
 
     # --- checkpoints ---------------------------------------------------------------------------------------------------
 
@@ -181,46 +169,4 @@ class PrunePhaseHook(Hook):
         checkpoint['robust_prune'] = dict(
             phase=self.phase, rounds=self.rounds, rule=rule.state_dict() if rule is not None else None,
             pruning=self.pruning.state_dict() if self.pruning is not None else None)
-        if self.structure is not None:
-            checkpoint['meta'][META] = dict(structure=self.structure.to_dict())
-            text = self._stock_text(runner)
-            checkpoint['meta']['cfg'] = text
-            checkpoint['message_hub']['runtime_info']['cfg'] = text
-
-    def after_train(self, runner) -> None:
-        if self.structure is None or not is_main_process():
-            return
-        meta = dict(dataset_meta=getattr(runner.train_dataloader.dataset, 'metainfo', {}), seed=runner.seed,
-                    epoch=runner.epoch, iter=runner.iter, recipe=dict(runner.cfg.get('robust_prune') or {}))
-        artifacts.write_config(self._stock_text(runner), self.structure, runner.work_dir)
-        artifacts.write_weights(artifacts.deployed_state(runner), meta, self.structure, self._stock_text(runner),
-                                Path(runner.work_dir) / 'pruned.pth')
-        runner.logger.info(f'{runner.work_dir}/pruned.py and pruned.pth hold the pruned network.')
-
-    def _stock_text(self, runner) -> str:
-        if self._text is None:  # formatting takes seconds
-            self._text = artifacts.stock_config(getattr(runner, 'user_cfg', runner.cfg), self.structure)
-        return self._text
-
-
-def set_rule(wrapper, rule: dict | None) -> None:
-    """Give the OptimWrapper a sharpness rule, or plain training.
-
-    Raises:
-        ValueError: a rule for a wrapper that makes one pass only.
-    """
-    if isinstance(wrapper, SharpnessMixin):
-        wrapper.rule = None if rule is None else build_rule(rule)
-    elif rule is not None:
-        raise ValueError(
-            f"the rule {rule} needs an optim_wrapper of type 'mmrobustprune.SAMOptimWrapper' (or its Amp form), not "
-            f"{type(wrapper).__name__}; runner_type='mmrobustprune.PruneRunner' sets it for you.")
-
-
-def _has_pretrained(model: Any) -> bool:
-    if isinstance(model, dict):
-        return any(_has_pretrained(value) for value in model.values()) or 'Pretrained' in str(model.get('type'))
-    if isinstance(model, (list, tuple)):
-        return any(map(_has_pretrained, model))
-    return False
-
+        super().before_save_checkpoint(runner, checkpoint)

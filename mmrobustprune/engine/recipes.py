@@ -3,10 +3,11 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import build_rule
+from mmrobustprune.surgery.grouped import build_grouping, build_search
 
 BUDGETS = ('params', 'macs', 'channels')
 
@@ -42,6 +43,8 @@ class Recipe:
         ValueError: a field out of its range.
     """
 
+    hook: ClassVar[str] = 'mmrobustprune.PrunePhaseHook'
+
     target: float
     budget: str = 'params'
     score: dict = field(default_factory=_magnitude)
@@ -58,10 +61,7 @@ class Recipe:
     measure: bool = True
 
     def __post_init__(self):
-        number = isinstance(self.target, (int, float)) and not isinstance(self.target, bool)
-        if not number or not 0 < self.target < 1:
-            raise ValueError(
-                f'robust_prune.target={self.target!r} is not in (0, 1); it is the fraction removed, so 0.5 halves the network.')
+        _check_target(self.target)
         if self.budget not in BUDGETS:
             raise ValueError(_unknown('robust_prune.budget', self.budget, BUDGETS))
         if self.scope not in ('network', 'layer'):
@@ -107,10 +107,65 @@ class Taylor(Recipe):
     score: dict = field(default_factory=lambda: dict(type='Taylor'))
 
 
-RECIPES: dict[str, type[Recipe]] = dict(adasap=AdaSAP, magnitude=Magnitude, taylor=Taylor)
+@dataclass(frozen=True)
+class GroupedKernels:
+    """SR-GKP (NeurIPS 2023): filters are grouped by smoothness, a beam search keeps few input channels per group, once, before
+    training; the schedule is fine-tuning.
+
+    Args:
+        target: fraction of the kernels removed from every chosen layer, in (0, 1); what is left must be whole.
+        groups: of filters, in every chosen layer.
+        layers: '3x3', 'all' (both without stems and shortcuts), or module names, prefixes and patterns.
+        part: child of the model in which '3x3' and 'all' choose; '' is all of it.
+        search, grouping, pointwise: see `surgery.grouped.prune_grouped_kernels`.
+        snapshots: checkpoints of earlier epochs (paths or patterns) for grouping='tmi'.
+        ignore: module names (prefixes or patterns) left whole.
+        finetune_rule: sharpness rule of the fine-tuning; None is plain training.
+        measure: evaluate the validation set on both sides of the surgery.
+    Raises:
+        ValueError: a field out of its range.
+    """
+
+    hook: ClassVar[str] = 'mmrobustprune.GroupedKernelHook'
+
+    target: float
+    groups: int = 8
+    layers: str | tuple[str, ...] = '3x3'
+    part: str = 'backbone'
+    search: str | dict = 'beam'
+    grouping: str | dict = 'snaking'
+    pointwise: str | dict | None = None
+    snapshots: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    finetune_rule: dict | None = None
+    measure: bool = True
+
+    def __post_init__(self):
+        _check_target(self.target)
+        for search in filter(None, (self.search, self.pointwise)):
+            build_search(search)
+        if self.grouping != 'tmi':
+            build_grouping(self.grouping)
+        if (self.grouping == 'tmi') != bool(self.snapshots):
+            raise ValueError(f'robust_prune.grouping={self.grouping!r} has {len(self.snapshots)} snapshots; TMI alone needs them: '
+                             "give snapshots=('work_dirs/dense/epoch_*.pth',) with grouping='tmi'.")
+        if self.finetune_rule is not None:
+            build_rule(self.finetune_rule)
 
 
-def build_recipe(config: dict) -> Recipe:
+@dataclass(frozen=True)
+class TMIGroupedKernels(GroupedKernels):
+    """TMI-GKP (ICLR 2022): groups by what training did to the filters, a greedy search."""
+
+    search: str | dict = 'tmi'
+    grouping: str | dict = 'tmi'
+
+
+RECIPES: dict[str, type] = dict(
+    adasap=AdaSAP, magnitude=Magnitude, taylor=Taylor, sr_gkp=GroupedKernels, tmi_gkp=TMIGroupedKernels)
+
+
+def build_recipe(config: dict) -> Recipe | GroupedKernels:
     """The recipe that `robust_prune` describes.
 
     Raises:
@@ -128,10 +183,17 @@ def build_recipe(config: dict) -> Recipe:
         raise ValueError(f"robust_prune of recipe '{name}' has no target; say target=0.5 to remove half.")
     if 'prune' in config and 'interval' not in config:
         config['interval'] = None
-    if isinstance(config.get('ignore'), str):
-        config['ignore'] = (config['ignore'],)
-    config['ignore'] = tuple(config.get('ignore', ()))
+    for key in ('ignore', 'snapshots'):
+        if key in config:
+            config[key] = (config[key],) if isinstance(config[key], str) else tuple(config[key])
     return RECIPES[name](**config)
+
+
+def _check_target(target: Any) -> None:
+    number = isinstance(target, (int, float)) and not isinstance(target, bool)
+    if not number or not 0 < target < 1:
+        raise ValueError(
+            f'robust_prune.target={target!r} is not in (0, 1); it is the fraction removed, so 0.5 halves the network.')
 
 
 def _without_scopes(config: Any) -> Any:

@@ -28,14 +28,14 @@ class PruneRunner(RebuildRunner, ResumableRunner):
             raise ValueError(
                 "runner_type='mmrobustprune.PruneRunner' needs robust_prune=dict(recipe='adasap', target=0.5); add it, or inherit "
                 'configs/recipes/adasap.py.')
-        build_recipe(recipe)  # a wrong field is said before anything is built
+        kind = build_recipe(recipe)  # a wrong field is said before anything is built
         if cfg.get('robust_eval'):
             RobustEval.from_config(cfg.robust_eval)
         if cfg.get('optim_wrapper') is None or cfg.get('train_cfg') is None:
             return cfg  # a config for testing only
         cfg = make_resumable(cfg)
         cfg.optim_wrapper = sharpness_wrapper(cfg.optim_wrapper)
-        hook = dict(recipe, type='mmrobustprune.PrunePhaseHook')
+        hook = dict(recipe, type=kind.hook)
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
         return cfg
 

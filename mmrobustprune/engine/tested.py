@@ -3,12 +3,11 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.hooks import LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, TestLoop
@@ -18,6 +17,7 @@ from mmrobustprune.corruption.store import write_json
 
 from . import stamp
 from .cell_metrics import evaluate_all, fresh_copy, main_metric
+from .main_process import on_main
 from .suite_table import show, table, verdict
 
 _SPEED_ONLY = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
@@ -187,17 +187,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     return float(value) if isinstance(value, (int, float)) else value
-
-
-def on_main(work: Callable[[], Any]) -> Any:
-    """Do file work on the main process alone; its answer, or its error, is everybody's."""
-    box = [None, None]
-    if is_main_process():
-        try:
-            box[0] = work()
-        except (ValueError, OSError) as error:
-            box[1] = error
-    broadcast_object_list(box)
-    if box[1] is not None:
-        raise box[1]
-    return box[0]

@@ -1,0 +1,122 @@
+"""The hook that cuts the filter groups of a trained network once, before training goes on: SR-GKP and TMI-GKP."""
+from __future__ import annotations
+
+import copy
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from mmengine.dist import is_main_process
+from torch import nn
+
+from mmrobustprune.registry import HOOKS
+from mmrobustprune.surgery import Structure
+from mmrobustprune.surgery.grouped import Decision, prune_grouped_kernels
+
+from .base import read_checkpoint
+from .cut import cut
+from .main_process import on_main
+from .measure import FixedBatch, validate
+from .probe import unwrap
+from .recipes import build_recipe
+from .saving import write_whole
+from .structure_hook import StructureHook, set_rule, write_rounds
+
+
+@HOOKS.register_module()
+class GroupedKernelHook(StructureHook):
+    """One-shot grouped-kernel pruning of the loaded network; all of the schedule is fine-tuning.
+
+    What the search decided layer by layer is in `<work_dir>/decisions.json`, loss and metric on both sides of the surgery
+    in `rounds.json`.
+
+    Args:
+        recipe: name of a recipe; the other fields are the recipe's (`mmrobustprune.engine.recipes`).
+    Raises:
+        ValueError: an unknown recipe or field, layers that cannot be cut so, a network that is pruned already.
+    """
+
+    def __init__(self, **recipe: Any) -> None:
+        super().__init__()
+        self.recipe = build_recipe(recipe)
+
+    def before_train(self, runner) -> None:
+        self.structure = getattr(runner, 'structure', None)
+        if self.structure is not None and not runner._resume:
+            raise ValueError(
+                f'the network loaded from {runner._load_from} is pruned already ({self.structure.summary()}) and this training '
+                'would prune it again; fine-tune it with its own pruned.py, or start from the dense checkpoint.')
+        if self.structure is None and runner.iter:
+            raise ValueError(f'the checkpoint that is resumed (iteration {runner.iter}) is dense and this recipe prunes before '
+                             'the first iteration; give the dense weights as load_from and do not resume.')
+        set_rule(runner.optim_wrapper, self.recipe.finetune_rule)
+        if self.structure is None:
+            self._prune(runner)
+
+    def _prune(self, runner) -> None:
+        self.warn_of_random_weights(runner)
+        recipe, batch = self.recipe, FixedBatch(runner)
+        record = dict(round=1, iteration=runner.iter, loss_before=batch.loss(runner))
+        if recipe.measure:
+            record['metric_before'] = validate(runner)
+        self.structure = runner.structure = Structure.from_dict(on_main(lambda: self._search(runner)))
+        cut(runner, self.structure)
+        record['loss_after'] = batch.loss(runner)
+        if recipe.measure:
+            record['metric_after'] = validate(runner)
+        record['removed'] = self.structure.achieved
+        write_rounds(runner, [record])
+        self.write_config(runner)
+        runner.logger.info(f'removed: {self.structure.summary()}; loss {record["loss_before"]:.4f} -> {record["loss_after"]:.4f}')
+
+    def _search(self, runner) -> dict:
+        """The structure, found on a copy: `cut` then carries optimizer, moving average and wrapper along."""
+        model, decisions = copy.deepcopy(unwrap(runner.model)), []
+
+        def tell(decision: Decision) -> None:
+            decisions.append(decision.to_dict())
+            runner.logger.info(f'{decision.number}/{decision.total} {decision.layer}: {decision.seconds:.1f} s')
+        recipe = self.recipe
+        structure = prune_grouped_kernels(
+            model, recipe.target, recipe.groups, recipe.layers, recipe.search, self._grouping(),
+            [*recipe.ignore, *outside(model, recipe.part, recipe.layers)], recipe.pointwise, progress=tell)
+        if is_main_process():
+            write_whole(Path(runner.work_dir) / 'decisions.json', json.dumps(decisions).encode())
+        return structure.to_dict()
+
+    def _grouping(self) -> Any:
+        if not self.recipe.snapshots:
+            return self.recipe.grouping
+        files = snapshot_files(self.recipe.snapshots)
+        states = [read_checkpoint(str(file)).get('state_dict', {}) for file in files]
+        return dict(type=self.recipe.grouping, snapshots=states)
+
+
+def outside(model: nn.Module, part: str, layers: Any) -> list[str]:
+    """Names of the model's other parts, where layers are chosen by kind; a choice by name says itself where they are."""
+    if layers not in ('3x3', 'all') or not part:
+        return []
+    names = [name for name, _ in model.named_children()]
+    if part not in names:
+        raise ValueError(f"robust_prune.part='{part}' is no part of {type(model).__name__}; choose among {', '.join(names)}, or "
+                         "'' for all of it.")
+    return [name for name, child in model.named_children() if name != part and any(
+        isinstance(module, nn.Conv2d) for module in child.modules())]
+
+
+def snapshot_files(patterns: tuple[str, ...]) -> list[Path]:
+    """The checkpoints that paths and patterns name, by the numbers in their names.
+
+    Raises:
+        FileNotFoundError: one that matches nothing.
+    """
+    found = []
+    for pattern in patterns:
+        path = Path(pattern)
+        files = sorted(path.parent.glob(path.name), key=lambda file: [int(n) for n in re.findall(r'\d+', file.name)])
+        if not files:
+            raise FileNotFoundError(f"robust_prune.snapshots names '{pattern}', which is not there; give checkpoints of earlier "
+                                    "epochs, such as 'work_dirs/dense/epoch_*.pth'.")
+        found += files
+    return found
