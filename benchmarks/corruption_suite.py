@@ -114,8 +114,8 @@ def main() -> None:
     if args.out:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(dict(
-            images=args.images, cells=1 + len(cells),
-            corruptions=list(dict.fromkeys(cell.corruption for cell in cells)), seconds=seconds, times_faster=ratios, threads=torch.get_num_threads(),
+            images=args.images, cells=1 + len(cells), seconds=seconds,
+            corruptions=list(dict.fromkeys(cell.corruption for cell in cells)), times_faster=ratios, threads=torch.get_num_threads(),
             command=stamp.command(), commit=stamp.commit(), versions=stamp.versions()), indent=1) + '\n')
 
 
