@@ -30,6 +30,8 @@ def main() -> None:
     parser.add_argument('--reference', metavar='NAME', help='the run that margins are taken against (default: the first)')
     parser.add_argument('--partial', action='store_true', help='where cells are missing, take means over the cells that every '
                         'run has and say so; otherwise such a mean is not given')
+    parser.add_argument('--draws', type=int, default=1000, help="of the bootstrap behind the margins' intervals; 0 gives none "
+                        '(default: 1000)')
     parser.add_argument('--gallery', type=int, metavar='INDEX', help='show what every run finds in this image of the test set '
                         'under the corruptions; needs its config and checkpoint')
     parser.add_argument('--fail-under', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
@@ -46,7 +48,8 @@ def main() -> None:
     if args.gallery is not None:
         from mmrobustprune.engine.corruption_gallery import gallery_parts
         extra = gallery_parts(runs, args.out, args.gallery)
-    page = write_report(runs, args.out, args.title, extra, reference=args.reference, partial=args.partial)
+    page = write_report(runs, args.out, args.title, extra, reference=args.reference, partial=args.partial,
+                        draws=args.draws)
     Console(width=None if sys.stdout.isatty() else 160).print(card.rich(args.title))
     print(f'written to {page}')
     if broken:

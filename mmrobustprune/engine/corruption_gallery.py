@@ -62,7 +62,7 @@ def corruption_gallery(config: str | Path, checkpoint: str | Path, path: str | P
     loader = Runner.build_dataloader({**cfg.test_dataloader, 'num_workers': 0, 'persistent_workers': False})
     cells = (CLEAN, *(Cell(name, severity) for name in expand(corruptions)))
     options = RobustEval(seed=seed, stored=stored)
-    source = options.source(get_suite(suite) if suite else Suite('any'), cells)
+    source = options.source(get_suite(suite) if suite else Suite('any'), cells[1:], loader.dataset)
     images, samples = _samples(loader.dataset, index, cells, source)
     with torch.no_grad():
         answers = [model.test_step(loader.collate_fn([sample]))[0] for sample in samples]

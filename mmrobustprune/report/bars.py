@@ -39,9 +39,9 @@ class Bars:
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
-def bar_chart(path: str | Path, panels: Sequence[Bars], xlabel: str, percent: bool, title: str = '',
+def bar_chart(path: str | Path, panels: Sequence[Bars], xlabel: str, percent: bool, title: str, reference: str,
               groups: Mapping[str, Sequence[str]] = GROUPS) -> Path:
-    """Draw the panels side by side over the same rows; a black tick on every other panel is the first one's value."""
+    """Draw the panels side by side over the same rows; the black ticks on the others are the values of `reference`."""
     rows = list(dict.fromkeys(row for panel in panels for row in panel.values))
     heights, spans = stack(rows, groups)
     lines = -(-len(panels) // _PER_LINE)
@@ -55,6 +55,7 @@ def bar_chart(path: str | Path, panels: Sequence[Bars], xlabel: str, percent: bo
                *(high for panel in panels for _, high in panel.ranges.values()),
                *(value for panel in panels for value in _clean(panel, rows).values())])
     colours = dress(panel.name for panel in panels)
+    compared = next((panel.values for panel in panels if panel.name == reference), {})
     with look():
         figure = Figure(figsize=(per_line * wide, whole))
         places = figure.subplots(lines, per_line, squeeze=False, gridspec_kw=dict(
@@ -62,8 +63,8 @@ def bar_chart(path: str | Path, panels: Sequence[Bars], xlabel: str, percent: bo
         for axes in places.flat[len(panels):]:
             axes.set_axis_off()
         for number, (axes, panel) in enumerate(zip(places.flat, panels, strict=False)):
-            first = panels[0].values if number else {}
-            _panel(axes, panel, first, heights, colours[panel.name][0], percent, top)
+            ticks = {} if panel.name == reference else compared
+            _panel(axes, panel, ticks, heights, colours[panel.name][0], percent, top)
             axes.set(xlim=(0, (top or 1) * 1.16), ylim=(max(heights.values()) + .65, -.65), xlabel=xlabel)
             axes.set_title(names[number], fontsize=10.5)
             axes.set_yticks([*heights.values()], [wrap(words(row), 22) for row in heights] if number % per_line == 0 else [])
@@ -74,7 +75,7 @@ def bar_chart(path: str | Path, panels: Sequence[Bars], xlabel: str, percent: bo
         return save(figure, path)
 
 
-def corruption_bars(path: str | Path, grids: Sequence[Grid]) -> Path:
+def corruption_bars(path: str | Path, grids: Sequence[Grid], reference: str = '') -> Path:
     """Draw every corruption's mean over the severities, the range from the worst to the best severity as a thin line."""
     levels = grids[0].severities
     panels = []
@@ -84,23 +85,23 @@ def corruption_bars(path: str | Path, grids: Sequence[Grid]) -> Path:
         panels.append(Bars(grid.name, {name: grid.mean(name) for name in rows}, grid.clean, {
             name: (min(values), max(values)) for name, values in rows.items() if len(values) > 1}))
     what = f'severity {levels[0]}' if len(levels) == 1 else f'mean of severities {", ".join(map(str, levels))}'
-    return bar_chart(path, panels, grids[0].metric, is_percent(grids), f'{grids[0].metric} per corruption, {what}')
+    return bar_chart(path, panels, grids[0].metric, is_percent(grids), f'{grids[0].metric} per corruption, {what}', reference)
 
 
-def class_bars(path: str | Path, grids: Sequence[Grid], classes: Sequence[str]) -> Path:
+def class_bars(path: str | Path, grids: Sequence[Grid], classes: Sequence[str], reference: str = '') -> Path:
     """Draw mPC of the given classes, the clean value of each as a thin line."""
     panels = [Bars(grid.name, {name: means.get(name) for name in classes},
                    {name: grid.classes[name] for name in classes if name in grid.classes})
               for grid in grids for means in [grid.class_means()]]
     return bar_chart(path, panels, f'mean {grids[0].metric}', is_percent(grids),
-                     f'{grids[0].metric} per class, mean under corruption', groups={})
+                     f'{grids[0].metric} per class, mean under corruption', reference, groups={})
 
 
 def _clean(panel: Bars, rows: Sequence[str]) -> dict[str, float]:
     return dict(panel.clean) if isinstance(panel.clean, Mapping) else dict.fromkeys(rows, panel.clean)
 
 
-def _panel(axes: Axes, panel: Bars, first: Mapping[str, float | None], heights: Mapping[str, float], colour: str,
+def _panel(axes: Axes, panel: Bars, ticks: Mapping[str, float | None], heights: Mapping[str, float], colour: str,
            percent: bool, top: float) -> None:
     there = {row: value for row, value in panel.values.items() if value is not None}
     axes.barh([heights[row] for row in there], [*there.values()], height=.72, color=colour, alpha=.85, linewidth=0)
@@ -116,8 +117,8 @@ def _panel(axes: Axes, panel: Bars, first: Mapping[str, float | None], heights: 
         if value is None:
             axes.text(.012 * top, height, 'not complete', color=QUIET, fontsize=7.5, style='italic', va='center')
             continue
-        if first.get(row) is not None:
-            axes.plot([first[row]] * 2, [height - .4, height + .4], color='black', linewidth=1.4, solid_capstyle='butt')
+        if ticks.get(row) is not None:
+            axes.plot([ticks[row]] * 2, [height - .4, height + .4], color='black', linewidth=1.4, solid_capstyle='butt')
         axes.text(1, height, short(value, percent), transform=axes.get_yaxis_transform(), fontsize=7.8, ha='right',
                   va='center')
     axes.grid(axis='y', visible=False)

@@ -41,7 +41,7 @@ def margins(ours: Run, theirs: Run, pair: Sequence[Grid], draws: int = 1000, lev
 
     Args:
         pair: the grids of `ours` and `theirs`, over the same cells.
-        draws, level, seed: of `corruption.bootstrap.paired_margin`.
+        draws, level, seed: of `corruption.bootstrap.paired_margin`; no draws, no intervals.
     Raises:
         ValueError: no corruption is complete in both, or the evidence beside a result gives another number.
     """
@@ -54,8 +54,8 @@ def margins(ours: Run, theirs: Run, pair: Sequence[Grid], draws: int = 1000, lev
     shared = dict(ours=ours.name, theirs=theirs.name, metric=ours.metric, percent=is_percent(pair), level=level)
     absent = [run.name for run in (ours, theirs) if not all(
         run.evidence_file(cell).is_file() for row in cells.values() for cell in row)]
-    if absent:
-        why = f"{' and '.join(dict.fromkeys(absent))} kept no evidence of every image"
+    if absent or not draws:
+        why = f"{' and '.join(dict.fromkeys(absent))} kept no evidence of every image" if absent else 'none were asked for'
         return Margins(values={name: (value, None, None) for name, value in plain.items()}, why=why, **shared)
     from mmrobustprune.corruption.bootstrap import paired_margin
     from mmrobustprune.corruption.evidence import load

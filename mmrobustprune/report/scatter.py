@@ -58,11 +58,11 @@ def _lines(axes: Axes) -> None:
     axes.plot(along, along, color=INK, linewidth=1.3, linestyle=(0, (5, 3)), zorder=1)
     axes.annotate('ideal (R = 1)', (right, right), xytext=(4, 0), textcoords='offset points', va='center', fontsize=8,
                   annotation_clip=False)
-    for ratio in np.arange(.1, .95, .1):
-        if ratio * right > bottom + .02 * (top - bottom):
-            axes.plot(along, ratio * along, color=PALE, linewidth=1, zorder=1)
-            axes.annotate(f'R = {ratio:.1f}', (right, ratio * right), xytext=(4, 0), textcoords='offset points', va='center',
-                          fontsize=8, color=QUIET, annotation_clip=False)
+    ratios = [tenth / 10 for tenth in range(9, 0, -1) if tenth / 10 * right > bottom + .02 * (top - bottom)]
+    for ratio in ratios[::2] if len(ratios) > 5 else ratios:
+        axes.plot(along, ratio * along, color=PALE, linewidth=1, zorder=1)
+        axes.annotate(f'R = {ratio:.1f}', (right, ratio * right), xytext=(4, 0), textcoords='offset points', va='center',
+                      fontsize=8, color=QUIET, annotation_clip=False)
     axes.grid(visible=False)
 
 

@@ -19,13 +19,13 @@ from .scatter import Point, tradeoff
 MOST_CLASSES = 20   # in a picture or on the page; the file holds all
 
 
-def accuracy(shown: Sequence[tuple[Run, Grid]], every: Sequence[tuple[Run, Grid]], reference: str, out: Path
+def accuracy(shown: Sequence[tuple[Run, Grid]], every: Sequence[tuple[Run, Grid]], reference: str, draws: int, out: Path
              ) -> list[Part]:
     """All that is drawn of the runs that were evaluated.
 
     Args:
         shown: the first of every name; every: repeats too.
-        reference: whom margins are taken against.
+        reference: whom margins are taken against, with intervals from so many draws.
         out: folder of the pictures and of the files with their numbers.
     """
     if not shown:
@@ -36,10 +36,12 @@ def accuracy(shown: Sequence[tuple[Run, Grid]], every: Sequence[tuple[Run, Grid]
             (run.label, cell.corruption, cell.severity, grid.values.get(cell, '')) for cell in grid.shown)]))
     (out / 'cells.csv').write_text(cells, encoding='utf-8')
     parts = [*_severity(grids, out), *_scatter(every, out),
-             Part('Every corruption', _say_bars(grids), corruption_bars(out / 'corruptions.png', grids).name),
-             Part('Every cell', 'Hatched: not there. The row mean is over the corruptions above it.',
+             Part('Every corruption', _say_bars(grids) + _ticks(grids, reference),
+                  corruption_bars(out / 'corruptions.png', grids, reference).name),
+             Part('Every cell', 'The row mean is over the corruptions above it.' + ' Hatched: not there.' * any(
+                 grid.missing for grid in grids),
                   heat_map(out / 'heatmap.png', grids).name, files={'cells.csv': cells})]
-    return parts + _margins(shown, reference, out) + _classes(grids, out)
+    return parts + _margins(shown, reference, draws, out) + _classes(grids, reference, out)
 
 
 def training(runs: Iterable[Run], out: Path) -> list[Part]:
@@ -75,10 +77,10 @@ def _say_bars(grids: Sequence[Grid]) -> str:
     lines = 'Dashed: clean.'
     if len(grids[0].severities) > 1:
         lines += ' Thin lines: from the worst to the best severity.'
-    return lines + (f' Black ticks: {grids[0].name}.' if len(grids) > 1 else '')
+    return lines
 
 
-def _margins(shown: Sequence[tuple[Run, Grid]], reference: str, out: Path) -> list[Part]:
+def _margins(shown: Sequence[tuple[Run, Grid]], reference: str, draws: int, out: Path) -> list[Part]:
     """One picture for every run that is not the reference."""
     by_name = {run.name: (run, grid) for run, grid in shown}
     if reference not in by_name:   # it was not evaluated
@@ -86,7 +88,7 @@ def _margins(shown: Sequence[tuple[Run, Grid]], reference: str, out: Path) -> li
     theirs, below = by_name.pop(reference)
     pairs = [(run, (grid, below)) for run, grid in by_name.values() if any(
         None not in (grid.mean(name), below.mean(name)) for name in grid.corruptions)]
-    found = [margins(run, theirs, pair) for run, pair in pairs]
+    found = [margins(run, theirs, pair, draws) for run, pair in pairs]
     if not found:
         return []
     pictures = [margin_chart(out / f'margin_{number}.png', one).name for number, one in enumerate(found)]
@@ -106,7 +108,7 @@ def _say_margins(found: Sequence[Margins]) -> str:
     return ' '.join(sentences)
 
 
-def _classes(grids: Sequence[Grid], out: Path) -> list[Part]:
+def _classes(grids: Sequence[Grid], reference: str, out: Path) -> list[Part]:
     """A table and bars of the classes, where every run's results hold them."""
     means = [grid.class_means() for grid in grids]
     names = [name for name in means[0] if all(name in table for table in means)]
@@ -127,12 +129,12 @@ def _classes(grids: Sequence[Grid], out: Path) -> list[Part]:
           **{f'{at} mPC': table[name] for at, table in enumerate(means)}} for name in shown),
         [column for at, prefix in enumerate(prefixes) for column in (
             Column(f'{at} clean', f'{prefix}clean', form), Column(f'{at} mPC', f'{prefix}mPC', form))])
-    return [Part('Every class', f'Bars: mPC of the class; coloured ticks: clean.{_black(grids)}{note}',
-                 class_bars(out / 'classes.png', grids, shown).name, table=card, files={'per_class.csv': rows})]
+    return [Part('Every class', f'Bars: mPC of the class; coloured ticks: clean.{_ticks(grids, reference)}{note}',
+                 class_bars(out / 'classes.png', grids, shown, reference).name, table=card, files={'per_class.csv': rows})]
 
 
-def _black(grids: Sequence[Grid]) -> str:
-    return f' Black ticks: {grids[0].name}.' if len(grids) > 1 else ''
+def _ticks(grids: Sequence[Grid], reference: str) -> str:
+    return f' Black ticks: {reference}.' if len(grids) > 1 and reference in [grid.name for grid in grids] else ''
 
 
 def _csv(head: Sequence[str], rows: Iterable[Sequence]) -> str:

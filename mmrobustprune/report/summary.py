@@ -37,7 +37,7 @@ def numbers(runs: Sequence[Run], partial: bool = False) -> dict[str, dict[str, A
 
 
 def write_report(runs: Sequence[Run], out: str | Path, title: str = 'Comparison', extra: Sequence[Part] = (),
-                 foot: str = '', reference: str | None = None, partial: bool = False) -> Path:
+                 foot: str = '', reference: str | None = None, partial: bool = False, draws: int = 1000) -> Path:
     """Write index.html (all in one file), report.md, the table and the numbers of every picture into `out`.
 
     Args:
@@ -45,6 +45,7 @@ def write_report(runs: Sequence[Run], out: str | Path, title: str = 'Comparison'
         extra: more sections, whose pictures lie in `out`.
         reference: name of the run that margins are taken against; by default the first one's.
         partial: take means over the cells that every run has; otherwise a mean that misses a cell is not given.
+        draws: of the bootstrap behind the margins' intervals; 0 gives none.
     Returns:
         The page.
     Raises:
@@ -72,7 +73,7 @@ def write_report(runs: Sequence[Run], out: str | Path, title: str = 'Comparison'
     for name, content in files.items():
         (out / name).write_text(content, encoding='utf-8')
     parts = [Part('Table', note, table=card, files=files),
-             *accuracy(shown, every, reference, out),
+             *accuracy(shown, every, reference, draws, out),
              *extra, *training([first[name] for name in names], out)]
     stamped = stamps(runs)
     lines = [f'# {title}\n', *(part.markdown() for part in parts), *([f'{foot}\n'] if foot else []),
@@ -128,7 +129,8 @@ def _explain(runs: Sequence[Run], found: Sequence[Grid], card: Card, partial: bo
     repeats = {name: max((cell.runs for cell in row.values() if cell), default=0) for name, row in card.rows.items()}
     if any(number > 1 for number in repeats.values()):
         named = ', '.join(f'{name}: {number}' for name, number in repeats.items() if number > 1)
-        sentences.append(f'±: sample standard deviation over the runs of one name ({named}).')
+        sentences.append(f'±: sample standard deviation over the runs of one name ({named}); pictures show the first '
+                         'of them, the scatter all.')
     if not one_device(runs):
         sentences.append('Latencies were taken on different devices and are not to be compared.')
     return ' '.join(filter(None, sentences))

@@ -38,6 +38,7 @@ def test_without_evidence_there_are_no_intervals_and_it_is_said(pair):
     (pair[1].folder / 'cells' / 'fog-3.npz').unlink()
     found = margins(*pair, grids(pair))
     assert found.values['fog'] == (pytest.approx(10), None, None)
+    assert margins(pair[0], pair[0], grids([pair[0]] * 2), draws=0).why == 'none were asked for'
     assert found.why == 'theirs kept no evidence of every image'
 
 

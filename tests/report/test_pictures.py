@@ -54,6 +54,13 @@ def test_every_number_is_in_the_pictures_of_any_size(monkeypatch, count, kinds, 
     assert [bar.get_width() for bar in panels[-1].patches] == pytest.approx([last.mean(kind) for kind in last.corruptions])
 
 
+def test_black_ticks_are_the_reference(monkeypatch):
+    found = _many(3, ('fog', 'snow'), (3,))
+    figure = _figure(monkeypatch, bars, lambda path, grids: bars.corruption_bars(path, grids, found[1].name), found)
+    ticks = [[line.get_xdata()[0] for line in axes.lines if line.get_color() == 'black'] for axes in figure.axes[:3]]
+    assert ticks[1] == [] and ticks[0] == ticks[2] == [found[1].mean(name) for name in found[1].corruptions]
+
+
 def test_absent_cells_are_hatched_and_have_no_number(monkeypatch):
     found = _many(2, ('fog', 'snow'), (1, 3), drop=[('fog', 3)])
     axes = _figure(monkeypatch, heatmap, heatmap.heat_map, found).axes[0]

@@ -85,7 +85,7 @@ def test_the_report_holds_tables_pictures_and_one_page_with_all_of_them(work_dir
     pictures = [name for name in names if name.endswith('.png')]
     assert text.count('src="data:image/png;base64,') == len(pictures)
     assert all(link.startswith(('data:', '#')) for link in re.findall(r'(?:src|href)="([^"]*)"', text))
-    assert 'sample standard deviation over the runs of one name (adasap: 2)' in text
+    assert 'sample standard deviation over the runs of one name (adasap: 2); pictures show the first of them' in text
     for stamp in ('<dt>suite</dt><dd>voc-c</dd>', '<dt>seed</dt><dd>0</dd>', 'd1, 10 images', 'torch 2',
                   'adasap-seed1: command', 'a.pth'):
         assert stamp in text
