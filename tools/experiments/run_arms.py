@@ -1,6 +1,7 @@
 #!/usr/bin/env python
 """Half the parameters by AdaSAP, by magnitude + SGD for as many epochs, and by magnitude + SGD for twice as many (equal
-time), on real data: clean accuracy and 15 corruptions at severity 3.
+time), on real data: clean accuracy and 15 corruptions at severity 3. The experiment sr_gkp compares ways of grouped-kernel
+pruning with filters of least L1 norm, also under attack.
 
 Every arm and seed that is finished is one JSON in docs/results/EXPERIMENT and is not run again; one that was stopped goes
 on from its last checkpoint. The table over all that is there is docs/results/EXPERIMENT/README.md.
@@ -48,6 +49,7 @@ class Experiment:
     dense: str
     arms: dict[str, Arm] = field(default_factory=dict)
     weights: str = ''
+    attacks: tuple[str, ...] = ()   # presets of tools/attack.py
 
 
 EXPERIMENTS = {
@@ -62,6 +64,12 @@ EXPERIMENTS = {
          'magnitude': Arm('cifar_jpeg/resnet20_magnitude-p50_cifar10-jpeg.py'),
          'magnitude-2x': Arm('cifar_jpeg/resnet20_magnitude-p50_cifar10-jpeg.py', 2)},
         weights='data/resnet20_cifar10.pth'),
+    'sr_gkp': Experiment(
+        'Grouped-kernel pruning of ResNet-20 on CIFAR-10 as JPEG', 'imagenet-c-at-32', (32, 32), 10,
+        'cifar_jpeg/resnet20_cifar10-jpeg.py',
+        {name: Arm(f'cifar_jpeg/resnet20_{name}_cifar10-jpeg.py') for name in (
+            'sr-gkp-p44', 'sr-gkp-official-p44', 'sr-gkp-l2-p44', 'sr-gkp-random-p44', 'l1-filters')},
+        weights='data/resnet20_cifar10.pth', attacks=('sr-gkp', 'pixel')),
 }
 
 
@@ -100,6 +108,11 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
         config, checkpoint = folder / 'pruned.py', folder / 'pruned.pth'
     commands.append(call('tools/robustness.py', config, checkpoint, '--suite', experiment.suite, '--severities', 3, '--no-report',
                          '--work-dir', folder / 'corrupted'))
+    attacked = {}
+    for preset in experiment.attacks:
+        commands.append(call('tools/attack.py', config, checkpoint, '--preset', preset, '--attack', 'fgsm', 'pgd',
+                             '--work-dir', folder / f'attacked-{preset}'))
+        attacked[preset] = json.loads((folder / f'attacked-{preset}' / 'attacks.json').read_text())['attacks']
     cost = measure({arm: (config, checkpoint)}, experiment.size)[arm][1]
     (folder / 'cost.json').write_text(json.dumps(cost, indent=1))
     run = read_run(folder)
@@ -107,8 +120,15 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     return dict(
         run.record(), name=arm, experiment=name, seed=seed, epochs=times * epochs, minutes=training_minutes(folder),
         rounds=json.loads(rounds.read_text()) if rounds.exists() else None, commands=commands, commit=commit(),
+        attacks=attacked, **flat_attacks(attacked),
         **{key: run.results[key] for key in ('metric', 'suite', 'severities', 'images', 'clean', 'per_corruption', 'versions')
            if key != 'clean'}, clean_metrics=run.results['clean'])
+
+
+def flat_attacks(attacked: dict[str, list[dict]]) -> dict[str, float]:
+    """One column per attack: preset, name and radius -> accuracy in per cent."""
+    return {f"{preset} {one['attack']} {one['eps']:.3g}": 100 * one['accuracy']
+            for preset, every in attacked.items() for one in every}
 
 
 def training_minutes(folder: Path) -> float | None:
@@ -130,7 +150,8 @@ def summary(experiment: Experiment, results: Path) -> Card:
     card = Card(records, [
         Column('epochs', 'epochs', '.0f'), Column('minutes', 'minutes', '.1f'), Column('params', 'parameters', ',.0f'),
         Column('macs', 'MACs', ',.0f'), Column('clean', f'{metric} clean', form, 'high'),
-        Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high')])
+        Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high'),
+        *(Column(key, key, form, 'high') for key in flat_attacks(records[0].get('attacks') or {}))])
     seeds = sorted({record['seed'] for record in records})
     (results / 'README.md').write_text(
         f'# {experiment.title}\n\n{card.markdown()}\n'

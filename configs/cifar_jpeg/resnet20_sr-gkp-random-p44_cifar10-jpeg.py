@@ -1,0 +1,6 @@
+# Random groups and random grouped kernels.
+_base_ = './resnet20_cifar10-jpeg.py'
+
+runner_type = 'mmrobustprune.PruneRunner'
+robust_prune = dict(recipe='sr_gkp', target=0.4375, search='random', grouping='random')
+optim_wrapper = dict(optimizer=dict(lr=0.01))
