@@ -76,10 +76,10 @@ def forward(model: nn.Module, image: torch.Tensor) -> torch.Tensor:
     return model['fc'](model['pool'](model['backbone'](image)[-1]).flatten(1))
 
 
-def sizes(net: Net) -> Iterator[tuple[float, Cost, Cost]]:
+def sizes(net: Net, ratios: tuple[float, ...] | None = None) -> Iterator[tuple[float, Cost, Cost]]:
     """(ratio, cost by the paper's rule, plain cost) of the dense network (ratio 0) and of each pruned one."""
     model, image = net.build(), torch.zeros(1, 3, net.side, net.side)
-    for ratio in (0., *net.ratios):
+    for ratio in (0., *(net.ratios if ratios is None else ratios)):
         kept = kept_channels(model, ratio) if ratio else None
         rule = net.pruned if ratio else net.dense
         yield ratio, count(model, image, forward, rule, kept), count(model, image, forward, PLAIN, kept)

@@ -45,25 +45,18 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
 
     from rich.console import Console
-    from tqdm import tqdm
 
     from mmrobustprune.attack import choose
     fields = ('step', 'steps', 'random_start', 'keep', 'space', 'clip', 'label', 'queries', 'iterations', 'seed')
     attacks = choose(args.preset, args.attack, args.eps, **{key: getattr(args, key) for key in fields})
 
+    from mmrobustprune.engine.attack_progress import batch_bar
     from mmrobustprune.engine.attack_runner import attack_config
     from mmrobustprune.engine.attack_table import table, verdict
     work_dir = args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_attacked')
-    # an average over the whole run: the attacks take turns on each batch and differ a thousandfold
-    with tqdm(unit='batch', smoothing=0, mininterval=.1 if sys.stderr.isatty() else 30) as bar:
-        def show(what: str, done: int, total: int) -> None:
-            bar.total = total
-            bar.set_description(what, refresh=False)
-            if bar.n == 0:
-                bar.initial = bar.n = done   # batches of an earlier run took no time of this one
-            bar.update(done - bar.n)
+    with batch_bar() as progress:
         results = attack_config(
-            args.config, args.checkpoint, work_dir, attacks, show, subset=args.subset, pick=args.pick,
+            args.config, args.checkpoint, work_dir, attacks, progress, subset=args.subset, pick=args.pick,
             subset_seed=args.subset_seed, batch_size=args.batch_size, device=args.device, options=args.cfg_options)
     Console().print(table(results))
     if notes := verdict(results):

@@ -3,8 +3,13 @@ import runpy
 from pathlib import Path
 
 import pytest
+import torch
 
 pytest.importorskip('mmpretrain')
+
+from mmrobustprune.report import PLAIN, count
+from mmrobustprune.surgery import prune_grouped_kernels
+from mmrobustprune.surgery.grouped_conv import GroupedKernelConv2d
 
 FILE = Path(__file__).parents[2] / 'benchmarks' / 'grouped_sizes.py'
 # printed in the paper, millions to three decimals: (parameters, MACs) per ratio; VGG's dense row is a misprint of 314.433
@@ -49,6 +54,29 @@ def test_the_other_networks_by_the_same_rule(tables):
         for ratio, expected in rows.items():
             cost, _ = tables[name][ratio]
             assert (cost.params, cost.macs) == expected, (name, ratio)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['ResNet-20 CIFAR-10', 'VGG-16-BN CIFAR-10'])
+def test_networks_that_were_really_cut_cost_what_was_foretold(name):
+    """Removed, and masked with the zeros left out."""
+    bench = runpy.run_path(str(FILE))
+    net = next(net for net in bench['NETS'] if net.name == name)
+    model, image = net.build(), torch.zeros(1, 3, net.side, net.side)
+    torch.manual_seed(0)
+    for conv in (m for m in model.modules() if isinstance(m, torch.nn.Conv2d) and m.weight.requires_grad):
+        torch.nn.init.normal_(conv.weight)
+    _, (_, paper, plain) = bench['sizes'](net, (.4375,))
+    structure = prune_grouped_kernels(model, .4375, groups=8, search='l2')
+    assert set(structure.to_dict()['layers']) >= set(bench['kept_channels'](net.build(), .4375))
+    for rule, foretold in ((net.pruned, paper), (PLAIN, plain)):
+        cost = count(model, image, bench['forward'], rule)
+        assert (cost.params, cost.macs) == (foretold.params, foretold.macs)
+    for layer, module in list(model.named_modules()):
+        if isinstance(module, GroupedKernelConv2d):
+            model.set_submodule(layer, module.dense())
+    masked = count(model, image, bench['forward'], net.pruned)
+    assert (masked.params, masked.macs) == (paper.params, paper.macs)
 
 
 @pytest.mark.slow

@@ -1,0 +1,48 @@
+"""tools/analyze.py frequency."""
+import json
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip('mmpretrain')
+from tests.support.classifier import write_config, write_pictures, write_weights
+
+TOOL = str(Path(__file__).parents[2] / 'tools' / 'analyze.py')
+
+
+def run(monkeypatch, *words):
+    """The exit code of the tool in this process."""
+    monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, words)])
+    try:
+        runpy.run_path(TOOL, run_name='__main__')
+    except SystemExit as end:
+        return end.code or 0
+    return 0
+
+
+@pytest.fixture(scope='module')
+def small(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('small')
+    config = write_config(folder, write_pictures(folder / 'data'))
+    return config, write_weights(config, folder / 'small.pth')[0]
+
+
+@pytest.mark.parametrize('space', ['normalised', 'pixel'])
+def test_everything_high_or_low_is_the_whole_picture(monkeypatch, capsys, small, tmp_path, space):
+    words = ['--theta', 0, .5, 1.5, '--space', space, '--work-dir', tmp_path]
+    assert run(monkeypatch, 'frequency', *small, *words) == 0
+    assert 'frequency.json' in capsys.readouterr().out
+    results = json.loads((tmp_path / 'frequency.json').read_text())
+    found = {(one['part'], one['theta']): one['accuracy'] for one in results['bands']}
+    assert len(found) == 6 and found['high', 0] == found['low', 1.5] == results['clean']
+    assert all(one['space'] == space and one['images'] == 20 and one['subset']['of'] == 20 for one in results['bands'])
+
+
+@pytest.mark.parametrize('words, sentence', [
+    (['--part', 'middle'], "part='middle'"), (['--space', 'lab'], "space='lab'"), (['--theta', '-1'], 'theta=-1')])
+def test_errors_are_one_sentence_and_exit_code_two(monkeypatch, capsys, small, tmp_path, words, sentence):
+    assert run(monkeypatch, 'frequency', *small, *words, '--work-dir', tmp_path) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('analyze: ') and sentence in error
