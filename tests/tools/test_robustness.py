@@ -2,6 +2,7 @@
 import json
 import os
 import runpy
+import socket
 import subprocess
 import sys
 import tarfile
@@ -204,6 +205,24 @@ robust_eval = dict(corruptions=['fog', 'contrast'], severities=[3])
     results = json.loads((tmp_path / 'w' / 'results.json').read_text())
     assert len(results['cells']) == 2
     assert '| contrast |' in done.stderr + done.stdout
+
+
+@pytest.mark.slow
+def test_two_processes_of_dist_test_give_the_same_numbers(toy, tmp_path):
+    child = tmp_path / 'child.py'
+    child.write_text(f"""
+_base_ = './{toy[0].name}'
+runner_type = 'mmrobustprune.CorruptionRunner'
+robust_eval = dict(corruptions=['fog', 'gaussian_noise'], severities=[3], workers=1)
+""")
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    subprocess.run(['bash', str(ROOT / 'tools' / 'dist_test.sh'), str(child), toy[1], '2', '--work-dir', str(tmp_path / 'two')],
+                   env=dict(os.environ, PORT=port, PYTHON=sys.executable), check=True, capture_output=True)
+    start(tmp_path, ROOT / 'tools' / 'test.py', child, toy[1], '--work-dir', tmp_path / 'one')
+    one, two = [json.loads((tmp_path / name / 'results.json').read_text()) for name in ('one', 'two')]
+    assert one['cells'] == two['cells'] and one['P'] == two['P'] and len(one['cells']) == 2
 
 
 def _extract(archive, folder, wanted):
