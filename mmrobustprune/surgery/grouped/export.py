@@ -1,7 +1,6 @@
 """A finished network with each cut layer in the faster of two forms: grouped, or dense with zeros."""
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -27,7 +26,7 @@ def export_forms(model: nn.Module, structure: Structure, form: str = 'fastest', 
 
     Args:
         form: 'fastest': measured per layer on the shapes that ``example_input`` gives; 'grouped' or 'dense' for all.
-        repeats: timings per layer and form, in turns; their medians are compared.
+        repeats: timings per layer and form, in turns; the shortest are compared.
     Raises:
         ValueError: an unknown form, 'fastest' without an example input, or a layer that the example does not reach.
     """
@@ -49,7 +48,7 @@ def export_forms(model: nn.Module, structure: Structure, form: str = 'fastest', 
 @torch.no_grad()
 def time_forms(model: nn.Module, example_input: Any, forward: Forward | None = None,
                repeats: int = 15) -> dict[str, dict[str, float]]:
-    """Median milliseconds of every grouped-kernel layer, 'grouped' and 'dense', on the input it meets; name -> form -> ms.
+    """Milliseconds of every grouped-kernel layer, 'grouped' and 'dense', on the input it meets; name -> form -> ms.
 
     Raises:
         ValueError: no example input, or one that does not reach a layer.
@@ -75,18 +74,18 @@ def time_forms(model: nn.Module, example_input: Any, forward: Forward | None = N
     for name in layers:
         if name not in inputs:
             raise ValueError(f"the example input does not reach '{name}'; give a forward that does, or form='grouped'.")
-    return {name: _race(dict(grouped=layer, dense=layer.dense()), inputs[name], repeats) for name, layer in layers.items()}
+    return {name: race(dict(grouped=layer, dense=layer.dense()), inputs[name], repeats) for name, layer in layers.items()}
 
 
-def _race(calls: dict[str, Callable[[Tensor], Tensor]], x: Tensor, repeats: int) -> dict[str, float]:
+def race(calls: dict[str, Callable[[Tensor], Tensor]], x: Tensor, repeats: int) -> dict[str, float]:
+    """Milliseconds that each call takes on x when nothing comes between: the shortest of its turns, after one to warm up."""
     times: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(repeats + 2):   # two to warm up
+    for _ in range(repeats + 1):
         for name, call in calls.items():
             start = _now(x)
             call(x)
-            if turn >= 2:
-                times[name].append(1e3 * (_now(x) - start))
-    return {name: statistics.median(values) for name, values in times.items()}
+            times[name].append(1e3 * (_now(x) - start))
+    return {name: min(values[1:]) for name, values in times.items()}
 
 
 def _now(x: Tensor) -> float:

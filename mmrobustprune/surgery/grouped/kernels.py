@@ -48,7 +48,7 @@ class GroupedKernels:
         """(n, C, C): 1 - Euclidean distance of two grouped kernels of a group."""
         vectors = self.weight.transpose(1, 2).flatten(2)
         # the faster mode through a matrix product is not exact
-        return 1 - torch.cdist(vectors, vectors, compute_mode='donot_use_mm_for_euclid_dist')
+        return torch.cdist(vectors, vectors, compute_mode='donot_use_mm_for_euclid_dist').neg_().add_(1)
 
 
 def arrange(layer: str, weight: Tensor, order: Tensor, groups: int) -> GroupedKernels:
