@@ -10,7 +10,7 @@ from mmrobustprune.models.backbones import CIFARVGG
 VGG = dict(
     type='mmpretrain.ImageClassifier', backbone=dict(type='mmrobustprune.CIFARVGG', depth=16),
     neck=dict(type='mmpretrain.GlobalAveragePooling'),
-    head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=512))
+    head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=512, loss=dict(type='mmpretrain.CrossEntropyLoss')))
 
 
 @pytest.mark.parametrize('depth, layers, params', [
