@@ -8,7 +8,7 @@ from torch import nn
 from mmrobustprune.models.backbones import CIFARVGG
 
 VGG = dict(
-    type='mmpretrain.ImageClassifier', backbone=dict(type='mmrobustprune.CIFARVGG', depth=16),
+    type='mmpretrain.ImageClassifier', data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor'), backbone=dict(type='mmrobustprune.CIFARVGG', depth=16),
     neck=dict(type='mmpretrain.GlobalAveragePooling'),
     head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=512, loss=dict(type='mmpretrain.CrossEntropyLoss')))
 
