@@ -1,7 +1,8 @@
 """Grouped-kernel convolution against the plain one it replaces, for the shapes that occur.
 
 Plain is what the masked-dense form costs too. Grouped is timed with its gather of input channels and without. The arms take
-turns and the shortest of each one's times counts, which a busy machine spoils least; the verdict says 'equal' below 5 %.
+turns and the shortest of each one's times counts (processor time with one CPU thread, else elapsed); the verdict says 'equal'
+below 5 %.
 
     python benchmarks/grouped_convolution.py --json docs/results/grouped_convolution.json
     python benchmarks/grouped_convolution.py --device cuda --batch 64
