@@ -7,10 +7,11 @@ from torch import nn
 
 from mmrobustprune.models.backbones import CIFARVGG
 
-VGG = dict(
-    type='mmpretrain.ImageClassifier', data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor'), backbone=dict(type='mmrobustprune.CIFARVGG', depth=16),
-    neck=dict(type='mmpretrain.GlobalAveragePooling'),
-    head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=512, loss=dict(type='mmpretrain.CrossEntropyLoss')))
+VGG = dict(   # every scope written out: tests before this one may have set another default
+    type='mmpretrain.ImageClassifier', data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor'),
+    backbone=dict(type='mmrobustprune.CIFARVGG', depth=16), neck=dict(type='mmpretrain.GlobalAveragePooling'),
+    head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=512,
+              loss=dict(type='mmpretrain.CrossEntropyLoss')))
 
 
 @pytest.mark.parametrize('depth, layers, params', [
