@@ -79,7 +79,8 @@ def main() -> None:
     Console(width=160).print(table)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(dict(rows=rows, device=device_stamp(args.device), seed=0, command=sys.argv), indent=1) + '\n')
+        result = dict(rows=rows, device=device_stamp(args.device), seed=0, command=sys.argv)
+        args.json.write_text(json.dumps(result, indent=1) + '\n')
 
 
 if __name__ == '__main__':

@@ -40,7 +40,8 @@ def test_the_dense_form_is_a_state_of_the_dense_network(name):
 def test_forms_may_be_mixed(monkeypatch):
     model, structure = pruned('basic')
     expected, names = model(IMAGE), forms(model)
-    monkeypatch.setattr(export, 'time_forms', lambda *_: {name: dict(grouped=1 + i % 2, dense=1.5) for i, name in enumerate(names)})
+    times = {name: dict(grouped=1 + i % 2, dense=1.5) for i, name in enumerate(names)}
+    monkeypatch.setattr(export, 'time_forms', lambda *_: times)
     record = export_forms(model, structure, 'fastest', IMAGE)
     assert forms(model) == names[::2] == [name for name, row in record.layers.items() if 'kept' in row]
     again = rebuild(settle(DENSE['basic']()), record)

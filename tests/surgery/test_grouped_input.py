@@ -13,7 +13,8 @@ from ..support.resnets import BottleneckNet, CIFARResNet
 
 
 def net():
-    return nn.Sequential(nn.Conv2d(3, 12, 3), nn.Conv2d(12, 12, 3), nn.BatchNorm2d(12), nn.Conv2d(12, 18, 1), nn.Conv2d(18, 6, 3))
+    return nn.Sequential(nn.Conv2d(3, 12, 3), nn.Conv2d(12, 12, 3), nn.BatchNorm2d(12), nn.Conv2d(12, 18, 1),
+                         nn.Conv2d(18, 6, 3))
 
 
 def depthwise():
@@ -50,8 +51,10 @@ REFUSED = {
     'too many groups': (net, dict(groups=100), "'1'; the nearest .* is 6"),
     'no groups': (net, dict(groups=0), "'1'; the nearest .* is 1"),
     'half a group': (net, dict(groups=2.5), "'1'; the nearest .* is (2|3)"),
-    'fraction': (net, dict(ratio=.4), r"ratio=0.4 keeps 7.2 of the 12 input channels of '1', not a whole.* is 0.333333 \(2/6\)"),
-    'fraction of another layer': (net, dict(ratio=.25, layers=['1', '4']), r"keeps 13.5 of the 18 input channels of '4'.*\((1|2)/6\)"),
+    'fraction': (net, dict(ratio=.4),
+                 r"ratio=0.4 keeps 7.2 of the 12 input channels of '1', not a whole.* is 0.333333 \(2/6\)"),
+    'fraction of another layer': (net, dict(ratio=.25, layers=['1', '4']),
+                                  r"keeps 13.5 of the 18 input channels of '4'.*\((1|2)/6\)"),
     'nothing left': (net, dict(ratio=1), r'keeps 0 of the 12 input .* all chosen layers is 0.833333 \(5/6\)'),
     'more than everything': (net, dict(ratio=1.5), r'\(5/6\)'),
     'nothing removed': (net, dict(ratio=0), r"keeps 12 of the 12 input channels of '1'.* is 0.166667 \(1/6\)"),
@@ -59,7 +62,8 @@ REFUSED = {
     'no common ratio': (lambda: nn.Sequential(nn.Conv2d(5, 6, 3), nn.Conv2d(6, 6, 3)), dict(),
                         r"keeps 2.5 of the 5 input channels of '0'.*\((2|3)/5\)"),
     'depthwise': (depthwise, {}, "'1' is a depthwise convolution already, with groups=12, and only groups=1"),
-    'grouped': (lambda: nn.Sequential(nn.Conv2d(12, 12, 3, groups=3)), {}, "'0' is a grouped convolution already, with groups=3"),
+    'grouped': (lambda: nn.Sequential(nn.Conv2d(12, 12, 3, groups=3)), {},
+                "'0' is a grouped convolution already, with groups=3"),
     'cut already': (cut_already, {}, "'1' has grouped kernels already"),
     'nan': (nan, {}, "the weight of '4' holds NaN"),
     'tied': (tied, {}, "'1' shares a parameter"),
@@ -72,7 +76,8 @@ REFUSED = {
     'itself': (lambda: nn.Conv2d(8, 8, 3), {}, 'the model is itself a convolution'),
     'unknown search': (net, dict(search='beams'), "unknown search 'beams'"),
     'unknown grouping': (net, dict(grouping='snake'), "unknown grouping 'snake'"),
-    'search without sense': (net, dict(search=lambda kernels, keep: torch.zeros(6, keep).long()), r"the search gave .* for '1'"),
+    'search without sense': (net, dict(search=lambda kernels, keep: torch.zeros(6, keep).long()),
+                             r"the search gave .* for '1'"),
     'grouping without sense': (net, dict(grouping=lambda layer, weight, groups: torch.zeros(12).long()), "the grouping of '1'"),
 }
 
@@ -85,7 +90,8 @@ def test_refused(make, options, message):
         prune_grouped_kernels(model, **dict(dict(ratio=.5, groups=6), **options))
     assert '\n' not in str(error.value) and str(model) == text
     after = model.state_dict()
-    assert after.keys() == before.keys() and all(torch.equal(before[name].nan_to_num(7), after[name].nan_to_num(7)) for name in before)
+    assert after.keys() == before.keys()
+    assert all(torch.equal(value.nan_to_num(7), after[name].nan_to_num(7)) for name, value in before.items())
 
 
 def test_what_is_refused_as_nearest_is_legal():

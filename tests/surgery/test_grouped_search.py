@@ -79,7 +79,8 @@ def test_three_points_by_hand():
 
 
 def test_lowest_first_among_equals():
-    values = torch.tensor([[3., 1, 1, 1, 0, 9], [2, 2, 2, 2, 2, 2], [5, 4, 3, 2, 1, 0], [1, math.inf, 1, math.inf, 7, 1]]).double()
+    values = torch.tensor([[3., 1, 1, 1, 0, 9], [2, 2, 2, 2, 2, 2], [5, 4, 3, 2, 1, 0],
+                           [1, math.inf, 1, math.inf, 7, 1]]).double()
     assert _lowest(values, 3).tolist() == [[4, 1, 2], [0, 1, 2], [5, 4, 3], [0, 2, 5]]
 
 
