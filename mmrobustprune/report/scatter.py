@@ -34,11 +34,12 @@ def tradeoff(path: str | Path, points: Sequence[Point], metric: str = 'accuracy'
     pad = max(.24 * (high - low), .03 * high)
     left, right = max(0., low - pad), high + pad
     bottom = max(0., min(point.robust for point in points) - .16 * (right - min(point.robust for point in points)))
+    top = max(right, 1.05 * max(point.robust for point in points))   # a network may gain under corruption
     largest = max((point.size or 0 for point in points), default=0)
     with look():
         figure = Figure(figsize=(6.4, 4.6))
         axes = figure.subplots()
-        axes.set(xlim=(left, right), ylim=(bottom, right), xlabel=f'clean {metric}',
+        axes.set(xlim=(left, right), ylim=(bottom, top), xlabel=f'clean {metric}',
                  ylabel=f'{metric} under corruption ({robust})', title='Clean against robust')
         _lines(axes)
         for point in points:

@@ -55,3 +55,10 @@ def test_repeats_share_a_label_a_colour_and_a_mark():
     assert len(_names(axes, points)) == 2 and len(axes.collections) == 3
     colours = [tuple(dots.get_facecolor()[0]) for dots in axes.collections]
     assert colours[0] == colours[1] != colours[2]
+
+
+def test_a_run_above_the_ideal_line_is_in_the_picture():
+    points = [Point('dense', .003, .001), Point('odd', .002, .005)]
+    axes = _drawn(points)
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    assert all(left < point.clean < right and bottom < point.robust < top for point in points)
