@@ -13,7 +13,9 @@ from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 
 from mmrobustprune.models.pruned import is_pruned_config, pruned_model_config, without_pretrained
-from mmrobustprune.surgery import save_structure
+from mmrobustprune.surgery import Structure, save_structure
+from mmrobustprune.surgery.grouped import export_forms
+from mmrobustprune.surgery.grouped_conv import GroupedKernelConv2d
 
 from . import artifacts
 from .base import META, plain_config, read_checkpoint, structure_of
@@ -77,10 +79,23 @@ def test_size(config: Config) -> tuple[int, int]:
     raise ValueError('the test pipeline names no input size; give it as --shape HEIGHT WIDTH.')
 
 
-def export_checkpoint(config: Config, checkpoint: str, out: Path) -> tuple[nn.Module, dict]:
-    """Write model.py and model.pth for stock tools, and structure.json where the network is pruned; the model and its meta."""
+def export_checkpoint(config: Config, checkpoint: str, out: Path, form: str = 'grouped', size: tuple[int, int] | None = None
+                      ) -> tuple[nn.Module, dict]:
+    """Write model.py and model.pth for stock tools, and structure.json where the network is pruned; the model and its meta.
+
+    Args:
+        form: of grouped-kernel layers, see `surgery.grouped.export_forms`; where all become dense ones with zeros the config
+            is the dense architecture's.
+        size: input in pixels on which form='fastest' is measured; None takes the test pipeline's.
+    """
     model, meta, config = load_model(config, checkpoint)
     structure = structure_of(meta)
+    if structure is not None and any(isinstance(module, GroupedKernelConv2d) for module in model.modules()):
+        example = None if form != 'fastest' else example_of_shape(model, *(size or test_size(config)))
+        structure = export_forms(model, structure, form, example, tensor_forward)
+        config.model = with_structure(config.model, structure)
+        if not structure.layers:
+            structure = None
     out.mkdir(parents=True, exist_ok=True)
     keep = artifacts.plain_types({key: meta[key] for key in ('dataset_meta', 'seed', 'epoch', 'iter') if key in meta})
     plain = Config({key: value for key, value in config.to_dict().items() if key not in artifacts.OURS})
@@ -95,6 +110,16 @@ def export_checkpoint(config: Config, checkpoint: str, out: Path) -> tuple[nn.Mo
     torch.save(dict(meta=keep, state_dict=model.state_dict()), part)
     part.replace(out / 'model.pth')
     return model, meta
+
+
+def with_structure(model: dict, structure: Structure) -> dict:
+    """The model dict under another record; under an empty one the dense architecture itself."""
+    if structure.layers:
+        return pruned_model_config(model, structure)
+    dense = dict(model['architecture'])
+    if model.get('data_preprocessor') is not None:
+        dense['data_preprocessor'] = model['data_preprocessor']
+    return dense
 
 
 class RawOutputs(nn.Module):

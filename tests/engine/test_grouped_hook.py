@@ -4,11 +4,12 @@ import json
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
 from mmpretrain.apis import get_model
 
 from mmrobustprune.engine import PruneRunner
+from mmrobustprune.engine.export import export_checkpoint
 from mmrobustprune.engine.grouped_hook import outside, snapshot_files
 from mmrobustprune.engine.recipes import build_recipe
 from mmrobustprune.surgery.grouped_conv import GroupedKernelConv2d
@@ -52,6 +53,23 @@ def test_a_run_cuts_once_and_fine_tunes(dense, tmp_path):
     model = get_model(Config.fromfile(tmp_path / 'pruned.py'), str(tmp_path / 'pruned.pth'))
     for name, value in runner.model.state_dict().items():
         assert torch.equal(model.state_dict()[name], value.cpu()), name
+
+
+@pytest.mark.parametrize('form', ['grouped', 'dense', 'fastest'])
+def test_exported_forms_compute_the_same(dense, tmp_path, form):
+    runner = PruneRunner.from_cfg(grouped(classifier(tmp_path, epochs=1, load_from=str(dense / 'epoch_2.pth'))))
+    runner.train()
+    export_checkpoint(Config.fromfile(tmp_path / 'pruned.py'), str(tmp_path / 'pruned.pth'), tmp_path / 'out', form, (16, 16))
+    stock = Config.fromfile(tmp_path / 'out' / 'model.py')
+    model = MODELS.build(stock.model)
+    model.load_state_dict(weights(tmp_path / 'out' / 'model.pth'))
+    if form != 'fastest':
+        assert any(isinstance(module, GroupedKernelConv2d) for module in model.modules()) == (form == 'grouped')
+        assert (stock.model.type == 'ImageClassifier') == (form == 'dense')   # stock tools without this project
+    images = torch.randn(4, 3, 16, 16)
+    with torch.no_grad():
+        expected, found = [net.eval()(images, mode='tensor') for net in (runner.model, model)]
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_resumed_run_ends_with_the_same_weights_and_is_not_cut_again(dense, tmp_path):
