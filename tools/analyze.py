@@ -3,14 +3,17 @@
 
 Example:
     python tools/analyze.py frequency my_resnet.py my_resnet.pth --theta 0.3 0.5 0.7 --subset 1000 --work-dir frequencies
+    python tools/analyze.py imagenet-v2 my_resnet.py my_resnet.pth --data-root data/imagenetv2
 
 frequency: accuracy on pictures rebuilt from their high (radius >= theta) or low (radius < theta) frequencies alone, written to
-WORK_DIR/frequency.json. A run that was stopped goes on when the same command is given again.
+WORK_DIR/frequency.json. imagenet-v2: accuracy on the config's test set and on the three variants of ImageNet-V2, and their
+ratio R_V2, written to WORK_DIR/imagenet_v2.json. A run that was stopped goes on when the same command is given again.
 """
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
@@ -43,7 +46,51 @@ def frequency(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
     print(f'{work_dir}: frequency.json')
 
 
-KINDS = dict(frequency=(add_frequency, frequency))
+def add_natural(parser: argparse.ArgumentParser) -> None:
+    """The options of the kind 'imagenet-v2'."""
+    parser.add_argument('--data-root', default='data/imagenetv2', help='folder of the unpacked variants (default: '
+                        'data/imagenetv2)')
+    parser.add_argument('--variants', nargs='+', default=['matched-frequency', 'threshold-0.7', 'top-images'],
+                        help='which of them (default: all three)')
+
+
+def natural(args: argparse.Namespace, work_dir: Path) -> None:
+    """Run the kind 'imagenet-v2' and print its table."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    from mmrobustprune.engine.command import load_config
+    from mmrobustprune.engine.natural_shift import imagenet_v2
+    config = load_config(args.config, args.cfg_options)
+    config.log_level = 'WARNING'
+    results = imagenet_v2(config, args.checkpoint, work_dir, args.data_root, args.variants)
+    table = Table('test set', results['metric'], 'R_V2', box=SIMPLE, show_edge=False)
+    table.add_row('own', f"{results['clean']:.2f}", '')
+    for name, value in results['variants'].items():
+        table.add_row(name, f'{value:.2f}', f"{results['R_V2'][name]:.3f}")
+    Console().print(table)
+    print(f'{work_dir}: imagenet_v2.json')
+
+
+def add_pictures(parser: argparse.ArgumentParser) -> None:
+    """The options of kinds that look at pictures one by one."""
+    parser.add_argument('--subset', type=int, metavar='N', help='test pictures (default: all)')
+    parser.add_argument('--batch-size', type=int, help="default: the config's")
+    parser.add_argument('--device', help='default: a GPU where there is one')
+
+
+def with_pictures(work: Callable) -> Callable:
+    """A kind under a progress bar, given the options of `add_pictures`."""
+    def run(args: argparse.Namespace, work_dir: Path) -> None:
+        from mmrobustprune.engine.attack_progress import batch_bar
+        with batch_bar() as progress:
+            work(args, work_dir, dict(progress=progress, subset=args.subset, batch_size=args.batch_size, device=args.device,
+                                      options=args.cfg_options))
+    return run
+
+
+KINDS = {'frequency': ((add_frequency, add_pictures), with_pictures(frequency)), 'imagenet-v2': ((add_natural,), natural)}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -53,19 +100,13 @@ def main(arguments: list[str] | None = None) -> None:
         kind = kinds.add_parser(name, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
         kind.add_argument('config', help='config file')
         kind.add_argument('checkpoint', help='its weights, dense or pruned')
-        add(kind)
-        kind.add_argument('--subset', type=int, metavar='N', help='test pictures (default: all)')
-        kind.add_argument('--batch-size', type=int, help="default: the config's")
-        kind.add_argument('--device', help='default: a GPU where there is one')
+        for one in add:
+            one(kind)
         kind.add_argument('--work-dir', help='default: work_dirs/<config>_<kind>')
         kind.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields')
     args = parser.parse_args(arguments)
 
-    from mmrobustprune.engine.attack_progress import batch_bar
-    work_dir = Path(args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_{args.kind}'))
-    with batch_bar() as progress:
-        KINDS[args.kind][1](args, work_dir, dict(
-            progress=progress, subset=args.subset, batch_size=args.batch_size, device=args.device, options=args.cfg_options))
+    KINDS[args.kind][1](args, Path(args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_{args.kind}')))
 
 
 if __name__ == '__main__':

@@ -57,8 +57,13 @@ def device_name(model: nn.Module) -> str:
 
 def weights_hash(model: nn.Module) -> str:
     """blake2b of every parameter and buffer under its name, whatever file they came from."""
+    return state_hash(model.state_dict())
+
+
+def state_hash(state: Mapping[str, torch.Tensor]) -> str:
+    """As `weights_hash`, of a state dict."""
     digest = hashlib.blake2b(digest_size=16)
-    for name, value in sorted(model.state_dict().items()):
+    for name, value in sorted(state.items()):
         value = value.detach().cpu().contiguous()
         digest.update(f'{name} {value.dtype} {tuple(value.shape)}'.encode())
         digest.update(value.reshape(-1).view(torch.uint8).numpy())

@@ -1,0 +1,76 @@
+"""Accuracy under natural shift: ImageNet's validation set against ImageNet-V2."""
+from __future__ import annotations
+
+import copy
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mmrobustprune.corruption import Cell, CellStore
+from mmrobustprune.corruption.metrics import ratio
+from mmrobustprune.corruption.store import write_json
+from mmrobustprune.datasets.imagenet_v2 import FOLDERS
+
+from . import stamp
+from .base import RebuildRunner, read_checkpoint
+from .cell_metrics import main_metric
+from .command import load_config
+
+_serial = itertools.count()
+CLEAN = Cell('imagenet', 0)
+
+
+def imagenet_v2(config: str | Path | Config, checkpoint: str | Path, work_dir: str | Path, data_root: str | Path,
+                variants: Sequence[str] = tuple(FOLDERS), metainfo: dict | None = None) -> dict[str, Any]:
+    """Accuracy on the config's own test set and on ImageNet-V2, and R_V2 = V2 / own (arXiv 2306.14306, 1902.10811).
+
+    Every finished test set is kept in `<work_dir>/cells`, and the same call goes on from there; the results are written to
+    `<work_dir>/imagenet_v2.json`.
+
+    Args:
+        config: of an ImageNet classifier of mmpretrain; it is not changed.
+        checkpoint: dense or pruned weights.
+        data_root: folder of the unpacked variants.
+        variants: of `datasets.imagenet_v2.FOLDERS`.
+        metainfo: other classes, for other trees of that layout.
+    Returns:
+        `clean`, `variants` (name -> accuracy), `R_V2` (name -> ratio), `metric`, and what they depend on.
+    Raises:
+        FileNotFoundError, ValueError: config, checkpoint or data are not there, or cells of another run in the work dir.
+    """
+    config = copy.deepcopy(config) if isinstance(config, Config) else load_config(str(config))
+    config.work_dir, config.load_from, config.resume = str(work_dir), str(checkpoint), False
+    if not config.get('test_dataloader'):
+        raise ValueError('the config has no test_dataloader; add it.')
+    config.test_dataloader.setdefault('collate_fn', dict(type='default_collate'))   # as mmpretrain's own test script does
+    state = read_checkpoint(str(checkpoint)).get('state_dict', {})
+    settings = {key: config.to_dict().get(key) for key in ('model', 'data_preprocessor', 'test_dataloader', 'test_evaluator')}
+    store = CellStore(Path(work_dir) / 'cells', dict(
+        weights=stamp.state_hash(state), config=stamp.config_hash(settings), data_root=str(data_root), versions=stamp.versions()))
+    sets = {CLEAN: None, **{Cell(name, 0): name for name in variants}}
+    found = store.read(sets)
+    for cell, variant in sets.items():
+        if cell not in found:
+            store.write(cell, _test(config, data_root, variant, metainfo))
+    found = store.read(sets)
+    metric = main_metric(found[CLEAN])
+    accuracy = {name: found[Cell(name, 0)][metric] for name in variants}
+    results = dict(metric=metric, clean=found[CLEAN][metric], variants=accuracy,
+                   R_V2={name: ratio(value, found[CLEAN][metric]) for name, value in accuracy.items()},
+                   checkpoint=str(checkpoint), versions=stamp.versions(), commit=stamp.commit(), command=stamp.command())
+    write_json(Path(work_dir) / 'imagenet_v2.json', results)
+    return results
+
+
+def _test(config: Config, data_root: str | Path, variant: str | None, metainfo: dict | None) -> dict[str, float]:
+    config = copy.deepcopy(config)
+    config.experiment_name = f'natural_shift_{next(_serial)}'
+    if variant is not None:
+        dataset = dict(type='mmrobustprune.ImageNetV2', data_root=str(data_root), variant=variant,
+                       pipeline=config.test_dataloader.dataset.pipeline)
+        config.test_dataloader.dataset = dict(dataset, metainfo=metainfo) if metainfo else dataset
+    config.pop('robust_eval', None)
+    return RebuildRunner.from_cfg(config).test()
