@@ -52,7 +52,7 @@ class ModelUnderTest:
         self.suite, self.options, self.seed, self.data, self.cells = suite, options, seed, data, cells
         self.runner.call_hook('before_run')
         self.runner.load_or_resume()
-        self.identity = self._identity()
+        self.identity, self.commit = self._identity(), stamp.commit()   # now: a checkout may move on while this runs
         self.store, self.finished = on_main(self._read)
         if self.finished:
             self.runner.logger.info(f'{len(self.finished)} of {len(cells)} cells are finished already.')
@@ -148,7 +148,7 @@ class ModelUnderTest:
             config=str(self.runner.cfg.filename or ''),
             checkpoint=str(self.runner._load_from or ''), stored=self.options.stored, images=identity['images'],
             weights=identity['weights'], config_hash=identity['config'], device=identity['device'],
-            versions=identity['versions'], commit=stamp.commit(), command=stamp.command())
+            versions=identity['versions'], commit=self.commit, command=stamp.command())
         on_main(lambda: write_json(Path(self.runner.work_dir) / 'results.json', results))
         self.runner.logger.info(f'\n{table(results).markdown()}{verdict(results)}')
         self.runner.call_hook('after_run')
