@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import InstanceData
 
 import tests.support.tiny  # noqa: F401  TinyImages
@@ -127,3 +127,13 @@ def save(config: Config, path: Path, **weights) -> str:
     torch.save(dict(state_dict=model.state_dict(), meta={}), path)
     return str(path)
 
+
+def random_weights(config: Config, path: Path) -> Path:
+    """A checkpoint with random weights for a config of mmdet or mmpretrain."""
+    init_default_scope(config.default_scope)
+    torch.manual_seed(0)
+    model = dict(config.model)
+    if config.get('data_preprocessor'):
+        model.setdefault('data_preprocessor', config.data_preprocessor)
+    torch.save(dict(state_dict=MODELS.build(model).state_dict(), meta={}), path)
+    return path

@@ -2,12 +2,10 @@
 import cv2
 import numpy as np
 import pytest
-import torch
 from mmengine.hub import get_config
-from mmengine.registry import MODELS, init_default_scope
 
 from mmrobustprune.engine.corruption_runner import evaluate_config
-from tests.engine.corruption_toys import write_voc
+from tests.engine.corruption_toys import random_weights, write_voc
 
 ASKED = dict(corruptions=['impulse_noise', 'contrast'], severities=[4], workers=0)
 DETECTORS = {
@@ -26,16 +24,6 @@ CLASSIFIERS = {
     'efficientnet': 'efficientnet/efficientnet-b0_8xb32_in1k.py',
     'convnext': 'convnext/convnext-tiny_32xb128_in1k.py',
 }
-
-
-def random_weights(config, path):
-    init_default_scope(config.default_scope)
-    torch.manual_seed(0)
-    model = dict(config.model)
-    if config.get('data_preprocessor'):
-        model.setdefault('data_preprocessor', config.data_preprocessor)
-    torch.save(dict(state_dict=MODELS.build(model).state_dict(), meta={}), path)
-    return path
 
 
 @pytest.mark.slow

@@ -12,8 +12,7 @@ from mmrobustprune.corruption.stored import open_stored
 from mmrobustprune.engine.corrupt_pipeline import CellPipeline, Stored
 from mmrobustprune.engine.corrupt_set import write_test_set
 from mmrobustprune.engine.corruption_runner import evaluate_config
-from tests.engine.corruption_toys import arrays, save, voc
-from tests.engine.test_families import random_weights
+from tests.engine.corruption_toys import arrays, random_weights, save, voc
 
 ASKED = dict(corruptions=['shot_noise', 'elastic_transform'], severities=[3, 5])
 

@@ -1,8 +1,5 @@
 """tools/analyze.py."""
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,26 +11,12 @@ from mmengine.config import Config
 from mmrobustprune.datasets.imagenet_v2 import FOLDERS
 from mmrobustprune.engine import natural_shift
 from mmrobustprune.engine.natural_shift import imagenet_v2
-from tests.support.classifier import write_config, write_pictures, write_weights
-
-TOOL = str(Path(__file__).parents[2] / 'tools' / 'analyze.py')
+from tests.support.tools import run_tool
 
 
 def run(monkeypatch, *words):
     """The exit code of the tool in this process."""
-    monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, words)])
-    try:
-        runpy.run_path(TOOL, run_name='__main__')
-    except SystemExit as end:
-        return end.code or 0
-    return 0
-
-
-@pytest.fixture(scope='module')
-def small(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('small')
-    config = write_config(folder, write_pictures(folder / 'data'))
-    return config, write_weights(config, folder / 'small.pth')[0]
+    return run_tool(monkeypatch, 'analyze', *words)
 
 
 @pytest.mark.parametrize('space', ['normalised', 'pixel'])

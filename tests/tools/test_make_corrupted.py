@@ -1,8 +1,5 @@
 """tools/make_corrupted.py: the test sets of configs as trees of corrupted images."""
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,18 +11,12 @@ from mmrobustprune.corruption.stored import decode, open_stored
 from mmrobustprune.engine.corrupt_set import test_images as images_of
 from mmrobustprune.engine.corrupt_set import write_test_set
 from tests.engine.corruption_toys import arrays, voc, write_voc
-
-TOOL = str(Path(__file__).parents[2] / 'tools' / 'make_corrupted.py')
+from tests.support.tools import run_tool
 
 
 def run(monkeypatch, *words):
     """The exit code of the tool in this process."""
-    monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, words)])
-    try:
-        runpy.run_path(TOOL, run_name='__main__')
-    except SystemExit as end:
-        return end.code or 0
-    return 0
+    return run_tool(monkeypatch, 'make_corrupted', *words)
 
 
 @pytest.fixture

@@ -12,11 +12,10 @@ import cv2
 import mmdet
 import numpy as np
 import pytest
-import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
-from tests.engine.corruption_toys import save, voc, write_voc
+from tests.engine.corruption_toys import random_weights, save, voc, write_voc
+from tests.support.tools import run_tool
 
 ROOT = Path(__file__).parents[2]
 TOOL = str(ROOT / 'tools' / 'robustness.py')
@@ -24,12 +23,7 @@ TOOL = str(ROOT / 'tools' / 'robustness.py')
 
 def run(monkeypatch, *words):
     """The exit code of the tool in this process."""
-    monkeypatch.setattr(sys, 'argv', [TOOL, *map(str, words)])
-    try:
-        runpy.run_path(TOOL, run_name='__main__')
-    except SystemExit as end:
-        return end.code or 0
-    return 0
+    return run_tool(monkeypatch, 'robustness', *words)
 
 
 def start(folder, *words):
@@ -39,18 +33,6 @@ def start(folder, *words):
                           text=True, env=dict(os.environ, PYTHONPATH=path))
     assert done.returncode == 0, done.stderr
     return done
-
-
-def weights(config, path):
-    """A checkpoint with random weights for a config of mmdet or mmpretrain."""
-    from mmengine.registry import MODELS
-    init_default_scope(config.default_scope)
-    torch.manual_seed(0)
-    model = dict(config.model)
-    if config.get('data_preprocessor'):
-        model.setdefault('data_preprocessor', config.data_preprocessor)
-    torch.save(dict(state_dict=MODELS.build(model).state_dict(), meta={}), path)
-    return path
 
 
 @pytest.fixture
@@ -155,7 +137,7 @@ def test_a_data_root_that_is_not_there_is_one_sentence(monkeypatch, capsys, toy,
 def test_ssdlite_of_mmdet_from_another_folder(tmp_path):
     """A process of its own that starts outside the checkout (mmdet's tool cannot)."""
     config = ssdlite(tmp_path, write_voc(tmp_path / 'voc'))
-    checkpoint = weights(Config.fromfile(config), tmp_path / 'random.pth')
+    checkpoint = random_weights(Config.fromfile(config), tmp_path / 'random.pth')
     done = start(tmp_path, TOOL, config, checkpoint, '--corruptions', 'fog', '--severities', 1, 5,
                  '--work-dir', 'here')
     assert 'fog' in done.stdout
@@ -171,7 +153,7 @@ def test_resnet_of_mmpretrain_on_a_folder_of_files(monkeypatch, tmp_path):
         image = np.random.default_rng(index).integers(0, 256, (32, 32, 3), dtype=np.uint8)
         cv2.imwrite(str(folder / f'{index}.png'), image)
     config = Config.fromfile(_resnet(tmp_path, tmp_path / 'data'))
-    checkpoint = weights(config, tmp_path / 'random.pth')
+    checkpoint = random_weights(config, tmp_path / 'random.pth')
     assert run(monkeypatch, tmp_path / 'resnet.py', checkpoint, '--corruptions', 'extra',
                '--work-dir', tmp_path / 'w') == 0
     results = json.loads((tmp_path / 'w' / 'results.json').read_text())
@@ -193,7 +175,7 @@ test_evaluator = dict(topk=(1,))
 @pytest.mark.slow
 def test_the_stock_test_script_runs_the_suite(tmp_path):
     config = ssdlite(tmp_path, write_voc(tmp_path / 'voc'))
-    checkpoint = weights(Config.fromfile(config), tmp_path / 'random.pth')
+    checkpoint = random_weights(Config.fromfile(config), tmp_path / 'random.pth')
     child = tmp_path / 'child.py'
     child.write_text(f'''
 _base_ = ['./{config.name}', '{ROOT}/configs/recipes/corruptions.py']
@@ -256,7 +238,7 @@ def test_cifar_as_files(shared_data, monkeypatch, tmp_path):
 
 
 def _two_cells(monkeypatch, folder, config):
-    checkpoint = weights(Config.fromfile(config), folder / 'random.pth')
+    checkpoint = random_weights(Config.fromfile(config), folder / 'random.pth')
     assert run(monkeypatch, config, checkpoint, '--severities', '3', '--work-dir', folder / 'w',
                '--corruptions', 'fog', 'frost') == 0
     results = json.loads((folder / 'w' / 'results.json').read_text())
