@@ -2,5 +2,6 @@
 from .imagenet_v2 import ImageNetV2
 from .remembered import LoadImageOnce
 from .shapes import ShapesDataset, write_shapes
+from .svhn import SVHN
 
-__all__ = ['ImageNetV2', 'LoadImageOnce', 'ShapesDataset', 'write_shapes']
+__all__ = ['ImageNetV2', 'LoadImageOnce', 'SVHN', 'ShapesDataset', 'write_shapes']
