@@ -33,15 +33,15 @@ def _quiet(function, *args):
 
 @HOOKS.register_module(force=True)
 class KillAt(Hook):
-    """SIGKILL after the given number of iterations."""
+    """SIGKILL after the given number of iterations, to one rank or to all."""
 
     priority = 'LOWEST'
 
-    def __init__(self, iteration):
-        self.iteration = iteration
+    def __init__(self, iteration, rank=None):
+        self.iteration, self.rank = iteration, rank
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.iter + 1 == self.iteration:
+        if runner.iter + 1 == self.iteration and self.rank in (None, runner.rank):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -56,12 +56,21 @@ def train(config, kill_at=None, resume=False):
 
 @HOOKS.register_module(force=True)
 class ReplicasEqual(Hook):
-    """At the end every process must hold the same weights, bit by bit."""
+    """Before every step (so right after a surgery) and at the end all processes must hold the same weights, bit by bit."""
+
+    priority = 'LOWEST'
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.after_train(runner)
 
     def after_train(self, runner):
         import torch
         import torch.distributed as dist
         flat = torch.cat([p.detach().flatten() for p in runner.model.parameters()])
+        sizes = [0] * dist.get_world_size()
+        dist.all_gather_object(sizes, flat.numel())
+        if len(set(sizes)) > 1:
+            raise AssertionError(f'replicas have {sizes} parameters')
         gathered = [torch.empty_like(flat) for _ in range(dist.get_world_size())]
         dist.all_gather(gathered, flat)
         if len(gathered) < 2 or not all(torch.equal(flat, other) for other in gathered):
