@@ -2,6 +2,7 @@
 from .adasap import AdaSAP
 from .build import build_rule
 from .rules import ASAM, AWP, SAM, Rule
+from .score_space import S2AP, MaskedAWP
 from .step import two_pass_step
 
-__all__ = ['ASAM', 'AWP', 'AdaSAP', 'Rule', 'SAM', 'build_rule', 'two_pass_step']
+__all__ = ['ASAM', 'AWP', 'AdaSAP', 'MaskedAWP', 'Rule', 'S2AP', 'SAM', 'build_rule', 'two_pass_step']

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 
 from .adasap import AdaSAP
 from .rules import ASAM, AWP, SAM, Rule
+from .score_space import S2AP, MaskedAWP
 
-RULES: dict[str, type[Rule]] = dict(SAM=SAM, ASAM=ASAM, AdaSAP=AdaSAP, AWP=AWP)
+RULES: dict[str, type[Rule]] = dict(SAM=SAM, ASAM=ASAM, AdaSAP=AdaSAP, AWP=AWP, S2AP=S2AP, MaskedAWP=MaskedAWP)
 
 
 def build_rule(config: Mapping | Rule | None, default: str = 'SAM') -> Rule | None:

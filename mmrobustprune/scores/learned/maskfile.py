@@ -1,0 +1,66 @@
+"""Masks in a file: one bit per weight, with the layers they belong to."""
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .layers import check_masks
+
+FORMAT = 1
+
+
+def save_masks(path: str | os.PathLike, masks: Mapping[str, Tensor], method: str = '', **facts: float | str) -> None:
+    """Write {layer: bool mask} as an .npz file that holds no code, whole or not at all.
+
+    Args:
+        masks: each of its weight's shape.
+        method: how they were found.
+        facts: anything else worth keeping beside them (epoch, seed, target).
+    """
+    from ... import __version__
+    shapes = {name: list(mask.shape) for name, mask in masks.items()}
+    header = dict(format=FORMAT, method=method, facts=facts, layers=shapes,
+                  versions=dict(mmrobustprune=__version__, torch=str(torch.__version__)))
+    bits = {f'mask/{name}': np.packbits(mask.detach().cpu().bool().numpy()) for name, mask in masks.items()}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + '.part')
+    with part.open('wb') as file:
+        np.savez_compressed(file, header=np.array(json.dumps(header)), **bits)
+    os.replace(part, path)
+
+
+def load_masks(path: str | os.PathLike, model: nn.Module | None = None) -> tuple[dict[str, Tensor], dict]:
+    """The masks of a file, {layer: bool mask}, and its header (format, method, facts, layers, versions).
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a file of another kind; with `model`, masks of another network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no mask file '{path}'; it is what save_masks wrote.")
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            header = json.loads(str(stored['header']))
+            masks = {name: _unpacked(stored[f'mask/{name}'], shape) for name, shape in header['layers'].items()}
+            known = header['format'] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as problem:
+        raise ValueError(f"'{path}' is not a mask file ({type(problem).__name__}); give one that save_masks wrote.") from problem
+    if not known:
+        raise ValueError(f"'{path}' has mask format {header['format']!r} and this version reads {FORMAT}; use the version that "
+                         'wrote it.')
+    if model is not None:
+        check_masks(model, masks)
+    return masks, header
+
+
+def _unpacked(bits: np.ndarray, shape: list[int]) -> Tensor:
+    return torch.from_numpy(np.unpackbits(bits, count=int(np.prod(shape))).astype(bool)).view(shape)

@@ -1,0 +1,137 @@
+"""Perturbation of scores while a mask is searched (S2AP), and of surviving weights afterwards."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from .rules import AWP, Rule, at_least_zero, norms, one_of, stretch_
+
+
+@dataclass
+class S2AP(Rule):
+    """The step of S2AP in the space of scores s, layer by layer (Algorithm 1).
+
+    u_l = z_l + step g_l / ||g_l||, with z_l = 0 unless carried from the batch before, and then
+    z_l = gamma ||s_l|| u_l / ||u_l|| (equality, as AWP does), or the same only where ||u_l|| is larger
+    than gamma ||s_l|| (ball). With norm='network' the step is divided by the norm of all gradients.
+    With equality and nothing carried, step and norm cancel: z_l = gamma ||s_l|| g_l / ||g_l||.
+
+    Args:
+        gamma: radius of a layer relative to the norm of its scores (no unit), >= 0.
+        norm: the step is divided by the norm of the 'layer' or of the 'network'.
+        bound: 'equality' or 'ball'.
+        step: length of the step in score units, > 0.
+        carry: z goes on from batch to batch instead of starting at 0.
+        params: the scores by default.
+
+    Raises:
+        ValueError: a field out of its range, or norm='network' where it would cancel.
+    """
+
+    gamma: float = 1e-3
+    norm: str = 'layer'
+    bound: str = 'equality'
+    step: float = 0.1
+    carry: bool = False
+    params: str | Sequence[str] = field(default=('*.scores',), kw_only=True)
+    _z: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def _turn(self, names, weights, grads):
+        lengths = LENGTHS[self.norm](norms(grads))
+        stretch_(grads, torch.full_like(lengths, self.step), lengths, [1] * len(grads))
+        if self.carry:
+            before = [self._z.get(name) for name in names]
+            for u, z in zip(grads, before, strict=True):
+                if z is not None:
+                    u.add_(z.to(u))
+        lengths = norms(grads)
+        stretch_(grads, BOUNDS[self.bound](lengths, self.gamma * norms(weights)), lengths, [1] * len(grads))
+        if self.carry:
+            self._z = dict(zip(names, grads, strict=True))
+
+    def state_dict(self) -> dict:
+        """{'z': {name: offset}} where it is carried, else nothing."""
+        return dict(z=dict(self._z)) if self.carry else {}
+
+    def load_state_dict(self, state: Mapping) -> None:
+        self._z = {name: z.clone() for name, z in state.get('z', {}).items()}
+
+    def __post_init__(self):
+        super().__post_init__()
+        at_least_zero(gamma=self.gamma, step=self.step)
+        one_of('norm', self.norm, LENGTHS)
+        one_of('bound', self.bound, BOUNDS)
+        if self.step == 0:
+            raise ValueError('step=0 never leaves the scores; give a length > 0, or gamma=0 for no perturbation.')
+        if self.norm == 'network' and self.bound == 'equality' and not self.carry:
+            raise ValueError("norm='network' cancels under bound='equality' without carry, where every layer is stretched to "
+                             "gamma ||s_l||; use bound='ball', carry=True, or norm='layer'.")
+
+
+@dataclass
+class MaskedAWP(AWP):
+    """AWP on the weights that survived pruning (S2AP, Algorithm 2).
+
+    e_l = gamma ||w_l * m_l|| (g_l * m_l) / ||g_l * m_l||; with norm='dense' the first norm is ||w_l||.
+
+    The masks m are those of `set_masks`; without them a weight is pruned if it is exactly zero, as
+    `ScoredNetwork.bake` leaves it.
+
+    Args:
+        gamma: radius of a layer relative to its own norm (no unit), >= 0.
+        norm: 'kept', or 'dense', where weights hidden behind a mask widen the radius too.
+        params: the masked weights by default.
+
+    Raises:
+        ValueError: a field out of its range; at a step, a mask of another shape than its weight.
+    """
+
+    norm: str = 'kept'
+    params: str | Sequence[str] = field(default=('*.weight.original',), kw_only=True)
+    _masks: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def set_masks(self, masks: Mapping[str, Tensor]) -> None:
+        """Take {layer or parameter name: bool mask of the weight's shape}, for weights hidden but not zero."""
+        self._masks = {name: mask.detach().bool().clone() for name, mask in masks.items()}
+
+    def state_dict(self) -> dict:
+        """{'masks': {name: mask}}."""
+        return dict(masks=dict(self._masks))
+
+    def load_state_dict(self, state: Mapping) -> None:
+        self.set_masks(state.get('masks', {}))
+
+    def _turn(self, names, weights, grads):
+        masks = [self._mask(name, weight) for name, weight in zip(names, weights, strict=True)]
+        for grad, mask in zip(grads, masks, strict=True):
+            grad.masked_fill_(~mask, 0)
+        sizes = norms(MEASURED[self.norm](weights, masks))
+        stretch_(grads, self.gamma * sizes, norms(grads), [1] * len(grads))
+
+    def _mask(self, name: str, weight: Tensor) -> Tensor:
+        key = name if name in self._masks else name.partition('.parametrizations.')[0]
+        if key not in self._masks:
+            return weight != 0
+        mask = self._masks[key] = self._masks[key].to(weight.device)
+        if mask.shape != weight.shape:
+            raise ValueError(f'the mask of {name!r} has shape {tuple(mask.shape)} and the weight {tuple(weight.shape)}; set the '
+                             'masks of this network.')
+        return mask
+
+    def __post_init__(self):
+        super().__post_init__()
+        one_of('norm', self.norm, MEASURED)
+
+
+def _at_most(lengths: Tensor, radii: Tensor) -> Tensor:
+    return torch.minimum(lengths, radii)
+
+
+LENGTHS = dict(layer=lambda lengths: lengths, network=lambda lengths: lengths.norm().expand(len(lengths)))
+BOUNDS = dict(equality=lambda lengths, radii: radii, ball=_at_most)
+MEASURED = dict(
+    kept=lambda weights, masks: [weight * mask for weight, mask in zip(weights, masks, strict=True)],
+    dense=lambda weights, masks: weights)
