@@ -57,6 +57,8 @@ class Attack(ABC):
         self._among('label', LABELS)
         self._among('clip', CLIPS)
         self._number('eps', self.eps)
+        if self.space == 'pixel':
+            refuse_grey_levels(self.name, 'eps', self.eps)
 
     def __call__(self, model: Classifier, x: Tensor, y: Tensor, index: Tensor) -> Outcome:
         """Attack a batch; the model's modes, gradients and buffers are afterwards what they were.
@@ -124,3 +126,10 @@ class Clean(Attack):
     @torch.no_grad()
     def _attack(self, model: Classifier, x: Tensor, y: Tensor, index: Tensor) -> Outcome:
         return Outcome({self.name: model(x).argmax(1) == y})
+
+
+def refuse_grey_levels(who: str, field: str, value: float) -> None:
+    """Raise ValueError for a length that is more than all of [0, 1], where pixels lie."""
+    if value > 1:
+        raise ValueError(f'{who} got {field}={value:g}; pixels lie in [0, 1] here, so write {value:g}/255 for {value:g} grey '
+                         'levels.')

@@ -1,0 +1,53 @@
+"""Attacks for training: pictures that raise a loss of the logits, made in evaluation mode by input gradients alone."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from .classifier import Function, frozen
+
+Objective = Callable[[Tensor], Tensor]   # logits (N, classes) -> scalar, a sum over pictures
+
+
+@contextmanager
+def attacking(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode, no gradients of parameters, and parametrized weights computed once; all as before afterwards."""
+    with frozen(model), cached_weights():
+        yield
+
+
+@contextmanager
+def cached_weights() -> Iterator[None]:
+    """`parametrize.cached()` with a cache of its own: a weight computed inside, without its graph, is not seen outside."""
+    outer, parametrize._cache = parametrize._cache, {}
+    try:
+        with parametrize.cached():
+            yield
+    finally:
+        parametrize._cache = outer
+
+
+def climb(logits: Function, x: Tensor, start: Tensor, objective: Objective, eps: float, step: float, steps: int) -> Tensor:
+    """x' <- clamp(project(x' + step * sign(d objective(logits(x')) / dx'))), `steps` times, from `start`.
+
+    Args:
+        logits: pixels -> (N, classes).
+        x, start: (N, C, H, W), x in [0, 1]; the start is brought into the ball and into [0, 1].
+        objective: what rises; a sum over pictures, so that each moves by its own gradient.
+        eps, step: in units of pixels in [0, 1].
+    Returns:
+        x' (N, C, H, W), within eps of x and in [0, 1], with no graph.
+    """
+    low, high = (x - eps).clamp_min(0), (x + eps).clamp_max(1)
+    point = start.clamp(low, high)
+    for _ in range(steps):
+        point = point.detach().requires_grad_()
+        with torch.enable_grad():
+            value = objective(logits(point).float())
+        gradient, = torch.autograd.grad(value, point)
+        point = (point.detach() + step * gradient.sign()).clamp(low, high)
+    return point.detach()
