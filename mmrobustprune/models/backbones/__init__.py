@@ -1,5 +1,7 @@
 """Backbones that the experiments need and mmpretrain lacks."""
 from .cifar_resnet import CIFARResNet, classifier_state
 from .cifar_vgg import CIFARVGG
+from .mobilenet_v1 import MobileNetV1
+from .wide_resnet import WideResNet
 
-__all__ = ['CIFARResNet', 'CIFARVGG', 'classifier_state']
+__all__ = ['CIFARResNet', 'CIFARVGG', 'MobileNetV1', 'WideResNet', 'classifier_state']

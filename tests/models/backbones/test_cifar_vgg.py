@@ -42,6 +42,16 @@ def test_a_classifier_of_it():
     assert model.eval()(torch.randn(2, 3, 32, 32), mode='tensor').shape == (2, 10)
 
 
-def test_another_depth_is_refused():
+def test_the_form_of_hydra():
+    """4 pools and no bias: 14,710,464 convolution weights and 8,448 of the norms."""
+    net = CIFARVGG(16, bias=False, pools=4)
+    assert sum(p.numel() for p in net.parameters()) == 14_710_464 + 8_448
+    assert net(torch.randn(2, 3, 32, 32))[0].shape == (2, 512, 2, 2)
+    assert CIFARVGG(11, pools=0)(torch.randn(1, 3, 16, 16))[0].shape == (1, 512, 16, 16)
+
+
+def test_another_depth_or_number_of_pools_is_refused():
     with pytest.raises(ValueError, match='choose 11, 13, 16, 19'):
         CIFARVGG(12)
+    with pytest.raises(ValueError, match='pools=6 is not among 0 to 5'):
+        CIFARVGG(16, pools=6)
