@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from ..surgery.groups import Group, find_layer, kind_of, produces, width
+from ..surgery.groups import Group, find_layer, is_fixed, kind_of, produces, width
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class CostModel:
     with the kept widths out_l and in_l (in_l = 1 for depthwise convolutions and normalisations) and
     the positions of ``Trace.shapes``. MACs are those of convolutions and linear layers, for the
     traced input. Shared parameters count once; a layer that runs several times multiplies in each.
+    Layers whose class says ``fixed = True`` count nothing, as in ``report.cost.count``.
     """
 
     def __init__(self, model: nn.Module, groups: Iterable[Group],
@@ -51,12 +52,13 @@ class CostModel:
         kind = kind_of(layer)   # None for a grouped convolution, which stays as it is
         sides = {side: width(model, name, side) for side in (kind.dims if kind else ())}
         weight = layer.weight if produces(layer) else None
+        fixed = is_fixed(layer)   # constants of the architecture
         owned = {id(p): p for p in ([layer] if isinstance(layer, nn.Parameter)
                                     else layer.parameters(recurse=False))}
         new = [p for key, p in owned.items() if key not in seen]
         seen |= set(owned)
         return _Layer(
-            name, sides, 0 if weight is None else weight.numel() // math.prod(sides.values()),
+            name, sides, 0 if weight is None or fixed else weight.numel() // math.prod(sides.values()),
             sum(p.numel() for p in new if p is not weight) // sides.get('out', 1), uses,
             any(p is weight for p in new))
 

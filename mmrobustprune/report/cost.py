@@ -11,13 +11,17 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..surgery.groups import kind_of, positions, produces, width
+from ..surgery.grouped_conv import GroupedKernelConv2d
+from ..surgery.groups import is_fixed, kind_of, positions, produces, width
 from ..surgery.recording import Forward, default_forward, flags_restored
 
 
 @dataclass(frozen=True)
 class Cost:
-    """``layers[name]`` holds out, in, params, macs; ``params`` and ``macs`` are the totals."""
+    """``layers[name]`` holds out, in, params, macs; ``params`` and ``macs`` are the totals.
+
+    The ``in`` of grouped kernels is what each filter reads.
+    """
 
     layers: dict[str, dict[str, int]]
     params: int
@@ -86,22 +90,27 @@ def count(model: nn.Module, example: Any, forward: Forward | None = None, rule: 
             handle.remove()
     layers, total, seen = {}, 0, set()
     for name, module in model.named_modules():
-        own = {} if _fixed(module) else dict(module.named_parameters(recurse=False))
+        own = {} if is_fixed(module) else dict(module.named_parameters(recurse=False))
         sizes = {key: _size(value, rule, module, read.get(module) if key == 'weight' else None) for key, value in own.items()}
         total += sum(size for key, size in sizes.items() if id(own[key]) not in seen)
         seen |= {id(value) for value in own.values()}
         params, macs = sum(sizes.values()), uses.get(module, 0)
         if not params and not macs:
             continue
-        kind = kind_of(module)
-        row = {side: width(model, name, side) for side in (kind.dims if kind else ())}
-        layers[name] = dict(row, params=params, macs=macs)
+        layers[name] = dict(_widths(model, name, module), params=params, macs=macs)
     return Cost(layers, total, sum(row['macs'] for row in layers.values()))
+
+
+def _widths(model: nn.Module, name: str, module: nn.Module) -> dict[str, int]:
+    if isinstance(module, GroupedKernelConv2d):
+        return dict(out=module.out_channels, **{'in': module.weight.shape[1]})
+    kind = kind_of(module)
+    return {side: width(model, name, side) for side in (kind.dims if kind else ())}
 
 
 def _macs(module: nn.Module, args: tuple, output: Any, rule: Rule, kept: int | None) -> int:
     inputs = args[0] if args else None
-    if _fixed(module) and not rule.pool:
+    if is_fixed(module) and not rule.pool:
         return 0
     if produces(module):
         bias = output.numel() if rule.bias and module.bias is not None else 0
@@ -126,10 +135,6 @@ def _size(parameter: nn.Parameter, rule: Rule, module: nn.Module, kept: int | No
     if rule.zeros or not produces(module) or parameter is not module.weight:
         return parameter.numel()
     return int(torch.count_nonzero(parameter))
-
-
-def _fixed(module: nn.Module) -> bool:
-    return getattr(module, 'fixed', False) is True
 
 
 def _check_kept(unknown: Mapping[str, int], read: Mapping[nn.Module, int]) -> None:

@@ -65,6 +65,17 @@ def produces(layer: nn.Module | nn.Parameter) -> bool:
     return isinstance(layer, (nn.modules.conv._ConvNd, nn.Linear))
 
 
+def is_fixed(layer: nn.Module | nn.Parameter) -> bool:
+    """Whether a layer's class says ``fixed = True``: its weights are constants of the architecture, no parameters."""
+    return getattr(layer, 'fixed', False) is True
+
+
+def learned(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a model, each once, without constants of the architecture."""
+    constant = {id(p) for layer in model.modules() if is_fixed(layer) for p in layer.parameters(recurse=False)}
+    return [p for p in model.parameters() if id(p) not in constant]
+
+
 def find_layer(model: nn.Module, name: str) -> nn.Module | nn.Parameter:
     """The module or bare parameter of that name; ValueError where the model has none."""
     owner, _, last = name.rpartition('.')

@@ -54,6 +54,26 @@ def test_shared_weights_count_once_and_multiply_in_every_call():
     assert (left['params'], left['macs']) == (4 + 2 + 2 + 2, 36 * (3 + 3 * 2))
 
 
+def test_constants_of_the_architecture_cost_nothing():
+    class Constant(nn.Conv2d):
+        fixed = True
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.stem, self.conv, self.short = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 6, 1), Constant(4, 6, 1, bias=False)
+            self.head = nn.Conv2d(6, 2, 1)
+
+        def forward(self, x):
+            x = self.stem(x)
+            return self.head(self.conv(x) + self.short(x))
+
+    cost = model_of(Net())
+    assert (cost.dense['params'], cost.dense['macs']) == (16 + 30 + 14, 36 * (12 + 24 + 12))
+    left = cost.count({'stem': 2})
+    assert (left['params'], left['macs']) == (8 + 18 + 14, 36 * (6 + 12 + 12))
+
+
 def test_grouped_and_transposed_convolutions():
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ConvTranspose2d(4, 6, 2, stride=2),
                         nn.Conv2d(6, 6, 3, groups=3))

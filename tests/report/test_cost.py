@@ -14,6 +14,7 @@ from mmrobustprune.report import (
     layer_table,
     width_tree,
 )
+from mmrobustprune.surgery import prune_grouped_kernels
 
 
 def net():
@@ -30,6 +31,15 @@ def test_a_network_written_out():
         '2': {'params': 8 * 2 * 9 + 8, 'macs': 144 * 4},
         '5': {'in': 8, 'out': 5, 'params': 45, 'macs': 40}}
     assert (cost.params, cost.macs) == (437, 3456 + 576 + 40)
+
+
+def test_grouped_kernels_have_the_width_that_a_filter_reads():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 3, bias=False))
+    dense = count(model, torch.zeros(1, 3, 9, 9))
+    prune_grouped_kernels(model, .75, 4, ['1'], search='l2')
+    pruned = count(model, torch.zeros(1, 3, 9, 9))
+    assert pruned.layers['1'] == {'in': 2, 'out': 8, 'params': 8 * 2 * 9, 'macs': 8 * 2 * 9 * 25}
+    assert '8 -> 2' in as_text(layer_table(dense.layers, pruned.layers))
 
 
 def test_batches_repeats_and_transposed_convolutions():

@@ -10,7 +10,17 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812
 
-from ..groups import CONV, DEPTHWISE, NORM, PRELU, TRANSPOSED, find_layer, kind_of, produces
+from ..groups import (
+    CONV,
+    DEPTHWISE,
+    NORM,
+    PRELU,
+    TRANSPOSED,
+    find_layer,
+    is_fixed,
+    kind_of,
+    produces,
+)
 
 _PER_CHANNEL = {NORM.name, DEPTHWISE.name, PRELU.name}   # layers with a value per channel, reordered with it
 _READERS = {CONV.name, TRANSPOSED.name}
@@ -106,7 +116,7 @@ class _Walk:
                     kind = getattr(kind_of(module), 'name', None)
                     if kind in _READERS | _PER_CHANNEL and not self._alone(name):
                         return None
-                    if kind in _READERS and module.in_channels == filters and not getattr(module, 'fixed', False):
+                    if kind in _READERS and module.in_channels == filters and not is_fixed(module):
                         readers.append(name)
                         continue
                     if kind in _PER_CHANNEL:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from torch import nn
 
 from ..grouped_conv import GroupedKernelConv2d
-from ..groups import matching, produces
+from ..groups import is_fixed, matching, produces
 
 TARGETS: dict[str, Callable[[nn.Conv2d], bool]] = {'3x3': lambda conv: conv.kernel_size == (3, 3), 'all': lambda conv: True}
 IMAGE = 4   # a convolution of so few input channels reads the picture: the stem
@@ -84,8 +84,7 @@ def _whole(value: float) -> bool:
 
 
 def _spared(name: str, conv: nn.Conv2d) -> bool:
-    fixed = getattr(conv, 'fixed', False) is True   # weights that are constants of the architecture
-    return fixed or conv.in_channels <= IMAGE or bool(SPARED & set(name.split('.')))
+    return is_fixed(conv) or conv.in_channels <= IMAGE or bool(SPARED & set(name.split('.')))
 
 
 def _check(name: str, layer: nn.Module, users: dict[int, int]) -> None:

@@ -9,7 +9,10 @@ pytest.importorskip('mmpretrain')
 from mmengine.registry import MODELS
 from torch.nn import functional as F
 
+from mmrobustprune.masks import CostModel
 from mmrobustprune.models.backbones import CIFARResNet, classifier_state
+from mmrobustprune.report import count
+from mmrobustprune.surgery import prune_channels, prune_grouped_kernels, trace
 
 
 def test_shapes_and_size_of_resnet20():
@@ -42,6 +45,27 @@ def test_the_shortcut_is_every_second_pixel_with_zero_channels_after():
     expected = F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, 16))
     assert torch.equal(net.layer2[0].shortcut(x), expected)
     assert not net.layer2[0].shortcut.weight.requires_grad
+
+
+def test_shortcuts_have_no_cost_in_either_counter_dense_and_pruned():
+    net, x = torch.nn.Sequential(CIFARResNet(20)), torch.zeros(1, 3, 32, 32)
+    found = trace(net, x)
+    dense, planned = count(net, x), CostModel(net, found.groups, found.shapes).dense
+    assert (planned['params'], planned['macs']) == (dense.params, dense.macs) == (269_072, 40_550_400)
+    structure = prune_channels(net, x, .5, budget='params')
+    pruned = count(net, x)
+    assert pruned.params == sum(p.numel() for p in net.parameters() if p.requires_grad)
+    assert pruned.params < sum(p.numel() for p in net.parameters())
+    assert structure.achieved['params'] == 1 - pruned.params / dense.params >= .5
+    assert structure.achieved['macs'] == 1 - pruned.macs / dense.macs
+
+
+def test_grouped_kernels_are_a_share_of_what_is_learned():
+    net = torch.nn.Sequential(CIFARResNet(20))
+    before = count(net, torch.zeros(1, 3, 32, 32)).params
+    structure = prune_grouped_kernels(net, .4375, search='l2')
+    left = count(net, torch.zeros(1, 3, 32, 32)).params
+    assert structure.achieved['params'] == pytest.approx(1 - left / before, abs=1e-12)
 
 
 def test_another_depth_is_refused():
