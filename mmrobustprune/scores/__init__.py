@@ -9,13 +9,14 @@ from .fpgm import FPGM
 from .magnitude import Magnitude
 from .naming import unknown
 from .random import Random
+from .smooth_mix import SmoothMix
 from .taylor import Taylor, TaylorBN
 
 SCORES: dict[str, type[Score]] = {
-    cls.__name__: cls for cls in (Magnitude, Taylor, TaylorBN, BNScale, Random, FPGM)}
+    cls.__name__: cls for cls in (Magnitude, Taylor, TaylorBN, BNScale, Random, FPGM, SmoothMix)}
 
-__all__ = ['BNScale', 'FPGM', 'Magnitude', 'Random', 'SCORES', 'Score', 'Taylor', 'TaylorBN',
-           'build_score']
+__all__ = ['BNScale', 'FPGM', 'Magnitude', 'Random', 'SCORES', 'Score', 'SmoothMix', 'Taylor',
+           'TaylorBN', 'build_score']
 
 
 def build_score(config: dict | str | Score) -> Score:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 
 class GroupedKernelConv2d(nn.Conv2d):
@@ -15,7 +16,14 @@ class GroupedKernelConv2d(nn.Conv2d):
         out_index: (O,) int64, where each channel of the output stands among the filters; None leaves them in their order.
 
     Both indices are buffers: they are in the state_dict and move with the module.
+
+    Attributes:
+        form: 'grouped', or 'dense': the same numbers but for rounding, forward and backward, by a plain convolution whose
+            weight is written out with zeros in every call. It needs no gathers and is the faster one where grouped
+            convolutions are slow; parameters and state_dict stay as they are.
     """
+
+    form = 'grouped'
 
     def __init__(self, conv: nn.Conv2d, groups: int, in_index: Tensor, out_index: Tensor | None = None) -> None:
         super().__init__(
@@ -30,24 +38,36 @@ class GroupedKernelConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, O, H', W')."""
+        return getattr(self, f'_{self.form}')(x)
+
+    def _grouped(self, x: Tensor) -> Tensor:
         y = super().forward(x.index_select(1, self.in_index))
         return y if self.out_index is None else y.index_select(1, self.out_index)
 
-    @torch.no_grad()
-    def dense(self) -> nn.Conv2d:
-        """The plain convolution (O, inputs, kh, kw) that computes the same, with zeros for the kernels left out."""
+    def _dense(self, x: Tensor) -> Tensor:
+        if self.padding_mode != 'zeros':
+            x = F.pad(x, self._reversed_padding_repeated_twice, mode=self.padding_mode)
+        padding = self.padding if self.padding_mode == 'zeros' else 0
+        return F.conv2d(x, *self.written_out(), self.stride, padding, self.dilation)
+
+    def written_out(self) -> tuple[Tensor, Tensor | None]:
+        """Weight (O, inputs, kh, kw), with zeros for the kernels left out, and bias of the plain convolution that is the same."""
         rows = self.out_channels // self.groups
         index = self.in_index.view(self.groups, 1, -1).expand(-1, rows, -1).flatten(0, 1)
-        weight = self.weight.new_zeros(self.out_channels, self.inputs, *self.kernel_size)
-        weight.scatter_(1, index[..., None, None].expand_as(self.weight), self.weight)
-        bias = self.bias
+        empty = self.weight.new_zeros(self.out_channels, self.inputs, *self.kernel_size)
+        weight, bias = empty.scatter(1, index[..., None, None].expand_as(self.weight), self.weight), self.bias
         if self.out_index is not None:
-            weight = weight[self.out_index]
-            bias = None if bias is None else bias[self.out_index]
+            weight, bias = weight[self.out_index], None if bias is None else bias[self.out_index]
+        return weight, bias
+
+    @torch.no_grad()
+    def dense(self) -> nn.Conv2d:
+        """The plain convolution, a layer of its own, that computes the same."""
+        weight, bias = self.written_out()
         conv = nn.Conv2d(self.inputs, self.out_channels, self.kernel_size, self.stride, self.padding, self.dilation,
                          bias=bias is not None, padding_mode=self.padding_mode, device='meta')
         conv.weight = nn.Parameter(weight, requires_grad=self.weight.requires_grad)
-        conv.bias = None if bias is None else nn.Parameter(bias.detach().clone(), requires_grad=self.bias.requires_grad)
+        conv.bias = None if bias is None else nn.Parameter(bias.clone(), requires_grad=self.bias.requires_grad)
         return conv.train(self.training)
 
     def extra_repr(self) -> str:

@@ -4,6 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmrobustprune.scores.roughness import size
 from mmrobustprune.surgery.grouped import (
     GROUPINGS,
     TMI,
@@ -18,7 +19,6 @@ from mmrobustprune.surgery.grouped import (
 )
 from mmrobustprune.surgery.grouped.clusters import EMBEDDINGS
 from mmrobustprune.surgery.grouped.grouping import filter_order
-from mmrobustprune.surgery.grouped.smoothness import size
 
 from ..support import grouped_reference as slow
 

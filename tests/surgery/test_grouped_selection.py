@@ -7,6 +7,7 @@ from mmrobustprune.surgery.grouped import (
     Beam,
     Largest,
     RandomKept,
+    Seeds,
     arrange,
     build_search,
     roughness,
@@ -28,6 +29,23 @@ def test_largest_and_smoothest_by_hand():
     assert Largest('smoothness')(kernels, 3).tolist() == [[0, 1, 3]]
     assert kernels.energy.tolist() == [[18, pytest.approx(14.58), 4.5, .5]]
     assert kernels.roughness.tolist() == [[0, 0, 2 * 2 * 8 * 2.25, 2 * 2 * 8 * .25]]
+
+
+def test_mean_counts_absolute_weights_and_differs_from_the_norm():
+    weight = torch.zeros(1, 3, 3, 3)
+    weight[0, 0], weight[0, 1, 0, 0], weight[0, 2] = -.4, 2, .3      # sums of |w| 3.6, 2, 2.7; norms 1.2, 2, 0.9
+    kernels = arrange('x', weight, torch.arange(1), 1)
+    assert Largest('mean')(kernels, 2).tolist() == [[0, 2]] and Largest('l2')(kernels, 2).tolist() == [[0, 1]]
+
+
+def test_seeds_are_far_apart_and_copies_come_last():
+    weight = torch.zeros(1, 8, 3, 3)
+    weight[0, 5], weight[0, 6] = 1, -1                                # the other six are one and the same point
+    kernels = arrange('x', weight, torch.arange(1), 1)
+    for seed in range(20):
+        assert {5, 6} < set(Seeds(seed)(kernels, 3)[0].tolist())
+    assert Seeds(0)(kernels, 7).shape == (1, 7)
+    assert len({tuple(Seeds(seed)(kernels, 3)[0].tolist()) for seed in range(20)}) > 1
 
 
 @pytest.mark.parametrize('name', SEARCHES)
@@ -60,8 +78,8 @@ def test_searches_by_name():
     assert build_search('beam') == Beam() and build_search(dict(type='official', alpha=.5)) == Beam(2, 3, .5, 'first')
     assert (Beam().width, Beam().check_every, Beam().beta) == (4, 1, 'size')
     assert build_search(RandomKept(2)) == RandomKept(2)
-    with pytest.raises(ValueError, match="unknown search 'bean'.*did you mean 'beam'"):
-        build_search('bean')
+    with pytest.raises(ValueError, match="unknown search 'beem'.*did you mean 'beam'"):
+        build_search('beem')
     with pytest.raises(ValueError, match="unknown field of search 'beam' 'widht'.*'width'"):
         build_search(dict(type='beam', widht=3))
     with pytest.raises(ValueError, match="value='l7'"):

@@ -58,7 +58,7 @@ class Clustered(Grouping):
 
     def __call__(self, layer: str, weight: Tensor, groups: int) -> Tensor:
         points = EMBEDDINGS[self.embedding](weight.flatten(1), min(groups, len(weight))).cpu()
-        centres = points[torch.tensor(_spread(points, groups, generator(self.seed, layer)))]
+        centres = points[torch.tensor(spread(points, groups, generator(self.seed, layer)))]
         labels = None
         for _ in range(self.rounds):
             cost = torch.cdist(points, centres).square().repeat_interleave(len(points) // groups, 1)   # a column per place
@@ -71,14 +71,14 @@ class Clustered(Grouping):
         return labels.to(weight.device)
 
 
-def _spread(points: Tensor, count: int, random: torch.Generator) -> list[int]:
-    """Indices of points far from one another: each drawn with probability as its squared distance to the nearest so far."""
+def spread(points: Tensor, count: int, random: torch.Generator) -> list[int]:
+    """Indices of points (n, D) far from one another: each drawn with probability as its squared distance to the nearest so far."""
     chosen = [int(torch.randint(len(points), (), generator=random))]
+    nearest = torch.full((len(points),), torch.inf, dtype=points.dtype)
     while len(chosen) < count:
-        away = torch.cdist(points, points[chosen]).amin(1).square()
-        away[chosen] = 0
+        nearest = torch.minimum(nearest, (points - points[chosen[-1]]).square().sum(1))
+        away = nearest.index_fill(0, torch.tensor(chosen), 0)
         if not away.sum() > 0:   # the others are copies of these
-            away = torch.ones(len(points), dtype=points.dtype)
-            away[chosen] = 0
+            away = torch.ones_like(nearest).index_fill(0, torch.tensor(chosen), 0)
         chosen.append(int(torch.multinomial(away, 1, generator=random)))
     return chosen

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from ..grouped_conv import GroupedKernelConv2d, swap
 from ..recording import Forward, default_forward, flags_restored
 from ..structure import Structure
-
-FORMS = ('fastest', 'grouped', 'dense')
+from .forms import check_form
 
 
 def export_forms(model: nn.Module, structure: Structure, form: str = 'fastest', example_input: Any = None,
@@ -30,8 +29,7 @@ def export_forms(model: nn.Module, structure: Structure, form: str = 'fastest', 
     Raises:
         ValueError: an unknown form, 'fastest' without an example input, or a layer that the example does not reach.
     """
-    if form not in FORMS:
-        raise ValueError(f"form='{form}' is not known; give one of {', '.join(FORMS)}.")
+    check_form(form)
     layers = {name: module for name, module in model.named_modules() if isinstance(module, GroupedKernelConv2d)}
     dense = list(layers) if form == 'dense' else []
     if form == 'fastest':

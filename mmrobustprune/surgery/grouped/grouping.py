@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from .smoothness import size
+from ...scores.roughness import size
 
 
 class Grouping:

@@ -7,7 +7,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from .smoothness import energy, roughness
+from ...scores.roughness import energy, roughness
 
 
 @dataclass(frozen=True, eq=False)

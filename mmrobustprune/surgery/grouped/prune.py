@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..grouped_record import GroupedRecord
-from ..groups import find_layer, kind_of
+from ..groups import find_layer, kind_of, learned
 from ..rebuild import rebuild
 from ..recording import Forward
 from ..structure import Structure, dense_shape
@@ -53,6 +53,17 @@ class Decision:
                     roughness_kept=rough.gather(1, self.kept).sum(1).tolist(),
                     score=score(self.kernels.similarity, self.kept).tolist())
 
+    def explain(self) -> str:
+        """The same for a reader, a line per group."""
+        one, (groups, keep) = self.to_dict(), self.kept.shape
+        lines = [f'{self.layer}: {groups} groups of {len(self.order) // groups} filters, each reads {keep} of '
+                 f'{self.kernels.channels} channels']
+        rows = zip(one['filters'], one['kept'], one['roughness'], one['roughness_kept'], one['score'], strict=True)
+        for filters, kept, whole, rough, value in rows:
+            lines.append(f'  filters {_list(filters)} read {_list(kept)}; roughness {whole:.4g} -> {rough:.4g}, '
+                         f'score {value:.4g}')
+        return '\n'.join(lines)
+
 
 def prune_grouped_kernels(model: nn.Module, ratio: float = 0.5, groups: int = 8, layers: str | Iterable[str] = '3x3',
                           search: str | Mapping[str, Any] | Search = 'beam',
@@ -70,8 +81,8 @@ def prune_grouped_kernels(model: nn.Module, ratio: float = 0.5, groups: int = 8,
         ratio: fraction of the kernels that is removed from every chosen layer, in (0, 1); K must be whole.
         groups: n, which divides the filters of every chosen layer.
         layers: '3x3', 'all' (both without stems and shortcuts), or names, prefixes and patterns of convolutions.
-        search: which kernels stay, a name in SEARCHES ('beam', 'official', 'greedy', 'tmi', 'l2', 'least_smooth', 'random'),
-            ``dict(type='beam', width=8)``, or a callable.
+        search: which kernels stay, a name in SEARCHES ('beam', 'official', 'greedy', 'tmi', 'l2', 'mean', 'least_smooth',
+            'kmeans', 'random'), ``dict(type='beam', width=8)``, or a callable.
         grouping: which filters form a group, a name in GROUPINGS, a dict, or a Grouping.
         ignore: names, prefixes or patterns of layers that stay as they are.
         pointwise: another search for 1x1 convolutions (wide ones take the beam long; 'greedy' is quick); None: the same.
@@ -144,4 +155,8 @@ def _removed(model: nn.Module, chosen: Mapping[str, nn.Conv2d], keep: Mapping[st
     lost = {name: 1 - keep[name] / conv.in_channels for name, conv in chosen.items()}
     cut = sum(conv.out_channels * conv.in_channels * lost[name] for name, conv in chosen.items())
     weights = sum(find_layer(model, name).weight.numel() * share for name, share in lost.items())
-    return dict(kernels=cut / kernels, params=weights / sum(p.numel() for p in model.parameters()))
+    return dict(kernels=cut / kernels, params=weights / sum(p.numel() for p in learned(model)))
+
+
+def _list(numbers: list[int]) -> str:
+    return ' '.join(map(str, numbers))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ...scores.naming import unknown
 from .beam import Beam
-from .clusters import Clustered
+from .clusters import Clustered, spread
 from .grouping import Given, Grouping, Ordered, RandomGroups, Snaking, generator
 from .kernels import GroupedKernels
 from .tickets import TMI
@@ -24,7 +24,8 @@ class Largest:
     """The grouped kernels of the largest value stay in each group.
 
     Attributes:
-        value: 'l2' keeps the largest norms; 'smoothness' the smoothest, so that the least smooth go (SR-GKP, C.1.2).
+        value: 'l2' keeps the largest norms, 'mean' the largest mean absolute weights, 'smoothness' the smoothest, so that the
+            least smooth go (SR-GKP, C.1.2).
     """
 
     value: str = 'l2'
@@ -38,7 +39,8 @@ class Largest:
         return order[:, :keep].sort(1).values
 
 
-_VALUES = {'l2': lambda kernels: kernels.energy, 'smoothness': lambda kernels: -kernels.roughness}
+_VALUES = {'l2': lambda kernels: kernels.energy, 'smoothness': lambda kernels: -kernels.roughness,
+           'mean': lambda kernels: kernels.weight.abs().mean((1, 3, 4))}
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,32 @@ class RandomKept:
         return draw.argsort(1)[:, :keep].sort(1).values.to(kernels.weight.device)
 
 
+@dataclass(frozen=True)
+class Seeds:
+    """The seeds of k-means++ stay: grouped kernels drawn with probability as their squared distance to the nearest so far.
+
+    Attributes:
+        seed: with the layer's name, of the draw.
+    """
+
+    seed: int = 0
+
+    def __call__(self, kernels: GroupedKernels, keep: int) -> Tensor:
+        random = generator(self.seed, kernels.layer)
+        vectors = kernels.weight.transpose(1, 2).flatten(2).cpu()
+        drawn = torch.tensor([spread(points, keep, random) for points in vectors])
+        return drawn.sort(1).values.to(kernels.weight.device)
+
+
 SEARCHES: dict[str, Search] = {
     'beam': Beam(),
     'official': Beam(width=2, check_every=3, beta='first'),   # what SR-GKP's released code does as shipped
     'greedy': Beam(width=1, alpha=1),
     'tmi': Beam(width=1, alpha=1, beta=2, nearest=0.2),   # TMI-GKP's
     'l2': Largest('l2'),
+    'mean': Largest('mean'),
     'least_smooth': Largest('smoothness'),   # removed, not kept
+    'kmeans': Seeds(),
     'random': RandomKept(),
 }
 
