@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import os
 import sys
 from collections.abc import Callable
@@ -39,6 +40,27 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help='change config fields, e.g. robust_prune.target=0.6 train_dataloader.batch_size=4',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def one_or_several(text: str) -> str | tuple[str, ...]:
+    """`a,b` as ('a', 'b'); a name alone as itself."""
+    names = tuple(text.split(','))
+    return names if len(names) > 1 else text
+
+
+def kind(text: str) -> str | dict[str, Any]:
+    """`beam,width=8` as dict(type='beam', width=8), values as in Python; a name alone as itself."""
+    name, *given = text.split(',')
+    fields = {}
+    for pair in given:
+        key, equals, value = pair.partition('=')
+        if not equals:
+            raise argparse.ArgumentTypeError(f"'{pair}' of '{text}' has no value; write NAME,KEY=VALUE, e.g. beam,width=8.")
+        try:
+            fields[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            fields[key] = value
+    return dict(type=name, **fields) if fields else name
 
 
 def run(main: Callable[[], Any]) -> None:

@@ -3,19 +3,17 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from pathlib import Path
 from typing import Any
 
 from mmengine.dist import is_main_process
-from torch import nn
 
 from mmrobustprune.registry import HOOKS
 from mmrobustprune.surgery import Structure
-from mmrobustprune.surgery.grouped import Decision, prune_grouped_kernels
+from mmrobustprune.surgery.grouped import Decision, set_form
 
-from .base import read_checkpoint
 from .cut import cut
+from .grouped_kernels import prune_by_recipe
 from .main_process import on_main
 from .measure import FixedBatch, validate
 from .probe import unwrap
@@ -53,6 +51,7 @@ class GroupedKernelHook(StructureHook):
         set_rule(runner.optim_wrapper, self.recipe.finetune_rule)
         if self.structure is None:
             self._prune(runner)
+        set_form(unwrap(runner.model), self.recipe.form)
 
     def _prune(self, runner) -> None:
         self.warn_of_random_weights(runner)
@@ -77,46 +76,8 @@ class GroupedKernelHook(StructureHook):
         def tell(decision: Decision) -> None:
             decisions.append(decision.to_dict())
             runner.logger.info(f'{decision.number}/{decision.total} {decision.layer}: {decision.seconds:.1f} s')
-        recipe = self.recipe
-        structure = prune_grouped_kernels(
-            model, recipe.target, recipe.groups, recipe.layers, recipe.search, self._grouping(),
-            [*recipe.ignore, *outside(model, recipe.part, recipe.layers)], recipe.pointwise, progress=tell)
+
+        structure = prune_by_recipe(model, self.recipe, tell)
         if is_main_process():
             write_whole(Path(runner.work_dir) / 'decisions.json', json.dumps(decisions).encode())
         return structure.to_dict()
-
-    def _grouping(self) -> Any:
-        if not self.recipe.snapshots:
-            return self.recipe.grouping
-        files = snapshot_files(self.recipe.snapshots)
-        states = [read_checkpoint(str(file)).get('state_dict', {}) for file in files]
-        return dict(type=self.recipe.grouping, snapshots=states)
-
-
-def outside(model: nn.Module, part: str, layers: Any) -> list[str]:
-    """Names of the model's other parts, where layers are chosen by kind; a choice by name says itself where they are."""
-    if layers not in ('3x3', 'all') or not part:
-        return []
-    names = [name for name, _ in model.named_children()]
-    if part not in names:
-        raise ValueError(f"robust_prune.part='{part}' is no part of {type(model).__name__}; choose among {', '.join(names)}, or "
-                         "'' for all of it.")
-    return [name for name, child in model.named_children() if name != part and any(
-        isinstance(module, nn.Conv2d) for module in child.modules())]
-
-
-def snapshot_files(patterns: tuple[str, ...]) -> list[Path]:
-    """The checkpoints that paths and patterns name, by the numbers in their names.
-
-    Raises:
-        FileNotFoundError: one that matches nothing.
-    """
-    found = []
-    for pattern in patterns:
-        path = Path(pattern)
-        files = sorted(path.parent.glob(path.name), key=lambda file: [int(n) for n in re.findall(r'\d+', file.name)])
-        if not files:
-            raise FileNotFoundError(f"robust_prune.snapshots names '{pattern}', which is not there; give checkpoints of earlier "
-                                    "epochs, such as 'work_dirs/dense/epoch_*.pth'.")
-        found += files
-    return found

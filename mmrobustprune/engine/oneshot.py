@@ -1,62 +1,153 @@
 """One-shot surgery of a trained checkpoint: what `tools/prune.py` does."""
 from __future__ import annotations
 
-import copy
 import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from torch import nn
 
 from mmrobustprune.report.cost import Cost, count
 from mmrobustprune.scores import build_score
-from mmrobustprune.surgery import Structure, Trace, prune_channels, trace
+from mmrobustprune.scores.naming import unknown
+from mmrobustprune.surgery import GroupedKernelConv2d, Structure, prune_channels, trace
+from mmrobustprune.surgery.grouped import Decision
+from mmrobustprune.surgery.groups import produces
 
 from . import artifacts
 from .base import structure_of
 from .export import load_model
+from .grouped_kernels import prune_by_recipe
 from .probe import example_of_shape, tensor_forward
+from .recipes import GroupedKernels, Recipe, build_recipe
 from .saving import write_whole
 from .stamp import command, commit
 
+Tell = Callable[[str], Any]   # gets a line when something is done
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a surgery did.
+
+    Attributes:
+        structure: the record.
+        whole: layer -> why it is as before.
+        why: for the reader, what decided.
+        files: name -> what else goes beside the record, as JSON.
+    """
+
+    structure: Structure
+    whole: Mapping[str, str]
+    why: str
+    files: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cut_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) -> Cut:
+    """Whole channels go, the least worth first."""
+    found = trace(model, example, tensor_forward, recipe.ignore)
+    structure = prune_channels(
+        model, example, recipe.target, build_score(recipe.score), recipe.ignore, recipe.budget, recipe.scope,
+        min_keep=recipe.min_keep, round_to=recipe.round_to, forward=tensor_forward)
+    return Cut(structure, found.whole, found.explain())
+
+
+def cut_kernels(model: nn.Module, example: Any, recipe: GroupedKernels, tell: Tell) -> Cut:
+    """Grouped kernels go, as many in each chosen layer."""
+    decisions: list[Decision] = []
+
+    def note(one: Decision) -> None:
+        decisions.append(one)
+        tell(f'{one.number}/{one.total} {one.layer}: {one.seconds:.1f} s')
+    structure = prune_by_recipe(model, recipe, note)
+    whole = {name: f'not chosen by layers={recipe.layers!r}' for name, layer in model.named_modules()
+             if produces(layer) and not isinstance(layer, GroupedKernelConv2d)}
+    return Cut(structure, whole, '\n'.join(one.explain() for one in decisions),
+               {'decisions.json': [one.to_dict() for one in decisions]})
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to prune at once.
+
+    Attributes:
+        recipe: the fields it starts from, as in `robust_prune`.
+        options: further fields that may be set.
+        cut: prunes a model in place.
+    """
+
+    recipe: Mapping[str, Any]
+    options: tuple[str, ...]
+    cut: Callable[[nn.Module, Any, Any, Tell], Cut]
+
+
+def _channels(score: Mapping[str, Any]) -> Method:
+    return Method(dict(recipe='magnitude', score=score), ('budget', 'scope', 'min_keep', 'round_to', 'ignore'), cut_channels)
+
+
+def _kernels(recipe: str) -> Method:
+    return Method(dict(recipe=recipe), ('groups', 'layers', 'part', 'search', 'grouping', 'pointwise', 'snapshots', 'ignore'),
+                  cut_kernels)
+
+
 METHODS = dict(
-    magnitude=dict(type='Magnitude', p=2), l1=dict(type='Magnitude', p=1), bn=dict(type='BNScale'), fpgm=dict(type='FPGM'),
-    random=dict(type='Random'))
+    magnitude=_channels(dict(type='Magnitude', p=2)), l1=_channels(dict(type='Magnitude', p=1)),
+    bn=_channels(dict(type='BNScale')), fpgm=_channels(dict(type='FPGM')), random=_channels(dict(type='Random')),
+    smooth_mix=_channels(dict(type='SmoothMix')),
+    sr_gkp=_kernels('sr_gkp'), tmi_gkp=_kernels('tmi_gkp'))
 
 
 class OneShot:
     """A checkpoint, pruned in memory; `write` puts it on disk.
 
+    Args:
+        size: input in pixels, (H, W).
+        method: a name in METHODS.
+        target: fraction removed.
+        tell: gets a line per finished step of a long search.
+        options: fields of the method's recipe.
     Attributes:
         dense, pruned: cost of the network before and after, for one image of `size`.
-        trace: the groups of channels, and what is left whole.
+        cut: what was done, and why.
         structure: the record.
-
     Raises:
-        ValueError: a network that is pruned already, cannot be traced, or cannot meet the target.
+        ValueError: an option of another method, a network that is pruned already, cannot be traced, or cannot meet the target.
     """
 
-    def __init__(self, config: Config, checkpoint: str, size: tuple[int, int], method: str, target: float, **options):
+    def __init__(self, config: Config, checkpoint: str, size: tuple[int, int], method: str, target: float,
+                 tell: Tell = lambda line: None, **options: Any) -> None:
+        if method not in METHODS:
+            raise unknown('method', method, METHODS)
+        chosen = METHODS[method]
+        for name in options:
+            if name not in chosen.options:
+                raise ValueError(f"method '{method}' has no option {name}; leave it away, or choose among target, "
+                                 f"{', '.join(chosen.options)}.")
+        recipe = build_recipe(dict(chosen.recipe, target=target, **options))
         self.user_cfg, self.checkpoint = config, checkpoint
         self.model, self.meta, _ = load_model(config, checkpoint)
         if structure_of(self.meta) is not None:
             raise ValueError(
                 f"'{checkpoint}' is pruned already ({structure_of(self.meta).summary()}); prune from the dense checkpoint.")
         example = example_of_shape(self.model, *size)
-        ignore = options.get('ignore') or ()
-        self.trace: Trace = trace(self.model, example, tensor_forward, ignore)
         self.dense: Cost = count(self.model, example, tensor_forward)
-        self.model: nn.Module = copy.deepcopy(self.model)
-        self.structure: Structure = prune_channels(
-            self.model, example, target, score=build_score(METHODS[method]), forward=tensor_forward, **options)
-        self.structure.method = f'one-shot {method}'
+        self.cut = chosen.cut(self.model, example, recipe, tell)
+        self.structure = self.cut.structure
+        self.structure.method = f'one-shot {method}, {self.structure.method}'
         self.pruned: Cost = count(self.model, example, tensor_forward)
 
-    def write(self, out: Path) -> None:
-        """structure.json, pruned.py, pruned.pth and cost.json in `out`."""
+    def write(self, out: Path) -> list[str]:
+        """Write the record, config, weights, cost and what else the method has to say to `out`; the files' names."""
         text = artifacts.stock_config(self.user_cfg, self.structure)
         artifacts.write_config(text, self.structure, str(out))
-        cost = dict(dense=vars(self.dense), pruned=vars(self.pruned), whole=self.trace.whole, command=command(), commit=commit())
-        write_whole(out / 'cost.json', json.dumps(cost, indent=1).encode())
+        cost = dict(
+            dense=vars(self.dense), pruned=vars(self.pruned), whole=self.cut.whole, command=command(), commit=commit())
+        reports = {'cost.json': cost, **self.cut.files}
+        for name, content in reports.items():
+            write_whole(out / name, json.dumps(content, indent=1).encode())
         meta = {key: self.meta[key] for key in ('dataset_meta', 'seed') if key in self.meta}
         artifacts.write_weights(self.model.state_dict(), meta, self.structure, text, out / 'pruned.pth')
+        return ['structure.json', 'pruned.py', 'pruned.pth', *reports]

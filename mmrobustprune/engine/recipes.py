@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import build_rule
 from mmrobustprune.surgery.grouped import build_grouping, build_search
+from mmrobustprune.surgery.grouped.forms import check_form
+
+from .search_recipes import SEARCHES, MaskSearch
 
 BUDGETS = ('params', 'macs', 'channels')
 
@@ -120,6 +123,7 @@ class GroupedKernels:
         search, grouping, pointwise: see `surgery.grouped.prune_grouped_kernels`.
         snapshots: checkpoints of earlier epochs (paths or patterns) for grouping='tmi'.
         ignore: module names (prefixes or patterns) left whole.
+        form: 'fastest', 'grouped' or 'dense': how the cut layers compute in training, see `surgery.grouped.set_form`.
         finetune_rule: sharpness rule of the fine-tuning; None is plain training.
         measure: evaluate the validation set on both sides of the surgery.
     Raises:
@@ -137,11 +141,13 @@ class GroupedKernels:
     pointwise: str | dict | None = None
     snapshots: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    form: str = 'fastest'
     finetune_rule: dict | None = None
     measure: bool = True
 
     def __post_init__(self):
         _check_target(self.target)
+        check_form(self.form)
         for search in filter(None, (self.search, self.pointwise)):
             build_search(search)
         if self.grouping != 'tmi':
@@ -162,10 +168,11 @@ class TMIGroupedKernels(GroupedKernels):
 
 
 RECIPES: dict[str, type] = dict(
-    adasap=AdaSAP, magnitude=Magnitude, taylor=Taylor, sr_gkp=GroupedKernels, tmi_gkp=TMIGroupedKernels)
+    adasap=AdaSAP, magnitude=Magnitude, taylor=Taylor, sr_gkp=GroupedKernels, tmi_gkp=TMIGroupedKernels,
+    **SEARCHES)
 
 
-def build_recipe(config: dict) -> Recipe | GroupedKernels:
+def build_recipe(config: dict) -> Recipe | GroupedKernels | MaskSearch:
     """The recipe that `robust_prune` describes.
 
     Raises:

@@ -10,7 +10,7 @@ from mmpretrain.apis import get_model
 
 from mmrobustprune.engine import PruneRunner
 from mmrobustprune.engine.export import export_checkpoint
-from mmrobustprune.engine.grouped_hook import outside, snapshot_files
+from mmrobustprune.engine.grouped_kernels import outside, snapshot_files
 from mmrobustprune.engine.recipes import build_recipe
 from mmrobustprune.surgery.grouped_conv import GroupedKernelConv2d
 from tests.support.tiny import classifier, detector, quick
@@ -41,6 +41,8 @@ def test_a_run_cuts_once_and_fine_tunes(dense, tmp_path):
     runner = PruneRunner.from_cfg(config)
     runner.train()
     layers = {name: module for name, module in runner.model.named_modules() if isinstance(module, GroupedKernelConv2d)}
+    assert {(conv.out_channels, conv.form) for conv in layers.values()} == {
+        (8, 'dense'), (16, 'dense'), (32, 'dense'), (64, 'grouped')}   # groups of fewer than 16 filters, on a CPU
     assert len(layers) == 16 and all(name.startswith('backbone.layer') for name in layers)
     assert {conv.weight.shape[0] for conv in layers.values()} == {8, 16, 32, 64}
     before = sum(value.numel() for value in weights(dense / 'epoch_2.pth').values())
@@ -140,7 +142,7 @@ def test_parts_are_chosen_by_name():
 @pytest.mark.parametrize('fields, message', [
     (dict(search='bem'), 'beam'), (dict(grouping='tmi'), 'TMI alone needs them'), (dict(snapshots='a.pth'), 'TMI alone'),
     (dict(target=1.5), r'not in \(0, 1\)'), (dict(group=4), "did you mean 'groups'"), (dict(warmup=.1), 'not known'),
-    (dict(finetune_rule=dict(type='SAN')), 'SAM')])
+    (dict(form='fast'), 'fastest, grouped, dense'), (dict(finetune_rule=dict(type='SAN')), 'SAM')])
 def test_one_sentence_for_each_mistake(fields, message):
     with pytest.raises(ValueError, match=message) as error:
         build_recipe({**dict(recipe='sr_gkp', target=.5), **fields})

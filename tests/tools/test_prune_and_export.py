@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.registry import MODELS
+from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import Runner
+from mmpretrain.apis import get_model
 
 import mmrobustprune.engine  # noqa: F401
 from tests.support.tiny import classifier, detector
@@ -69,6 +70,47 @@ def test_a_dry_run_writes_nothing(models, tmp_path, capsys):
     call('prune', config, checkpoint, '--out', tmp_path / 'half', '--shape', *size, '--dry-run', '--chains')
     out = capsys.readouterr().out
     assert 'one unit is' in out and 'dry run' in out and not (tmp_path / 'half').exists()
+
+
+def test_grouped_kernels(models, tmp_path, capsys):
+    config, checkpoint, size = models['classifier']
+    words = ['--shape', *size, '--method', 'sr_gkp', '--target', .5, '--groups', 4, '--search', 'beam,width=2,alpha=0.5']
+    call('prune', config, checkpoint, '--out', tmp_path / 'gkp', *words, '--layers', 'backbone.layer1,backbone.layer2.0.conv1',
+         '--why')
+    said = capsys.readouterr().out
+    assert 'backbone.layer1.0.conv1: 4 groups of 2 filters, each reads 4 of 8 channels' in said and '8 -> 4' in said
+    assert 'removed' in said and said.count('Loads checkpoint') <= 1
+    decisions = json.loads((tmp_path / 'gkp' / 'decisions.json').read_text())
+    assert [one['layer'] for one in decisions] == [f'backbone.layer{place}' for place in (
+        '1.0.conv1', '1.0.conv2', '1.1.conv1', '1.1.conv2', '2.0.conv1')]
+    structure = json.loads((tmp_path / 'gkp' / 'structure.json').read_text())
+    assert structure['layers']['backbone.layer1.0.conv1']['kept'] == decisions[0]['kept']
+    assert structure['method'] == 'one-shot sr_gkp, grouped kernels, Snaking(), Beam(width=2, alpha=0.5)'
+    cost = json.loads((tmp_path / 'gkp' / 'cost.json').read_text())
+    assert cost['pruned']['params'] == cost['dense']['params'] - (4 * 8 * 8 + 8 * 16) * 9 // 2
+
+    init_default_scope('mmpretrain')
+    model = get_model(Config.fromfile(tmp_path / 'gkp' / 'pruned.py'), str(tmp_path / 'gkp' / 'pruned.pth'))
+    assert sum(p.numel() for p in model.parameters()) == cost['pruned']['params']
+    weights = torch.load(tmp_path / 'gkp' / 'pruned.pth', weights_only=True)['state_dict']
+    for name, value in model.state_dict().items():
+        assert torch.equal(value.cpu(), weights[name]), name
+
+
+@pytest.mark.parametrize('words, sentence', [
+    (['--method', 'sr_gkp', '--scope', 'layer'], "method 'sr_gkp' has no option scope; leave it away, or choose among target, "
+                                                 'groups, layers'),
+    (['--groups', 4], "method 'magnitude' has no option groups; leave it away, or choose among target, budget, scope"),
+    (['--method', 'srgkp'], "unknown method 'srgkp'.*did you mean 'sr_gkp'"),
+    (['--method', 'tmi_gkp'], 'TMI alone needs them'), (['--method', 'sr_gkp', '--search', 'beem'], "did you mean 'beam'"),
+    (['--method', 'sr_gkp', '--target', .3], 'the nearest that does so in all chosen layers is'),
+    (['--method', 'sr_gkp', '--groups', 5, '--target', .5], 'groups=5 does not divide'),
+    (['--method', 'sr_gkp', '--part', 'neck'], 'no part of|no convolution of')])
+def test_options_of_another_method_are_refused(models, tmp_path, words, sentence):
+    config, checkpoint, size = models['classifier']
+    with pytest.raises(ValueError, match=sentence) as error:
+        call('prune', config, checkpoint, '--out', tmp_path / 'no', '--shape', *size, *words)
+    assert '\n' not in str(error.value) and not (tmp_path / 'no').exists()
 
 
 def test_a_pruned_checkpoint_is_refused(models, tmp_path):
