@@ -29,24 +29,24 @@ def cut(runner, structure: Structure) -> None:
     start_scores_afresh(runner)
 
 
-def start_scores_afresh(runner) -> None:
-    """From the cut on, `best_*.pth` and early stopping know the small network only; an older best becomes `dense_best_*.pth`."""
+def start_scores_afresh(runner, before: str = 'dense') -> None:
+    """From here on `best_*.pth` and early stopping know the network as it is now; an older best becomes `<before>_best_*.pth`."""
     for hook in runner.hooks:
         if isinstance(hook, CheckpointHook) and hook.save_best is not None:
-            _forget_best(runner, hook)
+            _forget_best(runner, hook, before)
         if isinstance(hook, EarlyStoppingHook):
             hook.wait_count = 0
             hook.best_score = -float('inf') if hook.rule == 'greater' else float('inf')
 
 
-def _forget_best(runner, hook: CheckpointHook) -> None:
+def _forget_best(runner, hook: CheckpointHook, before: str) -> None:
     info = runner.message_hub.runtime_info
     for key in [k for k in info if k == 'best_score' or k.startswith('best_score_')]:
         runner.message_hub.pop_info(key)
     for key in [k for k in info if k == 'best_ckpt' or k.startswith('best_ckpt_')]:
         path = Path(str(runner.message_hub.pop_info(key)))
         if is_main_process() and path.exists():
-            os.replace(path, path.with_name(f'dense_{path.name}'))
+            os.replace(path, path.with_name(f'{before}_{path.name}'))
     hook.best_ckpt_path = None
     if hasattr(hook, 'best_ckpt_path_dict'):
         hook.best_ckpt_path_dict = dict.fromkeys(hook.best_ckpt_path_dict)

@@ -1,0 +1,216 @@
+"""The hook that walks a training through dense training, a search of masks by learned scores, and fine-tuning."""
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from mmengine.hooks import EMAHook, Hook
+from torch import nn
+
+from mmrobustprune.registry import HOOKS
+from mmrobustprune.scores.learned import ScoredNetwork, kept_masks
+
+from .cut import start_scores_afresh
+from .main_process import on_main
+from .mask_choice import CHOICES
+from .measure import validate
+from .probe import unwrap
+from .recipes import build_recipe
+from .saving import write_whole
+from .search_files import write_result
+from .stages import Stages, begin_stage
+from .structure_hook import set_rule
+
+KEY = 'robust_prune'
+
+
+@HOOKS.register_module()
+class MaskSearchHook(Hook):
+    """Adversarial pruning by importance scores, with or without S2AP's perturbation of them.
+
+    Every checkpoint's state_dict holds plain weights, the mask applied, which any tool loads; what a resumed run needs lies
+    beside it. At the end `pruned.pth`, `pruned.py`, `masks.npz` and `stages.json` are in the work dir.
+
+    Args:
+        recipe: name of a recipe; the other fields are the recipe's (`mmrobustprune.engine.search_recipes`).
+
+    Attributes:
+        search: the network's scores, or None outside the search.
+        stage: 'pretrain' | 'search' | 'finetune'.
+    Raises:
+        ValueError: an unknown recipe or field, stages that do not fit, a moving average of the weights.
+    """
+
+    priority = 'ABOVE_NORMAL'
+
+    def __init__(self, **recipe: Any) -> None:
+        self.recipe = build_recipe(recipe)
+        self.search: ScoredNetwork | None = None
+        self.stage = 'pretrain'
+        self.choice = CHOICES[self.recipe.select](self.recipe.metric)
+        self.records: list[dict] = []
+        self._plan: Stages | None = None
+        self._resumed: dict | None = None
+        self._perturbed: bool | None = None
+        self._handle: Any = None
+
+    # --- start ---------------------------------------------------------------------------------------------------------
+
+    def plan(self, runner) -> Stages:
+        """Where the stages of this run begin."""
+        if self._plan is None:
+            loop = runner.train_loop
+            self._plan = Stages.plan(self.recipe, loop.max_iters, len(loop.dataloader))
+        return self._plan
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Give the network the form that a resumed checkpoint has, before its weights are loaded."""
+        saved = checkpoint.get(KEY)
+        if not (runner._resume and saved):
+            return
+        self._resumed = saved
+        if saved['stage'] != 'pretrain':
+            self._attach(runner)
+            if saved['stage'] == 'finetune':
+                self._bake(runner)
+        self._begin(runner, saved['stage'])
+        if saved['raw'] is not None:
+            checkpoint['state_dict'] = saved['raw']
+
+    def before_train(self, runner) -> None:
+        if any(isinstance(hook, EMAHook) for hook in runner.hooks):
+            raise ValueError('a search of masks does not go together with EMAHook, whose average would mix masks; take it out of '
+                             'custom_hooks.')
+        plan = self.plan(runner)
+        if self._resumed is None:
+            if plan.search:
+                self._begin(runner, 'pretrain')
+            runner.logger.info(f'search from iteration {plan.search}, perturbed after {plan.warmup} more, fine-tuning from '
+                               f'{plan.finetune} of {plan.total}')
+            return
+        self.records = self._resumed['records']
+        self.choice.load_state_dict(self._resumed['choice'])
+        if self.search is not None:
+            self.search.load_state_dict(self._resumed['search'])
+        self._set_rule(runner, self._resumed['perturbed'])
+        rule = getattr(runner.optim_wrapper, 'rule', None)
+        if rule is not None and self._resumed['rule']:
+            rule.load_state_dict(self._resumed['rule'])
+        self._resumed = None
+
+    # --- every iteration -----------------------------------------------------------------------------------------------
+
+    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+        plan, iteration = self.plan(runner), runner.iter
+        stage = plan.stage(iteration)
+        epoch, first = plan.epoch(iteration)
+        if self.search is not None and first and iteration > plan.search:
+            self.search.end_epoch()
+        if stage != self.stage:
+            self._enter(runner, stage)
+        if self.search is None:
+            return
+        if first:
+            self.search.begin_epoch(epoch)
+        if plan.perturbed(iteration) != self._perturbed:
+            self._set_rule(runner, plan.perturbed(iteration))
+        self.choice.before_iter(unwrap(runner.model))
+
+    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
+        if outputs and 'loss' in outputs and not math.isfinite(float(outputs['loss'])):
+            raise ValueError(
+                f"the loss of stage '{self.stage}' is {float(outputs['loss'])} at iteration {runner.iter}; nothing is saved over the "
+                'last checkpoint: lower the learning rate or robust_prune.gamma and resume.')
+        if self.search is not None:
+            self.choice.after_iter(outputs['loss'], self.search.meets_target)
+
+    def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+        if self.search is not None:
+            self.choice.after_val(unwrap(runner.model), metrics or {}, self.search.meets_target)
+
+    def after_train(self, runner) -> None:
+        if self.search is not None:   # a search that nothing follows
+            self.search.end_epoch()
+            self._enter(runner, 'finetune')
+        if self.stage == 'finetune':
+            on_main(lambda: write_result(runner, self.recipe))
+
+    # --- stages --------------------------------------------------------------------------------------------------------
+
+    def _enter(self, runner, stage: str) -> None:
+        model, record = unwrap(runner.model), dict(stage=stage, iteration=runner.iter)
+        start_scores_afresh(runner, before=self.stage)
+        if self.stage == 'pretrain':
+            self._warn_of_random_weights(runner)
+            if self.recipe.measure:
+                record['metric_before'] = validate(runner)
+            self._attach(runner)
+        if stage == 'finetune':
+            self.choice.restore(model)
+            record['chosen'] = self.choice.value
+            record.update(removed=self.search.ratio(), kept=self.search.kept())
+            self._bake(runner)
+        self._begin(runner, stage)
+        if self.recipe.measure:
+            record['metric_after'] = validate(runner)
+        self.records.append(record)
+        on_main(lambda: write_whole(Path(runner.work_dir) / 'stages.json', json.dumps(self.records, indent=1).encode()))
+        runner.logger.info(f'stage {stage} from iteration {runner.iter}: '
+                           + ', '.join(f'{key} {value}' for key, value in record.items() if key.startswith(('metric', 'removed'))))
+
+    def _attach(self, runner) -> None:
+        model = unwrap(runner.model)
+        self.search = self.recipe.build_host().attach(model)
+        self._handle = model.register_forward_hook(self._add_penalty, with_kwargs=True)
+
+    def _bake(self, runner) -> None:
+        self.search.bake(zero=self.recipe.zero_pruned)
+        self._handle.remove()
+        self.search = None
+
+    def _begin(self, runner, stage: str) -> None:
+        begin, end = self.plan(runner).span(stage)
+        self.stage, self._perturbed = stage, None
+        if stage == 'search':
+            groups = [dict(params=list(self.search.trained_parameters()))]
+            if self.recipe.perturb == 'weights':   # they need gradients to climb by, and never a step
+                groups.append(self.search.climbable_weights())
+            begin_stage(runner, end - begin, groups, self.recipe.search_optimizer)
+        elif stage == 'finetune':
+            if end > begin:
+                begin_stage(runner, end - begin, unwrap(runner.model).parameters(), self.recipe.finetune_optimizer)
+            self._set_rule(runner, False)
+        else:
+            begin_stage(runner, end - begin)
+
+    def _set_rule(self, runner, perturbed: bool | None) -> None:
+        self._perturbed = perturbed
+        if self.stage == 'finetune':
+            rule = self.recipe.awp_rule()
+            if rule is not None:
+                rule.set_masks(kept_masks(unwrap(runner.model)))
+        else:
+            rule = self.recipe.search_rule() if perturbed else None
+        set_rule(runner.optim_wrapper, rule)
+
+    def _add_penalty(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> Any:
+        penalty = self.search.penalty() if kwargs.get('mode') == 'loss' else None
+        return output if penalty is None else dict(output, loss_rate=penalty)
+
+    def _warn_of_random_weights(self, runner) -> None:
+        if self.plan(runner).search == 0 and runner._load_from is None and self.recipe.host['type'] != 'RLTH':
+            runner.logger.warning('load_from is not set and robust_prune.pretrain is 0: the search starts from random weights.')
+
+    # --- checkpoints ---------------------------------------------------------------------------------------------------
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        model, raw = unwrap(runner.model), None
+        if self.stage != 'pretrain':
+            raw = checkpoint['state_dict']
+            checkpoint['state_dict'] = {k: v.cpu() for k, v in ScoredNetwork.plain_state(model).items()}
+        rule = getattr(runner.optim_wrapper, 'rule', None)
+        checkpoint[KEY] = dict(
+            stage=self.stage, raw=raw, records=self.records, choice=self.choice.state_dict(), perturbed=self._perturbed,
+            search=None if self.search is None else self.search.state_dict(), rule=None if rule is None else rule.state_dict())

@@ -1,0 +1,86 @@
+"""Stages of a mask search: dense training, search, fine-tuning, each with an optimizer and a schedule of its own."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from mmengine.model import is_model_wrapper
+from mmengine.registry import OPTIMIZERS, PARAM_SCHEDULERS
+
+from .phases import iterations
+from .probe import unwrap
+
+STAGES = ('pretrain', 'search', 'finetune')
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The plan of one run; every question is answered from the iteration alone, so a resumed run agrees.
+
+    Args:
+        search, finetune: first iteration of the stage.
+        total: iterations of the whole schedule.
+        per_epoch: iterations of an epoch.
+        warmup: iterations of the search before the perturbation begins.
+    """
+
+    search: int
+    finetune: int
+    total: int
+    per_epoch: int
+    warmup: int
+
+    @classmethod
+    def plan(cls, recipe: Any, total: int, per_epoch: int) -> Stages:
+        """Fit `recipe` (a `MaskSearch`) into a schedule of `total` iterations.
+
+        Raises:
+            ValueError: the stages are longer than the schedule, or the search has no length.
+        """
+        begin = iterations(recipe.pretrain, 'pretrain', total, per_epoch)
+        length = total - begin if recipe.search is None else iterations(recipe.search, 'search', total, per_epoch)
+        if length < 1 or begin + length > total:
+            raise ValueError(
+                f'robust_prune.pretrain takes {begin} iterations and robust_prune.search {length} of a schedule of {total}; the '
+                'search needs at least one and both must fit: shorten them, or lengthen the schedule.')
+        return cls(begin, begin + length, total, per_epoch, iterations(recipe.warmup, 'warmup', length, per_epoch))
+
+    def stage(self, iteration: int) -> str:
+        """'pretrain' | 'search' | 'finetune', the stage of one iteration (counted from 0)."""
+        return STAGES[(iteration >= self.search) + (iteration >= self.finetune)]
+
+    def span(self, stage: str) -> tuple[int, int]:
+        """First iteration of a stage, and the one after its last."""
+        bounds = (0, self.search, self.finetune, self.total)
+        place = STAGES.index(stage)
+        return bounds[place], bounds[place + 1]
+
+    def epoch(self, iteration: int) -> tuple[int, bool]:
+        """Epoch of the stage in which an iteration falls, and whether it is the epoch's first."""
+        done = iteration - self.span(self.stage(iteration))[0]
+        return done // self.per_epoch, done % self.per_epoch == 0
+
+    def perturbed(self, iteration: int) -> bool:
+        """Whether the search's perturbation is on."""
+        return self.search + self.warmup <= iteration < self.finetune
+
+
+def begin_stage(runner, length: int, params: Iterable | None = None, changes: dict | None = None) -> None:
+    """A cosine schedule over `length` iterations and, for given parameters, a fresh optimizer of the base's kind.
+
+    Args:
+        params: parameters or parameter groups; None keeps the optimizer.
+        changes: fields of the base's optimizer that differ.
+    """
+    wrapper = runner.optim_wrapper
+    if params is None:
+        for group in wrapper.optimizer.param_groups:   # undo what the base's schedule did to the first step
+            group['lr'] = group.get('initial_lr', group['lr'])
+    else:
+        config = {key: value for key, value in runner.cfg.optim_wrapper.optimizer.items() if key != '_scope_'}
+        wrapper.optimizer = OPTIMIZERS.build(dict(config, **(changes or {}), params=list(params)))
+    runner.param_schedulers = [PARAM_SCHEDULERS.build(
+        dict(type='CosineAnnealingLR', optimizer=wrapper, T_max=length, end=length, by_epoch=False))]
+    if is_model_wrapper(runner.model):   # its reducer knows the parameters of before
+        runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), unwrap(runner.model))

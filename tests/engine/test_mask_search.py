@@ -1,0 +1,206 @@
+"""Searching masks by learned scores inside a training: stages, neutrality, resuming, what is left on disk."""
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import RUNNERS, init_default_scope
+from mmpretrain.apis import get_model
+
+from mmrobustprune.engine.mask_choice import Best
+from mmrobustprune.engine.recipes import build_recipe
+from mmrobustprune.engine.stages import Stages
+from tests.support.process import run_apart, train
+from tests.support.tiny import classifier, quick
+
+ATTACK = dict(type='TRADES', beta=6.0, eps=8 / 255, step=4 / 255, steps=2)
+
+
+def searched(work_dir, epochs=4, attack=ATTACK, hooks=None, workers=0, val=None, **recipe):
+    """Dense for one epoch, two of search (perturbed in the second), one of fine-tuning: 6 iterations each."""
+    config = classifier(work_dir, epochs=epochs, workers=workers, **(dict(default_hooks=hooks) if hooks else {}))
+    if attack:
+        config.model.update(type='mmrobustprune.AdversarialClassifier', robust_loss=attack)
+    if val:
+        config.val_cfg = val
+    config = quick(config.to_dict())
+    config.runner_type = 'mmrobustprune.PruneRunner'
+    config.robust_prune = dict(dict(
+        recipe='s2ap_hydra', target=0.8, pretrain='1 epochs', search='2 epochs', warmup='1 epochs', gamma=0.01,
+        search_optimizer=dict(lr=0.05)), **recipe)
+    return config
+
+
+def saved(folder, name):
+    return torch.load(folder / name, weights_only=True)
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('finished')
+    runner = RUNNERS.build(searched(folder))
+    runner.train()
+    return folder, runner
+
+
+def originals(checkpoint):
+    return {name: value for name, value in checkpoint['robust_prune']['raw'].items() if name.endswith('weight.original')}
+
+
+def test_the_search_leaves_weights_alone_and_moves_scores(finished):
+    folder, _ = finished
+    dense, early, late = (saved(folder, f'epoch_{n}.pth') for n in (1, 2, 3))
+    assert dense['robust_prune']['stage'] == 'pretrain' and early['robust_prune']['stage'] == 'search'
+    assert len(originals(early)) == 21
+    for name, weight in originals(early).items():
+        plain = name.replace('parametrizations.weight.original', 'weight')
+        assert torch.equal(weight, dense['state_dict'][plain]) and torch.equal(weight, originals(late)[name])
+    raw = [checkpoint['robust_prune']['raw'] for checkpoint in (early, late)]
+    scores = [name for name in raw[0] if name.endswith('scores')]
+    assert len(scores) == 21 and any(not torch.equal(raw[0][name], raw[1][name]) for name in scores)
+
+
+def test_every_checkpoint_holds_plain_weights_with_the_mask_applied(finished):
+    folder, _ = finished
+    keys = set(saved(folder, 'epoch_1.pth')['state_dict'])
+    for epoch in (2, 3, 4):
+        state = saved(folder, f'epoch_{epoch}.pth')['state_dict']
+        assert set(state) == keys
+        for name, weight in state.items():
+            if weight.ndim > 1:
+                assert int((weight != 0).sum()) == weight.numel() - int(0.8 * weight.numel()), name
+
+
+def test_pruned_weights_stay_zero_and_kept_ones_move(finished):
+    folder, _ = finished
+    before, after = (saved(folder, f'epoch_{n}.pth')['state_dict'] for n in (3, 4))
+    for name, weight in before.items():
+        if weight.ndim > 1:
+            assert torch.equal(weight == 0, after[name] == 0), name
+    assert not torch.equal(before['backbone.conv1.weight'], after['backbone.conv1.weight'])
+
+
+def test_stock_loaders_read_the_result(finished):
+    folder, runner = finished
+    init_default_scope('mmpretrain')
+    config = Config.fromfile(folder / 'pruned.py')
+    assert config.model.type == 'mmpretrain.ImageClassifier' and 'robust_prune' not in config and 'runner_type' not in config
+    model = get_model(config, str(folder / 'pruned.pth'))
+    state = saved(folder, 'epoch_4.pth')['state_dict']
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    record = json.loads((folder / 'sparsity.json').read_text())
+    assert record['removed'] == pytest.approx(0.8, abs=1e-3) and len(record['kept']) == 21
+    stages = json.loads((folder / 'stages.json').read_text())
+    assert [one['stage'] for one in stages] == ['search', 'finetune'] and [one['iteration'] for one in stages] == [6, 18]
+
+
+def test_radius_zero_is_the_host_bit_for_bit(tmp_path):
+    states = []
+    for name, options in dict(zero=dict(gamma=0.0), host=dict(perturb='none', finetune_gamma=0.0)).items():
+        RUNNERS.build(searched(tmp_path / name, **options)).train()
+        states.append(saved(tmp_path / name, 'pruned.pth')['state_dict'])
+    assert states[0].keys() == states[1].keys()
+    for key in states[0]:
+        assert torch.equal(states[0][key], states[1][key]), key
+
+
+def test_warm_up_epochs_are_the_host_and_later_ones_are_not(finished, tmp_path):
+    RUNNERS.build(searched(tmp_path, perturb='none')).train()
+    ours, host = finished[0], tmp_path
+    same = [all(torch.equal(a, b) for a, b in zip(
+        saved(ours, f'epoch_{n}.pth')['robust_prune']['raw'].values(),
+        saved(host, f'epoch_{n}.pth')['robust_prune']['raw'].values(), strict=True)) for n in (2, 3)]
+    assert same == [True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('kill_at, interval', [(4, 2), (9, 2), (15, 4), (18, 6), (21, 5)],
+                         ids=['pretrain', 'warmup', 'search', 'between', 'finetune'])
+def test_a_killed_run_ends_with_the_same_weights(finished, tmp_path, kill_at, interval):
+    hooks = dict(checkpoint=dict(type='CheckpointHook', interval=interval, by_epoch=False))
+    config = searched(tmp_path, hooks=hooks)
+    assert run_apart(train, config, kill_at) == -9
+    assert not (tmp_path / 'pruned.pth').exists()
+    assert run_apart(train, config, None, True) == 0
+    expected, found = saved(finished[0], 'pruned.pth')['state_dict'], saved(tmp_path, 'pruned.pth')['state_dict']
+    assert expected.keys() == found.keys()
+    for key in expected:
+        assert torch.equal(expected[key], found[key]), key
+    assert json.loads((tmp_path / 'stages.json').read_text()) == json.loads((finished[0] / 'stages.json').read_text())
+
+
+def test_harp_learns_rates_and_takes_a_mask_that_meets_the_target(tmp_path):
+    config = searched(tmp_path, recipe='s2ap_harp', target=0.5, host=dict(type='HARP', growth=1.0), metric='accuracy/top1')
+    runner = RUNNERS.build(config)
+    runner.train()
+    record = json.loads((tmp_path / 'sparsity.json').read_text())
+    assert record['removed'] >= 0.5
+    rates = {round(layer['kept'] / layer['weights'], 3) for layer in record['kept'].values()}
+    assert len(rates) > 3   # no two layers need have the same
+
+
+def test_rlth_never_trains_a_weight(tmp_path):
+    config = searched(tmp_path, epochs=2, recipe='s2ap_rlth', pretrain=0, search=None, host=dict(type='RLTH'), select='last',
+                      metric='accuracy/top1')
+    RUNNERS.build(config).train()
+    state = saved(tmp_path, 'pruned.pth')['state_dict']
+    for name, weight in state.items():
+        if weight.ndim > 1:
+            assert len(weight[weight != 0].abs().unique()) == 1, name   # signed constants
+
+
+def test_a_search_without_attack_and_with_weights_perturbed(tmp_path):
+    runner = RUNNERS.build(searched(tmp_path, attack=None, perturb='weights', gamma=0.05))
+    runner.train()
+    early, late = saved(tmp_path, 'epoch_2.pth'), saved(tmp_path, 'epoch_3.pth')
+    for name, weight in originals(early).items():
+        assert torch.equal(weight, originals(late)[name]), name
+
+
+def test_best_masks_meet_the_target():
+    model = torch.nn.Linear(2, 2)
+    choice = Best('m')
+    choice.after_val(model, dict(m=0.9), lambda: False)
+    with pytest.raises(ValueError, match='no mask of the search met the target'):
+        choice.restore(model)
+    choice.after_val(model, dict(m=0.5), lambda: True)
+    before = model.weight.detach().clone()
+    with torch.no_grad():
+        model.weight.add_(1)
+    choice.after_val(model, dict(m=0.4), lambda: True)
+    choice.restore(model)
+    assert choice.value == 0.5 and torch.equal(model.weight, before)
+    with pytest.raises(ValueError, match="robust_prune.metric='m' is no metric of the validation"):
+        choice.after_val(model, dict(top1=1.0), lambda: True)
+
+
+def test_the_plan_of_a_run():
+    plan = Stages.plan(build_recipe(dict(recipe='s2ap_hydra', target=0.9, pretrain='100 epochs', search='20 epochs')), 2200, 10)
+    assert (plan.search, plan.finetune, plan.warmup) == (1000, 1200, 50)
+    assert [plan.stage(i) for i in (0, 999, 1000, 1199, 1200)] == ['pretrain', 'pretrain', 'search', 'search', 'finetune']
+    assert plan.epoch(1000) == (0, True) and plan.epoch(1015) == (1, False) and plan.epoch(1200) == (0, True)
+    assert [plan.perturbed(i) for i in (1049, 1050, 1199, 1200)] == [False, True, True, False]
+
+
+@pytest.mark.parametrize('recipe, sentence', [
+    (dict(recipe='s2ap_hydra', target=1.5), 'target'),
+    (dict(recipe='s2ap_hydra', target=0.9, perturb='scroes'), "perturb='scroes' is not allowed"),
+    (dict(recipe='s2ap_harp', target=0.9, select='first'), "select='first' is not allowed"),
+    (dict(recipe='s2ap_hydra', target=0.9, gama=1), "did you mean 'gamma'"),
+    (dict(recipe='s2ap_hydra', target=0.9, gamma=-1), 'gamma')])
+def test_wrong_fields_are_one_sentence(recipe, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        build_recipe(recipe)
+
+
+def test_stages_longer_than_the_schedule():
+    with pytest.raises(ValueError, match='both must fit'):
+        Stages.plan(build_recipe(dict(recipe='s2ap_hydra', target=0.9, pretrain='9 epochs', search='2 epochs')), 100, 10)
+
+
+def test_a_moving_average_is_refused(tmp_path):
+    config = searched(tmp_path)
+    config.custom_hooks = [dict(type='EMAHook')]
+    with pytest.raises(ValueError, match='EMAHook'):
+        RUNNERS.build(config).train()
