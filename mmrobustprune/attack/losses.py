@@ -5,7 +5,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -21,9 +21,13 @@ from .training import Objective, attacking, climb
 class RobustLoss(ABC):
     """A loss of clean and attacked pictures, and the attack.
 
+    Attributes:
+        attacks: whether there is one.
     Raises:
         ValueError: a field has a value that is not allowed.
     """
+
+    attacks: ClassVar[bool] = True
 
     @abstractmethod
     def craft(self, model: Classifier, x: Tensor, y: Tensor) -> Tensor | None:
@@ -76,6 +80,8 @@ class RobustLoss(ABC):
 @dataclass(kw_only=True)
 class CrossEntropy(RobustLoss):
     """L = CE(f(x), y): training without attack."""
+
+    attacks: ClassVar[bool] = False
 
     def craft(self, model: Classifier, x: Tensor, y: Tensor) -> None:
         return None

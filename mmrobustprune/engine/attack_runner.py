@@ -14,14 +14,15 @@ from torch import Tensor
 from mmrobustprune.attack import Attack, Classifier, Clean, Outcome, choose_subset, doubts
 from mmrobustprune.corruption import Cell, CellStore
 from mmrobustprune.corruption.store import write_json
+from mmrobustprune.surgery.grouped import set_form
 
 from . import stamp
 from .command import load_config
 from .export import load_model
-from .pixels import TestPictures, pixel_classifier
+from .pictures import TestPictures
+from .pixels import pixel_classifier
 from .tested import fingerprint
 
-_SPEED_ONLY = ('batch_size', 'num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor', 'collate_fn')
 Progress = Callable[[str, int, int], Any]   # what is under way, batches of all probes done, all there are
 
 
@@ -84,7 +85,7 @@ def probe_config(config: str | Path | Config, checkpoint: str | Path, work_dir: 
     if batch_size < 1:
         raise ValueError(f'batch_size={batch_size} is no number of pictures; give at least 1.')
     chunks = np.split(places, range(batch_size, len(places), batch_size))
-    model = model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+    model = set_form(model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'))).eval()
     chosen = dict(size=len(places), of=len(pictures), pick='all' if subset is None else pick, seed=subset_seed)
     identity = _identity(config, model, pictures, chosen, batch_size)
     store = CellStore(Path(work_dir) / 'chunks', identity)
@@ -103,7 +104,8 @@ def _identity(config: Config, model: torch.nn.Module, pictures: TestPictures, ch
     """What the numbers of a chunk depend on, beside the probe."""
     whole = config.to_dict()
     read = {key: whole.get(key) for key in ('model', 'data_preprocessor')}
-    read['test_dataloader'] = {key: value for key, value in whole['test_dataloader'].items() if key not in _SPEED_ONLY}
+    # batches are made here, of a size that stands beside the hash
+    read['test_dataloader'] = stamp.loader_settings(whole['test_dataloader'], ('batch_size', 'collate_fn'))
     return dict(
         weights=stamp.weights_hash(model), config=stamp.config_hash(read), data=fingerprint(pictures.dataset),
         subset=dict(chosen), batch_size=batch_size, device=stamp.device_name(model), versions=stamp.versions())

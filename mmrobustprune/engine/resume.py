@@ -4,7 +4,8 @@
 is needed. It adds one key to every checkpoint, `checkpoint['resume']` (plain types and tensors):
     ranks       one entry per process: generators; sample_seed, sampler_seed; gradients, where an
                 accumulation window is open; buffers, except of the first process, whose are in the
-                state_dict; input_sizes, which mmdet's random resizing keeps in an attribute
+                state_dict; input_sizes, which mmdet's random resizing keeps in an attribute; model,
+                what its own `resume_state()` gives, where it has one
     epoch, done the epoch and how many of its batches are trained on
     validated   whether the checkpoint was written during the validation of that point
     stop, early_stopping   what mmengine's early stopping keeps in attributes
@@ -79,6 +80,7 @@ def resume_state(runner: Runner, gradients: bool = True) -> dict[str, Any]:
         sampler_seed=None,
         buffers=_own_buffers(runner),
         input_sizes={name: module._input_size for name, module in _resizers(runner)},
+        model=getattr(_network(runner), 'resume_state', dict)(),
         gradients=_open_gradients(runner) if gradients else {},
     )
     state: dict[str, Any] = dict(epoch=loop._epoch, done=0, validated=False)
@@ -134,6 +136,8 @@ def load_resume_state(runner: Runner, state: dict[str, Any] | None) -> None:
         buffers = dict(_network(runner).named_buffers())
         for name, buffer in own['buffers'].items():
             buffers[name].copy_(buffer)
+        if own.get('model'):
+            _network(runner).load_resume_state(own['model'])
     if not isinstance(loop, Resumable):
         return restore_generators(own['generators']) if same else None
     loop.resumed = dict(

@@ -11,7 +11,8 @@ from mmengine.runner import Runner
 from mmrobustprune.attack import FGSM, PGD, AutoAttack, choose
 from mmrobustprune.engine.attack_runner import attack_config
 from mmrobustprune.engine.attack_table import row, table, verdict
-from mmrobustprune.engine.pixels import TestPictures, pixel_classifier
+from mmrobustprune.engine.pictures import TestPictures
+from mmrobustprune.engine.pixels import pixel_classifier
 from tests.support.classifier import STD, write_config, write_pictures, write_weights
 
 PGD3 = PGD(eps=4 / 255, step=2 / 255, steps=3, random_start=True)
