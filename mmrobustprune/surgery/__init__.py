@@ -5,11 +5,11 @@ from .rebuild import rebuild
 from .structure import Structure, load_structure, save_structure
 
 __all__ = ['Group', 'GroupedKernelConv2d', 'Slice', 'Structure', 'Trace', 'certify', 'export_forms',
-           'load_structure', 'prune_channels', 'prune_grouped_kernels', 'rebuild', 'save_structure',
+           'load_structure', 'prune_channels', 'prune_grouped_kernels', 'rebuild', 'remove_unread', 'save_structure',
            'trace']
 
 _LATER = {'trace': 'tracing', 'prune_channels': 'channels', 'certify': 'verify',
-          'prune_grouped_kernels': 'grouped', 'export_forms': 'grouped'}
+          'prune_grouped_kernels': 'grouped', 'export_forms': 'grouped', 'remove_unread': 'unread'}
 
 
 def __getattr__(name: str):

@@ -1,0 +1,111 @@
+"""From zeros to a smaller network: channels that no layer reads are removed, and nothing changes."""
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
+
+from ..masks.budget import CostModel
+from ..masks.maskset import MaskSet
+from .groups import Group, kind_of, produces
+from .rebuild import rebuild
+from .recording import Forward, default_forward
+from .structure import Structure
+from .tracing import trace
+from .verify import TOLERANCE, FullPrecision, certify, difference, random_like
+
+
+@dataclass
+class Unread:
+    """What `remove_unread` did: the record of the surgery, and {layer: why masked inputs of it stay}."""
+
+    structure: Structure
+    left: dict[str, str]
+
+
+def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None = None) -> Unread:
+    """Remove, in place, every channel whose weights are zero in each layer that reads it.
+
+    Filter j of a convolution goes if and only if every reader of its channel j has zeros there, with
+    the normalisation and activation between them; so the outputs stay the same (1e-10 in
+    float64). Where channels of several layers are added up, all readers of the sum must agree.
+
+    Args:
+        model: plain weights, zeros included (see `mmrobustprune.scores.learned.make_plain`).
+        example_input: one batch of inputs; `forward(model, example_input)` as in `trace`.
+
+    Raises:
+        ValueError: parametrized weights, a model that cannot be traced, or outputs that would differ;
+            the model is left as it was.
+    """
+    for name, module in model.named_modules():
+        if is_parametrized(module):
+            raise ValueError(f"'{name}' is parametrized, so its weights are not its own; call make_plain(model) first.")
+    found = trace(model, example_input, forward)
+    dead = {name: _dead_inputs(layer) for name, layer in model.named_modules() if produces(layer)}
+    alive = {group.name: _read_by_some(group, dead) for group in found.groups}
+    masks = MaskSet(copy.deepcopy(model), found.groups)
+    masks.remove(alive)
+    certify(masks, example_input, forward)
+    structure = masks.structure('unread channels', **CostModel(model, found.groups, found.shapes).removed(alive))
+    _compare(model, structure, example_input, forward or default_forward)
+    rebuild(model, structure)
+    return Unread(structure, _left(found.groups, alive, dead))
+
+
+def _dead_inputs(layer: nn.Module) -> Tensor:
+    """Which input channels (in,) have no weight that is not zero; none for a grouped convolution."""
+    kind = kind_of(layer)
+    if kind is None or 'in' not in kind.dims:
+        return torch.zeros(0, dtype=torch.bool)
+    weight = layer.weight.detach().movedim(kind.dims['in']['weight'], 0)
+    return (weight.flatten(1) == 0).all(1).cpu()
+
+
+def _read_by_some(group: Group, dead: dict[str, Tensor]) -> Tensor:
+    """Units (units,) that some layer reads; the first one where none is."""
+    read = torch.zeros(group.units, dtype=torch.bool)
+    for part in group.slices:
+        if part.side == 'in':
+            read |= ~dead[part.layer][part.index].all(1)
+    if not read.any():
+        read[0] = True
+    return read
+
+
+def _left(groups: tuple[Group, ...], alive: dict[str, Tensor], dead: dict[str, Tensor]) -> dict[str, str]:
+    """{layer: how many of its masked inputs stay, and why}."""
+    stays = {name: mask.clone() for name, mask in dead.items()}
+    why: dict[str, dict[str, None]] = {}   # layer -> reasons, in order and each once
+    for group in groups:
+        readers = [part for part in group.slices if part.side == 'in']
+        unread = [dead[part.layer][part.index] & alive[group.name][:, None] for part in readers]
+        for part, own in zip(readers, unread, strict=True):
+            stays[part.layer][part.channels(~alive[group.name])] = False
+            reasons = why.setdefault(part.layer, {})
+            if (own.any(1) & ~own.all(1)).any():
+                reasons['other positions of the same channels are not masked'] = None
+            for other, theirs in zip(readers, unread, strict=True):
+                if other is not part and (own.any(1) & ~theirs.all(1)).any():
+                    reasons[f"'{other.layer}' reads some of them"] = None
+            if own.any() and not reasons:
+                reasons['one channel has to stay'] = None
+    return {name: f'{int(mask.sum())} of {int(dead[name].sum())} masked input channels stay: '
+            + (', '.join(why.get(name, ())) or 'the width of what it reads is fixed')
+            for name, mask in stays.items() if mask.any()}
+
+
+@torch.no_grad()
+def _compare(model: nn.Module, structure: Structure, example: Any, forward: Forward) -> None:
+    dense = copy.deepcopy(model).double().eval()
+    smaller = rebuild(copy.deepcopy(dense), structure)
+    example = random_like(example, torch.float64, 0)
+    with FullPrecision():
+        found = difference(forward(dense, example), forward(smaller, example))
+    if not found <= TOLERANCE[torch.float64]:
+        raise ValueError(f'the surgery was refused: without the unread channels the outputs differ by {found:.2g} where '
+                         f'{TOLERANCE[torch.float64]:.0e} is allowed; keep the masked network instead.')
