@@ -8,9 +8,11 @@ from pathlib import Path
 
 import torch
 from mmengine.dataset import DefaultSampler
-from mmengine.registry import DATA_SAMPLERS, RUNNERS
+from mmengine.hooks import Hook
+from mmengine.registry import DATA_SAMPLERS, HOOKS, RUNNERS
 from torch.nn.parallel import DistributedDataParallel
 
+from mmrobustprune.scores import Random
 from tests.support.process import run_apart
 from tests.support.tiny import pruned, quick
 
@@ -30,6 +32,16 @@ class RankOrder(DefaultSampler):
         for first in range(0, len(order), self.step):
             for rank in range(self.ranks):
                 yield from order[first:first + self.step][rank::self.ranks]
+
+
+@HOOKS.register_module(force=True)
+class OwnScores(Hook):
+    """Every rank ranks its channels by chance of its own."""
+
+    priority = 'LOWEST'
+
+    def before_train(self, runner):
+        next(hook for hook in runner.hooks if hasattr(hook, 'pruning')).pruning.score = Random(seed=runner.rank)
 
 
 def free_port():
