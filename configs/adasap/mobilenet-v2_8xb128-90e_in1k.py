@@ -1,13 +1,7 @@
 # Dense MobileNetV2: where its pruning starts from.
-_base_ = 'mmpretrain::mobilenet_v2/mobilenet-v2_8xb32_in1k.py'
-
-# The schedule of AdaSAP (arXiv 2306.14306, A.3 and A.5) for 8 GPUs x 128 pictures, dense training and pruning alike:
-# SGD, peak learning rate 1.024 after 8 linear epochs, then cosine to 0 at epoch 90.
-optim_wrapper = dict(optimizer=dict(_delete_=True, type='SGD', lr=1.024, momentum=0.875, weight_decay=3.05e-5))
-param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=True, begin=0, end=8, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=8, end=90, T_max=82, convert_to_iter_based=True)
+_base_ = [
+    'mmpretrain::_base_/models/mobilenet_v2_1x.py', 'mmpretrain::_base_/datasets/imagenet_bs32_pil_resize.py',
+    './_base_/sgd_8xb128-90e.py', 'mmpretrain::_base_/default_runtime.py'
 ]
-train_cfg = dict(max_epochs=90)
-auto_scale_lr = dict(base_batch_size=1024)
+
 train_dataloader = dict(batch_size=128)

@@ -1,0 +1,4 @@
+# The same, 76 % of the parameters kept.
+_base_ = './resnet50_8xb128-asam-p60_in1k.py'
+
+robust_prune = dict(target=0.24)

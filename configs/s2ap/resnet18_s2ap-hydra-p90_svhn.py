@@ -1,0 +1,5 @@
+# ResNet-18 on SVHN: 90 % of the weights removed by S2AP on HYDRA, with the paper's radius;
+# --cfg-options robust_prune.gamma=0 is HYDRA.
+_base_ = ['./resnet18_trades-220e_svhn.py', '../recipes/s2ap_hydra.py']
+
+robust_prune = dict(target=0.9, gamma=0.0075, pretrain='100 epochs', search='20 epochs', warmup='5 epochs')

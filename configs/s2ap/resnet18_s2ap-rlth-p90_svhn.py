@@ -1,0 +1,5 @@
+# ResNet-18 on SVHN: 20 epochs of search for a robust ticket in random weights, nothing else.
+_base_ = ['./resnet18_trades-220e_svhn.py', '../recipes/s2ap_rlth.py']
+
+train_cfg = dict(max_epochs=20)
+robust_prune = dict(target=0.9, gamma=0.0075, warmup='5 epochs')

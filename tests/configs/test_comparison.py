@@ -1,0 +1,49 @@
+"""The comparison matrix: every arm is AdaSAP's experiment but for what its name says."""
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+import mmrobustprune.engine  # noqa: F401  knows `mmrobustprune::`
+from mmrobustprune.engine.recipes import build_recipe
+
+CONFIGS = Path(__file__).parents[2] / 'configs' / 'adasap'
+TAYLOR = dict(type='Taylor')
+SAM, ASAM = dict(type='SAM', rho=.05), dict(type='ASAM', rho=2.)
+ARMS = {
+    'magnitude': dict(rule=None, finetune_rule=None),
+    'taylor': dict(rule=None, finetune_rule=None, score=TAYLOR),
+    'sam': dict(rule=SAM, finetune_rule=SAM, score=TAYLOR),
+    'asam': dict(rule=ASAM, score=TAYLOR),   # the last phase is AdaSAP's own
+    'adasap': {},
+    'adasap-sam': dict(rule=dict(type='AdaSAP', rho_min=.01, rho_max=.1, adaptive=False), finetune_rule=SAM),
+}
+CHANGES = {f'{arm}-p{size}': dict(fields, **({} if size == 60 else dict(target=size / 100)))
+           for arm, fields in ARMS.items() for size in (24, 60, 80)}
+CHANGES |= {
+    'adasap-taylor-p60': dict(score=TAYLOR), 'adasap-taylor-p24': dict(score=TAYLOR, target=.24),
+    'adasap-p54': dict(target=.54),
+    **{f'adasap-p54-warmup{epochs}': dict(target=.54, warmup=f'{epochs} epochs') for epochs in (5, 20, 30)},
+    'adasap-p80-finetune-sgd': dict(target=.8, finetune_rule=None),
+    'adasap-p80-finetune-adasap': dict(
+        target=.8, finetune_rule=dict(type='AdaSAP', rho_min=.01, rho_max=2., adaptive=True)),
+}
+
+
+def read(name):
+    """The recipe of an experiment, and all the rest of it."""
+    config = Config.fromfile(CONFIGS / f'resnet50_8xb128-{name}_in1k.py').to_dict()
+    return build_recipe(config.pop('robust_prune')), config
+
+
+@pytest.mark.parametrize('name', CHANGES)
+def test_an_arm_differs_from_adasap_by_what_it_names_only(name):
+    (recipe, rest), (own, own_rest) = read(name), read('adasap-p60')
+    changed = {f.name: getattr(recipe, f.name) for f in fields(recipe) if getattr(recipe, f.name) != getattr(own, f.name)}
+    assert changed == CHANGES[name] and rest == own_rest
+
+
+def test_every_arm_is_listed():
+    arms = {path.name[len('resnet50_8xb128-'):-len('_in1k.py')] for path in CONFIGS.glob('resnet50_8xb128-*-p*_in1k.py')}
+    assert arms == {*CHANGES}
