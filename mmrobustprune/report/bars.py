@@ -4,15 +4,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from mmrobustprune.corruption.suites import GROUPS
 
+from . import style
 from .grid import Grid, is_percent
 from .style import (
     INK,
     QUIET,
     dress,
+    in_lines,
     look,
     mark_groups,
     save,
@@ -44,25 +45,19 @@ def bar_chart(path: str | Path, panels: Sequence[Bars], xlabel: str, percent: bo
     """Draw the panels side by side over the same rows; the black ticks on the others are the values of `reference`."""
     rows = list(dict.fromkeys(row for panel in panels for row in panel.values))
     heights, spans = stack(rows, groups)
-    lines = -(-len(panels) // _PER_LINE)
-    per_line = -(-len(panels) // lines)
+    per_line = in_lines(len(panels), _PER_LINE)
     wide = {1: 4.6, 2: 3.3, 3: 2.6, 4: 2.1}[per_line]
     names = [wrap(panel.name, int(wide * 8.5)) for panel in panels]
     tall = (max(heights.values()) + 1.3) * _ROW
     head = .8 + .19 * title_lines(names)   # axis labels, and the titles of the next line
-    whole = lines * tall + (lines - 1) * head
     top = max([0, *(value for panel in panels for row, value in panel.values.items() if value is not None),
                *(high for panel in panels for _, high in panel.ranges.values()),
                *(value for panel in panels for value in _clean(panel, rows).values())])
     colours = dress(panel.name for panel in panels)
     compared = next((panel.values for panel in panels if panel.name == reference), {})
     with look():
-        figure = Figure(figsize=(per_line * wide, whole))
-        places = figure.subplots(lines, per_line, squeeze=False, gridspec_kw=dict(
-            left=0, right=1, bottom=0, top=1, wspace=.08, hspace=head / tall))
-        for axes in places.flat[len(panels):]:
-            axes.set_axis_off()
-        for number, (axes, panel) in enumerate(zip(places.flat, panels, strict=False)):
+        figure, places = style.panels(len(panels), per_line, wide, tall, head, .08)
+        for number, (axes, panel) in enumerate(zip(places, panels, strict=True)):
             ticks = {} if panel.name == reference else compared
             _panel(axes, panel, ticks, heights, colours[panel.name][0], percent, top)
             axes.set(xlim=(0, (top or 1) * 1.16), ylim=(max(heights.values()) + .65, -.65), xlabel=xlabel)
@@ -71,7 +66,8 @@ def bar_chart(path: str | Path, panels: Sequence[Bars], xlabel: str, percent: bo
             if number % per_line == 0:
                 mark_groups(axes, spans, 1.33)
         if title:
-            figure.text(0, 1 + (.2 + .19 * title_lines(names[:per_line])) / whole, title, va='bottom', color=QUIET)
+            above = (.2 + .19 * title_lines(names[:per_line])) / figure.get_figheight()
+            figure.text(0, 1 + above, title, va='bottom', color=QUIET)
         return save(figure, path)
 
 

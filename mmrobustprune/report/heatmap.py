@@ -4,13 +4,26 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from mmrobustprune.corruption.suites import BENCHMARK, GROUPS
 
 from .grid import Grid, is_percent
-from .style import HEAT, INK, QUIET, look, mark_groups, save, short, stack, title_lines, words, wrap
+from .style import (
+    HEAT,
+    INK,
+    QUIET,
+    in_lines,
+    look,
+    mark_groups,
+    panels,
+    save,
+    short,
+    stack,
+    title_lines,
+    words,
+    wrap,
+)
 
 MEAN = 'mean'
 _ROW, _WIDE = .27, 12.5   # inches: a cell's height, the picture's width
@@ -29,27 +42,20 @@ def heat_map(path: str | Path, grids: Sequence[Grid]) -> Path:
     heights, spans = stack([*rows, MEAN] if several else rows, groups, gap=.3)
     columns = _columns(grids[0].severities)
     inches = (columns[-1][1] + 1.35) * (.47 if len(columns) > 3 else .68)
-    per_line = max(1, min(len(grids), int(_WIDE / inches)))
-    lines = -(-len(grids) // per_line)
-    per_line = -(-len(grids) // lines)
+    per_line = in_lines(len(grids), max(1, int(_WIDE / inches)))
     scale = Normalize(0, max(max([grid.clean, *grid.values.values()]) for grid in grids) or 1)
     names = [wrap(grid.name, int(inches * 8.5)) for grid in grids]
     tall = (max(heights.values()) + 1.2) * _ROW
     head, first = (.45 + .19 * title_lines(part) for part in (names, names[:per_line]))
-    whole = lines * tall + (lines - 1) * head
     with look():
-        figure = Figure(figsize=(per_line * inches, whole))
-        panels = figure.subplots(lines, per_line, squeeze=False, gridspec_kw=dict(
-            left=0, right=1, bottom=0, top=1, wspace=.07, hspace=head / tall))
-        for axes in panels.flat[len(grids):]:
-            axes.set_axis_off()
-        for number, (axes, grid) in enumerate(zip(panels.flat, grids, strict=False)):
+        figure, places = panels(len(grids), per_line, inches, tall, head, .07)
+        for number, (axes, grid) in enumerate(zip(places, grids, strict=True)):
             _panel(axes, grid, heights, columns, scale, percent)
             axes.set_title(names[number], pad=20)
             axes.set_yticks([*heights.values()], [words(name) for name in heights] if number % per_line == 0 else [])
             if number % per_line == 0:
                 mark_groups(axes, {group: span for group, span in spans.items() if group}, 1.33)
-        figure.text(0, 1 + first / whole, f'{grids[0].metric} by corruption and severity', va='bottom', color=QUIET)
+        figure.text(0, 1 + first / figure.get_figheight(), f'{grids[0].metric} by corruption and severity', va='bottom', color=QUIET)
         return save(figure, path)
 
 

@@ -73,6 +73,26 @@ def stack(names: Sequence[str], groups: Mapping[str, Sequence[str]] = GROUPS, ga
     return heights, spans
 
 
+def in_lines(count: int, most: int) -> int:
+    """How many of `count` panels stand in a line, at most `most`, for lines of about equal length."""
+    return -(-count // -(-count // most))
+
+
+def panels(count: int, per_line: int, wide: float, tall: float, head: float, between: float) -> tuple[Figure, list[Axes]]:
+    """A figure and `count` panels of `wide` times `tall` inches in lines, `head` inches above each but the first for titles.
+
+    Args:
+        between: space between the panels of a line, of their width.
+    """
+    lines = -(-count // per_line)
+    figure = Figure(figsize=(per_line * wide, lines * tall + (lines - 1) * head))
+    places = figure.subplots(lines, per_line, squeeze=False, gridspec_kw=dict(
+        left=0, right=1, bottom=0, top=1, wspace=between, hspace=head / tall))
+    for axes in places.flat[count:]:
+        axes.set_axis_off()
+    return figure, [*places.flat[:count]]
+
+
 def mark_groups(axes: Axes, spans: Mapping[str, tuple[float, float]], left: float) -> None:
     """Name the groups of rows beside their labels; `left` is in inches from the axes."""
     if set(spans) == {''}:
