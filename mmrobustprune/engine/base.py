@@ -86,7 +86,7 @@ def read_checkpoint(path: str) -> dict:
     """
     if '://' not in path and not os.path.exists(path):
         raise FileNotFoundError(f"checkpoint '{path}' is not there; check load_from, or the path given to the tool.")
-    checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')   # who uses it says so
     if not isinstance(checkpoint, dict):
         raise ValueError(f"'{path}' holds a {type(checkpoint).__name__}, not a checkpoint; give a file that mmengine wrote.")
     return checkpoint

@@ -6,7 +6,7 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,6 +20,7 @@ import mmrobustprune
 _DISTRIBUTIONS = (
     'numpy', 'opencv-python', 'opencv-python-headless', 'pillow', 'scipy', 'scikit-image', 'numba',
     'imagecorruptions', 'imagecorruptions-imaug', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain')
+_SPEED_ONLY = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
 def versions() -> dict[str, str]:
@@ -53,6 +54,11 @@ def device_name(model: nn.Module) -> str:
     """'cpu', or the GPU's name."""
     device = next((parameter.device for parameter in model.parameters()), torch.device('cpu'))
     return torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
+
+
+def loader_settings(loader: Mapping[str, Any] | None, without: Collection[str] = ()) -> dict[str, Any]:
+    """A dataloader's config less what changes its speed alone, and less the fields named."""
+    return {key: value for key, value in (loader or {}).items() if key not in (*_SPEED_ONLY, *without)}
 
 
 def weights_hash(model: nn.Module) -> str:

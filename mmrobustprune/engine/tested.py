@@ -14,13 +14,12 @@ from mmengine.runner import Runner, TestLoop
 
 from mmrobustprune.corruption import CLEAN, Cell, CellStore, Suite, summarize
 from mmrobustprune.corruption.store import write_json
+from mmrobustprune.surgery.grouped import set_form
 
 from . import stamp
 from .cell_metrics import evaluate_all, fresh_copy, main_metric
 from .main_process import on_main
 from .suite_table import show, table, verdict
-
-_SPEED_ONLY = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
 class ModelUnderTest:
@@ -52,6 +51,7 @@ class ModelUnderTest:
         self.suite, self.options, self.seed, self.data, self.cells = suite, options, seed, data, cells
         self.runner.call_hook('before_run')
         self.runner.load_or_resume()
+        set_form(self.runner.model)
         self.identity, self.commit = self._identity(), stamp.commit()   # now: a checkout may move on while this runs
         self.store, self.finished = on_main(self._read)
         if self.finished:
@@ -63,8 +63,7 @@ class ModelUnderTest:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         whole = runner.cfg.to_dict()
         config = {key: whole.get(key) for key in ('model', 'data_preprocessor', 'test_evaluator', 'test_cfg')}
-        config['test_dataloader'] = {
-            key: value for key, value in (whole.get('test_dataloader') or {}).items() if key not in _SPEED_ONLY}
+        config['test_dataloader'] = stamp.loader_settings(whole.get('test_dataloader'))
         return dict(
             weights=stamp.weights_hash(model), config=stamp.config_hash(config), data=self.data,
             images=len(self.loop.dataloader.dataset), suite=self.suite.name, seed=self.seed, stored=options.stored,
