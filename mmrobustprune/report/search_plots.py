@@ -141,6 +141,30 @@ def gammas(title: str, sweep: Mapping[str, Mapping[float, float | Sequence[float
     return Panel(title, tuple(sweep), draw)
 
 
+def layer_bars(path: str | Path, values: Mapping[str, Mapping[str, float]], whole: Mapping[str, float], xlabel: str) -> Path:
+    """A value of every layer, top down in the network's order, a bar per name; the legend says that of all layers together.
+
+    Args:
+        values: name -> layer -> value.
+        whole: name -> value.
+    """
+    layers, names = list(dict.fromkeys(layer for one in values.values() for layer in one)), list(values)
+    tall, dressed = .8 / len(names), dress(names)
+    with look():
+        figure = Figure(figsize=(6.4, .9 + len(layers) * max(.2, .11 * len(names))))
+        axes = figure.subplots()
+        for number, (name, one) in enumerate(values.items()):
+            places = [place + (number - (len(names) - 1) / 2) * tall for place, layer in enumerate(layers) if layer in one]
+            axes.barh(places, one.values(), height=tall, color=dressed[name][0], linewidth=0,
+                      label=f'{wrap(name, 40)}: {whole[name]:.3g} of all')
+        axes.set_yticks(range(len(layers)), layers, fontsize=8)
+        axes.set(xlabel=xlabel, ylim=(len(layers) - .4, -.6), xlim=(0, None))
+        axes.ticklabel_format(axis='x', scilimits=(-3, 5), useMathText=True)
+        axes.grid(axis='y', visible=False)
+        figure.legend(loc='lower left', bbox_to_anchor=(axes.get_position().x0, axes.get_position().y1), ncols=2)
+        return save(figure, path)
+
+
 def preview(path: str | Path, runs: Runs, original: str, ours: str, warmup: int = 0) -> Path:
     """Three panels on a search with and without sharpness: accuracy under attack, stability gained, curvature."""
     both = {name: runs[name] for base in (original, ours) for name in group(runs).get(base, ())}
@@ -182,6 +206,7 @@ def _epochs(axes: Axes, ylabel: str, warmup: int) -> None:
     """Whole epochs along, the warm-up shaded and named."""
     axes.set(xlabel='epoch of the search', ylabel=ylabel)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.ticklabel_format(axis='y', scilimits=(-3, 5), useMathText=True)
     if warmup:
         left, right = axes.get_xlim()
         axes.axvspan(left, warmup, color=PALE, alpha=.35, linewidth=0, zorder=0)
@@ -189,5 +214,5 @@ def _epochs(axes: Axes, ylabel: str, warmup: int) -> None:
         heights = [axes.transAxes.inverted().transform(line.get_transform().transform([(x, y)]))[0, 1]
                    for line in axes.lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True) if left < x <= warmup]
         high = sum(height > .5 for height in heights) > len(heights) / 2   # the word goes where the curves are not
-        axes.text(warmup, .03 if high else .97, 'warm-up ', transform=axes.get_xaxis_transform(), ha='right',
-                  va='bottom' if high else 'top', color=QUIET, fontsize=8)
+        axes.text(left, .03 if high else .97, ' warm-up', transform=axes.get_xaxis_transform(), va='bottom' if high else 'top',
+                  color=QUIET, fontsize=8)

@@ -14,8 +14,8 @@ Runs = Mapping[str, Records]
 
 @dataclass(frozen=True)
 class Series:
-    """Values over epochs: the mean of the repeats, the least and the greatest, and how many repeats there are."""
-    epochs: tuple[int, ...]
+    """Values over epochs (or radii): the mean of the repeats, the least and the greatest, and how many repeats there are."""
+    epochs: tuple[float, ...]
     mean: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
