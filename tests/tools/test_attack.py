@@ -7,7 +7,7 @@ pytest.importorskip('mmpretrain')
 from mmengine.config import Config
 
 from mmrobustprune.engine.oneshot import OneShot
-from tests.support.tools import run_tool
+from tests.support.tools import ROOT, run_tool
 
 
 def run(monkeypatch, *words):
@@ -67,3 +67,20 @@ def test_a_pruned_checkpoint_under_every_attack(monkeypatch, capsys, small, tmp_
     assert [one['attack'] for one in results['attacks']] == ['fgsm', 'pgd', 'autoattack']
     assert 'after square' in capsys.readouterr().out
     assert results['attacks'][2]['accuracy'] <= results['clean']
+
+
+@pytest.mark.slow
+def test_standard_autoattack_is_not_weaker_than_pgd_on_a_real_network(monkeypatch, tmp_path):
+    for needed in ('data/resnet20_cifar10.pth', 'data/cifar10_jpeg/test'):
+        if not (ROOT / needed).exists():
+            pytest.skip(f'{needed} is not there; tools/experiments/prepare_data.py makes it')
+    monkeypatch.chdir(ROOT)
+    words = ['configs/cifar_jpeg/resnet20_cifar10-jpeg.py', 'data/resnet20_cifar10.pth', '--attack', 'pgd', 'autoattack', '--eps',
+             '8/255', '--subset', 6, '--work-dir', tmp_path]
+    assert run(monkeypatch, *words) == 0
+    results = json.loads((tmp_path / 'attacks.json').read_text())
+    pgd, auto = results['attacks']
+    assert auto['version'] == 'standard' and auto['eps'] == pgd['eps'] == 8 / 255
+    assert auto['images'] == pgd['images'] == 6 and pgd['subset'] == auto['subset']
+    assert auto['accuracy'] <= pgd['accuracy'] <= results['clean'] and results['clean'] > .5
+    assert list(auto['breakdown']) == ['apgd-ce', 'apgd-t', 'fab-t', 'square']
