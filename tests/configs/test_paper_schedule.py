@@ -13,7 +13,8 @@ from mmrobustprune.engine.recipes import build_recipe
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
-@pytest.mark.parametrize('name', ['resnet50_8xb128-adasap-p60_in1k', 'mobilenet-v2_8xb128-adasap-p50_in1k'])
+@pytest.mark.parametrize('name', [
+    'resnet50_8xb128-adasap-p60_in1k', 'mobilenet-v1_8xb128-adasap-p44_in1k', 'mobilenet-v2_8xb128-adasap-p50_in1k'])
 def test_the_papers_hyper_parameters(name):
     """arXiv 2306.14306, A.3 and A.5: 8 x 128 pictures, peak rate 1.024 after 8 of 90 epochs, then to 0 by a cosine."""
     config = Config.fromfile(CONFIGS / 'adasap' / f'{name}.py')
