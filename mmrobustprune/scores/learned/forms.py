@@ -17,15 +17,13 @@ class WeightForm:
         layers: {name: layer} of those that get scores.
         leaders: {name: the layer whose rate it shares}, itself where it has its own.
         budget: cost as a function of the rates (layers,).
-        target: the cost that the continuous rates should come to.
-        allowed: the cost that the true counts may come to.
+        allowed: the cost at k = 1 - ratio in every layer.
     """
 
     def __init__(self, model: nn.Module, layers: dict[str, nn.Module], ratio: float, input_shape):
         sizes = [layer.weight.numel() for layer in layers.values()]
         self.layers, self.leaders = layers, {name: name for name in layers}
         self.budget = WeightBudget(sizes)
-        self.target = (1 - ratio) * sum(sizes)
         self.allowed = float(sum(kept_count(size, ratio) for size in sizes))
 
     def scores(self, name: str, layer: nn.Module) -> Tensor:
@@ -63,7 +61,7 @@ class ChannelForm:
         self.leaders = {name: reads[name].twin if reads[name].twin in self.layers else name for name in self.layers}
         self.budget = FlopBudget(model, reads, list(self.layers))
         entries = torch.tensor([layer.weight.shape[input_dim(layer)] for layer in self.layers.values()], dtype=torch.float64)
-        self.target = self.allowed = float(self.budget(self.whole(torch.tensor(1 - ratio), entries) / entries))
+        self.allowed = float(self.budget(self.whole(torch.tensor(1 - ratio), entries) / entries))
 
     def scores(self, name: str, layer: nn.Module) -> Tensor:
         """First scores, (1, in, 1, 1)."""

@@ -23,8 +23,11 @@ class RatedNetwork(ScoredNetwork):
         self._strength, self._frozen = growth, False
 
     def excess(self) -> Tensor:
-        """max(cost(k) / target cost - 1, 0) of the continuous rates."""
-        return (self._form.budget(self._rates.values()) / self._form.target - 1).clamp(min=0)
+        """max(cost / allowed cost - 1, 0) of the true counts, with gradients as if they were the rates."""
+        rates = self._rates.values()
+        with torch.no_grad():
+            rounding = self._rates.shares(rates) - rates
+        return (self._form.budget(rates + rounding) / self._form.allowed - 1).clamp(min=0)
 
     def penalty(self) -> Tensor:
         return self._strength * self.excess()
@@ -57,8 +60,8 @@ class RatedNetwork(ScoredNetwork):
 class HARP(Host):
     """Learned layer rates k_l = k_min + (1 - k_min) sigmoid(a_l) (Zhao and Wressnegger, ICLR 2023).
 
-    The loss gains g_e max(cost(k) / target - 1, 0) with g_e = (e + 1) growth in epoch e, held once
-    the constraint holds at an epoch's end.
+    The loss gains g_e max(cost / allowed - 1, 0) with g_e = (e + 1) growth in epoch e, held once the
+    constraint holds at an epoch's end; the allowed cost is that of k_l = 1 - target in every layer.
 
     Args:
         form: a score per 'weight', the constraint on their number, or per input 'channel', on FLOPs.
@@ -89,7 +92,7 @@ class HARP(Host):
                   for name, layer in form.layers.items()}
         rates.logits += [logits[form.leaders[name]] for name in form.layers]
         with torch.no_grad():
-            share = float(form.budget(rates.values().double())) / form.target
+            share = float(form.budget(rates.shares(rates.values().double()))) / form.allowed
         if share < 1 - 1e-4:
             raise ValueError(f'the first rates come to {share:.3f} of what the target allows, and nothing would pull them up; '
                              'give a larger start or another strategy.')

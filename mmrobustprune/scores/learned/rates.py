@@ -70,7 +70,7 @@ class Rates:
     def __init__(self, logits: list[nn.Parameter], entries: list[int], low: float,
                  whole: Callable[[Tensor, Tensor], Tensor]):
         self.logits, self.entries, self.low, self.whole = logits, entries, low, whole
-        self._counts = Cache()
+        self._counts, self._there = Cache(), Cache()
 
     def bounded(self, logit: Tensor) -> Tensor:
         """The rate of a logit, elementwise."""
@@ -80,13 +80,16 @@ class Rates:
         """The rates (layers,), through which gradients go."""
         return self.bounded(torch.stack(list(self.logits)))
 
+    def shares(self, rates: Tensor) -> Tensor:
+        """The share of each layer's scores that the rates (layers,) come to in whole numbers, (layers,)."""
+        entries = self._there(rates.device, lambda: torch.tensor(self.entries, dtype=torch.float64, device=rates.device))
+        return (self.whole(rates.double(), entries) / entries).to(rates.dtype)
+
     def counts(self) -> list[int]:
         """Number of scores each layer keeps; the host waits for the device once after each change of a rate."""
-        def make():
-            rates = self.values().double()
-            entries = torch.tensor(self.entries, dtype=torch.float64, device=rates.device)
-            return [int(count) for count in self.whole(rates, entries).tolist()]
-        return self._counts(tuple(logit._version for logit in self.logits), make)
+        return self._counts(tuple(logit._version for logit in self.logits), lambda: [
+            round(share * entries) for share, entries in zip(
+                self.shares(self.values().double()).tolist(), self.entries, strict=True)])
 
     def logit(self, rate: float) -> float:
         """The a whose rate is `rate`, with the sigmoid held inside [0.01, 0.99]."""

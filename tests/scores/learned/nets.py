@@ -51,12 +51,11 @@ def batch(seed=1, size=8):
     return torch.randn(size, 3, 8, 8, generator=draw), torch.randint(0, 4, (size,), generator=draw)
 
 
-def search(model, network, steps=3, lr=0.1, first=0):
-    """Plain search steps with SGD; returns the losses."""
+def search(model, network, steps=3, lr=0.1):
+    """Plain search steps with SGD on one batch; returns the losses."""
     optimizer = torch.optim.SGD(network.trained_parameters(), lr, momentum=0.9, weight_decay=5e-4)
-    losses = []
-    for number in range(first, first + steps):
-        x, y = batch(number)
+    losses, (x, y) = [], batch()
+    for _ in range(steps):
         loss = cross_entropy(model(x), y)
         penalty = network.penalty()
         optimizer.zero_grad()
