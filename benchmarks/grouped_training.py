@@ -1,6 +1,7 @@
-"""Seconds of one training step of a CIFAR ResNet, dense and with grouped kernels in both forms.
+"""Seconds of one training step of a CIFAR ResNet, dense and with grouped kernels in both forms; of single layers too.
 
-'masked' is the dense network whose removed kernels are zero and whose gradients are masked: what the forms are compared with.
+'masked' is the dense network whose removed kernels are zero and whose gradients are masked: what the forms are compared with,
+'written_out' are grouped kernels in the dense form.
 The arms take turns and the shortest of each one's times counts (processor time with one CPU thread, else elapsed).
 
     python benchmarks/grouped_training.py --json docs/results/grouped_training.json
@@ -43,6 +44,26 @@ def arms(depth: int, ratio: float, groups: int) -> dict[str, nn.Module]:
                 written_out=set_form(copy.deepcopy(grouped), 'dense'))
 
 
+# input channels, filters, side of the input, ratio removed
+LAYERS = [(64, 64, 8, .4375), (64, 64, 56, .75), (128, 128, 28, .75), (512, 512, 4, .4375), (512, 512, 7, .75)]
+
+
+def layer_forms(row: tuple, groups: int, batch: int, device: str, repeats: int) -> dict:
+    """Seconds of forward and backward of one 3x3 layer in both forms."""
+    inputs, filters, side, ratio = row
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(inputs, filters, 3, padding=1, bias=False))
+    prune_grouped_kernels(net, ratio, groups, ['0'], search='random')
+    net[0].out_index = None   # folded, as inside a block
+    x = torch.randn(batch, inputs, side, side).to(device, memory_format=torch.channels_last).requires_grad_()
+
+    def run(form: str) -> Callable[[torch.Tensor], None]:
+        layer = set_form(copy.deepcopy(net).to(device), form)
+        return lambda x: layer(x).sum().backward()
+    seconds = {form: ms / 1e3 for form, ms in race({form: run(form) for form in ('grouped', 'dense')}, x, repeats).items()}
+    return dict(inputs=inputs, filters=filters, side=side, ratio=ratio, per_group=filters // groups, batch=batch, seconds=seconds)
+
+
 def step(model: nn.Module, labels: torch.Tensor) -> Callable[[torch.Tensor], None]:
     """Forward, backward and SGD step on a batch."""
     optimizer = torch.optim.SGD(model.parameters(), lr=.01, momentum=.9, weight_decay=5e-4)
@@ -60,6 +81,7 @@ def main() -> None:
     parser.add_argument('--ratio', type=float, default=.4375)
     parser.add_argument('--groups', type=int, default=8)
     parser.add_argument('--batch', type=int, default=128)
+    parser.add_argument('--layer-batch', type=int, default=8)
     parser.add_argument('--device', default='cpu')
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--repeats', type=int, default=5)
@@ -75,9 +97,17 @@ def main() -> None:
     for name, value in seconds.items():
         table.add_row(name, f'{value:.4f}', f"{value / seconds['masked']:.2f}")
     Console().print(table)
+    rows = [layer_forms(row, args.groups, args.layer_batch, args.device, args.repeats) for row in LAYERS]
+    table = Table('layer, forward and backward', 'filters a group', 'grouped, s', 'dense, s', 'grouped / dense')
+    for row in rows:
+        grouped, dense = row['seconds'].values()
+        table.add_row(f"{row['inputs']} -> {row['filters']}, {row['side']}², {row['ratio']:.2%} removed, batch {row['batch']}",
+                      str(row['per_group']), f'{grouped:.4f}', f'{dense:.4f}', f'{grouped / dense:.2f}')
+    Console().print(table)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
-        result = dict(vars(args), json=None, seconds=seconds, device=device_stamp(args.device), command=sys.argv)
+        result = dict(depth=args.depth, ratio=args.ratio, groups=args.groups, batch=args.batch, seconds=seconds, layers=rows,
+                      device=device_stamp(args.device), seed=0, command=sys.argv)
         args.json.write_text(json.dumps(result, indent=1) + '\n')
 
 
