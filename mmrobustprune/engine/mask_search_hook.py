@@ -119,7 +119,7 @@ class MaskSearchHook(Hook):
         self.choice.before_iter(unwrap(runner.model))
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        if outputs and 'loss' in outputs and not math.isfinite(float(outputs['loss'])):
+        if outputs and 'loss' in outputs and not math.isfinite(float(outputs['loss'].detach())):
             raise ValueError(
                 f"the loss of stage '{self.stage}' is {float(outputs['loss'])} at iteration {runner.iter}; nothing is saved over the "
                 'last checkpoint: lower the learning rate or robust_prune.gamma and resume.')

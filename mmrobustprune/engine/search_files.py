@@ -1,4 +1,4 @@
-"""What a finished search of masks leaves behind: masks.npz, sparsity.json, pruned.py and pruned.pth."""
+"""What a finished search of masks leaves behind: masks.npz, sparsity.json, pruned.py and pruned.pth, and a slim network."""
 from __future__ import annotations
 
 import copy
@@ -8,20 +8,26 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from torch import nn
 
-from mmrobustprune.scores.learned import ScoredNetwork, kept_masks, save_masks
+from mmrobustprune.scores.learned import ScoredNetwork, kept_masks, make_plain, save_masks
+from mmrobustprune.sharpness.guards import preserved_rng
+from mmrobustprune.surgery import remove_unread
 
-from .artifacts import OURS, plain_types
-from .probe import unwrap
+from .artifacts import OURS, plain_types, stock_config, write_config, write_weights
+from .probe import example_of, tensor_forward, unwrap
 from .saving import write_whole
 from .stamp import command, commit, versions
 
 
 def write_result(runner, recipe: Any) -> None:
-    """The network with plain weights, zeros where the mask is, as any loader reads it; the masks, and how much each layer keeps."""
+    """The network with plain weights, zeros where the mask is, as any loader reads it; the masks, and how much each layer keeps.
+
+    Where the mask is one of channels, `slim/` has the network without the channels that no layer reads any more.
+    """
     folder, model = Path(runner.work_dir), unwrap(runner.model)
-    masks = kept_masks(model)
-    text = stock_text(getattr(runner, 'user_cfg', runner.cfg))
+    masks, config = kept_masks(model), stock(getattr(runner, 'user_cfg', runner.cfg))
+    text = config.pretty_text
     meta = dict(dataset_meta=getattr(runner.train_dataloader.dataset, 'metainfo', {}), seed=runner.seed, epoch=runner.epoch,
                 iter=runner.iter, recipe=dict(runner.cfg.robust_prune))
     state = {name: value.detach().cpu() for name, value in ScoredNetwork.plain_state(model).items()}
@@ -30,10 +36,29 @@ def write_result(runner, recipe: Any) -> None:
     part.replace(folder / 'pruned.pth')
     save_masks(folder / 'masks.npz', masks, method=recipe.host['type'])
     write_whole(folder / 'pruned.py', text.replace('load_from = None', "load_from = '{{ fileDirname }}/pruned.pth'", 1).encode())
-    write_whole(folder / 'sparsity.json', json.dumps(dict(
-        sparsity(masks), recipe=plain_types(dict(runner.cfg.robust_prune)), seed=runner.seed, command=command(), commit=commit(),
-        versions=versions()), indent=1).encode())
+    record = dict(sparsity(masks), recipe=plain_types(dict(runner.cfg.robust_prune)), seed=runner.seed, command=command(),
+                  commit=commit(), versions=versions())
+    if recipe.of_channels:
+        record.update(write_slim(runner, model, config, meta, folder / 'slim'))
+    write_whole(folder / 'sparsity.json', json.dumps(record, indent=1).encode())
     runner.logger.info(f'{folder}/pruned.py and pruned.pth hold the network with the mask applied, masks.npz the mask.')
+
+
+def write_slim(runner, model: nn.Module, config: Config, meta: dict, folder: Path) -> dict[str, Any]:
+    """structure.json, pruned.py and pruned.pth of the network without unread channels; what went, and what stays and why."""
+    slim = make_plain(copy.deepcopy(model))
+    loader = runner.train_dataloader
+    with preserved_rng():
+        example = example_of(slim, loader.dataset, loader.collate_fn)
+    done = remove_unread(slim, example, tensor_forward)
+    text = stock_config(config, done.structure)
+    write_config(text, done.structure, str(folder))
+    state = {name: value.detach().cpu() for name, value in slim.state_dict().items()}
+    write_weights(state, meta, done.structure, text, folder / 'pruned.pth')
+    runner.logger.info(f'{folder}: {done.structure.summary()}')
+    for layer, reason in done.left.items():
+        runner.logger.info(f'{layer}: {reason}')
+    return dict(slim=done.structure.achieved, left=done.left)
 
 
 def sparsity(masks: dict[str, torch.Tensor]) -> dict[str, Any]:
@@ -43,10 +68,10 @@ def sparsity(masks: dict[str, torch.Tensor]) -> dict[str, Any]:
     return dict(removed=1 - sum(layer['kept'] for layer in kept.values()) / weights, weights=weights, kept=kept)
 
 
-def stock_text(cfg: Config) -> str:
+def stock(cfg: Config) -> Config:
     """The user's config for stock tools: a plain classifier, nothing of our Runner, no dense checkpoint to load."""
     plain = {key: copy.deepcopy(value) for key, value in cfg.to_dict().items() if key not in OURS}
     if plain['model'].pop('robust_loss', None) is not None:
         plain['model']['type'] = 'mmpretrain.ImageClassifier'
     plain.update(load_from=None, resume=False)
-    return Config(plain, format_python_code=cfg._format_python_code).pretty_text
+    return Config(plain, format_python_code=cfg._format_python_code)

@@ -73,6 +73,11 @@ class MaskSearch:
         self.search_rule()
         self.awp_rule()
 
+    @property
+    def of_channels(self) -> bool:
+        """Whether masks are of whole input channels, so that the network can really shrink."""
+        return self.host.get('form') == 'channel'
+
     def build_host(self) -> Any:
         """The method, with the target and what it leaves out."""
         return build_host(dict(self.host, target=self.target, ignore=self.ignore))

@@ -140,6 +140,21 @@ def test_harp_learns_rates_and_takes_a_mask_that_meets_the_target(tmp_path):
     assert len(rates) > 3   # no two layers need have the same
 
 
+def test_masks_of_channels_leave_a_slim_network_that_stock_loaders_read(tmp_path):
+    host = dict(type='HARP', form='channel', input_shape=(3, 16, 16))
+    config = searched(tmp_path, attack=None, recipe='s2ap_harp', target=0.5, host=host, select='last', gamma=0.001)
+    RUNNERS.build(config).train()
+    record = json.loads((tmp_path / 'sparsity.json').read_text())
+    assert record['slim']['params'] > 0.1 and record['left']   # sums keep channels that some reader needs
+    init_default_scope('mmpretrain')
+    masked = get_model(Config.fromfile(tmp_path / 'pruned.py'), str(tmp_path / 'pruned.pth')).double()
+    slim = get_model(Config.fromfile(tmp_path / 'slim' / 'pruned.py'), str(tmp_path / 'slim' / 'pruned.pth')).double()
+    assert sum(p.numel() for p in slim.parameters()) < sum(p.numel() for p in masked.parameters())
+    x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(slim(x), masked(x), rtol=0, atol=1e-10)
+
+
 def test_rlth_never_trains_a_weight(tmp_path):
     config = searched(tmp_path, epochs=2, recipe='s2ap_rlth', pretrain=0, search=None, host=dict(type='RLTH'), select='last',
                       metric='accuracy/top1')
