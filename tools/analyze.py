@@ -1,13 +1,18 @@
 #!/usr/bin/env python
-"""What the accuracy of a trained mmpretrain classifier, dense or pruned, rests on.
+"""What the accuracy of a trained mmpretrain classifier, dense or pruned, rests on, and how a search for its mask went.
 
 Example:
     python tools/analyze.py frequency my_resnet.py my_resnet.pth --theta 0.3 0.5 0.7 --subset 1000 --work-dir frequencies
     python tools/analyze.py imagenet-v2 my_resnet.py my_resnet.pth --data-root data/imagenetv2
+    python tools/analyze.py sharpness my_resnet.py epoch_20.pth --loss PGDAT,eps=0.03137 --subset 512
+    python tools/analyze.py stability harp=work_dirs/harp s2ap=work_dirs/s2ap_harp --warmup 5
 
 frequency: accuracy on pictures rebuilt from their high (radius >= theta) or low (radius < theta) frequencies alone, written to
 WORK_DIR/frequency.json. imagenet-v2: accuracy on the config's test set and on the three variants of ImageNet-V2, and their
-ratio R_V2, written to WORK_DIR/imagenet_v2.json. A run that was stopped goes on when the same command is given again.
+ratio R_V2, written to WORK_DIR/imagenet_v2.json. sharpness: lambda_max by power iteration and the loss difference by APGD, in
+the weights, and in the scores where the checkpoint holds a search, written to WORK_DIR/sharpness.json. stability: distances
+between masks (mask files or pruned checkpoints), or what searches measured (work dirs with a search.json) drawn over their
+epochs, written to WORK_DIR/stability.json. A run that was stopped goes on when the same command is given again.
 """
 from __future__ import annotations
 
@@ -73,9 +78,85 @@ def natural(args: argparse.Namespace, work_dir: Path) -> None:
     print(f'{work_dir}: imagenet_v2.json')
 
 
+def add_sharpness(parser: argparse.ArgumentParser) -> None:
+    """The options of the kind 'sharpness'."""
+    parser.add_argument('--loss', type=cli.kind, default='CrossEntropy', metavar='NAME[,KEY=VALUE...]', help='CrossEntropy '
+                        '(default) | PGDAT | TRADES | MART | FastAT; the attack is made once and held fixed')
+    parser.add_argument('--split', default='train', help='pictures: train (default) | test')
+    parser.add_argument('--iterations', type=int, default=10, help='of power iteration (default: 10)')
+    parser.add_argument('--rho', nargs='+', type=float, default=[.001, .0025, .005, .0075, .01], help='radii in units of each '
+                        'weight or score (default: 0.001 0.0025 0.005 0.0075 0.01)')
+    parser.add_argument('--steps', type=int, default=20, help='of APGD for each radius (default: 20)')
+    parser.add_argument('--batch-norm', default='eval', help='statistics: eval (default) | train, those of the batch')
+    parser.add_argument('--seed', type=int, default=0, help='of the choice of pictures and of the attack')
+
+
+def sharpness(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
+    """Run the kind 'sharpness' and print its table."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    from mmrobustprune.engine.sharpness_analysis import sharpness_config
+    loss = dict(type=args.loss) if isinstance(args.loss, str) else args.loss
+    meters = dict(lambda_max=dict(iterations=args.iterations), loss_difference=dict(rho=args.rho, steps=args.steps))
+    results = sharpness_config(args.config, args.checkpoint, work_dir, loss, split=args.split, meters=meters,
+                               batch_norm=args.batch_norm, seed=args.seed, **choices)
+    table = Table('space', 'lambda_max', 'residual', 'loss', *(f'rho {rho:g}' for rho in sorted(set(args.rho))), box=SIMPLE,
+                  show_edge=False)
+    for space, one in results['spaces'].items():
+        table.add_row(space, *(f'{one[key]:.4g}' for key in ('lambda_max', 'residual', 'loss')),
+                      *(f"{row['value']:.4g}" for row in one['loss_difference']))
+    Console().print(table)
+    print(f'{work_dir}: sharpness.json, loss_difference.png')
+
+
+def add_stability(parser: argparse.ArgumentParser) -> None:
+    """The options of the kind 'stability'."""
+    parser.add_argument('paths', nargs='+', metavar='[NAME=]PATH', help='mask files or pruned checkpoints, compared with the '
+                        'first; or work dirs of measured searches, where names that differ only in -seedN are repeats')
+    parser.add_argument('--warmup', type=int, default=0, help='epochs of a search to shade')
+
+
+def stability(args: argparse.Namespace, work_dir: Path) -> None:
+    """Run the kind 'stability' and print its table."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    from mmrobustprune.engine.stability_analysis import (
+        compare_masks,
+        compare_runs,
+        is_run,
+        named_paths,
+    )
+    paths = named_paths(args.paths)
+    if any(is_run(path) for path in paths.values()):
+        results = compare_runs(paths, work_dir, args.warmup)
+        table = Table('run', f"stability gained over {results['original']} (mean)", box=SIMPLE, show_edge=False)
+        for name, one in results['differences'].items():
+            table.add_row(name, f"{one['mean']:+.4g}")
+        pictures = results['pictures']
+    else:
+        results = compare_masks(paths, work_dir)
+        table = Table('mask', 'removed', f"distance to {results['reference']}", 'resized', box=SIMPLE, show_edge=False)
+        for one in results['masks']:
+            table.add_row(one['name'], f"{one['removed']:.2%}", f"{one['hamming']:.4g}", f"{one['resized']:.4g}")
+        pictures = ['stability.png']
+    Console().print(table)
+    print(f"{work_dir}: {', '.join(['stability.json', *pictures])}")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """What kinds that look at one model take."""
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help='its weights, dense or pruned')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields')
+
+
 def add_pictures(parser: argparse.ArgumentParser) -> None:
     """The options of kinds that look at pictures one by one."""
-    parser.add_argument('--subset', type=int, metavar='N', help='test pictures (default: all)')
+    parser.add_argument('--subset', type=int, metavar='N', help='pictures (default: all; sharpness: 1024)')
     parser.add_argument('--batch-size', type=int, help="default: the config's")
     parser.add_argument('--device', help='default: a GPU where there is one')
 
@@ -90,7 +171,12 @@ def with_pictures(work: Callable) -> Callable:
     return run
 
 
-KINDS = {'frequency': ((add_frequency, add_pictures), with_pictures(frequency)), 'imagenet-v2': ((add_natural,), natural)}
+KINDS = {
+    'frequency': ((add_model, add_frequency, add_pictures), with_pictures(frequency)),
+    'imagenet-v2': ((add_model, add_natural), natural),
+    'sharpness': ((add_model, add_sharpness, add_pictures), with_pictures(sharpness)),
+    'stability': ((add_stability,), stability),
+}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -98,15 +184,13 @@ def main(arguments: list[str] | None = None) -> None:
     kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
     for name, (add, _) in KINDS.items():
         kind = kinds.add_parser(name, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-        kind.add_argument('config', help='config file')
-        kind.add_argument('checkpoint', help='its weights, dense or pruned')
         for one in add:
             one(kind)
-        kind.add_argument('--work-dir', help='default: work_dirs/<config>_<kind>')
-        kind.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields')
+        kind.add_argument('--work-dir', help='default: work_dirs/<config>_<kind>, or work_dirs/<kind> without a config')
     args = parser.parse_args(arguments)
 
-    KINDS[args.kind][1](args, Path(args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_{args.kind}')))
+    name = f'{Path(args.config).stem}_{args.kind}' if 'config' in args else args.kind
+    KINDS[args.kind][1](args, Path(args.work_dir or Path('work_dirs', name)))
 
 
 if __name__ == '__main__':

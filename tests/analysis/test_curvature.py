@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmrobustprune.analysis import lambda_max
+from mmrobustprune.scores.learned import straight_through
 
 
 def quadratic(*eigenvalues, seed=0):
@@ -120,20 +121,12 @@ def test_a_linear_loss_is_flat():
 
 def test_straight_through_scores_give_the_scaled_hessian_of_the_weights():
     """H = D H_u D with D = diag(sign(s) w), the pruned entry included."""
-    class Mask(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx, magnitude):
-            return (magnitude > .5).to(magnitude)
-
-        @staticmethod
-        def backward(ctx, gradient):
-            return gradient
     w = torch.tensor([2., -1., 3.], dtype=torch.float64)
     s = torch.tensor([1., -2., .1], dtype=torch.float64, requires_grad=True)
     matrix = torch.tensor([[2., 1., 0.], [1., 3., 1.], [0., 1., 1.]], dtype=torch.float64)
 
     def loss():
-        u = w * Mask.apply(s.abs())
+        u = straight_through(w, s, s.abs() > .5)
         return u @ matrix @ u / 2
     scale = torch.diag(torch.sign(s.detach()) * w)
     top = torch.linalg.eigvalsh(scale @ matrix @ scale)[-1]

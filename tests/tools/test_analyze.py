@@ -4,6 +4,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+import torch
 
 pytest.importorskip('mmpretrain')
 from mmengine.config import Config
@@ -11,6 +12,7 @@ from mmengine.config import Config
 from mmrobustprune.datasets.imagenet_v2 import FOLDERS
 from mmrobustprune.engine import natural_shift
 from mmrobustprune.engine.natural_shift import imagenet_v2
+from mmrobustprune.scores.learned import save_masks
 from tests.support.tools import run_tool
 
 
@@ -59,3 +61,63 @@ def test_natural_shift_is_measured_on_every_variant_and_kept(monkeypatch, capsys
     imagenet_v2(read, checkpoint, tmp_path / 'w', tmp_path / 'v2', metainfo=dict(classes=names))
     assert run(monkeypatch, 'imagenet-v2', config, checkpoint, '--data-root', tmp_path / 'none', '--work-dir', tmp_path / 'x') == 2
     assert 'analyze: ' in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_sharpness_of_a_checkpoint_on_test_pictures(monkeypatch, capsys, small, tmp_path):
+    words = ['--split', 'test', '--iterations', 3, '--steps', 2, '--rho', 0, .01, '--loss', 'TRADES,steps=1', '--batch-size', 10]
+    assert run(monkeypatch, 'sharpness', *small, *words, '--work-dir', tmp_path) == 0
+    assert 'weights' in capsys.readouterr().out
+    results = json.loads((tmp_path / 'sharpness.json').read_text())
+    found = results['spaces']['weights']
+    assert list(results['spaces']) == ['weights'] and results['images'] == 20 and results['loss']['type'] == 'TRADES'
+    assert found['residual'] >= 0 and found['loss_difference'][0]['value'] == 0 < found['loss_difference'][1]['value']
+    assert (tmp_path / 'loss_difference.png').is_file() and len(list((tmp_path / 'chunks').glob('weights-*.json'))) == 2
+
+
+@pytest.mark.parametrize('words, sentence', [
+    (['--split', 'val'], "split='val'"), ([], 'the config has no train_dataloader'),
+    (['--split', 'test', '--loss', 'PGDAT,eps=8'], 'eps=8'), (['--split', 'test', '--loss', 'Hinge'], "type='Hinge' is unknown"),
+    (['--split', 'test', '--rho', '-1'], 'rho=[-1.0]'), (['--split', 'test', '--subset', '21'], 'a subset of 21 pictures'),
+    (['--split', 'test', '--iterations', '0'], 'iterations=0')])
+def test_wrong_sharpness_is_one_sentence(monkeypatch, capsys, small, tmp_path, words, sentence):
+    assert run(monkeypatch, 'sharpness', *small, *words, '--work-dir', tmp_path) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('analyze: ') and sentence in error
+
+
+@pytest.fixture
+def masks(tmp_path):
+    """Two pruned checkpoints of two layers, 4 and 2 weights, that differ in an exchange in the first."""
+    rows = dict(a=torch.tensor([[1., 0.], [0., 2.]]), b=torch.tensor([[3., 0.]]))
+    other = dict(rows, a=torch.tensor([[0., 1.], [0., 2.]]))
+    for name, weights in (('one', rows), ('two', other)):
+        torch.save(dict(state_dict={f'{layer}.weight': value for layer, value in weights.items()}), tmp_path / f'{name}.pth')
+    save_masks(tmp_path / 'two.npz', dict(a=other['a'] != 0, b=other['b'] != 0))
+    return tmp_path
+
+
+def test_masks_are_compared_with_the_first(monkeypatch, capsys, masks):
+    words = [masks / 'one.pth', f"again={masks / 'two.pth'}", masks / 'two.npz', '--work-dir', masks / 'out']
+    assert run(monkeypatch, 'stability', *words) == 0
+    assert 'distance to one' in capsys.readouterr().out
+    results = json.loads((masks / 'out' / 'stability.json').read_text())
+    assert [row['name'] for row in results['masks']] == ['one', 'again', 'two']
+    for row in results['masks'][1:]:
+        assert row['hamming'] == pytest.approx(2 / 6) and row['layers'] == dict(a=.5, b=0) and row['resized'] == 0
+        assert row['removed'] == .5
+    assert (masks / 'out' / 'stability.png').is_file()
+
+
+@pytest.mark.parametrize('words, sentence', [
+    (['one.pth'], '1 mask was given'), (['one.pth', 'none.pth'], 'none.pth'), (['one.pth', 'one=two.pth'], "'one' is given twice"),
+    (['run/search.json', 'one.pth'], 'search.json is not there'), (['run', 'empty'], 'holds no measured epoch')])
+def test_wrong_masks_are_one_sentence(monkeypatch, capsys, masks, words, sentence):
+    (masks / 'empty').mkdir()
+    (masks / 'empty' / 'search.json').write_text('{"records": []}')
+    (masks / 'run').mkdir()
+    if words[0] == 'run':
+        (masks / 'run' / 'search.json').write_text('{"records": [{"epoch": 1, "hamming_first": 0.1}]}')
+    monkeypatch.chdir(masks)
+    assert run(monkeypatch, 'stability', *words, '--work-dir', masks / 'out') == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert error.startswith('analyze: ') and sentence in error
