@@ -1,0 +1,178 @@
+"""How much longer a mask search takes with S2AP, and how much time the shared mask saves.
+
+One TRADES PGD-10 search step of HYDRA on a ResNet-18 for 32x32 pictures, in four arms: the host, the
+host with S2AP, the host's outer forward and backward alone, and the host with every mask made anew in
+every forward pass. Each round times one step of each arm in turn; the times are medians over the rounds.
+
+    python benchmarks/score_search.py --batch 128 --rounds 5 --json docs/results/score_search.json
+"""
+from __future__ import annotations
+
+import argparse
+import json
+import operator
+import statistics
+import sys
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import torch  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn.utils import parametrize  # noqa: E402
+from torchvision.models import resnet18  # noqa: E402
+from tqdm import trange  # noqa: E402
+
+from benchmarks.peak_memory import PeakMemory  # noqa: E402
+from mmrobustprune.attack.classifier import Classifier  # noqa: E402
+from mmrobustprune.attack.losses import TRADES  # noqa: E402
+from mmrobustprune.scores.learned import HYDRA, Scored  # noqa: E402
+from mmrobustprune.sharpness import S2AP, two_pass_step  # noqa: E402
+
+TARGETS = {  # name -> how the measured number must compare with a limit
+    'S2AP - host, in outer passes': ('at most', 1.1, operator.le),
+    'host, mask made anew / host': ('at least', 1.15, operator.ge),
+    'attacks per S2AP step': ('exactly', 1, operator.eq),
+    'extra memory, in copies of the scores': ('at most', 1.02, operator.le)}
+
+
+def cifar_resnet18() -> nn.Module:
+    """ResNet-18 whose stem keeps 32x32 images: 3x3, stride 1, no pooling."""
+    model = resnet18(num_classes=10)
+    model.conv1, model.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    return model
+
+
+class Search:
+    """A HYDRA search at a ratio of 0.9 on random pictures: `crafted()`, then `step(rule)`."""
+
+    def __init__(self, device: str, batch: int, steps: int):
+        torch.manual_seed(0)
+        network = cifar_resnet18().to(device).train()
+        self.network = HYDRA(0.9).attach(network)
+        self.model, self.loss = Classifier(network), TRADES(steps=steps)
+        self.optimizer = torch.optim.SGD(self.network.trained_parameters(), 0.01, momentum=0.9, weight_decay=1e-4)
+        self.x, self.y = torch.rand(batch, 3, 32, 32, device=device), torch.randint(0, 10, (batch,), device=device)
+        self.attacks = 0
+
+    def outer(self) -> torch.Tensor:
+        """The loss on the batch that is there."""
+        return sum(self.loss(self.model, self.x, self.attacked, self.y).values())
+
+    def craft(self) -> None:
+        self.attacked = self.loss.craft(self.model, self.x, self.y)
+        self.attacks += 1
+
+    def host(self) -> None:
+        self.craft()
+        two_pass_step(self.model, self.optimizer, None, self.outer)
+
+    def s2ap(self) -> None:
+        self.craft()
+        two_pass_step(self.model, self.optimizer, S2AP(gamma=1e-3), self.outer)
+
+    def one_pass(self) -> None:
+        self.optimizer.zero_grad()
+        self.outer().backward()
+
+    def made_anew(self) -> None:
+        hooks = [self.model.network.get_submodule(name).register_forward_pre_hook(_forget(layer))
+                 for name, layer in self.network.layers.items()]
+        try:
+            self.host()
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def _forget(layer: Scored):
+    """A hook after which the layer's mask and weight are made again."""
+    def hook(module, args):
+        layer._factor.__init__()
+        parametrize._cache.pop((id(module), 'weight'), None)
+    return hook
+
+
+ARMS = {'host': Search.host, 'S2AP': Search.s2ap, 'outer pass': Search.one_pass, 'host, mask made anew': Search.made_anew}
+
+
+def seconds(step, device: str) -> float:
+    """Time of one step: of the wall on a GPU, of the processor on a CPU, which other work then does not lengthen."""
+    clock = time.perf_counter if device == 'cuda' else time.process_time
+    if device == 'cuda':
+        torch.cuda.synchronize()
+    start = clock()
+    step()
+    if device == 'cuda':
+        torch.cuda.synchronize()
+    return clock() - start
+
+
+def times(rounds: int, search: Search, device: str) -> tuple[dict[str, list[float]], dict[str, int]]:
+    """Seconds of each arm's step in each round after a warm-up, and how many attacks one step makes."""
+    found, attacks = {name: [] for name in ARMS}, {}
+    for number in trange(-1, rounds, desc='rounds', disable=None):
+        for name, step in ARMS.items():
+            before = search.attacks
+            spent = seconds(lambda step=step: step(search), device)
+            attacks[name] = search.attacks - before
+            if number >= 0:
+                found[name].append(spent)
+    return found, attacks
+
+
+def extra_copies(device: str) -> float:
+    """Peak memory of a S2AP step beyond the host's, in copies of the scores; few pictures, so that nothing hides it."""
+    peaks = {}
+    for name in ('host', 'S2AP'):
+        search = Search(device, 2, 1)
+        ARMS[name](search)   # momentum is made here
+        search.optimizer.zero_grad()
+        with PeakMemory() as memory:
+            ARMS[name](search)
+        peaks[name] = memory.peak
+    return (peaks['S2AP'] - peaks['host']) / sum(scores.nbytes for scores in search.network.score_parameters())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--rounds', type=int, default=5)
+    parser.add_argument('--batch', type=int, default=128)
+    parser.add_argument('--steps', type=int, default=10, help='of PGD')
+    parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
+    parser.add_argument('--json', type=Path, help='write the results here')
+    args = parser.parse_args()
+
+    copies = extra_copies(args.device)
+    spent, attacks = times(args.rounds, Search(args.device, args.batch, args.steps), args.device)
+    median = {name: statistics.median(values) for name, values in spent.items()}
+    ratios = {
+        'S2AP / host': median['S2AP'] / median['host'],
+        'S2AP - host, in outer passes': (median['S2AP'] - median['host']) / median['outer pass'],
+        'host, mask made anew / host': median['host, mask made anew'] / median['host'],
+        'attacks per S2AP step': float(attacks['S2AP']),
+        'extra memory, in copies of the scores': copies}
+    met = {name: bool(TARGETS[name][2](ratios[name], TARGETS[name][1])) for name in TARGETS}
+    result = dict(
+        ratios=ratios, targets={name: f'{word} {limit}' for name, (word, limit, _) in TARGETS.items()}, met=met,
+        median_seconds=median, seconds=spent, batch=args.batch, steps=args.steps,
+        device=torch.cuda.get_device_name() if args.device == 'cuda' else 'cpu', threads=torch.get_num_threads(), seed=0,
+        command=' '.join(sys.argv), versions={name: version(name) for name in ('torch', 'torchvision')})
+
+    table = Table('quantity', 'measured', 'target', 'met', title='HYDRA search, ResNet-18, TRADES')
+    for name, value in ratios.items():
+        table.add_row(name, f'{value:.3f}', result['targets'].get(name, ''), str(met.get(name, '')))
+    Console().print(table)
+    text = json.dumps(result, indent=1)
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(text + '\n')
+    print(text)
+
+
+if __name__ == '__main__':
+    main()
