@@ -1,7 +1,15 @@
-"""Widths under a latency budget."""
+"""Widths under a latency budget: measured tables of blocks, the latency of any widths, and the best widths within a time."""
+from .blocks import Block, Signature, record_blocks
 from .elimination import Elimination
 from .knapsack import knapsack
+from .measure import measure_table, measure_whole, stamp_of
+from .network import LatencyModel, Network
 from .problem import Factor, Problem, Solution
+from .selection import LatencySelection
 from .solver import solve
+from .table import Grid, LatencyTable
+from .timing import Timing, stamp, time_call
 
-__all__ = ['Elimination', 'Factor', 'Problem', 'Solution', 'knapsack', 'solve']
+__all__ = ['Block', 'Elimination', 'Factor', 'Grid', 'LatencyModel', 'LatencySelection', 'LatencyTable', 'Network', 'Problem',
+           'Signature', 'Solution', 'Timing', 'knapsack', 'measure_table', 'measure_whole', 'record_blocks', 'solve', 'stamp',
+           'stamp_of', 'time_call']

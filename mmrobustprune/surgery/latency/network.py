@@ -1,0 +1,127 @@
+"""The latency of a traced network as a function of the units that each group keeps."""
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from ..groups import Group, Trace, find_layer, produces
+from ..recording import Forward
+from .blocks import Block, record_blocks
+from .problem import Factor, Problem
+from .table import LatencyTable
+
+Parts = tuple[tuple[str, int], ...]   # (group, channels per unit)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network's blocks, and which groups their widths follow.
+
+    ``parts[layer, side]`` gives the groups a side's width depends on: width = dense - sum (units_g - kept_g) k_g.
+    """
+
+    blocks: tuple[Block, ...]
+    units: dict[str, int]
+    parts: dict[tuple[str, str], Parts] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, model: nn.Module, trace: Trace | Iterable[Group], example: Any, forward: Forward | None = None) -> Network:
+        """Record a model's blocks on an example, whose batch is the table's.
+
+        Raises ValueError where the forward fails, and for a layer that can be pruned but whose time cannot be told.
+        """
+        groups = trace.groups if isinstance(trace, Trace) else tuple(trace)
+        blocks = record_blocks(model, example, forward)
+        parts: dict[tuple[str, str], Parts] = {}
+        for group in groups:
+            for part in group.slices:
+                at = part.layer, part.side
+                parts[at] = (*parts.get(at, ()), (group.name, part.index.shape[1]))
+        known = {block.name for block in blocks}
+        for layer, _ in parts:
+            if layer not in known and produces(find_layer(model, layer)):
+                raise ValueError(f"the time of '{layer}' cannot be tabulated: it did not run as a convolution or linear layer "
+                                 'of its own in the forward pass; leave it whole by ignore.')
+        return cls(blocks, {group.name: group.units for group in groups}, parts)
+
+    def sides(self, block: Block) -> tuple[tuple[int, Parts], tuple[int, Parts]]:
+        """(dense width, groups) of a block's input and output; a depthwise convolution counts as one input."""
+        out = block.outputs, self.parts.get((block.name, 'out'), ())
+        return ((1, ()), out) if block.signature.depthwise else (
+            (block.inputs, self.parts.get((block.name, 'in'), ())), out)
+
+    @cached_property
+    def changing(self) -> tuple[Block, ...]:
+        """The blocks whose width can change; the time of all others is a part of the constant."""
+        return tuple(block for block in self.blocks if any(parts for _, parts in self.sides(block)))
+
+    def widths(self, side: tuple[int, Parts], kept: Mapping[str, Any]) -> Any:
+        """Width of a side with ``kept`` units per group (numbers or arrays); groups left out are dense."""
+        dense, parts = side
+        return dense - sum((self.units[name] - kept.get(name, self.units[name])) * k for name, k in parts)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Short hash of all blocks with their dense widths."""
+        text = '\n'.join(f'{block.name} {block.inputs} {block.outputs} {block.signature.key}' for block in self.blocks)
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class LatencyModel:
+    """Milliseconds of a network for any kept units: measured blocks, interpolated, plus one measured constant.
+
+    ms(kept) = constant + sum over blocks of table(inputs, outputs), the constant being the measured time of the dense
+    network minus that of its blocks. Raises ValueError where the table lacks the network or one of its blocks.
+    """
+
+    def __init__(self, network: Network, table: LatencyTable):
+        self.network, self.table = network, table
+        whole = table.networks.get(network.fingerprint)
+        if whole is None:
+            raise ValueError('the latency table lacks this network as a whole; measure it first, or allow measuring.')
+        self.dense = getattr(whole, table.statistic)
+        self.constant = self.dense - self._blocks({})
+
+    def _blocks(self, kept: Mapping[str, int]) -> float:
+        return sum(float(self._time(block, kept)) for block in self.network.changing)
+
+    def _time(self, block: Block, kept: Mapping[str, Any]) -> np.ndarray:
+        sides = self.network.sides(block)
+        return self.table.ms(block.signature.key, *(self.network.widths(side, kept) for side in sides))
+
+    def predict(self, alive: Mapping[str, Tensor | int]) -> float:
+        """Milliseconds with these units alive per group (a mask or a number); groups left out are dense."""
+        return self.constant + self._blocks({name: int(units if isinstance(units, int) else units.sum())
+                                             for name, units in alive.items()})
+
+    def changes(self, levels: Mapping[str, np.ndarray], kept: Mapping[str, int]) -> dict[str, np.ndarray]:
+        """Milliseconds that each level adds to the layers that produce a group's channels, their inputs as ``kept`` says."""
+        found = {name: np.zeros(len(level)) for name, level in levels.items()}
+        for block in self.network.changing:
+            inputs, outputs = self.network.sides(block)
+            for name, _ in outputs[1]:
+                wide = self.network.widths(outputs, {**kept, name: levels[name]})
+                now = self.network.widths(outputs, kept)
+                times = self.table.ms(block.signature.key, self.network.widths(inputs, kept), np.append(wide, now))
+                found[name] += times[:-1] - times[-1]
+        return found
+
+    def factors(self, levels: Mapping[str, np.ndarray]) -> tuple[Factor, ...]:
+        """One table per set of groups, over their ``levels`` (kept units, ascending)."""
+        tables: dict[tuple[str, ...], np.ndarray] = {}
+        for block in self.network.changing:
+            names = tuple(dict.fromkeys(name for _, parts in self.network.sides(block) for name, _ in parts))
+            names = tuple(sorted(names))
+            axes = np.meshgrid(*(levels[name] for name in names), indexing='ij')
+            tables[names] = tables.get(names, 0) + self._time(block, dict(zip(names, axes, strict=True)))
+        return tuple(Factor(names, ms) for names, ms in tables.items())
+
+    def problem(self, levels: Mapping[str, np.ndarray], values: Mapping[str, np.ndarray]) -> Problem:
+        """Choose one of the ``levels`` of every group, worth ``values``."""
+        return Problem(dict(values), self.factors(levels), self.constant)

@@ -1,0 +1,207 @@
+"""Latency tables: interpolation, files, refusals, measuring and going on."""
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from mmrobustprune.surgery.latency import (
+    Grid,
+    LatencyTable,
+    Timing,
+    measure_table,
+    stamp,
+    stamp_of,
+    time_call,
+)
+
+from .fake import STAMP, Bottlenecks, Watch, measured, staircase
+
+
+def flat(ms):
+    return Timing(ms, ms, ms, ms, 5)
+
+
+def a_table(path=None, function=lambda i, o: 1 + i + 2 * o + 3 * i * o, inputs=(8, 16, 64), outputs=(8, 32)):
+    table = LatencyTable(STAMP, path)
+    for i in inputs:
+        for o in outputs:
+            table.add('block', (i, o), flat(float(function(i, o))))
+    table.grids['block'].accept(inputs, outputs)
+    return table
+
+
+@given(st.integers(8, 64), st.integers(8, 32))
+def test_interpolation_is_exact_for_bilinear_times(i, o):
+    assert a_table().ms('block', i, o) == pytest.approx(1 + i + 2 * o + 3 * i * o)
+
+
+def test_interpolation_of_arrays_and_of_one_width():
+    table = a_table(inputs=(1,), outputs=(8, 16, 32), function=lambda i, o: o * o)
+    assert table.ms('block', 1, np.array([[8, 12], [16, 24]])).tolist() == [[64, 160], [256, 640]]
+
+
+def test_median_or_least_counts():
+    row = Timing(3., 2., 4., 1., 9)
+    for statistic, value in (('median', 3), ('least', 1)):
+        table = LatencyTable(STAMP, statistic=statistic)
+        table.add('block', (1, 8), row)
+        table.grids['block'].accept([1], [8])
+        assert table.ms('block', 1, 8) == value
+    with pytest.raises(ValueError, match="'mean' is unknown"):
+        LatencyTable(STAMP, statistic='mean')
+
+
+def test_what_was_not_measured_is_refused():
+    table = a_table()
+    with pytest.raises(ValueError, match="no complete grid of 'other'"):
+        table.ms('other', 8, 8)
+    for i, o, words in ((4, 8, 'input widths 8 to 64'), (8, 33, 'output widths 8 to 32')):
+        with pytest.raises(ValueError, match=words):
+            table.ms('block', i, o)
+    with pytest.raises(ValueError, match='not complete'):
+        table.grids['block'].accept((8, 9), (8,))
+
+
+def test_a_file_gives_back_every_number(tmp_path):
+    table = a_table(tmp_path / 'sub' / 'table.json', lambda i, o: 1 / (i + o))
+    table.networks['net'] = Timing(3., 2., 4., 1 / 3, 9)
+    table.save()
+    again = LatencyTable.open(tmp_path / 'sub' / 'table.json', STAMP)
+    assert (again.grids, again.networks, again.stamp) == (table.grids, table.networks, STAMP)
+    assert [path.name for path in (tmp_path / 'sub').iterdir()] == ['table.json']
+
+
+@pytest.mark.parametrize('key, value', [('device', 'cuda: other'), ('batch', 3), ('threads', 2), ('precision', 'float16'),
+                                        ('clock', 'elapsed'), ('evict', 1)])
+def test_a_table_of_something_else_is_refused(tmp_path, key, value):
+    a_table(tmp_path / 'table.json').save()
+    with pytest.raises(ValueError, match=f'with {key} .* is wanted; give another file'):
+        LatencyTable.open(tmp_path / 'table.json', STAMP | {key: value})
+
+
+def test_no_table_and_no_permission_to_measure(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no latency table .*measure one first'):
+        LatencyTable.open(tmp_path / 'table.json', STAMP, create=False)
+    assert LatencyTable.open(tmp_path / 'table.json', STAMP).grids == {}
+
+
+def test_a_table_edited_by_hand_is_refused(tmp_path):
+    path = tmp_path / 'table.json'
+    a_table(path).save()
+    content = json.loads(path.read_text())
+    content['blocks']['block']['entries'][0][2] *= .5
+    path.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='changed after it was measured'):
+        LatencyTable.open(path, STAMP)
+    for text in ('', '[]', '{"checksum": 1}', '{"format": 1'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match='no latency table'):
+            LatencyTable.open(path, STAMP)
+
+
+@pytest.mark.parametrize('ms', [-1., float('nan'), float('inf'), '3'])
+def test_impossible_times_are_refused(tmp_path, ms):
+    table = a_table(tmp_path / 'table.json')
+    with pytest.raises(ValueError, match='finite and not negative'):
+        table.add('block', (8, 8), flat(ms))
+    table.grids['block'].entries[8, 8] = flat(ms)   # as a program with a bug would write it
+    table.save()
+    with pytest.raises(ValueError, match='finite and not negative'):
+        LatencyTable.open(tmp_path / 'table.json', STAMP)
+
+
+def test_bilinear_times_need_the_coarse_grid_and_its_centres_only():
+    _, _, network, table = measured()
+    errors = [grid.error for grid in table.grids.values() if grid.error is not None]
+    assert errors and errors == pytest.approx([0] * len(errors), abs=1e-12)
+    assert {axis for grid in table.grids.values() for axis in (grid.inputs, grid.outputs)} == {
+        (3,), (1,), (5,), (8, 16), (8, 16, 32)}
+    assert set(table.grids) == {block.signature.key for block in network.blocks}
+
+
+def test_a_grid_is_split_where_interpolation_errs():
+    _, _, network, coarse = measured(Bottlenecks(64, 128, 64), watch=Watch(staircase), dense=1., tolerance=1e9, points=2)
+    _, _, _, fine = measured(Bottlenecks(64, 128, 64), watch=Watch(staircase), dense=1., tolerance=0, points=2)
+    key = next(block.signature.key for block in network.blocks if block.name == 'second.0.0')
+    assert coarse.grids[key].inputs == (8, 128)
+    assert len(fine.grids[key].inputs) > len(coarse.grids[key].inputs)
+    assert fine.grids[key].error < coarse.grids[key].error
+
+
+def test_an_interrupted_measurement_goes_on(tmp_path):
+    path = tmp_path / 'table.json'
+    whole = Watch()
+    *_, reference = measured(watch=whole, dense=1.)
+    with pytest.raises(KeyboardInterrupt):
+        measured(path=path, watch=Watch(until=7), dense=1.)
+    rest = Watch()
+    *_, table = measured(path=path, watch=rest)
+    assert len(rest.seen) == len(whole.seen) - 7 and table.grids == reference.grids
+    again = Watch()
+    measured(path=path, watch=again)
+    assert again.seen == []
+
+
+def test_a_second_network_extends_the_table(tmp_path):
+    path = tmp_path / 'table.json'
+    measured(path=path, watch=(first := Watch()))
+    *_, table = measured(Bottlenecks(wide=48), path=path, watch=(more := Watch()))
+    assert not set(first.seen) & set(more.seen) and len(table.networks) == 2
+    kept = LatencyTable.open(path, STAMP)
+    assert kept.grids == table.grids
+
+
+def test_time_that_is_over_keeps_what_was_measured(tmp_path):
+    with pytest.raises(ValueError, match='0 of .* entries .* start again'):
+        measured(path=tmp_path / 'table.json', seconds=-1)
+    assert len(LatencyTable.open(tmp_path / 'table.json', STAMP).networks) == 1
+
+
+@pytest.mark.parametrize('options', [dict(step=0), dict(points=1)])
+def test_grids_that_are_none_are_refused(options):
+    with pytest.raises(ValueError, match='step='):
+        measured(**options)
+
+
+def test_real_clocks_measure_a_real_network(tmp_path):
+    model, example = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(True), nn.Conv2d(8, 2, 1)), torch.randn(
+        2, 3, 12, 12)
+    from mmrobustprune.surgery import trace
+    from mmrobustprune.surgery.latency import LatencyModel, Network
+    network = Network.read(model, trace(model, example), example)
+    table = LatencyTable.open(tmp_path / 'table.json', stamp_of(model, example))
+    measure_table(table, network, model, example, progress=False, step=4, seconds=60)
+    assert all(timing.least > 0 for grid in table.grids.values() for timing in grid.entries.values())
+    assert LatencyModel(network, table).predict({}) == pytest.approx(table.networks[network.fingerprint].median)
+    assert LatencyTable.open(tmp_path / 'table.json', stamp_of(model, example)).grids == table.grids
+    assert table.stamp['batch'] == 2 and table.stamp['device'].startswith('cpu: ') and table.stamp['precision'] == 'float32'
+
+
+def test_the_stamp_says_what_counts():
+    threads = torch.get_num_threads()
+    try:
+        torch.set_num_threads(1)
+        one = stamp('cpu', 4, torch.bfloat16)
+        torch.set_num_threads(2)
+        two = stamp('cpu', 4, torch.bfloat16)
+    finally:
+        torch.set_num_threads(threads)
+    assert (one['threads'], one['clock'], two['threads'], two['clock']) == (1, 'processor', 2, 'elapsed')
+    assert one['precision'] == 'bfloat16' and {'torch', 'python', 'mmrobustprune'} <= one['versions'].keys()
+
+
+def test_calls_are_counted_and_ordered():
+    calls = []
+    timing = time_call(lambda: calls.append(1), warmup=2, repeats=9, evict=64)
+    assert len(calls) == 11 and timing.repeats == 9
+    assert 0 <= timing.least <= timing.p10 <= timing.median <= timing.p90
+    assert time_call(lambda: None, warmup=0, repeats=1000, seconds=0, least=3).repeats == 3
+
+
+def test_lacking_points_come_largest_first():
+    grid = Grid({(8, 8): flat(1.)})
+    assert grid.lacking((8, 16), (8, 32)) == [(16, 32), (8, 32), (16, 8)]
