@@ -12,6 +12,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, T_max=max_epochs, end=max_epochs, by_epoch=True, eta_min=0,
          convert_to_iter_based=True)
 ]
-runner_type = 'mmrobustprune.ResumableRunner'
-train_cfg = dict(_delete_=True, type='mmrobustprune.ResumableEpochLoop', max_epochs=max_epochs, val_interval=5)
+runner_type = 'mmrobustprune.TrainRunner'
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
 val_cfg = dict(type='mmrobustprune.AttackedValLoop', images=1000, eps=8 / 255, step=2 / 255, steps=10)

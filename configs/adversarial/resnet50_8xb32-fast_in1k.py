@@ -7,6 +7,6 @@ model = dict(type='mmrobustprune.AdversarialClassifier', robust_loss=dict(type='
 
 max_epochs = 25
 param_scheduler = dict(_delete_=True, type='CosineAnnealingLR', T_max=max_epochs, by_epoch=True, convert_to_iter_based=True)
-runner_type = 'mmrobustprune.ResumableRunner'
-train_cfg = dict(_delete_=True, type='mmrobustprune.ResumableEpochLoop', max_epochs=max_epochs, val_interval=1)
+runner_type = 'mmrobustprune.TrainRunner'
+train_cfg = dict(max_epochs=max_epochs, val_interval=1)
 val_cfg = dict(type='mmrobustprune.AttackedValLoop', images=1000, eps=4 / 255, step=1 / 255, steps=10)

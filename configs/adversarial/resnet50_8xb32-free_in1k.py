@@ -7,6 +7,6 @@ model = dict(type='mmrobustprune.AdversarialClassifier', robust_loss=dict(type='
 train_dataloader = dict(batch_sampler=dict(type='mmrobustprune.ReplayedBatchSampler', times=4))
 
 param_scheduler = dict(milestones=[8, 15])
-runner_type = 'mmrobustprune.ResumableRunner'
-train_cfg = dict(_delete_=True, type='mmrobustprune.ResumableEpochLoop', max_epochs=23, val_interval=1)
+runner_type = 'mmrobustprune.TrainRunner'
+train_cfg = dict(max_epochs=23, val_interval=1)
 val_cfg = dict(type='mmrobustprune.AttackedValLoop', images=1000, eps=4 / 255, step=1 / 255, steps=10)

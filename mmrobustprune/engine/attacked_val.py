@@ -42,18 +42,11 @@ class AttackedValLoop(ValLoop):
     def __init__(self, *args: Any, images: int | None = 1000, pick: str = 'random', eps: float = 8 / 255, step: float = 2 / 255,
                  steps: int = 10, seed: int = 0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.attack = PGD(eps=eps, step=step, steps=steps, random_start=True, seed=seed)
+        attack = PGD(eps=eps, step=step, steps=steps, random_start=True, seed=seed)
         total = len(self.dataloader.dataset)
         self.places = choose_subset(total, None if images is None else min(images, total), pick, seed)
-
-    def run(self) -> dict[str, float]:
-        """As ValLoop's, with one metric more."""
-        attacked = AttackedAccuracy(self.runner, Pictures(self.dataloader), self.places, self.attack, self.fp16)
-        self.evaluator.metrics.append(attacked)
-        try:
-            return super().run()
-        finally:
-            self.evaluator.metrics.remove(attacked)
+        self.evaluator.metrics.append(
+            AttackedAccuracy(self.runner, Pictures(self.dataloader), self.places, attack, self.fp16))
 
 
 class AttackedAccuracy:

@@ -23,15 +23,12 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
-from mmrobustprune.registry import RUNNERS
-
 from .loops import Resumable
 from .rng import restore_generators, training_state
 
 KEY = 'resume'
 
 
-@RUNNERS.register_module()
 class ResumableRunner(Runner):
     """A Runner that a killed training can continue bit for bit."""
 

@@ -5,7 +5,7 @@ from mmengine.registry import RUNNERS
 from torch.utils.data import SequentialSampler
 
 from mmrobustprune.engine.replay import ReplayedBatchSampler
-from tests.support.tiny import classifier
+from tests.support.adversarial import adversarial
 
 
 def test_each_batch_comes_as_often_as_was_asked():
@@ -22,13 +22,10 @@ def test_no_whole_number_of_repeats_is_refused(times):
 
 
 def free(folder, **changes):
-    """Free adversarial training of the tiny classifier: 12 iterations an epoch, every batch twice."""
-    config = classifier(folder, epochs=1, default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False)))
-    config.model.update(type='mmrobustprune.AdversarialClassifier', robust_loss=dict(type='FreeAT'))
+    """Free adversarial training: 12 iterations an epoch, every batch twice."""
+    config = adversarial(folder, dict(type='FreeAT'), dict(images=4), **changes,
+                         default_hooks=dict(checkpoint=dict(interval=1, by_epoch=False)))
     config.train_dataloader.batch_sampler = dict(type='mmrobustprune.ReplayedBatchSampler', times=2)
-    config.train_cfg = dict(type='mmrobustprune.ResumableEpochLoop', max_epochs=1, val_interval=1)
-    config.runner_type = 'mmrobustprune.ResumableRunner'
-    config.merge_from_dict(changes)
     return RUNNERS.build(config)
 
 

@@ -1,0 +1,23 @@
+"""Training as the config says, with nothing pruned."""
+from __future__ import annotations
+
+from mmengine.config import Config
+
+from mmrobustprune.registry import RUNNERS
+from mmrobustprune.surgery import Structure
+
+from .base import RebuildRunner
+from .loops import make_resumable
+from .resume import ResumableRunner
+
+
+@RUNNERS.register_module()
+class TrainRunner(RebuildRunner, ResumableRunner):
+    """mmengine's Runner, except that a killed run resumes to the same weights.
+
+    The checkpoint to start from may be pruned; where no GPU is present several processes train on the CPU.
+    """
+
+    @classmethod
+    def adapt(cls, cfg: Config, structure: Structure | None) -> Config:
+        return make_resumable(cfg)
