@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Unpack the data of the real experiments into data/: BCCD, CIFAR-10 as JPEG, and a trained ResNet-20.
+"""Unpack the data of the real experiments into data/: BCCD, CIFAR-10 as JPEG with lists of parts of it, a trained ResNet-20.
 
 What is there already is left alone.
 
@@ -42,6 +42,16 @@ def convert(source: Path, target: Path) -> None:
     os.replace(part, target)
 
 
+def write_lists(root: Path) -> None:
+    """meta/train-10000.txt and meta/val-5000.txt: the first 1,000 and the last 500 training pictures of each class."""
+    (root / 'meta').mkdir(exist_ok=True)
+    folders = sorted(folder for folder in (root / 'train').iterdir() if folder.is_dir())
+    for name, part in (('train-10000', slice(1000)), ('val-5000', slice(-500, None))):
+        lines = [f'{folder.name}/{file.name} {label}\n' for label, folder in enumerate(folders)
+                 for file in sorted(folder.iterdir())[part]]
+        (root / 'meta' / f'{name}.txt').write_text(''.join(lines))
+
+
 def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
     parser.add_argument('--source', type=Path, default=Path('../shared/data'), help='folder of the archives')
@@ -57,6 +67,7 @@ def main() -> None:
                 raise FileNotFoundError(f'{args.source / given} is not there; give the folder of the archives as --source.')
             write(args.source / given, args.out / name)
             print(f'{args.out / name}: written')
+    write_lists(args.out / 'cifar10_jpeg')
 
 
 if __name__ == '__main__':

@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """Half the parameters by AdaSAP, by magnitude + SGD for as many epochs, and by magnitude + SGD for twice as many (equal
 time), on real data: clean accuracy and 15 corruptions at severity 3. The experiment sr_gkp compares ways of grouped-kernel
-pruning with filters of least L1 norm, also under attack.
+pruning with filters of least L1 norm, s2ap compares HYDRA and HARP with S2AP around them, both also under attack.
 
 Every arm and seed that is finished is one JSON in docs/results/EXPERIMENT and is not run again; one that was stopped goes
 on from its last checkpoint. The table over all that is there is docs/results/EXPERIMENT/README.md.
@@ -18,6 +18,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))   # a checkout need not be installed
@@ -49,7 +50,9 @@ class Experiment:
     dense: str
     arms: dict[str, Arm] = field(default_factory=dict)
     weights: str = ''
-    attacks: tuple[str, ...] = ()   # presets of tools/attack.py
+    attacks: dict[str, tuple] = field(default_factory=dict)   # name -> options of tools/attack.py
+    dense_epochs: int = 0   # where they are others than those of the arms
+    robust: tuple[str, float] | None = None   # the column, and what the dense network must reach for the arms to mean anything
 
 
 EXPERIMENTS = {
@@ -69,7 +72,15 @@ EXPERIMENTS = {
         'cifar_jpeg/resnet20_cifar10-jpeg.py',
         {name: Arm(f'cifar_jpeg/resnet20_{name}_cifar10-jpeg.py') for name in (
             'sr-gkp-p44', 'sr-gkp-official-p44', 'sr-gkp-l2-p44', 'sr-gkp-random-p44', 'l1-filters')},
-        weights='data/resnet20_cifar10.pth', attacks=('sr-gkp', 'pixel')),
+        weights='data/resnet20_cifar10.pth',
+        attacks={preset: ('--preset', preset, '--attack', 'fgsm', 'pgd') for preset in ('sr-gkp', 'pixel')}),
+    's2ap': Experiment(
+        'S2AP on HYDRA and HARP, ResNet-20 on 10,000 pictures of CIFAR-10 as JPEG', 'imagenet-c-at-32', (32, 32), 12,
+        's2ap_jpeg/resnet20_trades-10k.py',
+        {name: Arm(f's2ap_jpeg/resnet20_{name}-p90.py') for name in ('hydra', 's2ap-hydra', 'harp', 's2ap-harp')},
+        attacks={'pgd10': ('--attack', 'pgd', '--eps', '8/255', '--step', '2/255', '--steps', 10, '--random-start'),
+                 'auto': ('--attack', 'autoattack', '--eps', '8/255', '--subset', 200)},
+        dense_epochs=20, robust=('pgd10 pgd 0.0314', 20.)),
 }
 
 
@@ -93,13 +104,14 @@ def train(config: Path, work_dir: Path, epochs: int, seed: int, load_from: str =
 def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int, work: Path) -> dict:
     """Train, evaluate and measure one arm with one seed; what is on disk already is not done again."""
     folder, commands = work / name / f'{arm}-seed{seed}', [command()]
-    dense = experiment.weights or str(work / name / f'dense-seed{seed}' / f'epoch_{epochs}.pth')
+    dense_epochs = experiment.dense_epochs or epochs
+    dense = experiment.weights or str(work / name / f'dense-seed{seed}' / f'epoch_{dense_epochs}.pth')
     config = Path('configs', experiment.dense)
     times = experiment.arms[arm].times if arm != 'dense' else 1
     if arm == 'dense':
         checkpoint = Path(dense)
         if not checkpoint.exists():
-            commands.append(train(config, folder, epochs, seed))
+            commands.append(train(config, folder, dense_epochs, seed))
     else:
         if not Path(dense).exists():
             raise FileNotFoundError(f'{dense} is not there; run the arm dense with the same --seeds and --epochs first.')
@@ -109,20 +121,31 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     commands.append(call('tools/robustness.py', config, checkpoint, '--suite', experiment.suite, '--severities', 3, '--no-report',
                          '--work-dir', folder / 'corrupted'))
     attacked = {}
-    for preset in experiment.attacks:
-        commands.append(call('tools/attack.py', config, checkpoint, '--preset', preset, '--attack', 'fgsm', 'pgd',
-                             '--work-dir', folder / f'attacked-{preset}'))
-        attacked[preset] = json.loads((folder / f'attacked-{preset}' / 'attacks.json').read_text())['attacks']
+    for label, options in experiment.attacks.items():
+        commands.append(call('tools/attack.py', config, checkpoint, *options, '--work-dir', folder / f'attacked-{label}'))
+        attacked[label] = json.loads((folder / f'attacked-{label}' / 'attacks.json').read_text())['attacks']
     cost = measure({arm: (config, checkpoint)}, experiment.size)[arm][1]
     (folder / 'cost.json').write_text(json.dumps(cost, indent=1))
     run = read_run(folder)
-    rounds = folder / 'rounds.json'
+    trained = dense_epochs if arm == 'dense' else times * epochs
     return dict(
-        run.record(), name=arm, experiment=name, seed=seed, epochs=times * epochs, minutes=training_minutes(folder),
-        rounds=json.loads(rounds.read_text()) if rounds.exists() else None, commands=commands, commit=commit(),
-        attacks=attacked, **flat_attacks(attacked),
+        run.record(), name=arm, experiment=name, seed=seed, epochs=trained, minutes=training_minutes(folder),
+        rounds=read_json(folder / 'rounds.json'), search=read_json(folder / 'search.json'), commands=commands, commit=commit(),
+        attacks=attacked, **flat_attacks(attacked), **stage_metrics(folder),
         **{key: run.results[key] for key in ('metric', 'suite', 'severities', 'images', 'clean', 'per_corruption', 'versions')
            if key != 'clean'}, clean_metrics=run.results['clean'])
+
+
+def read_json(file: Path) -> Any:
+    """The content of a JSON file, None where there is none."""
+    return json.loads(file.read_text()) if file.exists() else None
+
+
+def stage_metrics(folder: Path) -> dict[str, float]:
+    """What a search of masks came to: weights removed, and the validation's metrics with the mask alone."""
+    last = (read_json(folder / 'stages.json') or [{}])[-1]
+    found = {f"mask {metric.rsplit('/', 1)[-1]}": value for metric, value in (last.get('metric_after') or {}).items()}
+    return dict(found, **{key: last[key] for key in ('removed',) if key in last})
 
 
 def flat_attacks(attacked: dict[str, list[dict]]) -> dict[str, float]:
@@ -149,7 +172,9 @@ def summary(experiment: Experiment, results: Path) -> Card:
     metric, form = records[0]['metric'].rsplit('/', 1)[-1], '.3f' if records[0]['clean'] <= 1 else '.2f'
     card = Card(records, [
         Column('epochs', 'epochs', '.0f'), Column('minutes', 'minutes', '.1f'), Column('params', 'parameters', ',.0f'),
-        Column('macs', 'MACs', ',.0f'), Column('clean', f'{metric} clean', form, 'high'),
+        Column('macs', 'MACs', ',.0f'),
+        *(Column(key, f'{key} (validation)', '.2f', 'high') for key in ('mask top1', 'mask pgd') if any(key in r for r in records)),
+        Column('clean', f'{metric} clean', form, 'high'),
         Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high'),
         *(Column(key, key, form, 'high') for key in flat_attacks(records[0].get('attacks') or {}))])
     seeds = sorted({record['seed'] for record in records})
@@ -157,8 +182,20 @@ def summary(experiment: Experiment, results: Path) -> Card:
         f'# {experiment.title}\n\n{card.markdown()}\n'
         f"mPC: mean over the corruptions of `{records[0]['suite']}` at severity 3, {records[0]['images']} images. Seeds "
         f'{", ".join(map(str, seeds))}; mean ± sample standard deviation. Minutes are those of the training steps on the '
-        'machine in the records; arms ran under different load where they ran at different times.\n', encoding='utf-8')
+        'machine in the records; arms ran under different load where they ran at different times.\n'
+        + judged(experiment, records), encoding='utf-8')
     return card
+
+
+def judged(experiment: Experiment, records: list[dict]) -> str:
+    """A sentence where the dense network is too weak for the arms to mean anything."""
+    dense = [record for record in records if record['name'] == 'dense']
+    if not (experiment.robust and dense):
+        return ''
+    column, least = experiment.robust
+    worst = min(record[column] for record in dense)
+    return '' if worst >= least else (
+        f'\nFailed: the dense network has {worst:.1f} % under {column}, below {least:g} %, so nothing follows from the arms.\n')
 
 
 def main() -> None:
@@ -166,7 +203,7 @@ def main() -> None:
     parser.add_argument('experiment', choices=EXPERIMENTS)
     parser.add_argument('--arms', nargs='+', help="default: 'dense' and all the others")
     parser.add_argument('--seeds', nargs='+', type=int, default=[0])
-    parser.add_argument('--epochs', type=int, help='of the shorter arms (default: 20 for bccd, 10 for cifar_jpeg)')
+    parser.add_argument('--epochs', type=int, help='of the shorter arms (default: 20, bccd; 12, s2ap; else 10)')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs'))
     parser.add_argument('--results', type=Path, default=Path('docs/results'))
     args = parser.parse_args()
