@@ -31,8 +31,8 @@ class SearchMeasureHook(Hook):
     It goes with a hook that has `search` (a ScoredNetwork, or None) and `stage` ('search' while it searches), and leaves the
     training as it finds it: weights, scores, gradients, buffers, generators. Sharpness is of the model's training loss in the
     scores, on the same training samples at every epoch, attacked anew with the scores of that epoch and then held fixed. The
-    first mask is the one that the search starts from. The cost of an epoch is, in forward-backward passes per batch, an attack,
-    and about 2 + 2 `iterations` for lambda_max, and 1 + `steps` times the radii for the loss difference.
+    first mask is the one that the search starts from. The cost of an epoch is, per batch, one attack, and in forward-backward
+    passes about 3 (iterations + 1) for lambda_max and steps + 1 per radius for the loss difference.
 
     Args:
         lambda_max: dict(batches=1, iterations=10), or None.
