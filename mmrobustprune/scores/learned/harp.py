@@ -91,9 +91,10 @@ class HARP(Host):
         logits = {name: nn.Parameter(layer.weight.new_tensor(rates.logit(start[name])))
                   for name, layer in form.layers.items()}
         rates.logits += [logits[form.leaders[name]] for name in form.layers]
-        with torch.no_grad():
-            share = float(form.budget(rates.shares(rates.values().double()))) / form.allowed
-        if share < 1 - 1e-4:
+        with torch.no_grad():   # in whole numbers or not, since either may fall short by rounding alone
+            exact = rates.values().double()
+            share = max(float(form.budget(rates.shares(exact))), float(form.budget(exact))) / form.allowed
+        if share < 1 - 1e-3:
             raise ValueError(f'the first rates come to {share:.3f} of what the target allows, and nothing would pull them up; '
                              'give a larger start or another strategy.')
         return {name: RatedScored(first[name], logit, rates, index)

@@ -214,3 +214,12 @@ def test_a_channel_search_meets_its_flops():
         network.end_epoch()
     assert network.meets_target()
     assert float(network.excess().detach()) < 5e-5 and all(kept >= 1 for kept in network.kept().values())
+
+
+def test_rounding_alone_does_not_put_a_start_below_the_target():
+    for target in (0.5, 0.7, 0.9):
+        for width in (5, 7):
+            model = nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.Conv2d(width, 6, 3), nn.Flatten(), nn.Linear(96, 2))
+            for form in ('weight', 'channel'):
+                network = HARP(target, form=form, start=1 - target, input_shape=(3, 8, 8)).attach(copy.deepcopy(model))
+                assert network.ratio() == pytest.approx(target, abs=0.1)
