@@ -64,7 +64,8 @@ class HARP(Host):
     constraint holds at an epoch's end; the allowed cost is that of k_l = 1 - target in every layer.
 
     Args:
-        form: a score per 'weight', the constraint on their number, or per input 'channel', on FLOPs.
+        form: a score per 'weight', the constraint on their number, or per input 'channel', on FLOPs; there the
+            target is the share of channels, so that 0.5 leaves about a quarter of the FLOPs.
         strategy: first rates, 'uniform', 'erk', 'lamp', 'original' (all kept), or {layer: rate}.
         start: their mean, from 1 - target to 1; default the larger of 0.1 and 1 - target.
         floor: k_min / (1 - target), in (0, 1).
