@@ -30,9 +30,9 @@ def main(arguments: list[str] | None = None) -> None:
     if args.amp:
         cfg.optim_wrapper = command.amp_wrapper(cfg.optim_wrapper)
     if args.auto_scale_lr:
-        if not {'enable', 'base_batch_size'} <= set(cfg.get('auto_scale_lr') or ()):
-            raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(enable=False, base_batch_size=...) in the config; add '
-                             'it with the batch size that the learning rate was chosen for.')
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or ()):
+            raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config; add it with the batch '
+                             'size that the learning rate was chosen for.')
         cfg.auto_scale_lr.enable = True
     if args.resume:
         cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume

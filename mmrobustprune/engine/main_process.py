@@ -1,4 +1,4 @@
-"""Work that one process does for all."""
+"""Work that one process does for all, and decisions that it takes for all."""
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -18,4 +18,11 @@ def on_main(work: Callable[[], Any]) -> Any:
     broadcast_object_list(box)
     if box[1] is not None:
         raise box[1]
+    return box[0]
+
+
+def from_main(value: Any) -> Any:
+    """What the main process passes here, on every process; tensors in it should lie on the CPU."""
+    box = [value]
+    broadcast_object_list(box)
     return box[0]

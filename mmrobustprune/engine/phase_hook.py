@@ -11,6 +11,7 @@ from mmrobustprune.sharpness.guards import preserved_rng
 from mmrobustprune.surgery import certify, trace
 
 from .cut import cut
+from .main_process import from_main
 from .measure import FixedBatch, validate
 from .phases import Phases
 from .probe import example_of, tensor_forward, unwrap
@@ -72,7 +73,8 @@ class PrunePhaseHook(StructureHook):
         with preserved_rng():
             self._example = example_of(model, loader.dataset, loader.collate_fn)
         found = trace(model, self._example, forward=tensor_forward, ignore=self.recipe.ignore)
-        self.pruning = GradualPruning(model, found, self.recipe, self.phases, runner.optim_wrapper.optimizer)
+        self.pruning = GradualPruning(model, found, self.recipe, self.phases, runner.optim_wrapper.optimizer,
+                                      self._example, runner.work_dir)
         if self._resumed is not None:
             self.pruning.load_state_dict(self._resumed['pruning'])
         p = self.phases
@@ -123,7 +125,7 @@ class PrunePhaseHook(StructureHook):
         record = dict(round=number, iteration=runner.iter, loss_before=self._fixed_loss(runner))
         if measure:
             record['metric_before'] = validate(runner)
-        pruning.mask(pruning.targets(number))
+        pruning.mask(from_main(pruning.targets(number)))   # replicas stay equal whatever their devices round
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):
                 pruning.masks.mask_model(hook.ema_model.module)
@@ -156,7 +158,8 @@ class PrunePhaseHook(StructureHook):
             runner.logger.warning(
                 f'the loss of the fixed batch was {before} masked and is {after} removed, although the outputs agree to '
                 f'{error:.1e}: the loss draws random numbers that depend on widths.')
-        self.rounds[-1].update(loss_removed=after, surgery_error=error)
+        measured = self.recipe.measured(pruning.selection, pruning.masks.alive, unwrap(runner.model), self._example)
+        self.rounds[-1].update(loss_removed=after, surgery_error=error, **measured)
         self.structure, self.pruning = structure, None
         runner.structure = structure
         runner.logger.info(f'removed: {structure.summary()}; masked against removed differ by {error:.1e}')

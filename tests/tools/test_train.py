@@ -53,6 +53,13 @@ def test_amp_on_a_cpu(config, tmp_path):
     assert (tmp_path / 'work' / 'epoch_1.pth').exists()
 
 
+def test_the_learning_rate_follows_the_batch(config, tmp_path):
+    """mmpretrain's own configs name the batch size alone."""
+    tool('train', config, '--auto-scale-lr', '--work-dir', tmp_path / 'work', '--cfg-options', 'auto_scale_lr.base_batch_size=4')
+    group, = torch.load(tmp_path / 'work' / 'epoch_1.pth')['optimizer']['param_groups']
+    assert group['initial_lr'] == 2 * 0.05  # batches of 8
+
+
 def test_resume_goes_on(config, tmp_path):
     tool('train', config, '--work-dir', tmp_path / 'work')
     tool('train', config, '--work-dir', tmp_path / 'work', '--resume', '--cfg-options', 'train_cfg.max_epochs=2')
