@@ -34,9 +34,9 @@ def lambda_max(loss: Loss, params: Sequence[Tensor], iterations: int = 10, seed:
 
     The iteration finds the eigenvalue of greatest *magnitude*, so the value may be negative, and too few iterations
     underestimate the magnitude: read it together with the residual. Two eigenvalues of equal magnitude and opposite sign never
-    settle. Of scores behind a straight-through mask, H is the derivative that autograd computes, D H_u D with H_u the Hessian in
-    the effective weights and D = diag(sign(s) w), pruned entries included; the loss itself is piecewise constant there. No
-    `.grad` is written, and the mode of normalisation layers and their buffers are the caller's (`sharpness.guards.frozen_buffers`).
+    settle. Of scores behind a straight-through mask, H is the derivative that autograd computes, D H_u D with H_u the Hessian
+    in the effective weights and D = diag(sign(s) w), pruned entries included; the loss itself is piecewise constant there. No
+    `.grad` is written; mode and buffers of normalisation layers are the caller's (`sharpness.guards.frozen_buffers`).
 
     Args:
         loss: recomputes the same scalar whenever it is called.

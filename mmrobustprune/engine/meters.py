@@ -83,7 +83,7 @@ class RiseMeter(Meter):
 
 
 def build_meters(**settings: Mapping[str, Any] | None) -> list[Meter]:
-    """The meters of lambda_max=dict(batches=1, iterations=10), loss_difference=dict(batches=1, rho=[...], steps=20); None is off.
+    """Meters by name: lambda_max=dict(batches=1, iterations=10), loss_difference=dict(batches=1, rho=[...], steps=20) or None.
 
     Raises:
         ValueError: a field that a meter does not have, or a value that is not allowed.

@@ -107,7 +107,8 @@ class SearchMeasureHook(Hook):
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         follows = self.stability is not None and self._searching(runner).search is not None
-        checkpoint[KEY] = dict(epoch=self.epoch, records=self.records, stability=self.stability.state_dict() if follows else None)
+        checkpoint[KEY] = dict(
+            epoch=self.epoch, records=self.records, stability=self.stability.state_dict() if follows else None)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         saved = checkpoint.get(KEY)

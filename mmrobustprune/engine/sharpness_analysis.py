@@ -65,7 +65,8 @@ def sharpness_config(config: str | Path | Config, checkpoint: str | Path, work_d
         ValueError: no classifier, a value that is not allowed, chunks of another run in the work dir.
     """
     config = Config(config.to_dict()) if isinstance(config, Config) else load_config(str(config), options)
-    loss, chosen = build_robust_loss(loss), build_meters(**(dict(lambda_max={}, loss_difference={}) if meters is None else meters))
+    loss = build_robust_loss(loss)
+    chosen = build_meters(**(dict(lambda_max={}, loss_difference={}) if meters is None else meters))
     check_statistics(batch_norm)
     searched = search_of(config, str(checkpoint))
     model, _, config = load_model(config, str(checkpoint))
@@ -120,7 +121,8 @@ def search_of(config: Config, checkpoint: str) -> dict | None:
     if saved.get('stage') != 'search' or saved.get('raw') is None:
         return None
     if config.get('robust_prune') is None:
-        raise ValueError(f"'{checkpoint}' holds a search and the config has no robust_prune; give the config it was trained with.")
+        raise ValueError(f"'{checkpoint}' holds a search and the config has no robust_prune; give the config it was trained "
+                         'with.')
     return dict(recipe=build_recipe(config.robust_prune), state=saved['raw'], host=saved['search'])
 
 

@@ -135,7 +135,8 @@ def read_records(folder: str | Path) -> list[dict[str, Any]]:
     """
     path = Path(folder) if Path(folder).name == FILE else Path(folder, FILE)
     if not path.is_file():
-        raise FileNotFoundError(f'{path} is not there; train with the hook mmrobustprune.SearchMeasureHook, or give another folder.')
+        raise FileNotFoundError(f'{path} is not there; train with the hook mmrobustprune.SearchMeasureHook, or give another '
+                                'folder.')
     content = read_json(path)
     if not isinstance(content, dict) or not content.get('records'):
         raise ValueError(f'{path} holds no measured epoch; train on, or give another folder.')

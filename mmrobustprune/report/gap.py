@@ -41,5 +41,5 @@ def gap_card(pairs: Mapping[str, tuple[tuple[float, float], tuple[float, float]]
         pairs: name of the row -> (clean, robust) of the original, then of ours.
     """
     found = {name: gap(*pair) for name, pair in pairs.items()}
-    return Card([dict(name=name, clean=-one.clean_lost, robust=one.robust_gained, gap=one.value) for name, one in found.items()],
-                [Column('clean', 'clean', form), Column('robust', 'robust', form), Column('gap', 'gap closed', form)])
+    rows = [dict(name=name, clean=-one.clean_lost, robust=one.robust_gained, gap=one.value) for name, one in found.items()]
+    return Card(rows, [Column('clean', 'clean', form), Column('robust', 'robust', form), Column('gap', 'gap closed', form)])

@@ -72,8 +72,8 @@ def signed(title: str, runs: Runs, original: str, ours: str, key: str = 'hamming
         axes.plot(epochs, values, color=INK, linewidth=1.4, marker='o', markersize=3)
         axes.axhline(0, color=QUIET, linewidth=1)
         _epochs(axes, 'stability gained', warmup)
-        axes.annotate(f'mean {values.mean():+.2g}'.replace('-', '\u2212'), (1, 1), xycoords='axes fraction', ha='right', va='bottom',
-                      color=QUIET, fontsize=8.5)
+        axes.annotate(f'mean {values.mean():+.2g}'.replace('-', '\u2212'), (1, 1), xycoords='axes fraction', ha='right',
+                      va='bottom', color=QUIET, fontsize=8.5)
     return Panel(title, (), draw)
 
 
@@ -211,8 +211,9 @@ def _epochs(axes: Axes, ylabel: str, warmup: int) -> None:
         left, right = axes.get_xlim()
         axes.axvspan(left, warmup, color=PALE, alpha=.35, linewidth=0, zorder=0)
         axes.set_xlim(left, right)
-        heights = [axes.transAxes.inverted().transform(line.get_transform().transform([(x, y)]))[0, 1]
-                   for line in axes.lines for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True) if left < x <= warmup]
+        to_axes = axes.transData + axes.transAxes.inverted()
+        heights = [to_axes.transform(point)[1] for line in axes.lines if line.get_transform() == axes.transData
+                   for point in line.get_xydata() if left < point[0] <= warmup]
         high = sum(height > .5 for height in heights) > len(heights) / 2   # the word goes where the curves are not
         axes.text(left, .03 if high else .97, ' warm-up', transform=axes.get_xaxis_transform(), va='bottom' if high else 'top',
                   color=QUIET, fontsize=8)

@@ -23,8 +23,8 @@ def test_meters_are_what_was_asked_for():
     assert curvature.mean([found, dict(lambda_max=1., residual=2., loss=3., images=7)]) == dict(
         lambda_max=(exact.value + 1) / 2, residual=(exact.residual + 2) / 2, loss=(exact.loss + 3) / 2)
     rows = rise(loss, [x])['loss_difference']
-    assert [(row['rho'], row['value']) for row in rows] == [(one.rho, one.value) for one in loss_difference(loss, [x], rho=[.1, .2],
-                                                                                                            steps=3)]
+    exact = loss_difference(loss, [x], rho=[.1, .2], steps=3)
+    assert [(row['rho'], row['value']) for row in rows] == [(one.rho, one.value) for one in exact]
     assert rise.mean([dict(loss_difference=rows)] * 2) == dict(loss_difference=rows)
 
 

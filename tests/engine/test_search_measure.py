@@ -68,7 +68,8 @@ def test_distances_are_those_of_the_masks_in_the_checkpoints(finished):
 @pytest.mark.slow
 def test_the_training_does_not_notice(finished, tmp_path):
     RUNNERS.build(searched(tmp_path, hook=None)).train()
-    with_hook, without = (torch.load(folder / 'epoch_4.pth', weights_only=True)['state_dict'] for folder in (finished[0], tmp_path))
+    with_hook, without = (torch.load(folder / 'epoch_4.pth', weights_only=True)['state_dict']
+                          for folder in (finished[0], tmp_path))
     assert all(torch.equal(with_hook[name], without[name]) for name in without)
     assert not (tmp_path / 'search.json').exists()
 
@@ -119,7 +120,8 @@ def test_masks_and_runs_are_compared(finished, tmp_path):
 @pytest.mark.parametrize('fields, words', [
     (dict(lambda_max=dict(iteration=3)), "lambda_max has no field 'iteration'; it has batches, iterations"),
     (dict(lambda_max=dict(batches=0)), 'batches=0'), (dict(loss_difference=dict(rho=[-1])), 'rho=[-1.0]'),
-    (dict(loss_difference=dict(rho=[])), 'rho=[]'), (dict(interval=0), 'interval=0'), (dict(batch_norm='off'), "batch_norm='off'")])
+    (dict(loss_difference=dict(rho=[])), 'rho=[]'), (dict(interval=0), 'interval=0'),
+    (dict(batch_norm='off'), "batch_norm='off'")])
 def test_wrong_fields_are_one_sentence(fields, words):
     with pytest.raises(ValueError) as error:
         SearchMeasureHook(**fields)

@@ -102,7 +102,8 @@ def test_a_name_has_one_colour_in_all_panels_and_one_legend(tmp_path, monkeypatc
 def test_the_preview_is_three_panels_of_the_two_runs(tmp_path):
     def run(rise):
         return [dict(epoch=e, attacked=30 + e * rise, lambda_max=9 / e, hamming_first=.01 * e / rise) for e in range(1, 6)]
-    path = preview(tmp_path / 'p.png', {'HARP-seed0': run(1), 'HARP-seed1': run(1.1), 'ours': run(2), 'other': []}, 'HARP', 'ours')
+    runs = {'HARP-seed0': run(1), 'HARP-seed1': run(1.1), 'ours': run(2), 'other': []}
+    path = preview(tmp_path / 'p.png', runs, 'HARP', 'ours')
     pixels = files.imread(path)[..., :3]
     green = to_rgba(GOOD)[:3]
     assert pixels.shape[1] > 2.5 * pixels.shape[0] and pixels.std() > .02
