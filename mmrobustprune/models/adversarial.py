@@ -122,5 +122,5 @@ def refuse_other_loss(head: nn.Module) -> None:
         loss.use_sigmoid or loss.use_soft or loss.class_weight)
     if not plain:
         raise ValueError(f'the head minimises {type(loss).__name__} with settings of its own and robust_loss takes its place '
-                         "with plain cross-entropy; write head=dict(loss=dict(type='CrossEntropyLoss', loss_weight=1.0)) if that "
-                         'is meant.')
+                         "with plain cross-entropy; write head=dict(loss=dict(type='CrossEntropyLoss', loss_weight=1.0)) "
+                         'if that is meant.')

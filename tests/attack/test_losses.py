@@ -102,7 +102,7 @@ def worst_corner(model, x, y):
 
 
 def test_fast_at_on_a_linear_model():
-    """One step of 1.25 eps from a uniform start u eps: x + eps * clamp(u + 1.25 sign, -1, 1), cut to [0, 1] before and after."""
+    """One step of 1.25 eps from a uniform start, which is cut to [0, 1] as the result is."""
     model, (x, index) = linear(), pictures()
     y = index % 2
     torch.manual_seed(3)

@@ -71,7 +71,8 @@ def test_a_subset_is_the_same_random_one_every_time(tmp_path):
 
 
 def test_the_best_checkpoint_is_the_most_robust(tmp_path):
-    runner = build(tmp_path, default_hooks=dict(checkpoint=dict(type='CheckpointHook', save_best='attacked/pgd', rule='greater')))
+    best = dict(type='CheckpointHook', save_best='attacked/pgd', rule='greater')
+    runner = build(tmp_path, default_hooks=dict(checkpoint=best))
     runner.train()
     assert len(list(tmp_path.glob('best_attacked_pgd_epoch_*.pth'))) == 1
 

@@ -31,9 +31,12 @@ def free(folder, **changes):
 
 def test_free_training_resumed_between_two_repeats_ends_with_the_same_bits(tmp_path):
     whole, seen = free(tmp_path / 'whole'), []
-    whole.model.register_forward_pre_hook(
-        lambda module, args, kwargs: seen.append((kwargs['inputs'], kwargs['adversarial'])) if kwargs['mode'] == 'loss' else None,
-        with_kwargs=True)
+
+    def note(module, args, kwargs):
+        if kwargs['mode'] == 'loss':
+            seen.append((kwargs['inputs'], kwargs['adversarial']))
+
+    whole.model.register_forward_pre_hook(note, with_kwargs=True)
     whole.train()
     assert len(seen) == 12
     for first, second in zip(seen[::2], seen[1::2], strict=True):

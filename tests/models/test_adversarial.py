@@ -121,7 +121,8 @@ def test_two_passes_share_one_attack(wrapper):
     assert all(p.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize('loss', [dict(type='TRADES', steps=2), dict(type='FastAT'), dict(type='FreeAT')], ids=lambda x: x['type'])
+@pytest.mark.parametrize('loss', [dict(type='TRADES', steps=2), dict(type='FastAT'), dict(type='FreeAT')],
+                         ids=lambda x: x['type'])
 def test_a_radius_of_zero_is_the_plain_step_bit_for_bit(loss):
     model = classifier(loss)
     assert_zero_radius_is_plain(model, [batch(0), batch(0), batch(1)])
@@ -175,7 +176,8 @@ def test_a_copy_attacks_itself():
 def test_the_loss_of_a_fixed_batch_leaves_no_trace():
     model = classifier(dict(type='TRADES', steps=2))
     rows = [dict(inputs=x, data_samples=s) for x, s in zip(*batch().values(), strict=True)]
-    runner = SimpleNamespace(model=model, train_dataloader=SimpleNamespace(batch_size=4, dataset=rows, collate_fn=pseudo_collate))
+    loader = SimpleNamespace(batch_size=4, dataset=rows, collate_fn=pseudo_collate)
+    runner = SimpleNamespace(model=model, train_dataloader=loader)
     fixed, before, drawn = FixedBatch(runner), copy.deepcopy(model), generators()
     first = fixed.loss(runner)
     assert first == fixed.loss(runner) > 0 and generators() == drawn
