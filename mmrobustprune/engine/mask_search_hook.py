@@ -72,6 +72,8 @@ class MaskSearchHook(Hook):
             return
         self._resumed = saved
         if saved['stage'] != 'pretrain':
+            plain = {name.replace('parametrizations.weight.original', 'weight'): value for name, value in saved['raw'].items()}
+            unwrap(runner.model).load_state_dict(plain, strict=False)   # a fresh head may be all zero, which no host takes
             self._attach(runner)
             if saved['stage'] == 'finetune':
                 self._bake(runner)

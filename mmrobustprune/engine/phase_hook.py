@@ -160,6 +160,7 @@ class PrunePhaseHook(StructureHook):
                 f'{error:.1e}: the loss draws random numbers that depend on widths.')
         measured = self.recipe.measured(pruning.selection, pruning.masks.alive, unwrap(runner.model), self._example)
         self.rounds[-1].update(loss_removed=after, surgery_error=error, **measured)
+        write_rounds(runner, self.rounds)
         self.structure, self.pruning = structure, None
         runner.structure = structure
         runner.logger.info(f'removed: {structure.summary()}; masked against removed differ by {error:.1e}')

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.masks import CostModel, MaskSet, Selection
+from mmrobustprune.masks import CostModel, MaskSet
 from mmrobustprune.scores import build_score
 from mmrobustprune.surgery import Structure, Trace
 from mmrobustprune.surgery.groups import spread
@@ -24,19 +24,20 @@ class GradualPruning:
         recipe: what is asked.
         phases: when.
         optimizer: its state is zeroed where the weights are.
+        example, work_dir: an input of the network, and where what is measured of it is kept.
 
     Raises:
         ValueError: the target cannot be met; the nearest feasible one is named.
     """
 
-    def __init__(self, model: nn.Module, trace: Trace, recipe: Recipe, phases: Phases, optimizer: torch.optim.Optimizer):
+    def __init__(self, model: nn.Module, trace: Trace, recipe: Recipe, phases: Phases, optimizer: torch.optim.Optimizer,
+                 example: Any = None, work_dir: str = ''):
         self.model, self.recipe, self.phases, self.optimizer = model, recipe, phases, optimizer
         self.groups, self.trace = trace.groups, trace
         self.masks = MaskSet(model, trace.groups)
         self.score = build_score(recipe.score)
         self.cost = CostModel(model, trace.groups, trace.shapes)
-        self.selection = Selection(
-            self.cost, budget=recipe.budget, scope=recipe.scope, min_keep=recipe.min_keep, round_to=recipe.round_to)
+        self.selection = recipe.selection(self.cost, model=model, trace=trace, example=example, work_dir=work_dir)
         self.selection.plan({group.name: torch.arange(1.0, group.units + 1) for group in self.groups}, recipe.target)
         self.masks.attach()
         self._watch = self.score.watch(model, optimizer) if self.score.needs_gradient else None
@@ -66,8 +67,8 @@ class GradualPruning:
             self.score.reset()
 
     def progress(self) -> dict[str, float]:
-        """Fractions removed so far: channels, parameters, MACs."""
-        return self.cost.removed(self.masks.alive)
+        """Fractions removed so far: channels, parameters, MACs, and what else the budget is of."""
+        return self.cost.removed(self.masks.alive) | self.selection.removed(self.masks.alive)
 
     def structure(self) -> Structure:
         """The record that removes exactly what is masked."""

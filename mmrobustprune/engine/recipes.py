@@ -5,10 +5,14 @@ import difflib
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+from torch import nn
+
+from mmrobustprune.masks import CostModel, Selection
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import build_rule
 from mmrobustprune.surgery.grouped import build_grouping, build_search
 from mmrobustprune.surgery.grouped.forms import check_form
+from mmrobustprune.surgery.latency.selection import SOLVERS, LatencySelection
 
 from .search_recipes import SEARCHES, MaskSearch
 
@@ -47,6 +51,7 @@ class Recipe:
     """
 
     hook: ClassVar[str] = 'mmrobustprune.PrunePhaseHook'
+    budgets: ClassVar[tuple[str, ...]] = BUDGETS
 
     target: float
     budget: str = 'params'
@@ -65,8 +70,8 @@ class Recipe:
 
     def __post_init__(self):
         _check_target(self.target)
-        if self.budget not in BUDGETS:
-            raise ValueError(_unknown('robust_prune.budget', self.budget, BUDGETS))
+        if self.budget not in self.budgets:
+            raise ValueError(_unknown('robust_prune.budget', self.budget, self.budgets))
         if self.scope not in ('network', 'layer'):
             raise ValueError(_unknown('robust_prune.scope', self.scope, ('network', 'layer')))
         if self.rounds < 1:
@@ -80,6 +85,15 @@ class Recipe:
         for rule in (self.rule, self.finetune_rule):
             if rule is not None:
                 build_rule(rule)
+
+    def selection(self, cost: CostModel, **network: Any) -> Selection:
+        """What decides which units stay, for a network with its `model`, `trace`, `example` and `work_dir`."""
+        return Selection(
+            cost, budget=self.budget, scope=self.scope, min_keep=self.min_keep, round_to=self.round_to)
+
+    def measured(self, selection: Any, alive: dict, model: nn.Module, example: dict) -> dict[str, float]:
+        """What is measured of the network once only the living units are left."""
+        return {}
 
 
 def _adasap() -> dict:
@@ -96,6 +110,55 @@ class AdaSAP(Recipe):
 
     rule: dict | None = field(default_factory=_adasap)
     finetune_rule: dict | None = field(default_factory=_uniform)
+
+
+@dataclass(frozen=True)
+class AdaSAPLatency(AdaSAP):
+    """AdaSAP under a latency budget: round r keeps the units of most score within T_r = T (1 - target)^(r / rounds).
+
+    T is the dense network's measured time; the time of any widths comes from a table of measured blocks.
+
+    Args:
+        target: fraction of the dense network's time removed, in (0, 1); 0.5 is twice as fast.
+        round_to: channel counts kept are multiples of this, and so are the widths in the table.
+        table: its JSON file; '' is `<work_dir>/latency_table.json`. What it lacks is measured at the start.
+        may_measure: False refuses a table that lacks something.
+        batch: pictures per forward pass.
+        shape: height and width in pixels; None is that of the first training picture.
+        seconds: at most, for measuring.
+        solver: 'exact' (the time of all widths together) or 'linearised' (HALP's step).
+    Raises:
+        ValueError: a field out of its range; a table of another device, batch, precision or number of threads.
+    """
+
+    budgets: ClassVar[tuple[str, ...]] = ('latency',)
+
+    budget: str = 'latency'
+    score: dict = field(default_factory=lambda: dict(type='TaylorBN'))
+    round_to: int | None = 8
+    table: str = ''
+    may_measure: bool = True
+    batch: int = 1
+    shape: tuple[int, int] | None = None
+    seconds: float = 600.0
+    solver: str = 'exact'
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.scope != 'network':
+            raise ValueError(f"robust_prune.scope='{self.scope}' goes with other budgets; a latency is that of the whole 'network'.")
+        if self.solver not in SOLVERS:
+            raise ValueError(_unknown('robust_prune.solver', self.solver, SOLVERS))
+        if self.batch < 1 or self.seconds <= 0:
+            raise ValueError(f'robust_prune.batch={self.batch} and seconds={self.seconds} must be above 0.')
+
+    def selection(self, cost: CostModel, **network: Any) -> LatencySelection:
+        from .latency_budget import latency_selection
+        return latency_selection(self, **network)
+
+    def measured(self, selection: LatencySelection, alive: dict, model: nn.Module, example: dict) -> dict[str, float]:
+        from .latency_budget import measured_latency
+        return measured_latency(self, selection, alive, model, example)
 
 
 @dataclass(frozen=True)
@@ -168,7 +231,7 @@ class TMIGroupedKernels(GroupedKernels):
 
 
 RECIPES: dict[str, type] = dict(
-    adasap=AdaSAP, magnitude=Magnitude, taylor=Taylor, sr_gkp=GroupedKernels, tmi_gkp=TMIGroupedKernels,
+    adasap=AdaSAP, adasap_latency=AdaSAPLatency, magnitude=Magnitude, taylor=Taylor, sr_gkp=GroupedKernels, tmi_gkp=TMIGroupedKernels,
     **SEARCHES)
 
 

@@ -23,7 +23,7 @@ class MaskSearch:
     base schedule. Each starts with a fresh optimizer, the base's with other fields, and its learning rate falls as a cosine.
 
     Args:
-        target: fraction of the weights (channel form: of the FLOPs, see HARP) removed, in (0, 1); S2AP's k is 1 - target.
+        target: fraction of the weights (HARP's channel form: of the channels) removed, in (0, 1); S2AP's k is 1 - target.
         host: the method, dict(type='HYDRA' | 'HARP' | 'RLTH', ...).
         ignore: module names or patterns without scores.
         pretrain, search: lengths: a fraction of the schedule in [0, 1), '3 epochs' or '300 iters'; pretrain 0 starts from

@@ -61,6 +61,10 @@ class Selection:
         return self.cost.removed({g.name: self._up(self._floor(g.units), g.units)
                                   for g in self.cost.groups})[self.budget]
 
+    def removed(self, alive: dict[str, Tensor]) -> dict[str, float]:
+        """The removed fraction of what the budget is of."""
+        return {self.budget: self.cost.removed(alive)[self.budget]}
+
     def check(self, target: float) -> None:
         """ValueError where the target is no fraction, or more than can be removed."""
         if not 0 < target < 1:

@@ -86,6 +86,10 @@ class LatencySelection:
         problem = self.cost.problem(levels, {name: np.zeros(len(level)) for name, level in levels.items()})
         return 1 - problem.ms(Elimination(problem).solve(0.0, 1.0)) / self.cost.dense
 
+    def removed(self, alive: dict[str, Tensor]) -> dict[str, float]:
+        """The removed fraction of the dense latency, as predicted."""
+        return dict(latency=1 - self.cost.predict(alive) / self.cost.dense)
+
     def check(self, target: float) -> None:
         """ValueError where the target is no fraction, or more than can be removed."""
         if not 0 < target < 1:

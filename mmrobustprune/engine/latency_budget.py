@@ -1,0 +1,58 @@
+"""The latency budget of a training: its table, measured once by one process, and the time before and after the removal."""
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mmengine.logging import print_log
+from torch import nn
+
+from mmrobustprune.surgery import Trace
+from mmrobustprune.surgery.latency import (
+    LatencyModel,
+    LatencySelection,
+    LatencyTable,
+    Network,
+    measure_table,
+    measure_whole,
+    stamp_of,
+)
+
+from .latency import example_batch
+from .main_process import on_main
+from .probe import tensor_forward
+
+TABLE = 'latency_table.json'
+
+
+def latency_selection(recipe: Any, model: nn.Module, trace: Trace, example: dict, work_dir: str) -> LatencySelection:
+    """What keeps the units of most score within a time, by the recipe's table, measured as far as it lacks this network."""
+    inputs = pictures(recipe, model, example)
+    network, like = Network.read(model, trace, inputs, tensor_forward), stamp_of(model, inputs)
+    path = Path(recipe.table or Path(work_dir) / TABLE)
+
+    def measure() -> None:
+        table = LatencyTable.open(path, like, create=recipe.may_measure)
+        if recipe.may_measure:
+            measure_table(table, network, model, inputs, tensor_forward, step=recipe.round_to or 1, seconds=recipe.seconds)
+    on_main(measure)
+    cost = LatencyModel(network, LatencyTable.open(path, like, create=False))
+    print_log(f'{path}: {like["device"]}, {like["threads"]} threads, batch {recipe.batch}; the dense network takes '
+              f'{cost.dense:.4g} ms', 'current')
+    return LatencySelection(
+        cost, trace.groups, min_keep=recipe.min_keep, round_to=recipe.round_to or 1, solver=recipe.solver)
+
+
+def measured_latency(recipe: Any, selection: LatencySelection, alive: dict, model: nn.Module, example: dict) -> dict[str, float]:
+    """Milliseconds of the dense network, and predicted and measured ones of the pruned one; the same for all processes."""
+    inputs, cost = pictures(recipe, model, example), selection.cost
+    now = on_main(lambda: getattr(measure_whole(model, inputs, tensor_forward), cost.table.statistic))
+    found = dict(latency_dense=cost.dense, latency_predicted=cost.predict(alive), latency_measured=now, speed_up=cost.dense / now)
+    print_log('; '.join(f'{name} {value:.4g}' for name, value in found.items()), 'current')
+    return found
+
+
+def pictures(recipe: Any, model: nn.Module, example: dict) -> dict:
+    """The batch that is timed."""
+    height, width = recipe.shape or example['inputs'].shape[-2:]
+    return example_batch(model, height, width, recipe.batch)

@@ -1,0 +1,79 @@
+"""AdaSAP under a latency budget: the table, the rounds, the removal, and what is refused."""
+import json
+
+import pytest
+import torch
+from mmengine.registry import RUNNERS
+
+from mmrobustprune.engine.recipes import build_recipe
+from mmrobustprune.surgery.latency import Timing, measure
+from tests.support.process import run_apart, train
+from tests.support.tiny import classifier, pruned
+
+
+def latency(work_dir, table, **recipe):
+    return pruned(classifier(work_dir), **dict(
+        dict(recipe='adasap_latency', target=0.4, round_to=2, table=str(table), min_keep=0), **recipe))
+
+
+@pytest.fixture(scope='module')
+def table(tmp_path_factory):
+    """A table whose times are made up, so that no load of the machine decides: a block takes as long as it has weights."""
+    path = tmp_path_factory.mktemp('table') / 'table.json'
+    patch = pytest.MonkeyPatch()
+    torch.set_num_threads(1)   # as in processes of their own; the table says so
+
+    def watch(signature, inputs, outputs):
+        ms = 1e-3 * inputs * outputs
+        return Timing(ms, ms, ms, ms, 1)
+    patch.setattr(measure, '_stopwatch', lambda *_: watch)
+    patch.setattr(measure, 'measure_whole', lambda *_, **__: Timing(25.0, 25.0, 25.0, 25.0, 1))
+    RUNNERS.build(latency(path.parent / 'first', path)).train()
+    patch.undo()
+    return path
+
+
+def test_rounds_follow_the_exponential_budget(table, tmp_path):
+    runner = RUNNERS.build(latency(tmp_path, table, may_measure=False))
+    runner.train()
+    rounds = json.loads((tmp_path / 'rounds.json').read_text())
+    for number, record in enumerate(rounds, 1):
+        assert record['removed']['latency'] >= 1 - 0.6 ** (number / 3) - 1e-9
+    assert rounds[-1]['removed']['latency'] < 0.45
+    last = rounds[-1]
+    assert last['latency_predicted'] == pytest.approx((1 - last['removed']['latency']) * last['latency_dense'])
+    assert last['latency_measured'] > 0 and last['speed_up'] == last['latency_dense'] / last['latency_measured']
+    widths = {module.out_channels for module in runner.model.modules() if isinstance(module, torch.nn.Conv2d)}
+    assert all(width % 2 == 0 for width in widths) and len(widths) > 4
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_same_weights(table, tmp_path):
+    hooks = dict(checkpoint=dict(type='CheckpointHook', interval=2, by_epoch=False))
+    whole, killed = (pruned(classifier(tmp_path / name, default_hooks=hooks), recipe='adasap_latency', target=0.4, round_to=2,
+                            table=str(table), min_keep=0) for name in ('whole', 'killed'))
+    assert run_apart(train, whole) == 0
+    assert run_apart(train, killed, 9) == -9
+    assert run_apart(train, killed, None, True) == 0
+    states = [torch.load(tmp_path / name / 'pruned.pth', weights_only=True)['state_dict'] for name in ('whole', 'killed')]
+    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
+
+
+def test_a_target_below_the_fastest_network(table, tmp_path):
+    runner = RUNNERS.build(latency(tmp_path, table, may_measure=False, target=0.999))
+    with pytest.raises(ValueError, match='the nearest feasible value is'):
+        runner.train()
+    assert not (tmp_path / 'pruned.pth').exists()
+
+
+def test_no_table_and_no_permission(tmp_path):
+    with pytest.raises(FileNotFoundError, match='there is no latency table'):
+        RUNNERS.build(latency(tmp_path, tmp_path / 'none.json', may_measure=False)).train()
+
+
+@pytest.mark.parametrize('field, sentence', [
+    (dict(budget='params'), "budget='params' is not known"), (dict(scope='layer'), "scope='layer'"),
+    (dict(solver='ilp'), "solver='ilp' is not known"), (dict(batch=0), 'batch=0')])
+def test_wrong_fields_are_one_sentence(field, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        build_recipe(dict(dict(recipe='adasap_latency', target=0.5), **field))
