@@ -5,10 +5,10 @@ import signal
 import pytest
 import torch
 
-from tests.support.pair import ends, equal, gradual, train_alone, train_pair
+from tests.support.pair import PATIENCE, ends, equal, gradual, train_alone, train_pair
 from tests.support.tiny import classifier, quick
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(PATIENCE)]
 EQUAL = dict(custom_hooks=[dict(type='ReplicasEqual')])
 BY_EPOCH = dict(param_scheduler=dict(type='CosineAnnealingLR', by_epoch=True, T_max=3))
 

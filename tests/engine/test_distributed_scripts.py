@@ -4,15 +4,15 @@ import os
 import runpy
 import subprocess
 import sys
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.support.pair import free_port
+from tests.support.pair import PATIENCE, free_port
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 1800  # seconds
 RECORDER = '''#!{python}
 import json, os, sys, uuid
 names = 'RANK SLURM_PROCID SLURM_LOCALID SLURM_NTASKS MASTER_PORT PYTHONPATH'.split()
@@ -130,6 +130,7 @@ def test_an_option_in_place_of_the_number(started):
 
 @pytest.fixture
 def config(tmp_path):
+    import mmrobustprune.engine  # noqa: F401  (checkpoints of mmengine load)
     from tests.support.tiny import classifier, pruned  # takes mmpretrain
 
     path = tmp_path / 'tiny.py'
@@ -140,11 +141,13 @@ def config(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(PATIENCE)
 def test_two_nodes_train_and_two_processes_test(config, tmp_path):
     port = str(free_port())
     nodes = [script_of('dist_train', config, 1, '--work-dir', tmp_path / 'work', NNODES='2', NODE_RANK=rank, PORT=port)
              for rank in '01']
-    errors = [node.communicate(timeout=PATIENCE)[1] for node in nodes]
+    with ThreadPool(2) as both:
+        errors = both.map(lambda node: node.communicate(timeout=PATIENCE)[1], nodes)
     assert [node.returncode for node in nodes] == [0, 0], [text[-2000:] for text in errors]
     checkpoint = torch.load(tmp_path / 'work' / 'epoch_3.pth', weights_only=True)
     assert len(checkpoint['resume']['ranks']) == 2 and checkpoint['meta']['mmrobustprune']['structure']
@@ -159,6 +162,7 @@ def test_two_nodes_train_and_two_processes_test(config, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(PATIENCE)
 def test_slurm_tasks_train_together(config, cluster, tmp_path):
     done = script_of('slurm_train', 'cpu', 'tiny', config, tmp_path / 'work', GPUS='2', GRES='', PORT=str(free_port()),
                      PATH=f'{cluster}:{os.environ["PATH"]}')
