@@ -1,6 +1,5 @@
 # SSD512 on the first three stages of ResNet-50, whose last two have the widths and strides of SSD-VGG's pyramid: 512 at 8
-# under the L2 norm, 1024 at 16, then SSD's own extra layers and head. The paper gives neither the arrangement nor the
-# schedule; both are our choice.
+# under the L2 norm, 1024 at 16, then SSD's own extra layers, head and schedule. This arrangement is our choice.
 _base_ = 'mmdet::pascal_voc/ssd512_voc0712.py'
 
 model = dict(
@@ -8,4 +7,3 @@ model = dict(
     backbone=dict(
         _delete_=True, type='ResNet', depth=50, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(1, 2),
         norm_cfg=dict(type='BN'), norm_eval=False, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50')))
-optim_wrapper = dict(optimizer=dict(lr=5e-3))

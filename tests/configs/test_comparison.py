@@ -1,4 +1,5 @@
 """The comparison matrix: every arm is AdaSAP's experiment but for what its name says."""
+import functools
 from dataclasses import fields
 from pathlib import Path
 
@@ -19,8 +20,8 @@ ARMS = {
     'adasap': {},
     'adasap-sam': dict(rule=dict(type='AdaSAP', rho_min=.01, rho_max=.1, adaptive=False), finetune_rule=SAM),
 }
-CHANGES = {f'{arm}-p{size}': dict(fields, **({} if size == 60 else dict(target=size / 100)))
-           for arm, fields in ARMS.items() for size in (24, 60, 80)}
+CHANGES = {f'{arm}-p{size}': dict(arm_fields, **({} if size == 60 else dict(target=size / 100)))
+           for arm, arm_fields in ARMS.items() for size in (24, 60, 80)}
 CHANGES |= {
     'adasap-taylor-p60': dict(score=TAYLOR), 'adasap-taylor-p24': dict(score=TAYLOR, target=.24),
     'adasap-p54': dict(target=.54),
@@ -31,17 +32,28 @@ CHANGES |= {
 }
 
 
-def read(name):
+@functools.cache
+def read(name, network='resnet50'):
     """The recipe of an experiment, and all the rest of it."""
-    config = Config.fromfile(CONFIGS / f'resnet50_8xb128-{name}_in1k.py').to_dict()
+    config = Config.fromfile(CONFIGS / f'{network}_8xb128-{name}_in1k.py').to_dict()
     return build_recipe(config.pop('robust_prune')), config
+
+
+def changed(arm, own):
+    """Fields of an arm's recipe that are not AdaSAP's own; all else agrees."""
+    (recipe, rest), (ours, our_rest) = arm, own
+    assert rest == our_rest
+    return {f.name: getattr(recipe, f.name) for f in fields(recipe) if getattr(recipe, f.name) != getattr(ours, f.name)}
 
 
 @pytest.mark.parametrize('name', CHANGES)
 def test_an_arm_differs_from_adasap_by_what_it_names_only(name):
-    (recipe, rest), (own, own_rest) = read(name), read('adasap-p60')
-    changed = {f.name: getattr(recipe, f.name) for f in fields(recipe) if getattr(recipe, f.name) != getattr(own, f.name)}
-    assert changed == CHANGES[name] and rest == own_rest
+    assert changed(read(name), read('adasap-p60')) == CHANGES[name]
+
+
+@pytest.mark.parametrize('network, size', [('mobilenet-v1', 'p44'), ('mobilenet-v2', 'p50')])
+def test_the_comparison_of_the_mobilenets(network, size):
+    assert changed(read(f'taylor-{size}', network), read(f'adasap-{size}', network)) == ARMS['taylor']
 
 
 def test_every_arm_is_listed():
