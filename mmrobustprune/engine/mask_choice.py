@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
 FROZEN = 'weight.original'   # what a search never changes
@@ -77,6 +78,8 @@ class LeastLoss(Last):
         self._now = searched_state(model)
 
     def after_iter(self, loss: Tensor, eligible: Callable[[], bool]) -> None:
+        loss = loss.detach().clone()
+        all_reduce(loss, 'mean')   # so that every process takes the same mask
         loss = float(loss)
         if (self.value is None or loss < self.value) and eligible():
             self._take(loss, self._now)

@@ -80,6 +80,8 @@ def begin_stage(runner, length: int, params: Iterable | None = None, changes: di
     else:
         config = {key: value for key, value in runner.cfg.optim_wrapper.optimizer.items() if key != '_scope_'}
         wrapper.optimizer = OPTIMIZERS.build(dict(config, **(changes or {}), params=list(params)))
+        runner.param_schedulers = []   # those of the stage before would keep it from scaling
+        runner.scale_lr(wrapper, runner.auto_scale_lr)
     runner.param_schedulers = [PARAM_SCHEDULERS.build(
         dict(type='CosineAnnealingLR', optimizer=wrapper, T_max=length, end=length, by_epoch=False))]
     if is_model_wrapper(runner.model):   # its reducer knows the parameters of before

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS, init_default_scope
 from mmpretrain.apis import get_model
 
-from mmrobustprune.engine.mask_choice import Best
+from mmrobustprune.engine.mask_choice import Best, LeastLoss
 from mmrobustprune.engine.recipes import build_recipe
 from mmrobustprune.engine.stages import Stages
 from tests.support.process import run_apart, train
@@ -188,6 +188,28 @@ def test_best_masks_meet_the_target():
     assert choice.value == 0.5 and torch.equal(model.weight, before)
     with pytest.raises(ValueError, match="robust_prune.metric='m' is no metric of the validation"):
         choice.after_val(model, dict(top1=1.0), lambda: True)
+
+
+def test_the_least_loss_takes_the_state_before_the_update():
+    model, choice = torch.nn.Linear(1, 1), LeastLoss('m')
+    for value, loss in ((1.0, 0.7), (2.0, 0.3), (3.0, 0.5)):
+        with torch.no_grad():
+            model.weight.fill_(value)
+        choice.before_iter(model)
+        with torch.no_grad():
+            model.weight.fill_(-1)
+        choice.after_iter(torch.tensor(loss), lambda: True)
+    choice.restore(model)
+    assert choice.value == pytest.approx(0.3) and model.weight.item() == 2.0
+
+
+def test_the_learning_rate_of_a_stage_follows_the_batch(tmp_path):
+    config = searched(tmp_path, attack=None)
+    config.auto_scale_lr = dict(enable=True, base_batch_size=4)   # batches of 8
+    runner = RUNNERS.build(config)
+    runner.train()
+    rates = [saved(tmp_path, f'epoch_{n}.pth')['optimizer']['param_groups'][0]['initial_lr'] for n in (1, 2, 4)]
+    assert rates == pytest.approx([0.1, 0.1, 0.02])   # 0.05 dense and searching, 0.01 fine-tuning, twice
 
 
 def test_the_plan_of_a_run():
