@@ -1,0 +1,5 @@
+# MobileNetV1 under a latency budget, at the paper's speed-up.
+_base_ = ['./mobilenet-v1_8xb128-90e_in1k.py', '../recipes/adasap_latency.py']
+
+load_from = 'work_dirs/mobilenet-v1_8xb128-90e_in1k/epoch_90.pth'
+robust_prune = dict(target=1 - 1 / 2.33)   # 2.33 times as fast as the dense network on the machine that trains
