@@ -184,10 +184,9 @@ class _Run:
         """``points`` widths from low to high, each about half of the next, multiples of the step in between."""
         axis = {low, high}
         width = high
-        while len(axis) < min(self.points, 2 + high // self.step) and width > low:
+        while len(axis) < self.points and low < self._snap(width / 2) < width:
             width = self._snap(width / 2)
-            if low < width:
-                axis.add(width)
+            axis.add(width)
         return sorted(axis)
 
     def _middles(self, axis: tuple[int, ...]) -> list[int]:

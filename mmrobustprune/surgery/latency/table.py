@@ -31,6 +31,7 @@ class Grid:
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
     error: float | None = None
+    _rows: dict = field(default_factory=dict, repr=False, compare=False)   # (statistic, axes) -> milliseconds
 
     def lacking(self, inputs: Iterable[int], outputs: Iterable[int]) -> list[tuple[int, int]]:
         """The points of a rectangle that are not measured yet, largest first."""
@@ -46,9 +47,12 @@ class Grid:
 
     def interpolate(self, inputs: np.ndarray, outputs: np.ndarray, statistic: str) -> np.ndarray:
         """Milliseconds at widths of any (equal) shape, bilinear between the measured ones."""
-        rows = np.array([[getattr(self.entries[i, o], statistic) for o in self.outputs] for i in self.inputs])
+        at = statistic, self.inputs, self.outputs
+        if at not in self._rows:
+            self._rows = {at: np.array([[getattr(self.entries[i, o], statistic) for o in self.outputs] for i in self.inputs])}
+        rows = self._rows[at]
         (low, up, share), (left, right, part) = (
-            _between(np.array(axis, float), at) for axis, at in ((self.inputs, inputs), (self.outputs, outputs)))
+            _between(np.array(axis, float), wanted) for axis, wanted in ((self.inputs, inputs), (self.outputs, outputs)))
         return ((1 - share) * ((1 - part) * rows[low, left] + part * rows[low, right])
                 + share * ((1 - part) * rows[up, left] + part * rows[up, right]))
 

@@ -205,3 +205,10 @@ def test_calls_are_counted_and_ordered():
 def test_lacking_points_come_largest_first():
     grid = Grid({(8, 8): flat(1.)})
     assert grid.lacking((8, 16), (8, 32)) == [(16, 32), (8, 32), (16, 8)]
+
+
+@pytest.mark.parametrize('stem', [3, 8, 11, 12, 24, 44])
+@pytest.mark.parametrize('step', [5, 8])
+def test_any_width_and_step_gives_a_grid(stem, step):
+    _, _, network, table = measured(Bottlenecks(stem=stem), watch=Watch(), dense=1., step=step)
+    assert all(grid.inputs and grid.outputs for grid in table.grids.values())
