@@ -6,13 +6,16 @@ Example:
     python tools/analyze.py imagenet-v2 my_resnet.py my_resnet.pth --data-root data/imagenetv2
     python tools/analyze.py sharpness my_resnet.py epoch_20.pth --loss PGDAT,eps=0.03137 --subset 512
     python tools/analyze.py stability harp=work_dirs/harp s2ap=work_dirs/s2ap_harp --warmup 5
+    python tools/analyze.py latency my_ssd.py pruned.pth --batch 1 --threads 1 --shape 300 300
 
 frequency: accuracy on pictures rebuilt from their high (radius >= theta) or low (radius < theta) frequencies alone, written to
 WORK_DIR/frequency.json. imagenet-v2: accuracy on the config's test set and on the three variants of ImageNet-V2, and their
 ratio R_V2, written to WORK_DIR/imagenet_v2.json. sharpness: lambda_max by power iteration and the loss difference by APGD, in
 the weights, and in the scores where the checkpoint holds a search, written to WORK_DIR/sharpness.json. stability: distances
 between masks (mask files or pruned checkpoints), or what searches measured (work dirs with a search.json) drawn over their
-epochs, written to WORK_DIR/stability.json. A run that was stopped goes on when the same command is given again.
+epochs, written to WORK_DIR/stability.json. latency: time of one forward pass of any mmdet or mmpretrain network, a pruned one
+beside the dense one it came from, and with --table what a measured latency table predicts, written to
+WORK_DIR/latency.json. A run that was stopped goes on when the same command is given again.
 """
 from __future__ import annotations
 
@@ -147,6 +150,39 @@ def stability(args: argparse.Namespace, work_dir: Path) -> None:
     print(f"{work_dir}: {', '.join(['stability.json', *pictures])}")
 
 
+def add_latency(parser: argparse.ArgumentParser) -> None:
+    """The options of the kind 'latency'."""
+    parser.add_argument('--batch', type=int, default=1, help='pictures per pass (default: 1)')
+    parser.add_argument('--threads', type=int, help='CPU threads (default: as many as torch takes)')
+    parser.add_argument('--shape', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help="default: the test pipeline's")
+    parser.add_argument('--device', help='default: a GPU where there is one')
+    parser.add_argument('--repeats', type=int, default=50, help='measured passes (default: 50)')
+    parser.add_argument('--table', metavar='FILE', help='latency table (JSON); what it lacks of the dense network is measured')
+    parser.add_argument('--seconds', type=float, default=600, help='for the table (default: 600)')
+
+
+def latency(args: argparse.Namespace, work_dir: Path) -> None:
+    """Run the kind 'latency' and print its table."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    from mmrobustprune.engine.latency import latency_config
+    results = latency_config(
+        args.config, args.checkpoint, work_dir, args.shape, args.batch, args.threads, args.device, args.repeats, args.table,
+        args.seconds, args.cfg_options)
+    table = Table('network', 'median, ms', '10 % to 90 %', 'predicted, ms', 'parameters', 'MACs', box=SIMPLE, show_edge=False,
+                  title=f"{results['device']}, {results['threads']} threads, batch {results['batch']}")
+    for name, one in results['networks'].items():
+        predicted = results.get('predicted_ms', {}).get(name)
+        table.add_row(name, f"{one['median_ms']:.2f}", f"{one['p10_ms']:.2f} to {one['p90_ms']:.2f}",
+                      '-' if predicted is None else f'{predicted:.2f}', f"{one['params']:,}", f"{one['macs']:,}")
+    Console().print(table)
+    if 'speed_up' in results:
+        print(f"{results['speed_up']:.2f}x as fast with {results['macs_ratio']:.2f}x fewer MACs")
+    print(f'{work_dir}: latency.json')
+
+
 def add_model(parser: argparse.ArgumentParser) -> None:
     """What kinds that look at one model take."""
     parser.add_argument('config', help='config file')
@@ -176,6 +212,7 @@ KINDS = {
     'imagenet-v2': ((add_model, add_natural), natural),
     'sharpness': ((add_model, add_sharpness, add_pictures), with_pictures(sharpness)),
     'stability': ((add_stability,), stability),
+    'latency': ((add_model, add_latency), latency),
 }
 
 
