@@ -5,9 +5,13 @@ A run is a work dir that holds, itself or one folder down, the results.json of t
 training log; NAME=WORK_DIR gives it another name. Folders whose names differ only in -seedN are repeats: mean and sample
 standard deviation are shown. Runs on different data, suites, metrics or seeds of the corruptions are refused.
 
+--table NAME prints a table of the AdaSAP or S2AP paper instead, in its layout, '-' where nothing was run; runs are work dirs,
+records of tools/experiments/run_arms.py or folders of such. --table list prints the names; docs/paper_tables.md says more.
+
 Example:
     python tools/report.py work_dirs/dense work_dirs/adasap-seed0 work_dirs/adasap-seed1 --out work_dirs/report
     python tools/report.py work_dirs/adasap --out work_dirs/report --fail-under rPC=0.55 fog=0.4   (exit code 3 below)
+    python tools/report.py --table s2ap-1 work_dirs/resnet18_* --out work_dirs/tables
 """
 import sys
 from pathlib import Path
@@ -17,15 +21,35 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))   # a checkout need
 from rich.console import Console  # noqa: E402
 
 from mmrobustprune import cli  # noqa: E402
+from mmrobustprune.report import paper  # noqa: E402
 from mmrobustprune.report.gate import EXIT_CODE, failures, parse_bounds  # noqa: E402
 from mmrobustprune.report.runs import read_runs  # noqa: E402
 from mmrobustprune.report.summary import comparison, numbers, write_report  # noqa: E402
 
 
+def paper_table(name: str, runs: list[str], out: str | None, robust: str) -> None:
+    """Print one table of a paper and write it to `out`, or list them all."""
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    if name == 'list':
+        for known, table in paper.TABLES.items():
+            print(f'{known:20} {table.title}')
+        return
+    table = paper.get_table(name)
+    if not out:
+        raise ValueError('--out is not given; name the folder for the table.')
+    filled = paper.fill(table, paper.observe(runs), robust)
+    path = paper.write(filled, out, name)
+    console.print(paper.as_rich(filled))
+    print('\n'.join([*paper.notes(filled), f'written to {path} and {path.with_suffix(".csv").name}']))
+
+
 def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
-    parser.add_argument('work_dirs', nargs='+', metavar='[NAME=]WORK_DIR')
-    parser.add_argument('--out', required=True, help='folder of the report')
+    parser.add_argument('work_dirs', nargs='*', metavar='[NAME=]WORK_DIR')
+    parser.add_argument('--out', help='folder of the report')
+    parser.add_argument('--table', metavar='NAME', help="a table of a paper instead of the comparison; 'list' prints the names")
+    parser.add_argument('--robust', default=paper.ROBUST_DEFAULT, metavar='ATTACK@RADIUS', help='the attack that is the robust '
+                        'accuracy of such a table, e.g. pgd@8/255 (default: %(default)s)')
     parser.add_argument('--title', default='Comparison')
     parser.add_argument('--reference', metavar='NAME', help='the run that margins are taken against (default: the first)')
     parser.add_argument('--partial', action='store_true', help='where cells are missing, take means over the cells that every '
@@ -40,6 +64,11 @@ def main() -> None:
     parser.add_argument('--fail-over', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
                         help='the same for mCE, relative_mCE, params, macs or latency that is higher')
     args = parser.parse_args()
+    if args.table:
+        paper_table(args.table, args.work_dirs, args.out, args.robust)
+        return
+    if not args.work_dirs or not args.out:
+        parser.error('the work dirs of the runs and --out are required')
     bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over)
     runs = read_runs(args.work_dirs)
     card, values = comparison(runs, args.partial), numbers(runs, args.partial)

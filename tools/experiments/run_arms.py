@@ -30,6 +30,7 @@ from mmrobustprune import cli  # noqa: E402
 from mmrobustprune.engine.compare import measure  # noqa: E402
 from mmrobustprune.engine.stamp import command, commit  # noqa: E402
 from mmrobustprune.report.cards import Card, Column  # noqa: E402
+from mmrobustprune.report.paper.observe import facts_in  # noqa: E402
 from mmrobustprune.report.runs import read_run  # noqa: E402
 
 
@@ -131,7 +132,7 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     return dict(
         run.record(), name=arm, experiment=name, seed=seed, epochs=trained, minutes=training_minutes(folder),
         rounds=read_json(folder / 'rounds.json'), search=read_json(folder / 'search.json'), commands=commands, commit=commit(),
-        attacks=attacked, **flat_attacks(attacked), **stage_metrics(folder),
+        attacks=attacked, facts=facts_in(folder), **flat_attacks(attacked), **stage_metrics(folder),
         **{key: run.results[key] for key in ('metric', 'suite', 'severities', 'images', 'clean', 'per_corruption', 'versions')
            if key != 'clean'}, clean_metrics=run.results['clean'])
 

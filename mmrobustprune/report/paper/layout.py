@@ -1,0 +1,107 @@
+"""What a table of a paper is: data only."""
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mmrobustprune.report.cards import Cell
+from mmrobustprune.report.gap import Gap, gap
+
+Where = Mapping[str, Any]
+ROBUST = '{robust}'   # in a key: the attack that is chosen when the table is filled
+
+
+@dataclass(frozen=True)
+class Column:
+    """Numbers of the runs that fit the row and the column.
+
+    Attributes:
+        keys: of the numbers, printed as `a/b`; the last one's spread is printed and decides which cell is best.
+        where: what identifies the column's runs beside the row's.
+        group: printed before the title, and what `Derived` columns call it by, as 'group title'.
+        better: 'high', 'low' or ''; the best is bold.
+        duel: columns of one name compete within a row; without it rows of one block compete within the column.
+        same: refuse numbers that were taken differently.
+    """
+    title: str
+    keys: tuple[str, ...]
+    where: Where = field(default_factory=dict)
+    group: str = ''
+    form: str = '.2f'
+    better: str = ''
+    duel: str = ''
+    same: bool = True
+
+    @property
+    def name(self) -> str:
+        return f'{self.group} {self.title}'.strip()
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What follows from two other columns' cells of the same row.
+
+    Attributes:
+        of: their names, the original first.
+        text: (original, ours), each the column's keys in order -> what is printed.
+        values: name of a CSV column -> the same arguments to a number.
+    """
+    title: str
+    of: tuple[str, str]
+    text: Callable[[Sequence[Cell], Sequence[Cell]], str]
+    values: Mapping[str, Callable[[Sequence[Cell], Sequence[Cell]], float]]
+    group: str = ''
+
+    @property
+    def name(self) -> str:
+        return f'{self.group} {self.title}'.strip()
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line, or one per value of a fact.
+
+    Attributes:
+        labels: as many as the table's heads; '{target}' and the like are facts of the row's runs.
+        where: what identifies its runs.
+        each: a fact; the row is repeated for each value that a fitting run has.
+        block: rows of one block compete; '' competes with none.
+    """
+    labels: tuple[str, ...]
+    where: Where = field(default_factory=dict)
+    each: str = ''
+    block: str = ''
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a paper; `where` holds for every cell, `whole` keeps columns that no run has."""
+    title: str
+    heads: tuple[str, ...]
+    columns: tuple[Column | Derived, ...]
+    rows: tuple[Row, ...]
+    where: Where = field(default_factory=dict)
+    note: str = ''
+    whole: bool = True
+
+
+def delta(group: str = '', original: str = 'Orig.', ours: str = 'S2AP') -> Derived:
+    """Delta = (clean - robust)_original - (clean - robust)_ours, with both its terms, of two columns `clean/robust`."""
+    of = tuple(f'{group} {title}'.strip() for title in (original, ours))
+    return Derived('Δ (terms)', of, lambda a, b: _gap(a, b).text(), {
+        'delta': lambda a, b: _gap(a, b).value, 'clean': lambda a, b: -_gap(a, b).clean_lost,
+        'robust': lambda a, b: _gap(a, b).robust_gained}, group)
+
+
+def overhead(original: str = 'Orig.', ours: str = 'S2AP') -> Derived:
+    """100 (ours - original) / original, in per cent."""
+    return Derived('overhead (%)', (original, ours), lambda a, b: f'{_overhead(a, b):+.1f}', {'overhead': _overhead})
+
+
+def _gap(original: Sequence[Cell], ours: Sequence[Cell]) -> Gap:
+    return gap((original[0].mean, original[1].mean), (ours[0].mean, ours[1].mean))
+
+
+def _overhead(original: Sequence[Cell], ours: Sequence[Cell]) -> float:
+    return 100 * (ours[0].mean / original[0].mean - 1)

@@ -1,0 +1,165 @@
+"""The numbers in the files of a run, each under a key, in per cent, and with what it depends on beside network and data."""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from mmrobustprune.corruption.suites import BENCHMARK, SEVERITIES
+
+AGREE = 0.05   # points by which two evaluations of one network may differ
+
+
+@dataclass(frozen=True)
+class Number:
+    """A value in per cent (or ms, hours, a count), and what it depends on."""
+    value: float
+    under: str = ''
+
+
+Pairs = Iterable[tuple[str, Number]]
+
+
+def corrupted(results: Mapping[str, Any]) -> Pairs:
+    """results.json: clean; mPC, rPC; SUITE, the mean over all cells, SUITE@3, at severity 3; 'R SUITE' = SUITE / clean."""
+    unit = _unit(results['metric'])
+    suite, clean, levels = results['suite'], results['P'], results['severities']
+    yield 'clean', Number(unit * clean)
+    kinds = results['per_corruption']
+    under = f'{suite}, {len(kinds)} corruptions, severity {", ".join(map(str, levels))}'
+    if None not in kinds.values():
+        mean = fmean(kinds.values())
+        yield suite, Number(unit * mean, under)
+        if clean:
+            yield f'R {suite}', Number(mean / clean, under)
+    for key, scale in (('mPC', unit), ('rPC', 1)):
+        if results.get(key) is not None:
+            basis = sum(kind in BENCHMARK for kind in kinds)
+            yield key, Number(scale * results[key], f'{suite}, {basis} corruptions, severity {", ".join(map(str, levels))}')
+    for level in SEVERITIES:
+        values = [one.get(results['metric']) for one in results.get('cells', ()) if one['severity'] == level]
+        values = list(kinds.values()) if levels == [level] and not values else values
+        if values and None not in values:
+            yield f'{suite}@{level}', Number(unit * fmean(values), f'{suite}, {len(values)} corruptions, severity {level}')
+
+
+def shifted(found: Mapping[str, Any]) -> Pairs:
+    """imagenet_v2.json: clean, 'v2 VARIANT', and 'R v2 VARIANT', the ratio to clean."""
+    unit = _unit(found['metric'])
+    yield 'clean', Number(unit * found['clean'])
+    for name, value in found['variants'].items():
+        yield f'v2 {name}', Number(unit * value, f'ImageNet-V2 {name}')
+        if found['R_V2'][name] is not None:
+            yield f'R v2 {name}', Number(found['R_V2'][name], f'ImageNet-V2 {name}')
+
+
+def attacked(found: Mapping[str, Any]) -> Pairs:
+    """attacks.json: 'autoattack@8/255' and the like, 'fgsm@0.1 normalised' in the units of normalised pixels."""
+    for one in found['attacks']:
+        chosen, pixel = one.get('subset') or {}, one['space'] == 'pixel'
+        radius = f'{255 * one["eps"]:.3g}/255' if pixel else f'{one["eps"]:.3g} {one["space"]}'
+        under = [f'{one["attack"]}, radius {radius}', *([f'{one["steps"]} steps'] if 'steps' in one else [])]
+        if chosen.get('pick', 'all') != 'all':
+            under.append(f'{chosen["size"]} of {chosen["of"]} pictures')
+        yield f'{one["attack"]}@{radius}', Number(100 * one['accuracy'], ', '.join(under))
+
+
+def clean_of_attacks(found: Mapping[str, Any]) -> Pairs:
+    """attacks.json: accuracy without attack, on the pictures that were attacked."""
+    if found.get('clean') is not None:
+        chosen = (found['attacks'][0].get('subset') or {}) if found['attacks'] else {}
+        part = chosen.get('pick', 'all') != 'all'
+        yield 'clean', Number(100 * found['clean'], f'{chosen["size"]} of {chosen["of"]} pictures' if part else '')
+
+
+def cost(found: Mapping[str, Any]) -> Pairs:
+    """cost.json: params, macs, latency in ms."""
+    device = (found.get('timing') or {}).get('device', '')
+    for key in ('params', 'macs', 'latency'):
+        if found.get(key) is not None:
+            yield key, Number(found[key], device if key == 'latency' else '')
+
+
+def timed(found: Mapping[str, Any]) -> Pairs:
+    """latency.json of a pruned network: 'speed-up' (dense / pruned time), 'macs ratio' (dense / pruned)."""
+    under = f'{found["device"]}, {found["threads"]} threads, {found["precision"]}, batch {found["batch"]}'
+    for key, name in (('speed_up', 'speed-up'), ('macs_ratio', 'macs ratio')):
+        if key in found:
+            yield name, Number(found[key], under if name == 'speed-up' else '')
+
+
+def cut(rounds: Sequence[Mapping[str, Any]]) -> Pairs:
+    """rounds.json: size (share of the parameters kept), loss and accuracy before the first round and after the last."""
+    if not rounds:
+        return
+    first, last = rounds[0], rounds[-1]
+    if 'params' in last.get('removed', {}):
+        yield 'size', Number(1 - last['removed']['params'])
+    for side, one in (('before', first), ('after', last)):
+        if one.get(f'loss_{side}') is not None:
+            yield f'loss {side}', Number(one[f'loss_{side}'])
+        metrics = one.get(f'metric_{side}') or {}
+        for name, value in list(metrics.items())[:1]:
+            yield f'metric {side}', Number(_unit(name) * value, name)
+
+
+def masked(stages: Sequence[Mapping[str, Any]]) -> Pairs:
+    """stages.json: the validation's metrics with the mask alone, 'mask top1', 'mask pgd'; removed."""
+    last = stages[-1] if stages else {}
+    for name, value in (last.get('metric_after') or {}).items():
+        yield f"mask {name.rpartition('/')[2]}", Number(_unit(name) * value, f'{name} of the validation')
+    if 'removed' in last:
+        yield 'removed', Number(100 * last['removed'])
+
+
+def sharp(found: Mapping[str, Any]) -> Pairs:
+    """sharpness.json: 'loss difference@0.01' and the like, in the space of the scores."""
+    return _sharp(found['spaces'].get('scores', {}), f'{found["loss"]["type"]}, {found["images"]} {found["split"]} pictures')
+
+
+def searched(found: Mapping[str, Any]) -> Pairs:
+    """search.json: the same as `sharp`, of the last epoch that was measured."""
+    measured = [one for one in found['records'] if one.get('loss_difference')]
+    return _sharp(measured[-1] if measured else {}, 'last epoch of the search')
+
+
+def _sharp(space: Mapping[str, Any], under: str) -> Pairs:
+    for one in space.get('loss_difference') or ():
+        yield f'loss difference@{one["rho"]:g}', Number(one['value'], under)
+
+
+READERS: dict[str, Callable[[Any], Pairs]] = dict(
+    results=corrupted, imagenet_v2=shifted, attacks=attacked, cost=cost, latency=timed, rounds=cut, stages=masked,
+    sharpness=sharp, search=searched)
+FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(attacks=clean_of_attacks)   # where no other file has the number
+
+
+def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, Number]:
+    """The numbers in (prefix, kind, content) triples; a prefix ('mask ') comes before every key.
+
+    Raises:
+        ValueError: two evaluations of one kind that do not agree.
+    """
+    files = list(files)
+    found: dict[str, Number] = {}
+    for prefix, kind, content in files:
+        for key, number in READERS[kind](content):
+            _add(found, prefix + key, number, label)
+    own: dict[str, Number] = {}
+    for prefix, kind, content in files:
+        for key, number in FALLBACK.get(kind, lambda _: ())(content):
+            own.setdefault(prefix + key, number)
+    return own | found
+
+
+def _add(found: dict[str, Number], key: str, number: Number, label: str) -> None:
+    before = found.setdefault(key, number)
+    if before.under != number.under or abs(before.value - number.value) > AGREE:
+        raise ValueError(f"'{label}' has two numbers for {key} ({before.value:.4g} {before.under}; {number.value:.4g} "
+                         f'{number.under}); leave one of the evaluations in its work dir.')
+
+
+def _unit(metric: str) -> float:
+    """What makes per cent of a metric: mmpretrain's accuracies and attacks are that already, mean precisions are fractions."""
+    return 1. if metric.startswith(('accuracy', 'attacked')) else 100.

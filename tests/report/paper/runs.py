@@ -1,0 +1,38 @@
+"""Work dirs and observations of runs that were never trained."""
+import json
+
+from mmrobustprune.report.paper.numbers import Number
+from mmrobustprune.report.paper.observe import Observation
+
+SEARCH = """model = dict(backbone=dict(type='ResNet'), robust_loss=dict(type='TRADES', beta=6.0, eps=8 / 255))
+robust_prune = dict(
+    {fields})
+train_cfg = dict(by_epoch=True, max_epochs=220)
+"""
+
+
+def attacks(accuracy=.5, clean=.8, name='autoattack', eps=8 / 255, subset=None, **settings):
+    """What attacks.json holds, of one attack."""
+    subset = subset or dict(size=10, of=10, pick='all', seed=0)
+    return dict(clean=clean, attacks=[dict(attack=name, eps=eps, space='pixel', accuracy=accuracy, subset=subset, **settings)])
+
+
+def work_dir(folder, config='', text='', **files):
+    """A work dir with a config and files: results=..., attacks=..., or 'mask-attacked/attacks'=... one folder down."""
+    folder.mkdir(parents=True)
+    if config:
+        (folder / f'{config}.py').write_text(text)
+    for name, content in files.items():
+        path = folder / f'{name}.json'
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(content))
+    return folder
+
+
+def searched(target, host, search, clean, robust, seed=0, net='resnet18', data='cifar10', **more):
+    """A run of S2AP's kind."""
+    facts = dict(config=f'{net}_{host}_{data}', net=net, data=data, recipe=f's2ap_{host.lower()}', method=f's2ap_{host.lower()}',
+                 attack='TRADES', target=target, host=host, form='weight', search=search, gamma=0. if search == 'Orig.' else 1e-3,
+                 awp=search != 'Orig.', warmup=True, name=f'{host} {search}', seed=seed)
+    numbers = {'clean': Number(clean), 'autoattack@8/255': Number(robust, 'autoattack, radius 8/255')}
+    return Observation(f'{host} {search} {target} seed {seed}', facts | more, numbers)
