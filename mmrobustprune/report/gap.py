@@ -25,7 +25,7 @@ class Gap:
 
     def text(self, form: str = '+.2f') -> str:
         """The gap and both its terms in one line."""
-        value, lost, gained = (format(one, form) for one in (self.value, -self.clean_lost, self.robust_gained))
+        value, lost, gained = (format(one, form) for one in (self.value, 0. - self.clean_lost, self.robust_gained))
         return f'{value} (clean {lost}, robust {gained})'.replace('-', '\u2212')
 
 

@@ -69,3 +69,28 @@ def test_other_data_is_refused_and_partial_tables_are_allowed(tmp_path, monkeypa
     with pytest.raises(SystemExit) as stop:
         _run(monkeypatch, a, b, '--out', tmp_path / 'out')
     assert stop.value.code == 2 and "the seed of the corruptions (0 in 'a'; 1 in 'b')" in capsys.readouterr().err
+
+
+def test_a_table_of_a_paper_is_printed_and_written(tmp_path, monkeypatch, capsys):
+    folder = _write(tmp_path / 'dense-seed0', levels=(1, 2, 3, 4, 5))
+    (folder / 'ssd512_r50_voc0712.py').write_text('train_cfg = dict(max_epochs=24)\n')
+    _run(monkeypatch, '--table', 'adasap-detectors', folder, '--out', tmp_path / 'out')
+    assert '80.00' in capsys.readouterr().out
+    text = (tmp_path / 'out' / 'adasap-detectors.md').read_text()
+    assert '| dense | 0 | 1.00 | 1.00 | 80.00 |' in text and '| AdaSAP_L | - | - | - | - | - | - |' in text
+    assert (tmp_path / 'out' / 'adasap-detectors.csv').exists()
+
+
+def test_the_tables_are_listed_with_their_titles(monkeypatch, capsys):
+    _run(monkeypatch, '--table', 'list')
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 26 and 's2ap-1               S2AP, Table 1: CIFAR-10' in lines
+
+
+def test_a_table_without_a_folder_or_of_no_name_is_refused(monkeypatch, capsys, tmp_path):
+    for words, said in ((('--table', 's2ap-1'), '--out is not given'),
+                        (('--table', 's2ap', '--out', tmp_path / 'out'), "no table is called 's2ap'")):
+        with pytest.raises(SystemExit) as stop:
+            _run(monkeypatch, *words)
+        assert stop.value.code == 2 and said in capsys.readouterr().err
+    assert not (tmp_path / 'out').exists()

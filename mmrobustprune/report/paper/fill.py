@@ -40,10 +40,10 @@ def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT
 
     A run fits a cell where its facts hold what table, row and column ask for (`facts.fits`). Facts are read from the config in
     its work dir or from its record (`facts.facts_of`): name of the config, network, data, recipe, target, score, rules,
-    warm-up, host, gamma, and so on. Several runs of a cell are repeats: they must have the same facts but for the seed, and give mean
-    and sample standard deviation; one run gives no deviation. The evaluation is matched by name too: a column is of one suite
-    (`imagenet-c`), one variant of ImageNet-V2, or one attack with its radius, and on one data set all its numbers must have
-    been taken alike.
+    warm-up, host, gamma, and so on. Several runs of a cell are repeats: they must have the same facts but for the seed, and
+    give mean and sample standard deviation; one run gives no deviation. The evaluation is matched by name too: a column is of
+    one suite (`imagenet-c`), one variant of ImageNet-V2, or one attack with its radius, and on one data set all its numbers
+    must have been taken alike.
 
     Args:
         robust: the attack and radius that a paper's robust accuracy stands for, as in the keys of `numbers.attacked`.
@@ -140,6 +140,8 @@ def _refuse_other_than_repeats(runs: Sequence[Observation], where: str) -> None:
 def _refuse_mixed(column: str, numbers: Sequence[tuple[str, Observation]]) -> None:
     seen: dict[tuple, Observation] = {}
     for key, run in numbers:
+        if run.numbers[key].under is None:
+            continue
         first = seen.setdefault((key, run.facts.get('data')), run)
         ways = [one.numbers[key].under or 'all pictures' for one in (first, run)]
         if ways[0] != ways[1]:

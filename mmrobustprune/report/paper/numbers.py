@@ -13,9 +13,9 @@ AGREE = 0.05   # points by which two evaluations of one network may differ
 
 @dataclass(frozen=True)
 class Number:
-    """A value in per cent (or ms, hours, a count), and what it depends on."""
+    """A value in per cent (or ms, hours, a count), and what it depends on; None is nothing, true by definition."""
     value: float
-    under: str = ''
+    under: str | None = ''
 
 
 Pairs = Iterable[tuple[str, Number]]

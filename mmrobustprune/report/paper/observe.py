@@ -114,7 +114,7 @@ def _observation(label: str, given: str, own: str, seed: int | None, facts: Mapp
                  numbers: Mapping[str, Number]) -> Observation:
     method = facts.get('recipe') or given or 'dense'
     if method == 'dense':
-        numbers = {'size': Number(1.), 'speed-up': Number(1.), **numbers}
+        numbers = {'size': Number(1., None), 'speed-up': Number(1., None), **numbers}
     return Observation(label, dict(facts, name=given or own, method=method, seed=seed), dict(numbers))
 
 

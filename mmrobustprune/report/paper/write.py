@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 from rich.table import Table as RichTable
@@ -11,7 +10,7 @@ from rich.table import Table as RichTable
 from mmrobustprune.report.cards import Cell
 
 from .fill import Filled, derived
-from .layout import Column
+from .layout import Column, Derived
 
 
 def texts(filled: Filled, mark: str = '{}') -> list[list[str]]:
@@ -79,7 +78,7 @@ def write(filled: Filled, out: str | Path, name: str) -> Path:
     return path
 
 
-def _text(filled: Filled, at: int, column, mark: str) -> str:
+def _text(filled: Filled, at: int, column: Column | Derived, mark: str) -> str:
     if not isinstance(column, Column):
         pair = derived(column, filled, at)
         return '-' if pair is None else column.text(*pair)
@@ -92,17 +91,14 @@ def _text(filled: Filled, at: int, column, mark: str) -> str:
     return mark.format(line) if (at, column.name) in filled.best else line
 
 
-def _titles(column) -> list[str]:
+def _titles(column: Column | Derived) -> list[str]:
     if not isinstance(column, Column):
         return [f'{column.name} {key}' for key in column.values]
-    return [f'{column.name} {key}{part}'.strip() for key in _short(column) for part in ('', ' spread', ' runs')]
+    keys = [' ' + key.strip('{}') for key in column.keys] if len(column.keys) > 1 else ['']
+    return [f'{column.name}{key}{part}' for key in keys for part in ('', ' spread', ' runs')]
 
 
-def _short(column: Column) -> Sequence[str]:
-    return [key.strip('{}') for key in column.keys] if len(column.keys) > 1 else ['']
-
-
-def _values(filled: Filled, at: int, column) -> list:
+def _values(filled: Filled, at: int, column: Column | Derived) -> list:
     if not isinstance(column, Column):
         pair = derived(column, filled, at)
         return [''] * len(column.values) if pair is None else [of(*pair) for of in column.values.values()]

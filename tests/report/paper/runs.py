@@ -31,8 +31,9 @@ def work_dir(folder, config='', text='', **files):
 
 def searched(target, host, search, clean, robust, seed=0, net='resnet18', data='cifar10', **more):
     """A run of S2AP's kind."""
-    facts = dict(config=f'{net}_{host}_{data}', net=net, data=data, recipe=f's2ap_{host.lower()}', method=f's2ap_{host.lower()}',
-                 attack='TRADES', target=target, host=host, form='weight', search=search, gamma=0. if search == 'Orig.' else 1e-3,
-                 awp=search != 'Orig.', warmup=True, name=f'{host} {search}', seed=seed)
+    recipe, ours = f's2ap_{host.lower()}', search != 'Orig.'
+    facts = dict(config=f'{net}_{host}_{data}', net=net, data=data, recipe=recipe, method=recipe, attack='TRADES',
+                 target=target, host=host, form='weight', search=search, gamma=1e-3 if ours else 0., awp=ours,
+                 warmup=True, name=f'{host} {search}', seed=seed)
     numbers = {'clean': Number(clean), 'autoattack@8/255': Number(robust, 'autoattack, radius 8/255')}
     return Observation(f'{host} {search} {target} seed {seed}', facts | more, numbers)

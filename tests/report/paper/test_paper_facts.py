@@ -18,8 +18,8 @@ def test_what_is_no_python_is_said(tmp_path):
 def test_a_silent_config_takes_what_the_recipe_says():
     facts = facts_of('resnet50_8xb128-adasap-p60_in1k', dict(
         robust_prune=dict(recipe='adasap', target=.6), train_cfg=dict(max_epochs=90)))
-    assert facts == dict(config='resnet50_8xb128-adasap-p60_in1k', net='resnet50', data='in1k', attack='', recipe='adasap', target=.6,
-                         budget='params', score='Magnitude', rule='AdaSAP + ASAM', finetune='ASAM', warmup=10.)
+    assert facts == dict(config='resnet50_8xb128-adasap-p60_in1k', net='resnet50', data='in1k', attack='', recipe='adasap',
+                         target=.6, budget='params', score='Magnitude', rule='AdaSAP + ASAM', finetune='ASAM', warmup=10.)
 
 
 def test_fields_of_the_config_go_before_the_recipe():
