@@ -43,7 +43,7 @@ def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT
     warm-up, host, gamma, and so on. Several runs of a cell are repeats: they must have the same facts but for the seed, and
     give mean and sample standard deviation; one run gives no deviation. The evaluation is matched by name too: a column is of
     one suite (`imagenet-c`), one variant of ImageNet-V2, or one attack with its radius, and on one data set all its numbers
-    must have been taken alike.
+    and those it is compared with must have been taken alike.
 
     Args:
         robust: the attack and radius that a paper's robust accuracy stands for, as in the keys of `numbers.attacked`.
@@ -62,9 +62,12 @@ def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT
         cells[at, column.name] = tuple(
             _cell([run.numbers[key].value for run in fitting if key in run.numbers]) for key in keys)
         found[column.name] += [(key, run) for run in fitting for key in keys if key in run.numbers]
+    rivals: dict[str, list[tuple[str, Observation]]] = {}   # what is compared: columns of one duel, else a column
     for column in columns:
         if column.same:
-            _refuse_mixed(column.name, found[column.name])
+            rivals.setdefault(column.duel or column.name, []).extend(found[column.name])
+    for name, numbers in rivals.items():
+        _refuse_mixed(name, numbers)
     used = {run.label for numbers in found.values() for _, run in numbers}
     if runs and not used:
         known = '; '.join(f'{run.label} ({_known(run)})' for run in runs[:4])
@@ -137,7 +140,7 @@ def _refuse_other_than_repeats(runs: Sequence[Observation], where: str) -> None:
             raise ValueError(f'{run.label} and {others[0]} both fit {where} with seed {seed}; give one of them.')
 
 
-def _refuse_mixed(column: str, numbers: Sequence[tuple[str, Observation]]) -> None:
+def _refuse_mixed(what: str, numbers: Sequence[tuple[str, Observation]]) -> None:
     seen: dict[tuple, Observation] = {}
     for key, run in numbers:
         if run.numbers[key].under is None:
@@ -145,7 +148,7 @@ def _refuse_mixed(column: str, numbers: Sequence[tuple[str, Observation]]) -> No
         first = seen.setdefault((key, run.facts.get('data')), run)
         ways = [one.numbers[key].under or 'all pictures' for one in (first, run)]
         if ways[0] != ways[1]:
-            raise ValueError(f"column '{column}' would mix {key} of {first.label} ({ways[0]}) and of {run.label} ({ways[1]}); "
+            raise ValueError(f"'{what}' would mix {key} of {first.label} ({ways[0]}) and of {run.label} ({ways[1]}); "
                              'evaluate the runs alike.')
 
 
