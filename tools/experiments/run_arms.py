@@ -128,7 +128,7 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     cost = measure({arm: (config, checkpoint)}, experiment.size)[arm][1]
     (folder / 'cost.json').write_text(json.dumps(cost, indent=1))
     run = read_run(folder)
-    trained = dense_epochs if arm == 'dense' else times * epochs
+    trained = times * epochs if arm != 'dense' else dense_epochs if not experiment.weights else None   # given weights: not ours
     return dict(
         run.record(), name=arm, experiment=name, seed=seed, epochs=trained, minutes=training_minutes(folder),
         rounds=read_json(folder / 'rounds.json'), search=read_json(folder / 'search.json'), commands=commands, commit=commit(),
