@@ -70,8 +70,11 @@ def run(main: Callable[[], Any]) -> None:
     """
     try:
         main()
-    except (ValueError, TypeError, FileNotFoundError) as error:
-        if os.environ.get('MMRP_TRACEBACK'):
+    except (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError) as error:
+        if os.environ.get('MMRP_TRACEBACK') or str(getattr(error, 'name', '')).startswith('mmrobustprune'):
             raise
+        if isinstance(error, ModuleNotFoundError):
+            error = (f'{error.name} is not installed for {sys.executable}; run `bash tools/setup_env.sh` and '
+                     '`source .venv/bin/activate`, or install the extras of setup.py.')
         print(f'{os.path.splitext(os.path.basename(sys.argv[0]))[0]}: {error}', file=sys.stderr)
         sys.exit(2)

@@ -2,7 +2,7 @@
 """One-shot structured pruning of a trained mmdet or mmpretrain model; print what goes, layer by layer.
 
 Examples:
-    python tools/prune.py configs/shapes/ssd-r18_shapes.py work_dirs/ssd-r18_shapes/epoch_12.pth --out work_dirs/half --dry-run
+    python tools/prune.py configs/shapes/ssd-r18_shapes.py work_dirs/ssd-r18_shapes/epoch_4.pth --out work_dirs/half --dry-run
     python tools/prune.py my_resnet.py my_resnet.pth --out work_dirs/gkp --method sr_gkp --target 0.4375 --search beam,width=8
 
 The pruned network is not fine-tuned here: pruned.py starts a training from pruned.pth.

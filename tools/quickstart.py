@@ -213,6 +213,8 @@ def run(folder: Path, plan: Plan) -> None:
     runs = [read_run(checkpoint.parent, name) for name, (_, checkpoint) in models.items()]
     print()
     Console(width=100).print(comparison(runs).rich())
+    if plan == SMOKE:
+        print('in miniature: these numbers say nothing')
     print(f'{steps.minutes()}; the report is {out / "index.html"}')
     check(DENSE, results[DENSE]['P'], plan.least_dense)
     check('pruned', results[PRUNED]['P'], plan.least_pruned)

@@ -2,7 +2,7 @@
 """Evaluate a checkpoint of an mmdet or mmpretrain config, dense or pruned.
 
 Example:
-    python tools/test.py configs/shapes/ssd-r18_shapes.py work_dirs/shapes/epoch_12.pth
+    python tools/test.py configs/shapes/ssd-r18_shapes.py work_dirs/shapes/epoch_4.pth
     python tools/test.py work_dirs/shapes/pruned.py work_dirs/shapes/pruned.pth --tta --out predictions.pkl
 
 Wrong input ends with one sentence and exit code 2; MMRP_TRACEBACK=1 shows where it came from.

@@ -80,6 +80,7 @@ def read_json(path: str | os.PathLike) -> Any:
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Write a JSON file whole or not at all; every digit is kept, NaN and infinity are null."""
     path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'.{path.name}.{os.getpid()}')
     try:
         with open(part, 'w', encoding='utf-8') as file:

@@ -24,6 +24,7 @@ class RebuildRunner(Runner):
     def from_cfg(cls, cfg: Config) -> RebuildRunner:
         """Build the Runner; a pruned `load_from`, or a pruned latest checkpoint under `resume`, gives the pruned network."""
         cfg = plain_config(cfg)
+        cls.check(cfg)
         user_cfg = plain_config(cfg)
         cfg = prepare_launch(cfg)
         checkpoint = starting_checkpoint(cfg)
@@ -37,6 +38,10 @@ class RebuildRunner(Runner):
         runner = super().from_cfg(cfg)
         runner.user_cfg, runner.structure = user_cfg, structure
         return runner
+
+    @classmethod
+    def check(cls, cfg: Config) -> None:
+        """What a subclass refuses in the config before any file is looked for."""
 
     @classmethod
     def adapt(cls, cfg: Config, structure: Structure | None) -> Config:

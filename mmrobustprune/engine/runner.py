@@ -22,20 +22,23 @@ class PruneRunner(RebuildRunner, ResumableRunner):
     """Trains as the config says, under the recipe in `robust_prune`; a killed run resumes to the same weights."""
 
     @classmethod
-    def adapt(cls, cfg: Config, structure: Structure | None) -> Config:
-        recipe = cfg.get('robust_prune')
-        if recipe is None:
+    def check(cls, cfg: Config) -> None:
+        if cfg.get('robust_prune') is None:
             raise ValueError(
                 "runner_type='mmrobustprune.PruneRunner' needs robust_prune=dict(recipe='adasap', target=0.5); add it, or inherit "
                 'configs/recipes/adasap.py.')
-        kind = build_recipe(recipe)  # a wrong field is said before anything is built
+        build_recipe(cfg.robust_prune)
         if cfg.get('robust_eval'):
             RobustEval.from_config(cfg.robust_eval)
+
+    @classmethod
+    def adapt(cls, cfg: Config, structure: Structure | None) -> Config:
+        recipe = cfg.robust_prune
         if cfg.get('optim_wrapper') is None or cfg.get('train_cfg') is None:
             return cfg  # a config for testing only
         cfg = make_resumable(cfg)
         cfg.optim_wrapper = sharpness_wrapper(cfg.optim_wrapper)
-        hook = dict(recipe, type=kind.hook)
+        hook = dict(recipe, type=build_recipe(recipe).hook)
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
         return cfg
 

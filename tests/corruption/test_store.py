@@ -53,3 +53,8 @@ def test_a_file_cut_short_is_named(tmp_path):
     (tmp_path / 'fog-3.json').write_text('{"x": ')
     with pytest.raises(ValueError, match='fog-3.json is cut short'):
         store.read([FOG])
+
+
+def test_a_file_in_a_folder_that_is_not_there_yet(tmp_path):
+    write_json(tmp_path / 'new' / 'deep' / 'a.json', dict(a=1))
+    assert read_json(tmp_path / 'new' / 'deep' / 'a.json') == dict(a=1)

@@ -54,6 +54,8 @@ def test_what_only_the_network_can_tell(tmp_path, recipe, message):
 
 def test_a_checkpoint_that_is_not_there(tmp_path):
     refused(pruned(classifier(tmp_path / 'work', load_from=str(tmp_path / 'no.pth'))), 'is not there', FileNotFoundError, False)
+    config = pruned(classifier(tmp_path / 'work', load_from=str(tmp_path / 'no.pth')), targt=0.5)
+    refused(config, 'targt', train=False)   # what costs nothing to check is said first
 
 
 def test_a_truncated_checkpoint(tmp_path):

@@ -1,0 +1,34 @@
+"""What the command lines share."""
+import sys
+
+import pytest
+
+from mmrobustprune import cli
+
+
+def end_of(main, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['tools/train.py'])
+    with pytest.raises(SystemExit) as end:
+        cli.run(main)
+    assert end.value.code == 2
+    return capsys.readouterr().err.strip()
+
+
+def test_wrong_input_is_one_sentence(monkeypatch, capsys):
+    def main():
+        raise ValueError('target=2 is not in (0, 1); give a fraction.')
+    assert end_of(main, monkeypatch, capsys) == 'train: target=2 is not in (0, 1); give a fraction.'
+
+
+def test_another_python_is_told_where_the_right_one_is(monkeypatch, capsys):
+    def main():
+        import no_such_package  # noqa: F401
+    error = end_of(main, monkeypatch, capsys)
+    assert error.startswith(f'train: no_such_package is not installed for {sys.executable}; ') and '.venv/bin/activate' in error
+
+
+def test_a_defect_of_our_own_keeps_its_traceback():
+    def main():
+        import mmrobustprune.nowhere  # noqa: F401
+    with pytest.raises(ModuleNotFoundError):
+        cli.run(main)
