@@ -1,8 +1,9 @@
 """Threads, shared data, and a time budget for the slow tests.
 
-Slow tests run while `--slow-budget` seconds (environment: MMRP_SLOW_BUDGET, default 240) last, those unrun for longest
-first; the rest are skipped and named at the end, and come first the next time. When tests are chosen on the command line
-(a path, -k, -m), all that are chosen run. The times are kept in MMRP_HOME (default ~/.cache/mmrobustprune).
+Slow tests run while `--slow-budget` seconds (environment: MMRP_SLOW_BUDGET, default 150) last, those unrun for longest
+first; the rest are skipped and named at the end, and come first the next time. One whose last run was longer than what is left
+of the budget waits, except as the first. When tests are chosen on the command line (a path, -k, -m), all that are chosen run.
+The times are kept in MMRP_HOME (default ~/.cache/mmrobustprune).
 """
 import json
 import os
@@ -22,8 +23,8 @@ RECORD = Path(os.environ.get('MMRP_HOME', f'{_cache}/mmrobustprune')).expanduser
 
 def pytest_addoption(parser):
     parser.addoption(
-        '--slow-budget', type=float, default=float(os.environ.get('MMRP_SLOW_BUDGET', 240)),
-        help='seconds for the tests marked slow (default: MMRP_SLOW_BUDGET or 240)')
+        '--slow-budget', type=float, default=float(os.environ.get('MMRP_SLOW_BUDGET', 150)),
+        help='seconds for the tests marked slow (default: MMRP_SLOW_BUDGET or 150)')
 
 
 def pytest_configure(config):
@@ -43,7 +44,7 @@ class SlowTests:
     def pytest_collection_modifyitems(self, items):
         slow = [item for item in items if item.get_closest_marker('slow')]
         quick = [item for item in items if not item.get_closest_marker('slow')]
-        items[:] = quick + sorted(slow, key=lambda item: self.record.get(item.nodeid, 0))
+        items[:] = quick + sorted(slow, key=lambda item: self.last(item)[0])
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item):
@@ -51,16 +52,22 @@ class SlowTests:
             return (yield)
         start = time.monotonic()
         done = yield
-        self.spent += time.monotonic() - start
+        seconds = time.monotonic() - start
+        self.spent += seconds
         if item.nodeid not in self.left_out:
-            self.record[item.nodeid] = time.time()
+            self.record[item.nodeid] = [time.time(), seconds]
             _write(RECORD, self.record)
         return done
 
     def pytest_runtest_setup(self, item):
-        if item.get_closest_marker('slow') and self.spent >= self.budget:
+        if item.get_closest_marker('slow') and self.spent and self.spent + self.last(item)[1] >= self.budget:
             self.left_out.append(item.nodeid)
             pytest.skip(f'the {self.budget:.0f} s for slow tests are used up')
+
+    def last(self, item):
+        """When a test ended last, and how long it took; 0 and 0 where it never ran."""
+        known = self.record.get(item.nodeid, 0)
+        return known if isinstance(known, list) else (known, 0)
 
     def pytest_terminal_summary(self, terminalreporter):
         if self.left_out:
