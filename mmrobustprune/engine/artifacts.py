@@ -21,19 +21,24 @@ from .saving import write_whole
 OURS = ('runner_type', 'robust_prune', 'robust_eval')
 
 
-def stock_config(cfg: Config, structure: Structure) -> str:
-    """The user's config as text for stock tools: the pruned model in it, nothing of our Runner, no dense checkpoint to load."""
+def stock_config(cfg: Config, structure: Structure | None) -> str:
+    """The user's config as text for stock tools: the pruned model in it, nothing of our Runner, no dense checkpoint to load.
+
+    Without a structure the shapes are the dense ones, here and below.
+    """
     plain = {key: value for key, value in cfg.to_dict().items() if key not in OURS}
-    plain['model'] = pruned_model_config(plain['model'], structure)
+    if structure is not None:
+        plain['model'] = pruned_model_config(plain['model'], structure)
     plain.update(load_from=None, resume=False)
     return Config(plain, format_python_code=cfg._format_python_code).pretty_text
 
 
-def write_config(text: str, structure: Structure, work_dir: str) -> None:
+def write_config(text: str, structure: Structure | None, work_dir: str) -> None:
     """structure.json and pruned.py; the latter starts from the pruned.pth beside it."""
     folder = Path(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    save_structure(folder / 'structure.json', structure)
+    if structure is not None:
+        save_structure(folder / 'structure.json', structure)
     text = text.replace('load_from = None', "load_from = '{{ fileDirname }}/pruned.pth'", 1)
     write_whole(folder / 'pruned.py', text.encode())
 
@@ -48,9 +53,17 @@ def deployed_state(runner) -> dict[str, Tensor]:
     return state
 
 
-def write_weights(state: dict[str, Tensor], meta: dict, structure: Structure, text: str, path: Path) -> None:
+def run_meta(runner) -> dict[str, Any]:
+    """What pruned.pth says of the training it comes from."""
+    return dict(dataset_meta=getattr(runner.train_dataloader.dataset, 'metainfo', {}), seed=runner.seed, epoch=runner.epoch,
+                iter=runner.iter, recipe=dict(runner.cfg.get('robust_prune') or {}))
+
+
+def write_weights(state: dict[str, Tensor], meta: dict, structure: Structure | None, text: str, path: Path) -> None:
     """pruned.pth: state_dict and meta in plain types only, so any loader reads it without an allow-list."""
-    meta = dict(plain_types(meta), cfg=text, **{META: dict(structure=structure.to_dict())})
+    meta = dict(plain_types(meta), cfg=text)
+    if structure is not None:
+        meta[META] = dict(structure=structure.to_dict())
     part = path.with_name(path.name + '.part')
     torch.save(dict(meta=meta, state_dict=dict(state)), part)
     os.replace(part, path)

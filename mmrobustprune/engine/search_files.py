@@ -12,9 +12,9 @@ from torch import nn
 
 from mmrobustprune.scores.learned import ScoredNetwork, kept_masks, make_plain, save_masks
 from mmrobustprune.sharpness.guards import preserved_rng
-from mmrobustprune.surgery import remove_unread
+from mmrobustprune.surgery import Structure, remove_unread
 
-from .artifacts import OURS, plain_types, stock_config, write_config, write_weights
+from .artifacts import plain_types, run_meta, stock_config, write_config, write_weights
 from .probe import example_of, tensor_forward, unwrap
 from .saving import write_whole
 from .stamp import command, commit, versions
@@ -26,16 +26,9 @@ def write_result(runner, recipe: Any) -> None:
     Where the mask is one of channels, `slim/` has the network without the channels that no layer reads any more.
     """
     folder, model = Path(runner.work_dir), unwrap(runner.model)
-    masks, config = kept_masks(model), stock(getattr(runner, 'user_cfg', runner.cfg))
-    text = config.pretty_text
-    meta = dict(dataset_meta=getattr(runner.train_dataloader.dataset, 'metainfo', {}), seed=runner.seed, epoch=runner.epoch,
-                iter=runner.iter, recipe=dict(runner.cfg.robust_prune))
-    state = {name: value.detach().cpu() for name, value in ScoredNetwork.plain_state(model).items()}
-    part = folder / '.pruned.pth.part'
-    torch.save(dict(meta=dict(plain_types(meta), cfg=text), state_dict=state), part)
-    part.replace(folder / 'pruned.pth')
+    masks, config, meta = kept_masks(model), plain_classifier(getattr(runner, 'user_cfg', runner.cfg)), run_meta(runner)
+    write_network(config, ScoredNetwork.plain_state(model), meta, None, folder)
     save_masks(folder / 'masks.npz', masks, method=recipe.host['type'])
-    write_whole(folder / 'pruned.py', text.replace('load_from = None', "load_from = '{{ fileDirname }}/pruned.pth'", 1).encode())
     record = dict(sparsity(masks), recipe=plain_types(dict(runner.cfg.robust_prune)), seed=runner.seed, command=command(),
                   commit=commit(), versions=versions())
     if recipe.of_channels:
@@ -51,14 +44,18 @@ def write_slim(runner, model: nn.Module, config: Config, meta: dict, folder: Pat
     with preserved_rng():
         example = example_of(slim, loader.dataset, loader.collate_fn)
     done = remove_unread(slim, example, tensor_forward)
-    text = stock_config(config, done.structure)
-    write_config(text, done.structure, str(folder))
-    state = {name: value.detach().cpu() for name, value in slim.state_dict().items()}
-    write_weights(state, meta, done.structure, text, folder / 'pruned.pth')
+    write_network(config, slim.state_dict(), meta, done.structure, folder)
     runner.logger.info(f'{folder}: {done.structure.summary()}')
     for layer, reason in done.left.items():
         runner.logger.info(f'{layer}: {reason}')
     return dict(slim=done.structure.achieved, left=done.left)
+
+
+def write_network(config: Config, state: dict[str, torch.Tensor], meta: dict, structure: Structure | None, folder: Path) -> None:
+    """pruned.py and pruned.pth, and structure.json where channels went."""
+    text = stock_config(config, structure)
+    write_config(text, structure, str(folder))
+    write_weights({name: value.detach().cpu() for name, value in state.items()}, meta, structure, text, folder / 'pruned.pth')
 
 
 def sparsity(masks: dict[str, torch.Tensor]) -> dict[str, Any]:
@@ -68,10 +65,9 @@ def sparsity(masks: dict[str, torch.Tensor]) -> dict[str, Any]:
     return dict(removed=1 - sum(layer['kept'] for layer in kept.values()) / weights, weights=weights, kept=kept)
 
 
-def stock(cfg: Config) -> Config:
-    """The user's config for stock tools: a plain classifier, nothing of our Runner, no dense checkpoint to load."""
-    plain = {key: copy.deepcopy(value) for key, value in cfg.to_dict().items() if key not in OURS}
+def plain_classifier(cfg: Config) -> Config:
+    """The config without adversarial training."""
+    plain = cfg.to_dict()
     if plain['model'].pop('robust_loss', None) is not None:
         plain['model']['type'] = 'mmpretrain.ImageClassifier'
-    plain.update(load_from=None, resume=False)
     return Config(plain, format_python_code=cfg._format_python_code)

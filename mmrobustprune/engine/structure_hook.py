@@ -40,11 +40,9 @@ class StructureHook(Hook):
     def after_train(self, runner) -> None:
         if self.structure is None or not is_main_process():
             return
-        meta = dict(dataset_meta=getattr(runner.train_dataloader.dataset, 'metainfo', {}), seed=runner.seed,
-                    epoch=runner.epoch, iter=runner.iter, recipe=dict(runner.cfg.get('robust_prune') or {}))
         self.write_config(runner)
-        artifacts.write_weights(artifacts.deployed_state(runner), meta, self.structure, self._stock_text(runner),
-                                Path(runner.work_dir) / 'pruned.pth')
+        artifacts.write_weights(artifacts.deployed_state(runner), artifacts.run_meta(runner), self.structure,
+                                self._stock_text(runner), Path(runner.work_dir) / 'pruned.pth')
         runner.logger.info(f'{runner.work_dir}/pruned.py and pruned.pth hold the pruned network.')
 
     def write_config(self, runner) -> None:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .search_series import Runs, group, series
+from .search_series import Runs, Series, group, series
 from .style import BAD, GOOD, INK, PALE, QUIET, dress, look, save, wrap
 
 AXIS = {'lambda_max': r'$\lambda_{\max}$', 'attacked': 'accuracy under attack', 'clean': 'clean accuracy',
@@ -39,11 +39,7 @@ def curves(title: str, runs: Runs, key: str, warmup: int = 0) -> Panel:
     found = series(runs, key)
 
     def draw(axes: Axes, dressed: Dressed) -> None:
-        for name, one in found.items():
-            colour, mark = dressed[name]
-            if one.repeats > 1:
-                axes.fill_between(one.epochs, one.low, one.high, color=colour, alpha=.15, linewidth=0)
-            axes.plot(one.epochs, one.mean, color=colour, marker=mark, markersize=4, label=name)
+        _lines(axes, dressed, found, 4)
         _epochs(axes, AXIS.get(key, key), warmup)
         low, high = axes.get_ylim()
         if low < 0 < high:
@@ -86,11 +82,7 @@ def rises(title: str, runs: Mapping[str, Sequence[Mapping[str, float]]], key: st
     found = series({name: [dict(one, epoch=one['rho']) for one in records] for name, records in runs.items()}, key)
 
     def draw(axes: Axes, dressed: Dressed) -> None:
-        for name, one in found.items():
-            colour, mark = dressed[name]
-            if one.repeats > 1:
-                axes.fill_between(one.epochs, one.low, one.high, color=colour, alpha=.15, linewidth=0)
-            axes.plot(one.epochs, one.mean, color=colour, marker=mark, markersize=4.5, label=name)
+        _lines(axes, dressed, found, 4.5)
         axes.set(xlabel=r'radius $\rho$', ylabel=AXIS.get(key, key), ylim=(0, None), xlim=(0, None))
     return Panel(title, tuple(found), draw)
 
@@ -200,6 +192,15 @@ def draw_panels(path: str | Path, panels: Sequence[Panel], columns: int = 4, tit
         if title:
             figure.suptitle(title, x=.01, ha='left', color=QUIET, fontsize=10)
         return save(figure, path)
+
+
+def _lines(axes: Axes, dressed: Dressed, found: Mapping[str, Series], size: float) -> None:
+    """A line per run with marks of the given size; repeats get a band from the least to the greatest."""
+    for name, one in found.items():
+        colour, mark = dressed[name]
+        if one.repeats > 1:
+            axes.fill_between(one.epochs, one.low, one.high, color=colour, alpha=.15, linewidth=0)
+        axes.plot(one.epochs, one.mean, color=colour, marker=mark, markersize=size, label=name)
 
 
 def _epochs(axes: Axes, ylabel: str, warmup: int) -> None:
