@@ -17,6 +17,7 @@ from mmrobustprune.corruption.store import write_json
 from mmrobustprune.surgery.grouped import set_form
 
 from . import stamp
+from .channels_last import channels_last
 from .command import load_config
 from .export import load_model
 from .pictures import TestPictures
@@ -86,13 +87,16 @@ def probe_config(config: str | Path | Config, checkpoint: str | Path, work_dir: 
         raise ValueError(f'batch_size={batch_size} is no number of pictures; give at least 1.')
     chunks = np.split(places, range(batch_size, len(places), batch_size))
     model = set_form(model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'))).eval()
+    classifier = pixel_classifier(model)
+    if next(model.parameters()).device.type == 'cpu':
+        classifier.network.register_forward_pre_hook(channels_last)   # a fifth less time
     chosen = dict(size=len(places), of=len(pictures), pick='all' if subset is None else pick, seed=subset_seed)
     identity = _identity(config, model, pictures, chosen, batch_size)
     store = CellStore(Path(work_dir) / 'chunks', identity)
     probes = [Clean(), *probes]
-    like = _run(pixel_classifier(model), pictures, chunks, probes, store, progress or (lambda *_: None))
+    like = _run(classifier, pictures, chunks, probes, store, progress or (lambda *_: None))
     found = [_total(store, probe, len(chunks)) for probe in probes]
-    stamps = [probe.stamp(pixel_classifier(model), like) for probe in probes]
+    stamps = [probe.stamp(classifier, like) for probe in probes]
     rows = [dict(stamps[i], subset=chosen, **found[i]) for i in range(1, len(probes))]
     return dict(
         clean=found[0]['accuracy'], probes=rows, checkpoint=str(checkpoint), **identity, commit=stamp.commit(),

@@ -74,7 +74,7 @@ EXPERIMENTS = {
         {name: Arm(f'cifar_jpeg/resnet20_{name}_cifar10-jpeg.py') for name in (
             'sr-gkp-p44', 'sr-gkp-official-p44', 'sr-gkp-l2-p44', 'sr-gkp-random-p44', 'l1-filters')},
         weights='data/resnet20_cifar10.pth',
-        attacks={preset: ('--preset', preset, '--attack', 'fgsm', 'pgd') for preset in ('sr-gkp', 'pixel')}),
+        attacks={preset: ('--preset', preset, '--attack', 'fgsm', 'pgd', '--subset', 5000) for preset in ('sr-gkp', 'pixel')}),
     's2ap': Experiment(
         'S2AP on HYDRA and HARP, ResNet-20 on 10,000 pictures of CIFAR-10 as JPEG', 'imagenet-c-at-32', (32, 32), 12,
         's2ap_jpeg/resnet20_trades-10k.py',
