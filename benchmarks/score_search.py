@@ -1,8 +1,9 @@
 """How much longer a mask search takes with S2AP, and how much time the shared mask saves.
 
-One TRADES PGD-10 search step of HYDRA on a ResNet-18 for 32x32 pictures, in four arms: the host, the
+One TRADES PGD-10 search step of HYDRA on a ResNet-18 for 32x32 pictures, in five arms: the host, the
 host with S2AP, the host's outer forward and backward alone, and the host with every mask made anew in
-every forward pass. Each round times one step of each arm in turn; the times are medians over the rounds.
+every forward pass, by our selection and by a full sort of each layer's scores (as HYDRA was published).
+Each round times one step of each arm in turn; the times are medians over the rounds.
 
     python benchmarks/score_search.py --batch 128 --rounds 5 --json docs/results/score_search.json
 """
@@ -16,6 +17,7 @@ import sys
 import time
 from importlib.metadata import version
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -30,12 +32,12 @@ from tqdm import trange  # noqa: E402
 from benchmarks.peak_memory import PeakMemory  # noqa: E402
 from mmrobustprune.attack.classifier import Classifier  # noqa: E402
 from mmrobustprune.attack.losses import TRADES  # noqa: E402
-from mmrobustprune.scores.learned import HYDRA, Scored  # noqa: E402
+from mmrobustprune.scores.learned import HYDRA, Scored, parametrizations  # noqa: E402
 from mmrobustprune.sharpness import S2AP, two_pass_step  # noqa: E402
 
 TARGETS = {  # name -> how the measured number must compare with a limit
     'S2AP - host, in outer passes': ('at most', 1.1, operator.le),
-    'host, mask made anew / host': ('at least', 1.15, operator.ge),
+    'host, mask sorted anew / host': ('at least', 1.15, operator.ge),
     'attacks per S2AP step': ('exactly', 1, operator.eq),
     'extra memory, in copies of the scores': ('at most', 1.02, operator.le)}
 
@@ -88,6 +90,10 @@ class Search:
             for hook in hooks:
                 hook.remove()
 
+    def sorted_anew(self) -> None:
+        with mock.patch.object(parametrizations, 'top_mask', _by_sort):
+            self.made_anew()
+
 
 def _forget(layer: Scored):
     """A hook after which the layer's mask and weight are made again."""
@@ -97,7 +103,15 @@ def _forget(layer: Scored):
     return hook
 
 
-ARMS = {'host': Search.host, 'S2AP': Search.s2ap, 'outer pass': Search.one_pass, 'host, mask made anew': Search.made_anew}
+@torch.no_grad()
+def _by_sort(scores: torch.Tensor, kept: int) -> torch.Tensor:
+    mask = torch.ones_like(scores)
+    mask.view(-1)[scores.abs().flatten().sort().indices[:scores.numel() - kept]] = 0
+    return mask
+
+
+ARMS = {'host': Search.host, 'S2AP': Search.s2ap, 'outer pass': Search.one_pass, 'host, mask made anew': Search.made_anew,
+        'host, mask sorted anew': Search.sorted_anew}
 
 
 def seconds(step, device: str) -> float:
@@ -154,6 +168,7 @@ def main() -> None:
         'S2AP / host': median['S2AP'] / median['host'],
         'S2AP - host, in outer passes': (median['S2AP'] - median['host']) / median['outer pass'],
         'host, mask made anew / host': median['host, mask made anew'] / median['host'],
+        'host, mask sorted anew / host': median['host, mask sorted anew'] / median['host'],
         'attacks per S2AP step': float(attacks['S2AP']),
         'extra memory, in copies of the scores': copies}
     met = {name: bool(TARGETS[name][2](ratios[name], TARGETS[name][1])) for name in TARGETS}

@@ -2,6 +2,7 @@
 """Half the parameters by AdaSAP, by magnitude + SGD for as many epochs, and by magnitude + SGD for twice as many (equal
 time), on real data: clean accuracy and 15 corruptions at severity 3. The experiment sr_gkp compares ways of grouped-kernel
 pruning with filters of least L1 norm, s2ap compares HYDRA and HARP with S2AP around them, both also under attack.
+bccd_latency removes half the time of a forward pass instead, from what the arm dense of bccd trained.
 
 Every arm and seed that is finished is one JSON in docs/results/EXPERIMENT and is not run again; one that was stopped goes
 on from its last checkpoint. The table over all that is there is docs/results/EXPERIMENT/README.md.
@@ -52,6 +53,7 @@ class Experiment:
     arms: dict[str, Arm] = field(default_factory=dict)
     weights: str = ''
     attacks: dict[str, tuple] = field(default_factory=dict)   # name -> options of tools/attack.py
+    table: str = ''   # of latencies, which all arms share
     dense_epochs: int = 0   # where they are others than those of the arms
     robust: tuple[str, float] | None = None   # the column, and what the dense network must reach for the arms to mean anything
 
@@ -62,6 +64,10 @@ EXPERIMENTS = {
         {'adasap': Arm('bccd/ssdlite_mobilenetv2-adasap-p50_bccd.py'),
          'magnitude': Arm('bccd/ssdlite_mobilenetv2-magnitude-p50_bccd.py'),
          'magnitude-2x': Arm('bccd/ssdlite_mobilenetv2-magnitude-p50_bccd.py', 2)}),
+    'bccd_latency': Experiment(
+        'SSDLite-MobileNetV2 on BCCD in half the time', 'voc-c', (320, 320), 20, 'bccd/ssdlite_mobilenetv2-scratch_bccd.py',
+        {name: Arm(f'bccd/ssdlite_mobilenetv2-{name}-latency-2x_bccd.py') for name in ('adasap', 'halp', 'magnitude')},
+        weights='work_dirs/bccd/dense-seed0/epoch_20.pth', table='work_dirs/bccd_latency/latency_table.json'),
     'cifar_jpeg': Experiment(
         'ResNet-20 on CIFAR-10 as JPEG', 'imagenet-c-at-32', (32, 32), 10, 'cifar_jpeg/resnet20_cifar10-jpeg.py',
         {'adasap': Arm('cifar_jpeg/resnet20_adasap-p50_cifar10-jpeg.py'),
@@ -125,6 +131,11 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     for label, options in experiment.attacks.items():
         commands.append(call('tools/attack.py', config, checkpoint, *options, '--work-dir', folder / f'attacked-{label}'))
         attacked[label] = json.loads((folder / f'attacked-{label}' / 'attacks.json').read_text())['attacks']
+    timed = {}
+    if experiment.table and arm != 'dense':
+        commands.append(call('tools/analyze.py', 'latency', config, checkpoint, '--shape', *experiment.size,
+                             '--table', experiment.table, '--work-dir', folder / 'timed'))
+        timed = flat_times(json.loads((folder / 'timed' / 'latency.json').read_text()))
     cost = measure({arm: (config, checkpoint)}, experiment.size)[arm][1]
     (folder / 'cost.json').write_text(json.dumps(cost, indent=1))
     run = read_run(folder)
@@ -132,7 +143,7 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     return dict(
         run.record(), name=arm, experiment=name, seed=seed, epochs=trained, minutes=training_minutes(folder),
         rounds=read_json(folder / 'rounds.json'), search=read_json(folder / 'search.json'), commands=commands, commit=commit(),
-        attacks=attacked, facts=facts_in(folder), **flat_attacks(attacked), **stage_metrics(folder),
+        attacks=attacked, facts=facts_in(folder), **flat_attacks(attacked), **timed, **stage_metrics(folder),
         **{key: run.results[key] for key in ('metric', 'suite', 'severities', 'images', 'clean', 'per_corruption', 'versions')
            if key != 'clean'}, clean_metrics=run.results['clean'])
 
@@ -155,6 +166,13 @@ def flat_attacks(attacked: dict[str, list[dict]]) -> dict[str, float]:
             for preset, every in attacked.items() for one in every}
 
 
+def flat_times(latency: dict) -> dict[str, float]:
+    """Milliseconds of a pruned network, measured in turn with the dense one and by the table, and how often faster it is."""
+    return {'ms': latency['networks']['pruned']['median_ms'], 'predicted ms': latency['predicted_ms']['pruned'],
+            'dense ms': latency['networks']['dense']['median_ms'], 'dense ms, predicted': latency['predicted_ms']['dense'],
+            'speed-up': latency['speed_up']}
+
+
 def training_minutes(folder: Path) -> float | None:
     """Time of all training steps, resumed or not, without evaluations; None where nothing was trained."""
     seconds = {}
@@ -174,6 +192,8 @@ def summary(experiment: Experiment, results: Path) -> Card:
     card = Card(records, [
         Column('epochs', 'epochs', '.0f'), Column('minutes', 'minutes', '.1f'), Column('params', 'parameters', ',.0f'),
         Column('macs', 'MACs', ',.0f'),
+        *(Column(key, key, form) for key, form in (('dense ms', '.1f'), ('ms', '.1f'), ('predicted ms', '.1f'), ('speed-up', '.2f'))
+          if any(key in record for record in records)),
         *(Column(key, f'{key} (validation)', '.2f', 'high') for key in ('mask top1', 'mask pgd') if any(key in r for r in records)),
         Column('clean', f'{metric} clean', form, 'high'),
         Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high'),
