@@ -4,13 +4,14 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..naming import build
 from .base import refuse_grey_levels
 from .classifier import Classifier, Function
 from .presets import number
@@ -301,19 +302,7 @@ def build_robust_loss(config: Mapping[str, Any] | RobustLoss) -> RobustLoss:
         TypeError: neither a dict nor a loss.
         ValueError: an unknown type or field, or a value that is not allowed.
     """
-    if isinstance(config, RobustLoss):
-        return config
-    if not isinstance(config, Mapping):
-        raise TypeError(f"robust_loss={config!r} is no dict and no loss; write robust_loss=dict(type='TRADES', beta=6.0).")
-    given = {key: value for key, value in config.items() if key != '_scope_'}   # mmengine's mark
-    name = given.pop('type', None)
-    if name not in LOSSES:
-        raise ValueError(f'robust loss type={name!r} is unknown; choose among {", ".join(LOSSES)}.')
-    known = [one.name for one in fields(LOSSES[name]) if one.init]
-    for key in given:
-        if key not in known:
-            raise ValueError(f"robust loss {name} has no field '{key}'; it has {', '.join(known) or 'none'}.")
-    return LOSSES[name](**given)
+    return build(config, 'robust loss', RobustLoss, LOSSES, "robust_loss=dict(type='TRADES', beta=6.0)")
 
 
 def divergence(clean: Tensor, moved: Tensor) -> Tensor:

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from fractions import Fraction
 from typing import Any
 
+from ..naming import unknown
 from .auto import AutoAttack
 from .base import Attack
 from .gradient import FGSM, PGD
@@ -86,6 +86,5 @@ def _make(entry: Mapping[str, Any], eps: str | float | None, fields: Mapping[str
 
 def _among(name: str, known: Mapping[str, Any], what: str) -> Any:
     if name not in known:
-        near = ''.join(f", did you mean '{one}'" for one in get_close_matches(str(name), known, 1))
-        raise ValueError(f"{what} '{name}' is unknown{near}; choose among {', '.join(known)}.")
+        raise unknown(what, name, known)
     return known[name]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..naming import unknown
 from . import cifar, constants, functions
 from .functions import Draws, Function
-from .suites import ALL, SEVERITIES, nearest
+from .suites import ALL, SEVERITIES
 
 SMALLEST = 32   # pixels; the published functions are not defined below
 LARGEST = 16384   # pixels; fog makes a square map of the longest side, frost enlarges a picture to it
@@ -77,12 +78,12 @@ def _check(image: np.ndarray, corruption: str, severity: int, family: str) -> No
         raise ValueError(f'{corruption} got an image of {image.shape[1]}x{image.shape[0]} pixels; give one of at most '
                          f'{LARGEST} a side.')
     if corruption not in ALL:
-        raise ValueError(f"corruption '{corruption}' is unknown{nearest(corruption, ALL)}; choose among {', '.join(ALL)}.")
+        raise unknown('corruption', corruption, ALL)
     whole = isinstance(severity, (int, np.integer)) and not isinstance(severity, bool)
     if not whole or severity not in SEVERITIES:
         raise ValueError(f'severity {severity!r} is not in 1..5; choose one of them.')
     if family not in FAMILIES:
-        raise ValueError(f"family '{family}' is unknown{nearest(str(family), FAMILIES)}; choose among {', '.join(FAMILIES)}.")
+        raise unknown('family', family, FAMILIES)
     side = FAMILIES[family].side
     if side is not None and image.shape[:2] != (side, side):
         raise ValueError(f"{corruption} of family '{family}' is for {side}x{side} images and got {image.shape[1]}x"

@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from ..naming import nearest
 from .store import read_json
-from .suites import BENCHMARK, SEVERITIES, Cell, nearest
+from .suites import BENCHMARK, SEVERITIES, Cell
 
 # what the best value of a metric is, by the evaluator's prefix; error = 1 - value / best
 BEST = {'accuracy': 100., 'single-label': 100., 'multi-label': 100., 'pascal_voc': 1., 'coco': 1.}

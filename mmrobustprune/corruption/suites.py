@@ -1,9 +1,10 @@
 """Corruption suites as data: names in groups, severities, and the images a suite's name is for."""
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from ..naming import unknown
 
 GROUPS = {
     'noise': ('gaussian_noise', 'shot_noise', 'impulse_noise'),
@@ -96,7 +97,7 @@ def get_suite(name: str) -> Suite:
         ValueError: an unknown name (the nearest one is given).
     """
     if name not in SUITES:
-        raise ValueError(f"suite '{name}' is unknown{nearest(str(name).lower(), SUITES)}; choose among {', '.join(SUITES)}.")
+        raise unknown('suite', name, SUITES)
     return SUITES[name]
 
 
@@ -110,14 +111,7 @@ def expand(corruptions: str | Iterable[str]) -> tuple[str, ...]:
     names = {name for one in asked for name in _SETS.get(one, (one,))}
     for name in asked:
         if name not in ALL and name not in _SETS:
-            raise ValueError(f"corruption '{name}' is unknown{nearest(str(name), (*ALL, *_SETS))}; "
-                             f"choose among {', '.join(ALL)} or the groups {', '.join(_SETS)}.")
+            raise unknown('corruption', name, (*ALL, *_SETS))
     if not names:
         raise ValueError(f"no corruption was given; choose among {', '.join(ALL)}.")
     return tuple(name for name in ALL if name in names)
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """' (did you mean ...?)' for an error, or nothing when no name is close."""
-    close = difflib.get_close_matches(name, list(names), 1)
-    return f" (did you mean '{close[0]}'?)" if close else ''

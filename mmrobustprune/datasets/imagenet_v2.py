@@ -3,7 +3,7 @@ from pathlib import Path
 
 from mmpretrain.datasets import ImageNet
 
-from mmrobustprune.corruption.suites import nearest
+from mmrobustprune.naming import nearest
 
 from ..registry import DATASETS
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from mmrobustprune.analysis import LossDifference, lambda_max, loss_difference, mean_difference
 from mmrobustprune.analysis.loss_difference import RHO
 from mmrobustprune.analysis.vectors import Loss
+from mmrobustprune.naming import unknown
 
 Masks = Callable[[], Mapping[str, Tensor]]
 
@@ -96,6 +97,6 @@ def build_meters(**settings: Mapping[str, Any] | None) -> list[Meter]:
         known = [one.name for one in fields(kinds[name])]
         for key in given:
             if key not in known:
-                raise ValueError(f"{name} has no field '{key}'; it has {', '.join(known)}.")
+                raise unknown(f'field of {name}', key, known)
         found.append(kinds[name](**given))
     return found

@@ -10,9 +10,9 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
+from mmrobustprune.naming import unknown
 from mmrobustprune.report.cost import Cost, count
 from mmrobustprune.scores import build_score
-from mmrobustprune.scores.naming import unknown
 from mmrobustprune.surgery import GroupedKernelConv2d, Structure, prune_channels, trace
 from mmrobustprune.surgery.grouped import Decision
 from mmrobustprune.surgery.groups import produces

@@ -1,13 +1,13 @@
 """What `robust_prune = dict(recipe=..., target=...)` may say: one dataclass a recipe, its fields with their defaults."""
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 from torch import nn
 
 from mmrobustprune.masks import CostModel, Selection
+from mmrobustprune.naming import unknown
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import build_rule
 from mmrobustprune.surgery.grouped import build_grouping, build_search
@@ -71,9 +71,9 @@ class Recipe:
     def __post_init__(self):
         _check_target(self.target)
         if self.budget not in self.budgets:
-            raise ValueError(_unknown('robust_prune.budget', self.budget, self.budgets))
+            raise unknown('robust_prune.budget', self.budget, self.budgets)
         if self.scope not in ('network', 'layer'):
-            raise ValueError(_unknown('robust_prune.scope', self.scope, ('network', 'layer')))
+            raise unknown('robust_prune.scope', self.scope, ('network', 'layer'))
         if self.rounds < 1:
             raise ValueError(f'robust_prune.rounds={self.rounds} is below 1; one round removes everything at once.')
         if self.prune is None and (self.interval is None or self.interval < 1):
@@ -148,7 +148,7 @@ class AdaSAPLatency(AdaSAP):
         if self.scope != 'network':
             raise ValueError(f"robust_prune.scope='{self.scope}' goes with other budgets; a latency is that of the whole 'network'.")
         if self.solver not in SOLVERS:
-            raise ValueError(_unknown('robust_prune.solver', self.solver, SOLVERS))
+            raise unknown('robust_prune.solver', self.solver, SOLVERS)
         if self.batch < 1 or self.seconds <= 0:
             raise ValueError(f'robust_prune.batch={self.batch} and seconds={self.seconds} must be above 0.')
 
@@ -244,11 +244,11 @@ def build_recipe(config: dict) -> Recipe | GroupedKernels | MaskSearch:
     config = _without_scopes(config)
     name = config.pop('recipe', None)
     if name not in RECIPES:
-        raise ValueError(_unknown('robust_prune.recipe', name, RECIPES))
+        raise unknown('robust_prune.recipe', name, RECIPES)
     allowed = [f.name for f in fields(RECIPES[name])]
     for key in config:
         if key not in allowed:
-            raise ValueError(_unknown('robust_prune', key, allowed))
+            raise unknown('field of robust_prune', key, allowed)
     if 'target' not in config:
         raise ValueError(f"robust_prune of recipe '{name}' has no target; say target=0.5 to remove half.")
     if 'prune' in config and 'interval' not in config:
@@ -271,9 +271,3 @@ def _without_scopes(config: Any) -> Any:
     if isinstance(config, dict):
         return {key: _without_scopes(value) for key, value in config.items() if key != '_scope_'}
     return config
-
-
-def _unknown(what: str, given: Any, allowed) -> str:
-    near = difflib.get_close_matches(str(given), list(allowed), n=1, cutoff=0.4)
-    hint = f"did you mean '{near[0]}'?" if near else 'choose one of them.'
-    return f'{what}={given!r} is not known (known: {", ".join(allowed)}); {hint}'

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 
 from mmrobustprune.corruption import CLEAN, Cell, Suite, get_suite
 from mmrobustprune.corruption.baselines import Baseline, get_baseline
-from mmrobustprune.corruption.suites import nearest
+from mmrobustprune.naming import unknown
 
 from .cell_metrics import suite_name
 from .corrupt_loader import corrupted, read, unreadable_images
@@ -62,7 +62,7 @@ class RobustEval:
         names = [field.name for field in fields(cls)]
         for key in config:
             if key not in names:
-                raise ValueError(f"robust_eval.{key} is unknown{nearest(key, names)}; choose among {', '.join(names)}.")
+                raise unknown('field of robust_eval', key, names)
         options = cls(**config)
         for key, value in (('seed', options.seed), ('workers', options.workers or 0)):
             if isinstance(value, bool) or not isinstance(value, int) or (key == 'workers' and value < 0):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..scores.naming import unknown
+from ..naming import unknown
 from ..surgery.groups import full
 from .budget import CostModel
 from .schedule import exponential

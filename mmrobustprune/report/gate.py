@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mmrobustprune.corruption.suites import nearest
+from mmrobustprune.naming import nearest
 
 LOW = ('mCE', 'relative_mCE', 'params', 'macs', 'latency')   # better when low
 EXIT_CODE = 3

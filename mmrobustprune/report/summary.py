@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrobustprune.corruption.suites import BENCHMARK, nearest
+from mmrobustprune.corruption.suites import BENCHMARK
+from mmrobustprune.naming import nearest
 
 from .cards import Card, Column
 from .grid import Grid, grids, is_percent, say_missing

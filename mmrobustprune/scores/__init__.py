@@ -1,13 +1,11 @@
 """How much a channel matters."""
 from __future__ import annotations
 
-import inspect
-
+from ..naming import build
 from .base import Score
 from .bn_scale import BNScale
 from .fpgm import FPGM
 from .magnitude import Magnitude
-from .naming import unknown
 from .random import Random
 from .smooth_mix import SmoothMix
 from .taylor import Taylor, TaylorBN
@@ -22,16 +20,7 @@ __all__ = ['BNScale', 'FPGM', 'Magnitude', 'Random', 'SCORES', 'Score', 'SmoothM
 def build_score(config: dict | str | Score) -> Score:
     """The score of a config such as ``dict(type='Magnitude', p=2)``, of a name, or itself.
 
-    ValueError, with the nearest known name, for an unknown type or field.
+    ValueError, with the nearest known name, for an unknown type or field; TypeError for anything else.
     """
-    if isinstance(config, Score):
-        return config
-    fields = dict(type=config) if isinstance(config, str) else dict(config)
-    name = fields.pop('type', None)
-    if name not in SCORES:
-        raise unknown('score', name, SCORES)
-    allowed = inspect.signature(SCORES[name]).parameters
-    for field in fields:
-        if field not in allowed:
-            raise unknown(f'field of score {name}', field, allowed)
-    return SCORES[name](**fields)
+    config = dict(type=config) if isinstance(config, str) else config
+    return build(config, 'score', Score, SCORES, "score=dict(type='Magnitude', p=2)")

@@ -204,8 +204,8 @@ def test_every_loss_is_built_by_its_name_with_fractions_as_text():
     (dict(type='PGDAT', steps=2.5), 'PGDAT got steps=2.5; give a whole number of at least 1.'),
     (dict(type='FastAT', eps=math.nan), 'FastAT got eps=nan; give a number'),
     (dict(type='TRADES', eps='a/255'), "'a/255' is no number; give one such as 0.03 or 8/255."),
-    (dict(type='TRADE'), "type='TRADE' is unknown; choose among TRADES, PGDAT, FreeAT, FastAT, MART, CrossEntropy."),
-    (dict(type='FreeAT', replays=4), "FreeAT has no field 'replays'; it has eps."),
+    (dict(type='TRADE'), "unknown robust loss 'TRADE' (did you mean 'TRADES'?); choose among TRADES, PGDAT,"),
+    (dict(type='FreeAT', replays=4), "unknown field of robust loss FreeAT 'replays'"),
 ])
 def test_wrong_settings_are_refused_in_one_sentence(given, sentence):
     with pytest.raises(ValueError) as error:
@@ -214,7 +214,7 @@ def test_wrong_settings_are_refused_in_one_sentence(given, sentence):
 
 
 def test_what_is_no_loss_is_refused():
-    with pytest.raises(TypeError, match="no dict and no loss; write robust_loss=dict"):
+    with pytest.raises(TypeError, match="'TRADES' is no robust loss; write robust_loss=dict"):
         build_robust_loss('TRADES')
 
 

@@ -75,7 +75,7 @@ def test_a_report_has_a_section_for_every_evaluated_run_once(detector, tiles, tm
 @pytest.mark.parametrize('changes, error, sentence', [
     (dict(index=6), ValueError, 'has 6 images and none of index 6; choose 0 to 5'),
     (dict(index=-1), ValueError, 'none of index -1'), (dict(corruptions='fgo'), ValueError, "did you mean 'fog'"),
-    (dict(severity=6), ValueError, 'severity 6'), (dict(suite='voc'), ValueError, "suite 'voc' is unknown"),
+    (dict(severity=6), ValueError, 'severity 6'), (dict(suite='voc'), ValueError, "unknown suite 'voc'"),
     (dict(checkpoint='no.pth'), FileNotFoundError, 'no.pth'), (dict(config='no.py'), FileNotFoundError, 'no.py')])
 def test_wrong_input_is_one_sentence(detector, tmp_path, changes, error, sentence):
     words = {**dict(config=detector[0], checkpoint=detector[1], path=tmp_path / 'x.png'), **changes}

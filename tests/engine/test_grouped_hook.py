@@ -141,7 +141,8 @@ def test_parts_are_chosen_by_name():
 
 @pytest.mark.parametrize('fields, message', [
     (dict(search='bem'), 'beam'), (dict(grouping='tmi'), 'TMI alone needs them'), (dict(snapshots='a.pth'), 'TMI alone'),
-    (dict(target=1.5), r'not in \(0, 1\)'), (dict(group=4), "did you mean 'groups'"), (dict(warmup=.1), 'not known'),
+    (dict(target=1.5), r'not in \(0, 1\)'), (dict(group=4), "did you mean 'groups'"),
+    (dict(warmup=.1), "unknown field of robust_prune 'warmup'"),
     (dict(form='fast'), 'fastest, grouped, dense'), (dict(finetune_rule=dict(type='SAN')), 'SAM')])
 def test_one_sentence_for_each_mistake(fields, message):
     with pytest.raises(ValueError, match=message) as error:

@@ -180,7 +180,7 @@ def test_fsdp_loss_scaling_is_refused():
 @pytest.mark.parametrize('fields, words', [
     (dict(interval=0), 'interval=0 is no whole number'),
     (dict(log_interval=1.5), 'log_interval=1.5 is no whole number'),
-    (dict(rule=dict(rho_mx=1)), "field of SAM 'rho_mx'"),
+    (dict(rule=dict(rho_mx=1)), "field of rule SAM 'rho_mx'"),
     (dict(rule=dict(type='Sam')), "did you mean 'SAM'")])
 def test_bad_fields_are_refused(fields, words):
     with pytest.raises(ValueError, match=words):

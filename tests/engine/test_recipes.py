@@ -24,10 +24,10 @@ def test_targets_outside_the_open_interval_are_refused(target):
 
 @pytest.mark.parametrize('config, message', [
     (dict(recipe='adsap', target=0.5), "did you mean 'adasap'"),
-    (dict(target=0.5), 'robust_prune.recipe=None is not known'),
+    (dict(target=0.5), "unknown robust_prune.recipe 'None'"),
     (dict(recipe='adasap', target=0.5, warmpu=0.1), "did you mean 'warmup'"),
     (dict(recipe='adasap', target=0.5, budget='param'), "did you mean 'params'"),
-    (dict(recipe='adasap', target=0.5, scope='global'), "did you mean|choose one"),
+    (dict(recipe='adasap', target=0.5, scope='global'), "unknown robust_prune.scope 'global'"),
     (dict(recipe='adasap'), 'has no target'),
     (dict(recipe='adasap', target=0.5, rounds=0), 'rounds=0'),
     (dict(recipe='adasap', target=0.5, interval=0), 'interval=0'),

@@ -184,7 +184,7 @@ def test_32_pixels_are_never_called_imagenet_c_or_cifar_c(tmp_path):
 
 
 @pytest.mark.parametrize('options, error, sentence', [
-    (dict(severity=3), ValueError, "robust_eval.severity is unknown .did you mean 'severities'"),
+    (dict(severity=3), ValueError, "unknown field of robust_eval 'severity' .did you mean 'severities'"),
     (dict(suite='vocc'), ValueError, "did you mean 'voc-c'"),
     (dict(corruptions=['snw']), ValueError, "did you mean 'snow'"),
     (dict(severities=[7]), ValueError, 'severity 7'),

@@ -118,7 +118,7 @@ def test_masks_and_runs_are_compared(finished, tmp_path):
 
 
 @pytest.mark.parametrize('fields, words', [
-    (dict(lambda_max=dict(iteration=3)), "lambda_max has no field 'iteration'; it has batches, iterations"),
+    (dict(lambda_max=dict(iteration=3)), "unknown field of lambda_max 'iteration' (did you mean 'iterations'?)"),
     (dict(lambda_max=dict(batches=0)), 'batches=0'), (dict(loss_difference=dict(rho=[-1])), 'rho=[-1.0]'),
     (dict(loss_difference=dict(rho=[])), 'rho=[]'), (dict(interval=0), 'interval=0'),
     (dict(batch_norm='off'), "batch_norm='off'")])

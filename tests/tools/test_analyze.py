@@ -76,7 +76,7 @@ def test_sharpness_of_a_checkpoint_on_test_pictures(monkeypatch, capsys, small, 
 
 @pytest.mark.parametrize('words, sentence', [
     (['--split', 'val'], "split='val'"), ([], 'the config has no train_dataloader'),
-    (['--split', 'test', '--loss', 'PGDAT,eps=8'], 'eps=8'), (['--split', 'test', '--loss', 'Hinge'], "type='Hinge' is unknown"),
+    (['--split', 'test', '--loss', 'PGDAT,eps=8'], 'eps=8'), (['--split', 'test', '--loss', 'Hinge'], "unknown robust loss 'Hinge'"),
     (['--split', 'test', '--rho', '-1'], 'rho=[-1.0]'), (['--split', 'test', '--subset', '21'], 'a subset of 21 pictures'),
     (['--split', 'test', '--iterations', '0'], 'iterations=0')])
 def test_wrong_sharpness_is_one_sentence(monkeypatch, capsys, small, tmp_path, words, sentence):

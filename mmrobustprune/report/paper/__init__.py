@@ -1,5 +1,5 @@
 """Tables of the papers, filled from recorded runs: what they are is data, one function fills any of them."""
-from mmrobustprune.corruption.suites import nearest
+from mmrobustprune.naming import nearest
 
 from . import adasap, s2ap
 from .fill import ROBUST_DEFAULT, Filled, fill

@@ -2,9 +2,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 
-from ..naming import unknown
+from ...naming import build
 from .harp import HARP, RatedNetwork
 from .host import HYDRA, Host
 from .maskfile import load_masks, save_masks
@@ -30,19 +29,4 @@ def build_host(config: Mapping | Host) -> Host:
         TypeError: neither a dict nor a host.
         ValueError: an unknown type or field (the nearest is named), no target, or a value out of its range.
     """
-    if isinstance(config, Host):
-        return config
-    if not isinstance(config, Mapping):
-        raise TypeError(f"host={config!r} is no dict and no host; write host=dict(type='HYDRA', target=0.9).")
-    values = {key: value for key, value in config.items() if key != '_scope_'}   # mmengine's mark
-    kind = values.pop('type', None)
-    kind = HOSTS.get(kind, kind) if isinstance(kind, str) else kind
-    if not (isinstance(kind, type) and issubclass(kind, Host)):
-        raise unknown('host', kind, HOSTS)
-    allowed = [field.name for field in fields(kind) if field.init]
-    for key in values:
-        if key not in allowed:
-            raise unknown(f'field of host {kind.__name__}', key, allowed)
-    if 'target' not in values:
-        raise ValueError(f'host {kind.__name__} lacks its target; give the fraction of weights to remove, such as target=0.9.')
-    return kind(**values)
+    return build(config, 'host', Host, HOSTS, "host=dict(type='HYDRA', target=0.9)")

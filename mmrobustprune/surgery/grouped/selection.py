@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...scores.naming import unknown
+from ...naming import unknown
 from .beam import Beam
 from .clusters import Clustered, spread
 from .grouping import Given, Grouping, Ordered, RandomGroups, Snaking, generator

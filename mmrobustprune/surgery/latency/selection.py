@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...masks.select import NORMALISE
-from ...scores.naming import unknown
+from ...naming import unknown
 from ..groups import Group, full
 from .elimination import Elimination
 from .knapsack import knapsack

@@ -77,8 +77,8 @@ def test_hosts_from_dicts():
 @pytest.mark.parametrize('config, error, words', [
     (dict(type='hydra', target=0.9), ValueError, "unknown host 'hydra'"),
     (dict(type='HYDRA', taget=0.9), ValueError, "did you mean 'target'"),
-    (dict(type='HYDRA'), ValueError, 'HYDRA lacks its target'),
-    (0.9, TypeError, 'no dict and no host')])
+    (dict(type='HYDRA'), ValueError, 'HYDRA lacks target'),
+    (0.9, TypeError, '0.9 is no host')])
 def test_mistakes_are_named(config, error, words):
     with pytest.raises(error, match=words):
         build_host(config)

@@ -1,0 +1,53 @@
+"""What a config names: objects by type and fields, and errors that say the nearest known name."""
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+Built = TypeVar('Built')
+
+
+def nearest(name: object, names: Collection[str]) -> str:
+    """' (did you mean ...?)' for an error, or nothing where no name is close; upper and lower case are the same."""
+    lower = {known.lower(): known for known in names}
+    close = get_close_matches(str(name).lower(), lower, 1)
+    return f" (did you mean '{lower[close[0]]}'?)" if close else ''
+
+
+def unknown(what: str, name: object, allowed: Collection[str]) -> ValueError:
+    """The error for a name that is not among the allowed ones."""
+    return ValueError(f"unknown {what} '{name}'{nearest(name, allowed)}; choose among {', '.join(allowed) or 'none'}.")
+
+
+def build(config: Mapping[str, Any] | Built, what: str, base: type[Built], kinds: Mapping[str, type[Built]], example: str,
+          default: str | None = None) -> Built:
+    """The object that a dict describes: `type` is a name among `kinds` or a class, the rest its fields; an object stays.
+
+    Args:
+        what: what errors call it.
+        base: of all its classes.
+        example: a dict that is right, for errors.
+        default: the type where none is given.
+    Raises:
+        TypeError: neither a dict nor a `base`.
+        ValueError: an unknown type or field (the nearest is named), a field that has to be given, a value out of its range.
+    """
+    if isinstance(config, base):
+        return config
+    if not isinstance(config, Mapping):
+        raise TypeError(f'{config!r} is no {what}; write {example}.')
+    given = {key: value for key, value in config.items() if key != '_scope_'}   # mmengine's mark
+    kind = given.pop('type', default)
+    kind = kinds.get(kind, kind) if isinstance(kind, str) else kind
+    if not (isinstance(kind, type) and issubclass(kind, base)):
+        raise unknown(what, kind, kinds)
+    fields = inspect.signature(kind).parameters
+    for key in given:
+        if key not in fields:
+            raise unknown(f'field of {what} {kind.__name__}', key, fields)
+    for key, field in fields.items():
+        if field.default is field.empty and field.kind not in (field.VAR_POSITIONAL, field.VAR_KEYWORD) and key not in given:
+            raise ValueError(f'{what} {kind.__name__} lacks {key}; write {example}.')
+    return kind(**given)
