@@ -19,7 +19,7 @@ from .measure import FixedBatch, validate
 from .probe import unwrap
 from .recipes import build_recipe
 from .saving import write_whole
-from .structure_hook import StructureHook, set_rule, write_rounds
+from .structure_hook import StructureHook, set_rule, warn_of_random_weights, write_rounds
 
 
 @HOOKS.register_module()
@@ -54,7 +54,7 @@ class GroupedKernelHook(StructureHook):
         set_form(unwrap(runner.model), self.recipe.form)
 
     def _prune(self, runner) -> None:
-        self.warn_of_random_weights(runner)
+        warn_of_random_weights(runner)
         recipe, batch = self.recipe, FixedBatch(runner)
         record = dict(round=1, iteration=runner.iter, loss_before=batch.loss(runner))
         if recipe.measure:

@@ -21,7 +21,7 @@ from .recipes import build_recipe
 from .saving import write_whole
 from .search_files import write_result
 from .stages import Stages, begin_stage
-from .structure_hook import set_rule
+from .structure_hook import set_rule, warn_of_random_weights
 
 KEY = 'robust_prune'
 
@@ -145,7 +145,8 @@ class MaskSearchHook(Hook):
         model, record = unwrap(runner.model), dict(stage=stage, iteration=runner.iter)
         start_scores_afresh(runner, before=self.stage)
         if self.stage == 'pretrain':
-            self._warn_of_random_weights(runner)
+            if self.plan(runner).search == 0 and self.recipe.build_host().needs_weights:
+                warn_of_random_weights(runner)
             if self.recipe.measure:
                 record['metric_before'] = validate(runner)
             self._attach(runner)
@@ -182,7 +183,7 @@ class MaskSearchHook(Hook):
             begin_stage(runner, end - begin, groups, self.recipe.search_optimizer)
         elif stage == 'finetune':
             if end > begin:
-                begin_stage(runner, end - begin, unwrap(runner.model).parameters(), self.recipe.finetune_optimizer)
+                begin_stage(runner, end - begin, unwrap(runner.model), self.recipe.finetune_optimizer)
             self._set_rule(runner, False)
         else:
             begin_stage(runner, end - begin)
@@ -200,10 +201,6 @@ class MaskSearchHook(Hook):
     def _add_penalty(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> Any:
         penalty = self.search.penalty() if kwargs.get('mode') == 'loss' else None
         return output if penalty is None else dict(output, loss_rate=penalty)
-
-    def _warn_of_random_weights(self, runner) -> None:
-        if self.plan(runner).search == 0 and runner._load_from is None and self.recipe.host['type'] != 'RLTH':
-            runner.logger.warning('load_from is not set and robust_prune.pretrain is 0: the search starts from random weights.')
 
     # --- checkpoints ---------------------------------------------------------------------------------------------------
 

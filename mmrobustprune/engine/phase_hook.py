@@ -17,7 +17,7 @@ from .phases import Phases
 from .probe import example_of, tensor_forward, unwrap
 from .pruning import GradualPruning
 from .recipes import build_recipe
-from .structure_hook import StructureHook, set_rule, write_rounds
+from .structure_hook import StructureHook, set_rule, warn_of_random_weights, write_rounds
 
 ORDER = ('warmup', 'prune', 'finetune')
 
@@ -68,7 +68,7 @@ class PrunePhaseHook(StructureHook):
         self._resumed = None
 
     def _begin(self, runner) -> None:
-        self.warn_of_random_weights(runner)
+        warn_of_random_weights(runner)
         loader, model = runner.train_dataloader, unwrap(runner.model)
         with preserved_rng():
             self._example = example_of(model, loader.dataset, loader.collate_fn)

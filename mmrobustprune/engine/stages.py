@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mmengine.model import is_model_wrapper
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import OPTIMIZERS, PARAM_SCHEDULERS
+from torch import nn
 
 from .phases import iterations
 from .probe import unwrap
@@ -66,11 +68,11 @@ class Stages:
         return self.search + self.warmup <= iteration < self.finetune
 
 
-def begin_stage(runner, length: int, params: Iterable | None = None, changes: dict | None = None) -> None:
+def begin_stage(runner, length: int, params: Iterable | nn.Module | None = None, changes: dict | None = None) -> None:
     """A cosine schedule over `length` iterations and, for given parameters, a fresh optimizer of the base's kind.
 
     Args:
-        params: parameters or parameter groups; None keeps the optimizer.
+        params: parameters, parameter groups, or a module, whose groups the base's `paramwise_cfg` makes; None keeps the optimizer.
         changes: fields of the base's optimizer that differ.
     """
     wrapper = runner.optim_wrapper
@@ -78,8 +80,10 @@ def begin_stage(runner, length: int, params: Iterable | None = None, changes: di
         for group in wrapper.optimizer.param_groups:   # undo what the base's schedule did to the first step
             group['lr'] = group.get('initial_lr', group['lr'])
     else:
-        config = {key: value for key, value in runner.cfg.optim_wrapper.optimizer.items() if key != '_scope_'}
-        wrapper.optimizer = OPTIMIZERS.build(dict(config, **(changes or {}), params=list(params)))
+        base = {key: value for key, value in runner.cfg.optim_wrapper.optimizer.items() if key != '_scope_'} | (changes or {})
+        wrapper.optimizer = (
+            build_optim_wrapper(params, dict(runner.cfg.optim_wrapper, optimizer=base)).optimizer
+            if isinstance(params, nn.Module) else OPTIMIZERS.build(dict(base, params=list(params))))
         runner.param_schedulers = []   # those of the stage before would keep it from scaling
         runner.scale_lr(wrapper, runner.auto_scale_lr)
     runner.param_schedulers = [PARAM_SCHEDULERS.build(

@@ -50,12 +50,6 @@ class StructureHook(Hook):
         if is_main_process():
             artifacts.write_config(self._stock_text(runner), self.structure, runner.work_dir)
 
-    def warn_of_random_weights(self, runner) -> None:
-        """One warning where nothing trained is about to be pruned."""
-        if runner._load_from is None and not runner._resume and not _has_pretrained(runner.cfg.model):
-            runner.logger.warning(
-                'Neither load_from nor a Pretrained init_cfg is set: the scores rank random weights until training shapes them.')
-
     def _stock_text(self, runner) -> str:
         if self._text is None:  # formatting takes seconds
             self._text = artifacts.stock_config(getattr(runner, 'user_cfg', runner.cfg), self.structure)
@@ -80,6 +74,13 @@ def set_rule(wrapper, rule: dict | None) -> None:
         raise ValueError(
             f"the rule {rule} needs an optim_wrapper of type 'mmrobustprune.SAMOptimWrapper' (or its Amp form), not "
             f"{type(wrapper).__name__}; runner_type='mmrobustprune.PruneRunner' sets it for you.")
+
+
+def warn_of_random_weights(runner) -> None:
+    """One warning where nothing trained is about to be pruned."""
+    if runner._load_from is None and not runner._resume and not _has_pretrained(runner.cfg.model):
+        runner.logger.warning(
+            'Neither load_from nor a Pretrained init_cfg is set: the scores rank random weights until training shapes them.')
 
 
 def _has_pretrained(model: Any) -> bool:

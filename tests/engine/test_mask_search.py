@@ -212,6 +212,27 @@ def test_the_learning_rate_of_a_stage_follows_the_batch(tmp_path):
     assert rates == pytest.approx([0.1, 0.1, 0.02])   # 0.05 dense and searching, 0.01 fine-tuning, twice
 
 
+def test_fine_tuning_spares_norms_of_decay_as_the_base_does(tmp_path):
+    config = searched(tmp_path, attack=None)
+    config.optim_wrapper.paramwise_cfg = dict(norm_decay_mult=0.)
+    runner = RUNNERS.build(config)
+    runner.train()
+    norms = {id(p) for module in runner.model.modules() if isinstance(module, torch.nn.BatchNorm2d) for p in module.parameters()}
+    for group in runner.optim_wrapper.optimizer.param_groups:
+        assert group['initial_lr'] == 0.01 and (group['weight_decay'] == 0) == (id(group['params'][0]) in norms)
+
+
+def test_a_search_warns_of_random_weights_where_it_reads_them(tmp_path):
+    for place, (recipe, expected) in enumerate((('s2ap_hydra', 1), ('s2ap_rlth', 0))):
+        runner = RUNNERS.build(searched(tmp_path / str(place), attack=None, epochs=1, recipe=recipe, pretrain=0, search=None,
+                                        select='last', warmup=0))
+        said = []
+        runner.logger.warning = lambda text, *rest, said=said: said.append(str(text))
+        runner.train()
+        del runner.logger.warning
+        assert sum('random weights' in line for line in said) == expected
+
+
 def test_the_plan_of_a_run():
     plan = Stages.plan(build_recipe(dict(recipe='s2ap_hydra', target=0.9, pretrain='100 epochs', search='20 epochs')), 2200, 10)
     assert (plan.search, plan.finetune, plan.warmup) == (1000, 1200, 50)

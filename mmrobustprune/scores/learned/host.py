@@ -35,6 +35,11 @@ class Host:
     ignore: Sequence[str] = ()
     freeze_bn: bool = False
 
+    @property
+    def needs_weights(self) -> bool:
+        """Whether the masks are of the weights that the network comes with."""
+        return True
+
     def attach(self, model: nn.Module) -> ScoredNetwork:
         """Give every convolution and linear layer scores, in place, and freeze what they mask.
 

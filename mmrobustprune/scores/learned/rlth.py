@@ -36,6 +36,10 @@ class RLTH(Host):
     affine: bool = False
     seed: int = 0
 
+    @property
+    def needs_weights(self) -> bool:
+        return self.weights == 'given'
+
     def attach(self, model):
         self._draw = torch.Generator().manual_seed(self.seed)
         return super().attach(model)
