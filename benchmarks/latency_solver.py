@@ -6,6 +6,9 @@ cut at every target, and its time stands beside the prediction.
 
     python benchmarks/latency_solver.py --models resnet50 mobilenet_v2 ssdlite ssd300
     python benchmarks/latency_solver.py --models mobilenet_v2 --tables latency_tables --json docs/results/latency.json
+
+'off' is predicted over measured - 1; 'dense now' is the dense network's time beside that measurement over its time in the table:
+where it is far from 1 the machine was not as it had been, and 'off' says more of that than of the table.
 """
 from __future__ import annotations
 
@@ -19,9 +22,11 @@ from math import ceil, prod
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
+from mmengine.config import Config  # noqa: E402
 from mmengine.hub import get_config  # noqa: E402
 from mmengine.registry import MODELS, init_default_scope  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -47,6 +52,7 @@ from mmrobustprune.surgery.latency import (  # noqa: E402
 
 MODELS_AT = {   # name -> config, input side
     'resnet50': ('mmpretrain::resnet/resnet50_8xb32_in1k.py', 224),
+    'mobilenet_v1': ('configs/adasap/mobilenet-v1_8xb128-90e_in1k.py', 224),
     'mobilenet_v2': ('mmpretrain::mobilenet_v2/mobilenet-v2_8xb32_in1k.py', 224),
     'ssdlite': ('mmdet::ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco.py', 320),
     'ssd300': ('mmdet::ssd/ssd300_coco.py', 300)}
@@ -55,9 +61,10 @@ MODELS_AT = {   # name -> config, input side
 def build(name: str, batch: int) -> tuple[torch.nn.Module, dict]:
     """(model with random weights, example)"""
     path, side = MODELS_AT[name]
-    init_default_scope(path.partition(':')[0])
+    init_default_scope(path.partition(':')[0] if '::' in path else 'mmpretrain')
+    config = get_config(path) if '::' in path else Config.fromfile(ROOT / path)
     torch.manual_seed(0)
-    model = MODELS.build(without_pretrained(get_config(path).model)).eval()
+    model = MODELS.build(without_pretrained(config.model)).eval()
     for module in model.modules():
         if type(module).__name__ == 'L2Norm':   # left uninitialised upstream
             torch.nn.init.constant_(module.weight, 20)
@@ -139,7 +146,7 @@ def real(args: argparse.Namespace, model: torch.nn.Module, found: Any, example: 
 
 def show(found: list[dict], what: str) -> None:
     """All rows as a table."""
-    table = Table('model', 'solver', 'sizes', 'budget', 'step, s', 'gap', 'predicted', 'measured', 'off', 'speed-up',
+    table = Table('model', 'solver', 'sizes', 'budget', 'step, s', 'gap', 'predicted', 'measured', 'off', 'dense now', 'speed-up',
                   'MACs ratio', title=what)
     for row in found:
         measured, dense = row.get('measured_ms'), row.get('measured_dense_ms')
@@ -148,6 +155,7 @@ def show(found: list[dict], what: str) -> None:
             f"{row['solver_s']:.3f}", '-' if row['gap'] is None else f"{row['gap']:.3%}",
             f"{row['predicted_ms']:.2f} ms", '-' if measured is None else f'{measured:.2f} ms',
             '-' if measured is None else f"{row['predicted_ms'] / measured - 1:+.1%}",
+            '-' if measured is None else f"{dense / row['dense_ms']:.2f}",
             '-' if measured is None else f'{dense / measured:.2f}x', f"{1 / row['macs_left']:.2f}x")
     Console(width=150).print(table)
 
