@@ -188,6 +188,9 @@ def summary(experiment: Experiment, results: Path) -> Card:
     order = ['dense', *experiment.arms]
     records = [json.loads(file.read_text()) for file in results.glob('*-seed*.json')]
     records.sort(key=lambda record: (order.index(record['name']), record['seed']))
+    for record in records:
+        if record.get('rounds'):
+            record['after the cut'] = (record['rounds'][-1].get('metric_after') or {}).get(record['metric'])
     metric, form = records[0]['metric'].rsplit('/', 1)[-1], '.3f' if records[0]['clean'] <= 1 else '.2f'
     card = Card(records, [
         Column('epochs', 'epochs', '.0f'), Column('minutes', 'minutes', '.1f'), Column('params', 'parameters', ',.0f'),
@@ -195,6 +198,7 @@ def summary(experiment: Experiment, results: Path) -> Card:
         *(Column(key, key, form) for key, form in (('dense ms', '.1f'), ('ms', '.1f'), ('predicted ms', '.1f'), ('speed-up', '.2f'))
           if any(key in record for record in records)),
         *(Column(key, f'{key} (validation)', '.2f', 'high') for key in ('mask top1', 'mask pgd') if any(key in r for r in records)),
+        *([Column('after the cut', f'{metric} after the cut', form)] if any(r.get('after the cut') for r in records) else []),
         Column('clean', f'{metric} clean', form, 'high'),
         Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high'),
         *(Column(key, key, form, 'high') for key in flat_attacks(records[0].get('attacks') or {}))])
