@@ -21,6 +21,13 @@ def unknown(what: str, name: object, allowed: Collection[str]) -> ValueError:
     return ValueError(f"unknown {what} '{name}'{nearest(name, allowed)}; choose among {', '.join(allowed) or 'none'}.")
 
 
+def check_fields(what: str, given: Collection[str], allowed: Collection[str]) -> None:
+    """Refuse (ValueError) the first field that `what` does not have."""
+    for key in given:
+        if key not in allowed:
+            raise unknown(f'field of {what}', key, allowed)
+
+
 def build(config: Mapping[str, Any] | Built, what: str, base: type[Built], kinds: Mapping[str, type[Built]], example: str,
           default: str | None = None) -> Built:
     """The object that a dict describes: `type` is a name among `kinds` or a class, the rest its fields; an object stays.
@@ -44,9 +51,7 @@ def build(config: Mapping[str, Any] | Built, what: str, base: type[Built], kinds
     if not (isinstance(kind, type) and issubclass(kind, base)):
         raise unknown(what, kind, kinds)
     fields = inspect.signature(kind).parameters
-    for key in given:
-        if key not in fields:
-            raise unknown(f'field of {what} {kind.__name__}', key, fields)
+    check_fields(f'{what} {kind.__name__}', given, fields)
     for key, field in fields.items():
         if field.default is field.empty and field.kind not in (field.VAR_POSITIONAL, field.VAR_KEYWORD) and key not in given:
             raise ValueError(f'{what} {kind.__name__} lacks {key}; write {example}.')

@@ -11,7 +11,7 @@ from torch import Tensor
 from mmrobustprune.analysis import LossDifference, lambda_max, loss_difference, mean_difference
 from mmrobustprune.analysis.loss_difference import RHO
 from mmrobustprune.analysis.vectors import Loss
-from mmrobustprune.naming import unknown
+from mmrobustprune.naming import check_fields
 
 Masks = Callable[[], Mapping[str, Tensor]]
 
@@ -94,9 +94,6 @@ def build_meters(**settings: Mapping[str, Any] | None) -> list[Meter]:
     for name, given in settings.items():
         if given is None:
             continue
-        known = [one.name for one in fields(kinds[name])]
-        for key in given:
-            if key not in known:
-                raise unknown(f'field of {name}', key, known)
+        check_fields(name, given, [one.name for one in fields(kinds[name])])
         found.append(kinds[name](**given))
     return found

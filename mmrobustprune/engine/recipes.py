@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from mmrobustprune.masks import CostModel, Selection
-from mmrobustprune.naming import unknown
+from mmrobustprune.naming import check_fields, unknown
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import build_rule
 from mmrobustprune.surgery.grouped import build_grouping, build_search
@@ -245,10 +245,7 @@ def build_recipe(config: dict) -> Recipe | GroupedKernels | MaskSearch:
     name = config.pop('recipe', None)
     if name not in RECIPES:
         raise unknown('robust_prune.recipe', name, RECIPES)
-    allowed = [f.name for f in fields(RECIPES[name])]
-    for key in config:
-        if key not in allowed:
-            raise unknown('field of robust_prune', key, allowed)
+    check_fields('robust_prune', config, [f.name for f in fields(RECIPES[name])])
     if 'target' not in config:
         raise ValueError(f"robust_prune of recipe '{name}' has no target; say target=0.5 to remove half.")
     if 'prune' in config and 'interval' not in config:

@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 
 from mmrobustprune.corruption import CLEAN, Cell, Suite, get_suite
 from mmrobustprune.corruption.baselines import Baseline, get_baseline
-from mmrobustprune.naming import unknown
+from mmrobustprune.naming import check_fields
 
 from .cell_metrics import suite_name
 from .corrupt_loader import corrupted, read, unreadable_images
@@ -59,10 +59,7 @@ class RobustEval:
         """
         if not isinstance(config, Mapping):
             raise TypeError(f"robust_eval is {config!r}; give a dict such as dict(suite='voc-c', severities=[3]).")
-        names = [field.name for field in fields(cls)]
-        for key in config:
-            if key not in names:
-                raise unknown('field of robust_eval', key, names)
+        check_fields('robust_eval', config, [field.name for field in fields(cls)])
         options = cls(**config)
         for key, value in (('seed', options.seed), ('workers', options.workers or 0)):
             if isinstance(value, bool) or not isinstance(value, int) or (key == 'workers' and value < 0):

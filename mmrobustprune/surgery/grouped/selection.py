@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...naming import unknown
+from ...naming import check_fields, unknown
 from .beam import Beam
 from .clusters import Clustered, spread
 from .grouping import Given, Grouping, Ordered, RandomGroups, Snaking, generator
@@ -98,7 +98,7 @@ def build_search(config: str | Mapping[str, Any] | Search) -> Search:
     name, given = _read(config)
     if name not in SEARCHES:
         raise unknown('search', name, SEARCHES)
-    _check('search', name, given, type(SEARCHES[name]))
+    check_fields(f"search '{name}'", given, inspect.signature(type(SEARCHES[name])).parameters)
     return replace(SEARCHES[name], **given)
 
 
@@ -113,8 +113,9 @@ def build_grouping(config: str | Mapping[str, Any] | Grouping) -> Grouping:
     name, given = _read(config)
     if name not in GROUPINGS:
         raise unknown('grouping', name, GROUPINGS)
-    _check('grouping', name, given, GROUPINGS[name])
-    for field, parameter in inspect.signature(GROUPINGS[name]).parameters.items():
+    parameters = inspect.signature(GROUPINGS[name]).parameters
+    check_fields(f"grouping '{name}'", given, parameters)
+    for field, parameter in parameters.items():
         if parameter.default is parameter.empty and field not in given:
             raise ValueError(f"grouping '{name}' needs {field}; give dict(type='{name}', {field}=...).")
     return GROUPINGS[name](**given)
@@ -132,10 +133,3 @@ def brief(way: Search | Grouping) -> str:
 def _read(config: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     given = dict(type=config) if isinstance(config, str) else dict(config)
     return given.pop('type', None), given
-
-
-def _check(what: str, name: str, given: Mapping[str, Any], cls: type) -> None:
-    allowed = inspect.signature(cls).parameters
-    for field in given:
-        if field not in allowed:
-            raise unknown(f"field of {what} '{name}'", field, allowed)
