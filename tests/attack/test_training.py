@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from mmrobustprune.attack import MART, PGDAT, TRADES, FastAT, climb
+from mmrobustprune.attack.training import attacking
 from tests.attack.nets import linear, pictures, small
 
 ATTACKING = [TRADES(), PGDAT(), FastAT(), MART()]
@@ -101,6 +102,27 @@ def test_a_weight_with_a_graph_is_not_attacked_in_its_stead():
         attacked = PGDAT(steps=1).craft(model, x, y)
     torch.manual_seed(0)
     assert torch.equal(attacked, PGDAT(steps=1).craft(model, x, y))
+
+
+@pytest.mark.parametrize('make, shape', [(nn.BatchNorm1d, (6, 5)), (nn.BatchNorm1d, (6, 5, 4)), (nn.BatchNorm2d, (6, 5, 4, 3)),
+                                         (nn.BatchNorm3d, (6, 5, 4, 3, 2))])
+def test_batch_norm_under_attack_is_its_affine_map(make, shape):
+    torch.manual_seed(0)
+    norm, x, back = make(5), torch.randn(shape, requires_grad=True), torch.randn(shape)
+    for values in norm.parameters():
+        nn.init.normal_(values)
+    norm(x)   # the running statistics are of something
+    norm.eval()
+    plain = norm(x)
+    wanted, = torch.autograd.grad(plain, x, back)
+    with attacking(norm):
+        mapped = norm(x)
+        gradient, = torch.autograd.grad(mapped, x, back)
+        assert type(mapped.grad_fn).__name__ == 'AddcmulBackward0'
+        other = norm(x.bfloat16())   # as under autocast
+    torch.testing.assert_close(mapped, plain, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(gradient, wanted, rtol=1e-5, atol=1e-6)
+    assert torch.equal(norm(x), plain) and torch.equal(norm(x.bfloat16()), other)
 
 
 def test_random_numbers_come_from_the_generator_that_a_resume_restores():
