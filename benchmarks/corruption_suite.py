@@ -5,10 +5,9 @@ Both evaluate SSDLite-MobileNetV2 at 320 pixels on the first images of BCCD, cle
 in one run and with 2 workers, for one model and for three; the numbers must be the same to the last digit.
 
 Example:
-    python benchmarks/corruption_suite.py --images 72 --corruptions benchmark --out docs/results/corruption_suite.json
+    python benchmarks/corruption_suite.py --images 72 --corruptions benchmark --json docs/results/corruption_suite.json
 """
 import argparse
-import json
 import shutil
 import sys
 import time
@@ -23,9 +22,9 @@ from mmengine.config import Config  # noqa: E402
 from mmengine.registry import MODELS, TRANSFORMS, init_default_scope  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 
+from benchmarks.record import keep  # noqa: E402
 from mmrobustprune.corruption import CLEAN, get_suite  # noqa: E402
 from mmrobustprune.corruption.apply import apply  # noqa: E402
-from mmrobustprune.engine import stamp  # noqa: E402
 from mmrobustprune.engine.corruption_runner import evaluate_configs  # noqa: E402
 
 
@@ -86,7 +85,7 @@ def main() -> None:
                         default=['gaussian_noise', 'motion_blur', 'snow', 'elastic_transform'])
     parser.add_argument('--checkpoints', nargs=3, help='of SSDLite on BCCD (default: random weights)')
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/corruption_suite'))
-    parser.add_argument('--out', type=Path, help='JSON file for the record')
+    parser.add_argument('--json', type=Path, help='JSON file for the record')
     args = parser.parse_args()
     work = args.work_dir.resolve()
     shutil.rmtree(work, ignore_errors=True)
@@ -111,12 +110,8 @@ def main() -> None:
     for count, ratio in ratios.items():
         print(f"{count} model(s), {args.images} images, {1 + len(cells)} cells: obvious {seconds[f'obvious {count}']:.1f} s, "
               f"ours {seconds[f'ours {count}']:.1f} s, {ratio:.2f} times faster, same numbers")
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(dict(
-            images=args.images, cells=1 + len(cells), seconds=seconds,
-            corruptions=list(dict.fromkeys(cell.corruption for cell in cells)), times_faster=ratios, threads=torch.get_num_threads(),
-            command=stamp.command(), commit=stamp.commit(), versions=stamp.versions()), indent=1) + '\n')
+    keep(args.json, images=args.images, cells=1 + len(cells), seconds=seconds, times_faster=ratios,
+         corruptions=list(dict.fromkeys(cell.corruption for cell in cells)))
 
 
 if __name__ == '__main__':

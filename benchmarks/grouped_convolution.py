@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import sys
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from torch import nn  # noqa: E402
 
+from benchmarks.record import keep  # noqa: E402
 from mmrobustprune.report.cost import device_stamp  # noqa: E402
 from mmrobustprune.surgery import prune_grouped_kernels  # noqa: E402
 from mmrobustprune.surgery.grouped.export import race  # noqa: E402
@@ -77,10 +77,7 @@ def main() -> None:
         table.add_row(f"{row['what']}: {size}", str(row['groups']), str(row['batch']), f"{row['macs_ratio']:.0%}", *times,
                       f"{row['grouped_over_plain']:.2f}", row['faster'])
     Console(width=160).print(table)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        result = dict(rows=rows, device=device_stamp(args.device), seed=0, command=sys.argv)
-        args.json.write_text(json.dumps(result, indent=1) + '\n')
+    keep(args.json, rows=rows, device=device_stamp(args.device), seed=0)
 
 
 if __name__ == '__main__':

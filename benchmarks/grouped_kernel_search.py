@@ -9,7 +9,6 @@ ResNet-20's (`--weights`): sets chosen depend on them, times hardly.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from torch import nn  # noqa: E402
 from torchvision.models import resnet50  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
+from benchmarks.record import keep  # noqa: E402
 from mmrobustprune.surgery import prune_grouped_kernels  # noqa: E402
 from mmrobustprune.surgery.grouped import SEARCHES, Snaking, arrange  # noqa: E402
 from mmrobustprune.surgery.grouped.grouping import filter_order  # noqa: E402
@@ -99,10 +99,7 @@ def main() -> None:
     console = Console()
     console.print(table)
     console.print(slow)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        result = dict(networks=rows, beside_the_slow_one=pairs, threads=1, seed=0, torch=torch.__version__, command=sys.argv)
-        args.json.write_text(json.dumps(result, indent=1) + '\n')
+    keep(args.json, networks=rows, beside_the_slow_one=pairs, seed=0)
 
 
 if __name__ == '__main__':

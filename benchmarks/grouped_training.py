@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from rich.table import Table  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
+from benchmarks.record import keep  # noqa: E402
 from mmrobustprune.report.cost import device_stamp  # noqa: E402
 from mmrobustprune.surgery import prune_grouped_kernels  # noqa: E402
 from mmrobustprune.surgery.grouped import mask_kernels, race, set_form  # noqa: E402
@@ -104,11 +104,8 @@ def main() -> None:
         table.add_row(f"{row['inputs']} -> {row['filters']}, {row['side']}², {row['ratio']:.2%} removed, batch {row['batch']}",
                       str(row['per_group']), f'{grouped:.4f}', f'{dense:.4f}', f'{grouped / dense:.2f}')
     Console().print(table)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        result = dict(depth=args.depth, ratio=args.ratio, groups=args.groups, batch=args.batch, seconds=seconds, layers=rows,
-                      device=device_stamp(args.device), seed=0, command=sys.argv)
-        args.json.write_text(json.dumps(result, indent=1) + '\n')
+    keep(args.json, depth=args.depth, ratio=args.ratio, groups=args.groups, batch=args.batch, seconds=seconds, layers=rows,
+         device=device_stamp(args.device), seed=0)
 
 
 if __name__ == '__main__':

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import sys
 import time
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from mmengine.registry import MODELS, init_default_scope  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from benchmarks.record import keep  # noqa: E402
 from mmrobustprune.engine.latency import example_batch  # noqa: E402
 from mmrobustprune.engine.probe import tensor_forward  # noqa: E402
 from mmrobustprune.masks import CostModel, MaskSet  # noqa: E402
@@ -177,10 +177,7 @@ def main() -> None:
     found = [row for name in args.models for row in rows(args, name)]
     stamp = stamp_of(torch.nn.Linear(1, 1), torch.zeros(args.batch, 1))
     show(found, 'invented latencies' if args.tables is None else f"{stamp['device']}, {args.threads} threads, {args.statistic}")
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(json.dumps(
-            dict(rows=found, stamp=stamp, statistic=args.statistic, command=sys.argv), indent=1) + '\n')
+    keep(args.json, rows=found, stamp=stamp, statistic=args.statistic)
 
 
 if __name__ == '__main__':

@@ -10,12 +10,10 @@ Each round times one step of each arm in turn; the times are medians over the ro
 from __future__ import annotations
 
 import argparse
-import json
 import operator
 import statistics
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 from unittest import mock
 
@@ -30,8 +28,10 @@ from torchvision.models import resnet18  # noqa: E402
 from tqdm import trange  # noqa: E402
 
 from benchmarks.peak_memory import PeakMemory  # noqa: E402
+from benchmarks.record import keep  # noqa: E402
 from mmrobustprune.attack.classifier import Classifier  # noqa: E402
 from mmrobustprune.attack.losses import TRADES  # noqa: E402
+from mmrobustprune.report.cost import device_stamp  # noqa: E402
 from mmrobustprune.scores.learned import HYDRA, Scored, parametrizations  # noqa: E402
 from mmrobustprune.sharpness import S2AP, two_pass_step  # noqa: E402
 
@@ -175,18 +175,13 @@ def main() -> None:
     result = dict(
         ratios=ratios, targets={name: f'{word} {limit}' for name, (word, limit, _) in TARGETS.items()}, met=met,
         median_seconds=median, seconds=spent, batch=args.batch, steps=args.steps,
-        device=torch.cuda.get_device_name() if args.device == 'cuda' else 'cpu', threads=torch.get_num_threads(), seed=0,
-        command=' '.join(sys.argv), versions={name: version(name) for name in ('torch', 'torchvision')})
+        device=device_stamp(args.device), seed=0)
 
     table = Table('quantity', 'measured', 'target', 'met', title='HYDRA search, ResNet-18, TRADES')
     for name, value in ratios.items():
         table.add_row(name, f'{value:.3f}', result['targets'].get(name, ''), str(met.get(name, '')))
     Console().print(table)
-    text = json.dumps(result, indent=1)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(text + '\n')
-    print(text)
+    keep(args.json, **result)
 
 
 if __name__ == '__main__':

@@ -8,11 +8,9 @@ ratios are those of the medians over the rounds.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -26,6 +24,8 @@ from torchvision.models import resnet18  # noqa: E402
 from tqdm import trange  # noqa: E402
 
 from benchmarks.peak_memory import PeakMemory  # noqa: E402
+from benchmarks.record import keep  # noqa: E402
+from mmrobustprune.report.cost import device_stamp  # noqa: E402
 from mmrobustprune.sharpness import SAM, AdaSAP, two_pass_step  # noqa: E402
 
 TARGETS = {'SAM / SGD': 2.1, 'AdaSAP / SGD': 2.15, 'SAM / pytorch_optimizer': 1.05,
@@ -135,19 +135,13 @@ def main() -> None:
         ratios=ratios, targets=TARGETS,
         met={name: ratios[name] <= target for name, target in TARGETS.items()},
         median_seconds=medians, seconds=spent, weight_copies=copies, batch=args.batch,
-        device=torch.cuda.get_device_name() if args.device == 'cuda' else 'cpu',
-        threads=torch.get_num_threads(), seed=0, command=' '.join(sys.argv),
-        versions={name: version(name) for name in ('torch', 'torchvision', 'pytorch_optimizer')})
+        device=device_stamp(args.device), seed=0)
 
     table = Table('ratio', 'measured', 'target', 'met', title='ResNet-18 CIFAR')
     for name, target in TARGETS.items():
         table.add_row(name, f'{ratios[name]:.3f}', f'<= {target}', str(result['met'][name]))
     Console().print(table)
-    text = json.dumps(result, indent=1)
-    if args.json:
-        args.json.parent.mkdir(parents=True, exist_ok=True)
-        args.json.write_text(text + '\n')
-    print(text)
+    keep(args.json, **result)
 
 
 if __name__ == '__main__':

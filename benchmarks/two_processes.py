@@ -7,7 +7,7 @@ gradients, optimizer, activations, the buckets of DistributedDataParallel); traf
 With two GPUs NCCL connects them, else two processes on the CPU are connected by gloo, each with one thread.
 
 Example:
-    python benchmarks/two_processes.py --rounds 10 --out docs/results/two_processes.json
+    python benchmarks/two_processes.py --rounds 10 --json docs/results/two_processes.json
 """
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -36,6 +35,8 @@ from torchvision.models import resnet18  # noqa: E402
 from tqdm import trange  # noqa: E402
 
 from benchmarks.peak_memory import PeakMemory  # noqa: E402
+from benchmarks.record import keep  # noqa: E402
+from mmrobustprune.report.cost import device_stamp  # noqa: E402
 from mmrobustprune.sharpness import SAM, AdaSAP, two_pass_step  # noqa: E402
 
 SIZE = 64  # pixels
@@ -162,7 +163,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=10, help='steps of each arm (10)')
     parser.add_argument('--batch', type=int, default=8, help='images of one process (8)')
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cuda' if torch.cuda.device_count() > 1 else 'cpu')
-    parser.add_argument('--out', type=Path, help='write the results here')
+    parser.add_argument('--json', type=Path, help='write the results here')
     args = parser.parse_args()
     if args.device == 'cuda' and torch.cuda.device_count() < 2:
         parser.error(f'--device cuda needs two GPUs and {torch.cuda.device_count()} are here; use --device cpu.')
@@ -176,13 +177,8 @@ def main() -> None:
 
     rows = summary(found)
     Console(width=None if sys.stdout.isatty() else 160).print(table(rows))
-    if args.out:
-        result = dict(
-            rows=rows, measured=found, network='ResNet-18', pixels=SIZE, batch=args.batch, rounds=args.rounds,
-            device=torch.cuda.get_device_name() if args.device == 'cuda' else 'cpu', threads_of_a_process=1, seed=0,
-            command=' '.join(['python', *sys.argv]), versions={name: version(name) for name in ('torch', 'torchvision')})
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(result, indent=1) + '\n')
+    keep(args.json, rows=rows, measured=found, network='ResNet-18', pixels=SIZE, batch=args.batch, rounds=args.rounds,
+         device=device_stamp(args.device), threads=1, seed=0)
 
 
 if __name__ == '__main__':
