@@ -45,9 +45,10 @@ def measure_table(table: LatencyTable, network: Network, model: nn.Module, examp
     Every kind of block gets a grid of ``points`` widths per side between ``step`` (all widths are multiples of it, or the dense
     width) and the dense one, halving from the top. Then the centres of its cells are measured; where their interpolation is
     off by more than ``tolerance`` of the network's time, counted over all blocks of the kind, the grid is split there, the
-    largest error first, until none is left or ``seconds`` are over. The file is written every few seconds and when anything
-    interrupts. ``stopwatch`` replaces the measuring of a block. Raises ValueError where the time is over before the coarse
-    grid is complete; what was measured is kept and the next call goes on.
+    largest error first, until none is left or ``seconds`` are over, those of earlier calls for this network included. The file
+    is written every few seconds and when anything interrupts. ``stopwatch`` replaces the measuring of a block. Raises
+    ValueError where a call takes ``seconds`` without completing the coarse grid; what was measured is kept and the next call
+    goes on.
     """
     run = _Run(table, network, step, points, seconds, progress,
                stopwatch or _stopwatch(table, next(model.parameters())))
@@ -57,7 +58,7 @@ def measure_table(table: LatencyTable, network: Network, model: nn.Module, examp
         run.refine(tolerance)
     finally:
         run.bar.close()
-        table.save()
+        run.save()
     return table
 
 
@@ -91,8 +92,9 @@ class _Run:
             raise ValueError(f'step={step} and points={points}: step is a number of channels of at least 1, and a side needs '
                              'at least 2 points.')
         self.table, self.network, self.step, self.points, self.stopwatch = table, network, step, points, stopwatch
-        self.end = time.monotonic() + seconds
-        self.saved = time.monotonic()
+        self.began = self.saved = time.monotonic()
+        self.before, self.seconds = table.spent.get(network.fingerprint, 0.0), seconds
+        self.end = self.began + seconds
         self.kinds: dict[str, _Kind] = {}
         for block in network.changing:
             kind = self.kinds.setdefault(block.signature.key, _Kind(block.signature))
@@ -124,6 +126,7 @@ class _Run:
 
     def refine(self, tolerance: float) -> None:
         """Split the grids where they err most."""
+        self.end = self.began + self.seconds - self.before
         allowed = tolerance * getattr(self.table.networks[self.network.fingerprint], self.table.statistic)
         errors = {key: self._check(key) for key in self.kinds}
         while time.monotonic() < self.end:
@@ -169,8 +172,13 @@ class _Run:
         self.table.add(key, at, self.stopwatch(self.kinds[key].signature, *at))
         self.bar.update()
         if time.monotonic() - self.saved > SAVE_EVERY:
-            self.table.save()
-            self.saved = time.monotonic()
+            self.save()
+
+    def save(self) -> None:
+        """Write the table, with the time that this network took."""
+        self.saved = time.monotonic()
+        self.table.spent[self.network.fingerprint] = self.before + self.saved - self.began
+        self.table.save()
 
     def _plan(self, more: int) -> None:
         if more:

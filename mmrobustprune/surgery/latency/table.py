@@ -69,8 +69,8 @@ class LatencyTable:
     """Timings of blocks by signature, and of whole networks, on one device.
 
     ``stamp`` (see `stamp`) says on what they were taken, ``statistic`` ('median' or 'least') which number of a timing counts:
-    'median', or 'least' where other programs run on the machine. With a ``path`` every addition is written sooner or later by
-    `save`, whole or not at all.
+    'median', or 'least' where other programs run on the machine. ``spent`` holds the seconds that went into the grids of each
+    network. With a ``path`` every addition is written sooner or later by `save`, whole or not at all.
     """
 
     def __init__(self, stamp: dict[str, Any], path: str | os.PathLike | None = None, statistic: str = 'median'):
@@ -79,6 +79,7 @@ class LatencyTable:
         self.stamp, self.path, self.statistic = stamp, None if path is None else Path(path), statistic
         self.grids: dict[str, Grid] = {}
         self.networks: dict[str, Timing] = {}
+        self.spent: dict[str, float] = {}
 
     @classmethod
     def open(cls, path: str | os.PathLike, stamp: dict[str, Any], create: bool = True,
@@ -110,6 +111,7 @@ class LatencyTable:
             entries = {(row[0], row[1]): _timing(row[2:], path, key) for row in grid['entries']}
             table.grids[key] = Grid(entries, tuple(grid['inputs']), tuple(grid['outputs']), grid['error'])
         table.networks = {key: _timing(row, path, key) for key, row in content['networks'].items()}
+        table.spent = {key: float(seconds) for key, seconds in content.get('spent', {}).items()}
         return table
 
     def save(self) -> None:
@@ -120,7 +122,7 @@ class LatencyTable:
                             entries=[[*at, *timing.to_list()] for at, timing in sorted(grid.entries.items())])
                   for key, grid in sorted(self.grids.items())}
         networks = {key: timing.to_list() for key, timing in self.networks.items()}
-        content = dict(format=FORMAT, stamp=self.stamp, blocks=blocks, networks=networks)
+        content = dict(format=FORMAT, stamp=self.stamp, blocks=blocks, networks=networks, spent=self.spent)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         part = self.path.with_name(f'.{self.path.name}.{os.getpid()}')
         try:

@@ -161,6 +161,18 @@ def test_time_that_is_over_keeps_what_was_measured(tmp_path):
     assert len(LatencyTable.open(tmp_path / 'table.json', STAMP).networks) == 1
 
 
+def test_the_time_of_earlier_calls_counts(tmp_path):
+    """A table that was refined as long as it may be is not refined again by the next user of the network."""
+    path = tmp_path / 'table.json'
+    *_, network, table = measured(Bottlenecks(64, 128, 64), path=path, watch=Watch(staircase), dense=1., tolerance=1e9, points=2)
+    table.spent[network.fingerprint] = 600.
+    table.save()
+    measured(Bottlenecks(64, 128, 64), path=path, watch=(again := Watch(staircase)), tolerance=0, points=2, seconds=600)
+    assert again.seen == []
+    *_, longer = measured(Bottlenecks(64, 128, 64), path=path, watch=(again := Watch(staircase)), tolerance=0, points=2, seconds=700)
+    assert again.seen and longer.spent[network.fingerprint] > 600
+
+
 @pytest.mark.parametrize('options', [dict(step=0), dict(points=1)])
 def test_grids_that_are_none_are_refused(options):
     with pytest.raises(ValueError, match='step='):
