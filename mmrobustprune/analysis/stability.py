@@ -106,7 +106,8 @@ class Stability:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
         self.first, self.previous = _unpacked(state['first']), _unpacked(state['previous'])
-        self.first_scores, self.previous_scores = state['first_scores'], state['previous_scores']
+        self.first_scores, self.previous_scores = (   # a resumed run may have loaded them onto its GPU
+            None if state[name] is None else state[name].cpu() for name in ('first_scores', 'previous_scores'))
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def pack(masks: Masks) -> dict[str, dict[str, Any]]:
 
 def unpack(packed: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor]:
     """The masks that `pack` was given."""
-    return {name: torch.from_numpy(np.unpackbits(one['bits'].numpy(), count=int(np.prod(one['shape'], dtype=int)))
+    return {name: torch.from_numpy(np.unpackbits(one['bits'].cpu().numpy(), count=int(np.prod(one['shape'], dtype=int)))
                                    .astype(bool)).reshape(one['shape']) for name, one in packed.items()}
 
 

@@ -21,9 +21,13 @@ class ChannelsLastHook(Hook):
     """
 
     def before_run(self, runner) -> None:
-        backbone = unwrap(runner.model).backbone
-        if channels_last not in backbone._forward_pre_hooks.values():
-            backbone.register_forward_pre_hook(channels_last)
+        give_channels_last(unwrap(runner.model).backbone)
+
+
+def give_channels_last(backbone: nn.Module) -> None:
+    """From now on the module gets its images in channels-last order."""
+    if channels_last not in backbone._forward_pre_hooks.values():
+        backbone.register_forward_pre_hook(channels_last)
 
 
 def channels_last(module: nn.Module, inputs: tuple) -> tuple:

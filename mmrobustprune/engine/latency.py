@@ -26,6 +26,7 @@ from mmrobustprune.surgery.latency import (
 
 from . import stamp
 from .base import plain_config, structure_of
+from .channels_last import give_channels_last
 from .command import load_config
 from .export import load_model, test_size
 from .probe import example_of_shape, tensor_forward
@@ -37,7 +38,7 @@ def latency_config(config: str | Path | Config, checkpoint: str | Path, work_dir
                    options: Sequence[str] = ()) -> dict[str, Any]:
     """Time of one forward pass of a checkpoint's network, written to `<work_dir>/latency.json`.
 
-    A pruned checkpoint is timed beside its dense network, both taking turns.
+    A pruned checkpoint is timed beside its dense network, both taking turns, in the memory order that the config's hooks give.
 
     Args:
         config: a path, or a config that was read; it is not changed.
@@ -47,7 +48,7 @@ def latency_config(config: str | Path | Config, checkpoint: str | Path, work_dir
         threads: of the CPU; None leaves them as they are.
         device: None takes a GPU where there is one.
         repeats: measured passes of each network.
-        table: file of a latency table, measured as far as it lacks the dense network; a prediction is then added.
+        table: file of a latency table, measured as far as it lacks the dense network; a prediction is then added to the file.
         seconds: for the table.
         options: KEY=VALUE, over the config's own.
     Returns:
@@ -66,6 +67,11 @@ def latency_config(config: str | Path | Config, checkpoint: str | Path, work_dir
     device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     models = {'dense': model} if structure is None else {'dense': dense_network(config), 'pruned': model}
     models = {name: one.to(device).eval() for name, one in models.items()}
+    if any(str(hook['type']).endswith('ChannelsLastHook') for hook in config.get('custom_hooks') or []):
+        for one in models.values():
+            give_channels_last(one.backbone)
+    if table is not None and structure is not None:
+        _refuse_grouped(structure)
     with threads_of(threads):
         examples = {name: example_batch(one, height, width, batch) for name, one in models.items()}
         calls = {name: partial(tensor_forward, one, examples[name]) for name, one in models.items()}
@@ -76,11 +82,12 @@ def latency_config(config: str | Path | Config, checkpoint: str | Path, work_dir
             networks[name] = dict(times[name], params=cost.params, macs=cost.macs // batch)
         found = dict(networks=networks, batch=batch, shape=[height, width], **_ratios(networks))
         like = stamp_of(models['dense'], examples['dense'])
+        found |= dict(device=like['device'], threads=like['threads'], precision=like['precision'], versions=like['versions'],
+                      config=str(config.filename or ''), checkpoint=str(checkpoint), commit=stamp.commit(), command=stamp.command())
+        write_json(Path(work_dir) / 'latency.json', found)
         if table is not None:
             found |= _predict(models['dense'], examples['dense'], structure, LatencyTable.open(table, like), seconds)
-    found |= dict(device=like['device'], threads=like['threads'], precision=like['precision'], versions=like['versions'],
-                  config=str(config.filename or ''), checkpoint=str(checkpoint), commit=stamp.commit(), command=stamp.command())
-    write_json(Path(work_dir) / 'latency.json', found)
+            write_json(Path(work_dir) / 'latency.json', found)
     return found
 
 
@@ -131,15 +138,19 @@ def _ratios(networks: Mapping[str, dict]) -> dict[str, float]:
     return dict(speed_up=dense['median_ms'] / pruned['median_ms'], macs_ratio=dense['macs'] / pruned['macs'])
 
 
+def _refuse_grouped(structure: Structure) -> None:
+    if any('kept' in record for record in structure.layers.values()):
+        raise ValueError('a latency table speaks of whole channels, but this checkpoint lost grouped kernels; leave --table away, '
+                         'it is then only measured.')
+
+
 def _predict(model: nn.Module, example: dict, structure: Structure | None, table: LatencyTable, seconds: float) -> dict:
     found = trace(model, example, tensor_forward)
     network = Network.read(model, found, example, tensor_forward)
-    measure_table(table, network, model, example, tensor_forward, seconds=seconds)
+    alive = alive_of(structure, found.groups) if structure is not None else {}
+    measure_table(table, network, model, example, tensor_forward, step=min([8, *alive.values()]), seconds=seconds)
     cost = LatencyModel(network, table)
     predicted = {'dense': cost.dense}
     if structure is not None:
-        if any('kept' in record for record in structure.layers.values()):
-            raise ValueError('a latency table speaks of whole channels, but this checkpoint lost grouped kernels; leave '
-                             '--table away, it is then only measured.')
-        predicted['pruned'] = cost.predict(alive_of(structure, found.groups))
+        predicted['pruned'] = cost.predict(alive)
     return dict(predicted_ms=predicted, table=str(table.path))

@@ -40,7 +40,8 @@ def latency_selection(recipe: Any, model: nn.Module, trace: Trace, example: dict
     print_log(f'{path}: {like["device"]}, {like["threads"]} threads, batch {recipe.batch}; the dense network takes '
               f'{cost.dense:.4g} ms', 'current')
     return LatencySelection(
-        cost, trace.groups, min_keep=recipe.min_keep, round_to=recipe.round_to or 1, solver=recipe.solver)
+        cost, trace.groups, min_keep=recipe.min_keep, round_to=recipe.round_to or 1, solver=recipe.solver,
+        normalise=recipe.normalise)
 
 
 def measured_latency(recipe: Any, selection: LatencySelection, alive: dict, model: nn.Module, example: dict) -> dict[str, float]:

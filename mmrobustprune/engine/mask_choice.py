@@ -15,20 +15,27 @@ class Last:
 
     Attributes:
         value: what the kept state reached, or None while there is none.
-        state: all but the frozen weights of the network at that point.
+        iteration: how many iterations were done at that point.
+        state: all but the frozen weights of the network there.
+        asked: whether any mask came up for the choice, eligible or not.
     """
 
+    FIELDS = ('value', 'iteration', 'state', 'asked')
+
     def __init__(self, metric: str) -> None:
-        self.metric, self.value, self.state = metric, None, None
+        self.metric, self.value, self.iteration, self.state, self.asked = metric, None, None, None, False
 
-    def before_iter(self, model: nn.Module) -> None:
-        """The network before an update."""
+    def check(self, metrics: dict) -> None:
+        """Raise ValueError where a validation does not give what the choice goes by."""
 
-    def after_iter(self, loss: Tensor, eligible: Callable[[], bool]) -> None:
+    def before_iter(self, model: nn.Module, eligible: Callable[[], bool]) -> None:
+        """The network before an update; `eligible` says whether its mask meets the target."""
+
+    def after_iter(self, loss: Tensor, iteration: int) -> None:
         """The loss of the batch at the network of `before_iter`."""
 
-    def after_val(self, model: nn.Module, metrics: dict, eligible: Callable[[], bool]) -> None:
-        """The metrics of a validation; `eligible` says whether the mask meets the target."""
+    def after_val(self, model: nn.Module, metrics: dict, eligible: Callable[[], bool], iteration: int) -> None:
+        """The metrics of a validation."""
 
     def restore(self, model: nn.Module) -> None:
         """Put the chosen state into the network.
@@ -38,15 +45,16 @@ class Last:
         """
 
     def state_dict(self) -> dict:
-        return dict(value=self.value, state=self.state)
+        return {name: getattr(self, name) for name in self.FIELDS}
 
     def load_state_dict(self, state: dict) -> None:
-        self.value, self.state = state['value'], state['state']
-
-    def _take(self, value: float, state: dict[str, Tensor]) -> None:
-        self.value, self.state = value, state
+        for name in self.FIELDS:
+            setattr(self, name, state[name])
 
     def _load(self, model: nn.Module) -> None:
+        if not self.asked:
+            raise ValueError('no validation fell into the search, so no mask can be chosen by one; lower train_cfg.val_interval or '
+                             "take the last one with robust_prune.select='last'.")
         if self.state is None:
             raise ValueError('no mask of the search met the target, so none can be taken; search for more epochs, raise the '
                              "penalty (host=dict(type='HARP', growth=...)), or take the last one with robust_prune.select='last'.")
@@ -59,13 +67,16 @@ class Last:
 class Best(Last):
     """The mask with the highest metric among the validations at which the target was met."""
 
-    def after_val(self, model: nn.Module, metrics: dict, eligible: Callable[[], bool]) -> None:
+    def check(self, metrics: dict) -> None:
         if self.metric not in metrics:
             raise ValueError(f"robust_prune.metric='{self.metric}' is no metric of the validation (it gives "
                              f"{', '.join(metrics)}); name one of these, or use val_cfg=dict(type='mmrobustprune.AttackedValLoop').")
-        value = float(metrics[self.metric])
+
+    def after_val(self, model: nn.Module, metrics: dict, eligible: Callable[[], bool], iteration: int) -> None:
+        self.check(metrics)
+        self.asked, value = True, float(metrics[self.metric])
         if eligible() and (self.value is None or value > self.value):
-            self._take(value, searched_state(model))
+            self.value, self.iteration, self.state = value, iteration, searched_state(model)
 
     def restore(self, model: nn.Module) -> None:
         self._load(model)
@@ -74,15 +85,15 @@ class Best(Last):
 class LeastLoss(Last):
     """The mask at which a batch had the least loss, as Algorithm 1 of S2AP is printed; lucky batches decide."""
 
-    def before_iter(self, model: nn.Module) -> None:
-        self._now = searched_state(model)
+    def before_iter(self, model: nn.Module, eligible: Callable[[], bool]) -> None:
+        self._now = searched_state(model) if eligible() else None
 
-    def after_iter(self, loss: Tensor, eligible: Callable[[], bool]) -> None:
+    def after_iter(self, loss: Tensor, iteration: int) -> None:
         loss = loss.detach().clone()
         all_reduce(loss, 'mean')   # so that every process takes the same mask
-        loss = float(loss)
-        if (self.value is None or loss < self.value) and eligible():
-            self._take(loss, self._now)
+        self.asked, loss = True, float(loss)
+        if self._now is not None and (self.value is None or loss < self.value):
+            self.value, self.iteration, self.state = loss, iteration, self._now
 
     def restore(self, model: nn.Module) -> None:
         self._load(model)

@@ -19,7 +19,7 @@ from .measure import validate
 from .probe import unwrap
 from .recipes import build_recipe
 from .saving import write_whole
-from .search_files import write_result
+from .search_files import write_masked, write_result
 from .stages import Stages, begin_stage
 from .structure_hook import set_rule, warn_of_random_weights
 
@@ -31,7 +31,8 @@ class MaskSearchHook(Hook):
     """Adversarial pruning by importance scores, with or without S2AP's perturbation of them.
 
     Every checkpoint's state_dict holds plain weights, the mask applied, which any tool loads; what a resumed run needs lies
-    beside it. At the end `pruned.pth`, `pruned.py`, `masks.npz` and `stages.json` are in the work dir.
+    beside it. At the end `pruned.pth`, `pruned.py`, `masks.npz` and `stages.json` are in the work dir, and in `mask/` the network
+    as the search left it, before fine-tuning.
 
     Args:
         recipe: name of a recipe; the other fields are the recipe's (`mmrobustprune.engine.search_recipes`).
@@ -40,7 +41,8 @@ class MaskSearchHook(Hook):
         search: the network's scores, or None outside the search.
         stage: 'pretrain' | 'search' | 'finetune'.
     Raises:
-        ValueError: an unknown recipe or field, stages that do not fit, a moving average of the weights.
+        ValueError: an unknown recipe or field, stages that do not fit, a moving average of the weights, a checkpoint to resume
+            that another training wrote within or after the search.
     """
 
     priority = 'ABOVE_NORMAL'
@@ -87,6 +89,10 @@ class MaskSearchHook(Hook):
                              'custom_hooks.')
         plan = self.plan(runner)
         if self._resumed is None:
+            if runner.iter > plan.search:
+                raise ValueError(f'the checkpoint to resume is at iteration {runner.iter}, where this search would have begun at '
+                                 f'{plan.search}, and holds no search; start from its weights with load_from instead of --resume.')
+            self._warn_of_test_pictures(runner)
             if plan.search:
                 self._begin(runner, 'pretrain')
             runner.logger.info(f'search from iteration {plan.search}, perturbed after {plan.warmup} more, fine-tuning from '
@@ -118,7 +124,7 @@ class MaskSearchHook(Hook):
             self.search.begin_epoch(epoch)
         if plan.perturbed(iteration) != self._perturbed:
             self._set_rule(runner, plan.perturbed(iteration))
-        self.choice.before_iter(unwrap(runner.model))
+        self.choice.before_iter(unwrap(runner.model), self.search.meets_target)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
         if outputs and 'loss' in outputs and not math.isfinite(float(outputs['loss'].detach())):
@@ -126,11 +132,19 @@ class MaskSearchHook(Hook):
                 f"the loss of stage '{self.stage}' is {float(outputs['loss'])} at iteration {runner.iter}; nothing is saved over the "
                 'last checkpoint: lower the learning rate or robust_prune.gamma and resume.')
         if self.search is not None:
-            self.choice.after_iter(outputs['loss'], self.search.meets_target)
+            self.choice.after_iter(outputs['loss'], runner.iter)
 
     def after_val_epoch(self, runner, metrics: dict | None = None) -> None:
+        metrics = metrics or {}
+        if self._plan is None:   # no training
+            return
         if self.search is not None:
-            self.choice.after_val(unwrap(runner.model), metrics or {}, self.search.meets_target)
+            self.choice.after_val(unwrap(runner.model), metrics, self.search.meets_target, runner.iter)
+        elif self.stage == 'pretrain':
+            self.choice.check(metrics)   # rather than after all the dense epochs
+        else:
+            self.records[-1]['metric_last'] = {key: float(value) for key, value in metrics.items()}
+            self._write_records(runner)
 
     def after_train(self, runner) -> None:
         if self.search is not None:   # a search that nothing follows
@@ -149,19 +163,32 @@ class MaskSearchHook(Hook):
                 warn_of_random_weights(runner)
             if self.recipe.measure:
                 record['metric_before'] = validate(runner)
+                self.choice.check(record['metric_before'])
             self._attach(runner)
         if stage == 'finetune':
             self.choice.restore(model)
-            record['chosen'] = self.choice.value
-            record.update(removed=self.search.ratio(), kept=self.search.kept())
+            at = runner.iter if self.choice.iteration is None else self.choice.iteration
+            record.update(chosen=self.choice.value, chosen_at=at, removed=self.search.ratio(), kept=self.search.kept())
+            if self.recipe.perturb != 'none' and at <= self.plan(runner).search + self.plan(runner).warmup:
+                runner.logger.warning(f'the mask taken is that of iteration {at}, of the warm-up, in which nothing was perturbed.')
             self._bake(runner)
+            on_main(lambda: write_masked(runner))
         self._begin(runner, stage)
         if self.recipe.measure:
             record['metric_after'] = validate(runner)
         self.records.append(record)
-        on_main(lambda: write_whole(Path(runner.work_dir) / 'stages.json', json.dumps(self.records, indent=1).encode()))
+        self._write_records(runner)
         runner.logger.info(f'stage {stage} from iteration {runner.iter}: '
                            + ', '.join(f'{key} {value}' for key, value in record.items() if key.startswith(('metric', 'removed'))))
+
+    def _write_records(self, runner) -> None:
+        on_main(lambda: write_whole(Path(runner.work_dir) / 'stages.json', json.dumps(self.records, indent=1).encode()))
+
+    def _warn_of_test_pictures(self, runner) -> None:
+        data = [(runner.cfg.get(f'{kind}_dataloader') or {}).get('dataset') for kind in ('val', 'test')]
+        if self.recipe.select == 'best' and data[0] and data[0] == data[1]:
+            runner.logger.warning("robust_prune.select='best' chooses the mask by the pictures that also test; give val_dataloader "
+                                  'pictures held out of the training set.')
 
     def _attach(self, runner) -> None:
         model = unwrap(runner.model)

@@ -115,9 +115,13 @@ class PrunePhaseHook(StructureHook):
             runner.message_hub.update_scalar(f'train/removed_{key}', value)
 
     def _refresh_radii(self, runner) -> None:
+        if self.pruning.ready:
+            self._set_radii(runner, self.pruning.neuron_scores())
+
+    def _set_radii(self, runner, scores: dict) -> None:
         rule = getattr(runner.optim_wrapper, 'rule', None)
-        if hasattr(rule, 'set_scores') and self.pruning.ready:
-            rule.set_scores(*self.pruning.neuron_scores())
+        if hasattr(rule, 'set_scores'):
+            rule.set_scores(scores, self.pruning.living_neurons())
 
     def _round(self, runner, number: int) -> None:
         pruning = self.pruning
@@ -125,7 +129,11 @@ class PrunePhaseHook(StructureHook):
         record = dict(round=number, iteration=runner.iter, loss_before=self._fixed_loss(runner))
         if measure:
             record['metric_before'] = validate(runner)
-        pruning.mask(from_main(pruning.targets(number)))   # replicas stay equal whatever their devices round
+        alive = from_main(pruning.targets(number))   # replicas stay equal whatever their devices round
+        scores = pruning.neuron_scores() if pruning.score.needs_gradient else None
+        pruning.mask(alive)
+        if scores is not None:   # their gradients are forgotten now
+            self._set_radii(runner, scores)
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):
                 pruning.masks.mask_model(hook.ema_model.module)

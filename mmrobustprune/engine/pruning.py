@@ -38,7 +38,7 @@ class GradualPruning:
         self.score = build_score(recipe.score)
         self.cost = CostModel(model, trace.groups, trace.shapes)
         self.selection = recipe.selection(self.cost, model=model, trace=trace, example=example, work_dir=work_dir)
-        self.selection.plan({group.name: torch.arange(1.0, group.units + 1) for group in self.groups}, recipe.target)
+        self.selection.admit(recipe.target)
         self.masks.attach()
         self._watch = self.score.watch(model, optimizer) if self.score.needs_gradient else None
 
@@ -47,13 +47,16 @@ class GradualPruning:
         """Whether the score has what it needs: gradients seen, for those that need them."""
         return not self.score.needs_gradient or self.score.batches > 0
 
-    def neuron_scores(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Scores and living neurons by weight name, (out,) each, for the perturbation radius."""
+    def neuron_scores(self) -> dict[str, Tensor]:
+        """Scores by weight name, (out,) each, for the perturbation radius."""
         scores = self.score.filters(self.model, self.groups)
         widths = {layer: len(score) for layer, score in scores.items()}
         scores = scores | spread(self.score(self.model, self.groups), self.groups, widths)
-        alive = self.masks.filters()
-        return tuple({f'{layer}.weight': value for layer, value in part.items()} for part in (scores, alive))
+        return {f'{layer}.weight': value for layer, value in scores.items()}
+
+    def living_neurons(self) -> dict[str, Tensor]:
+        """Which neurons live by weight name, (out,) each."""
+        return {f'{layer}.weight': value for layer, value in self.masks.filters().items()}
 
     def targets(self, number: int) -> dict[str, Tensor]:
         """Units alive after round `number`, by group."""

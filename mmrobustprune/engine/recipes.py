@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from mmrobustprune.masks import CostModel, Selection
+from mmrobustprune.masks.select import NORMALISE
 from mmrobustprune.naming import check_fields, unknown
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import build_rule
@@ -125,8 +126,10 @@ class AdaSAPLatency(AdaSAP):
         may_measure: False refuses a table that lacks something.
         batch: pictures per forward pass.
         shape: height and width in pixels; None is that of the first training picture.
-        seconds: at most, for measuring.
+        seconds: at most, for measuring; other processes wait for it, so it must be shorter than the group's timeout.
         solver: 'exact' (the time of all widths together) or 'linearised' (HALP's step).
+        normalise: what a group's scores are divided by before groups compete: 'none', 'mean', 'max', 'l2'. Taylor scores are in
+            units of the loss everywhere and need none; norms of filters need one.
     Raises:
         ValueError: a field out of its range; a table of another device, batch, precision or number of threads.
     """
@@ -140,8 +143,9 @@ class AdaSAPLatency(AdaSAP):
     may_measure: bool = True
     batch: int = 1
     shape: tuple[int, int] | None = None
-    seconds: float = 600.0
+    seconds: float = 300.0
     solver: str = 'exact'
+    normalise: str = 'none'
 
     def __post_init__(self):
         super().__post_init__()
@@ -149,6 +153,8 @@ class AdaSAPLatency(AdaSAP):
             raise ValueError(f"robust_prune.scope='{self.scope}' goes with other budgets; a latency is that of the whole 'network'.")
         if self.solver not in SOLVERS:
             raise unknown('robust_prune.solver', self.solver, SOLVERS)
+        if self.normalise not in NORMALISE:
+            raise unknown('robust_prune.normalise', self.normalise, NORMALISE)
         if self.batch < 1 or self.seconds <= 0:
             raise ValueError(f'robust_prune.batch={self.batch} and seconds={self.seconds} must be above 0.')
 

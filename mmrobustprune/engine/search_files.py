@@ -1,4 +1,4 @@
-"""What a finished search of masks leaves behind: masks.npz, sparsity.json, pruned.py and pruned.pth, and a slim network."""
+"""What a search of masks leaves behind: masks.npz, sparsity.json, pruned.py and pruned.pth, with the mask alone too, and slim."""
 from __future__ import annotations
 
 import copy
@@ -37,6 +37,12 @@ def write_result(runner, recipe: Any) -> None:
     runner.logger.info(f'{folder}/pruned.py and pruned.pth hold the network with the mask applied, masks.npz the mask.')
 
 
+def write_masked(runner) -> None:
+    """The network with the mask alone, not fine-tuned: `mask/pruned.py` and `mask/pruned.pth`."""
+    model, config = unwrap(runner.model), plain_classifier(getattr(runner, 'user_cfg', runner.cfg))
+    write_network(config, ScoredNetwork.plain_state(model), run_meta(runner), None, Path(runner.work_dir) / 'mask')
+
+
 def write_slim(runner, model: nn.Module, config: Config, meta: dict, folder: Path) -> dict[str, Any]:
     """structure.json, pruned.py and pruned.pth of the network without unread channels; what went, and what stays and why."""
     slim = make_plain(copy.deepcopy(model))
@@ -66,8 +72,10 @@ def sparsity(masks: dict[str, torch.Tensor]) -> dict[str, Any]:
 
 
 def plain_classifier(cfg: Config) -> Config:
-    """The config without adversarial training."""
+    """The config without adversarial training and without the measuring of a search, which stock tools do not know."""
     plain = cfg.to_dict()
+    if plain.get('custom_hooks'):
+        plain['custom_hooks'] = [hook for hook in plain['custom_hooks'] if not str(hook['type']).endswith('SearchMeasureHook')]
     if plain['model'].pop('robust_loss', None) is not None:
         plain['model']['type'] = 'mmpretrain.ImageClassifier'
     return Config(plain, format_python_code=cfg._format_python_code)

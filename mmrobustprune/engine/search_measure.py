@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop
 
 from mmrobustprune.analysis import Stability
 from mmrobustprune.corruption.store import write_json
@@ -45,7 +46,7 @@ class SearchMeasureHook(Hook):
         seed: of the choice of samples, their augmentation and the attack.
         metrics: name in the record -> metric of the validation.
     Raises:
-        ValueError: a field that is not allowed; in a run, no hook that searches.
+        ValueError: a field that is not allowed; in a run, no hook that searches, or no epochs.
     """
 
     priority = 'LOW'   # after the searching hook, before checkpoints are written
@@ -69,6 +70,9 @@ class SearchMeasureHook(Hook):
 
     def before_train(self, runner) -> None:
         self._searching(runner)
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            raise ValueError('SearchMeasureHook measures at the end of epochs, and this training counts iterations; give '
+                             'train_cfg=dict(by_epoch=True, max_epochs=...) or take the hook out of custom_hooks.')
 
     def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
         hook = self._searching(runner)

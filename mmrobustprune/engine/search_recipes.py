@@ -20,7 +20,8 @@ class MaskSearch:
     """S2AP (score-space sharpness minimisation) around an adversarial pruning method.
 
     Stages: `pretrain` (dense), `search` (scores learn, weights stand still), fine-tuning of the kept weights to the end of the
-    base schedule. Each starts with a fresh optimizer, the base's with other fields, and its learning rate falls as a cosine.
+    base schedule. Each starts with a fresh optimizer, the base's with other fields, and its learning rate falls as a cosine, in the
+    dense stage after the base's own warm-up.
 
     Args:
         target: fraction of the weights (HARP's channel form: of the channels) removed, in (0, 1); S2AP's k is 1 - target.

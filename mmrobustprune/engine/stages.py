@@ -71,9 +71,13 @@ class Stages:
 def begin_stage(runner, length: int, params: Iterable | nn.Module | None = None, changes: dict | None = None) -> None:
     """A cosine schedule over `length` iterations and, for given parameters, a fresh optimizer of the base's kind.
 
+    Without parameters the base's schedule goes on as far as its warm-up: linear or constant from the first iteration.
+
     Args:
         params: parameters, parameter groups, or a module, whose groups the base's `paramwise_cfg` makes; None keeps the optimizer.
         changes: fields of the base's optimizer that differ.
+    Raises:
+        ValueError: a warm-up as long as the stage.
     """
     wrapper = runner.optim_wrapper
     if params is None:
@@ -86,7 +90,25 @@ def begin_stage(runner, length: int, params: Iterable | nn.Module | None = None,
             if isinstance(params, nn.Module) else OPTIMIZERS.build(dict(base, params=list(params))))
         runner.param_schedulers = []   # those of the stage before would keep it from scaling
         runner.scale_lr(wrapper, runner.auto_scale_lr)
-    runner.param_schedulers = [PARAM_SCHEDULERS.build(
-        dict(type='CosineAnnealingLR', optimizer=wrapper, T_max=length, end=length, by_epoch=False))]
+    warmup = _warmup(runner) if params is None else []
+    begin = max((one.end for one in warmup), default=0)
+    if begin >= length:
+        raise ValueError(f"the base's warm-up takes {begin} iterations and the dense stage only {length}; shorten param_scheduler's "
+                         'warm-up or lengthen robust_prune.pretrain.')
+    runner.param_schedulers = [*warmup, PARAM_SCHEDULERS.build(dict(
+        type='CosineAnnealingLR', optimizer=wrapper, T_max=length - begin, begin=begin, end=length, by_epoch=False))]
     if is_model_wrapper(runner.model):   # its reducer knows the parameters of before
         runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), unwrap(runner.model))
+
+
+def _warmup(runner) -> list:
+    """The base's linear or constant schedules of the first iterations, counted in iterations."""
+    base, found = runner.cfg.get('param_scheduler') or [], []
+    for one in [base] if isinstance(base, dict) else base:
+        name = one['type'] if isinstance(one['type'], str) else one['type'].__name__
+        if name.rpartition('.')[2] in ('LinearLR', 'ConstantLR') and not one.get('begin') and one.get('end'):
+            one = dict(one)
+            if one.get('by_epoch', True):
+                one['convert_to_iter_based'] = True
+            found += runner.build_param_scheduler(one)
+    return found

@@ -78,6 +78,10 @@ class Selection:
                 f'is {self.most():.4f}, with min_keep={self.min_keep}, round_to={self.round_to} '
                 'and the layers that are left whole; lower the target or min_keep.')
 
+    def admit(self, target: float) -> None:
+        """ValueError where no removal meets the target, tried with the units in their own order."""
+        self.plan({g.name: torch.arange(1.0, g.units + 1) for g in self.cost.groups}, target)
+
     def plan(self, scores: dict[str, Tensor], target: float,
              alive: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
         """The alive masks (units,) per group after the smallest removal that meets the target.

@@ -11,14 +11,10 @@ from .base import Score, makers, outputs
 
 
 def norms(model: nn.Module, group: Group) -> list[Slice]:
-    """The batch normalisations of a group; ValueError where it has none with a scale."""
-    found = [part for part in group.slices
-             if isinstance(layer := find_layer(model, part.layer), nn.modules.batchnorm._BatchNorm)
-             and layer.weight is not None]
-    if not found:
-        raise ValueError(f"group '{group.name}' has no batch normalisation whose scale could be "
-                         'its score; ignore that layer or use Magnitude or Taylor.')
-    return found
+    """The batch normalisations of a group that have a scale."""
+    return [part for part in group.slices
+            if isinstance(layer := find_layer(model, part.layer), nn.modules.batchnorm._BatchNorm)
+            and layer.weight is not None]
 
 
 def over_filters(scores: dict[str, Tensor], model: nn.Module,
@@ -35,9 +31,14 @@ class BNScale(Score):
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
-        return {group.name: sum(
-            find_layer(model, part.layer).weight.abs()[part.index].sum(1)
-            for part in norms(model, group)) for group in groups}
+        return {group.name: self._score(model, group) for group in groups}
+
+    def _score(self, model: nn.Module, group: Group) -> Tensor:
+        found = norms(model, group)
+        if not found:
+            raise ValueError(f"group '{group.name}' has no batch normalisation whose scale could be "
+                             'its score; ignore that layer or use Magnitude or Taylor.')
+        return sum(find_layer(model, part.layer).weight.abs()[part.index].sum(1) for part in found)
 
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
         groups = tuple(groups)

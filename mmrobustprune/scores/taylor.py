@@ -88,19 +88,24 @@ class Taylor(Score):
 class TaylorBN(Taylor):
     """s_i = mean over batches of (gamma_i g_gamma_i + beta_i g_beta_i)^2 (arXiv:1906.10771, 5.1).
 
-    Summed over the batch normalisations of the group.
+    Summed over the batch normalisations of the group; a group that has none is scored by its filters, as `Taylor` does.
     """
 
     def layers(self, model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
-        return ((name, layer) for name, layer in model.named_modules()
-                if isinstance(layer, nn.modules.batchnorm._BatchNorm))
+        return ((name, layer) for name, layer in model.named_modules() if _is_norm(layer) or produces(layer))
 
     def _product(self, layer: nn.Module) -> Tensor:
+        if not _is_norm(layer):
+            return super()._product(layer)
         return layer.weight * layer.weight.grad + layer.bias * layer.bias.grad
 
     def _parts(self, model: nn.Module, group: Group) -> list[Slice]:
-        return norms(model, group)
+        return norms(model, group) or super()._parts(model, group)
 
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
         groups = tuple(groups)
         return over_filters(self(model, groups), model, groups)
+
+
+def _is_norm(layer: nn.Module) -> bool:
+    return isinstance(layer, nn.modules.batchnorm._BatchNorm)

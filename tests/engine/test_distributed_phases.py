@@ -114,6 +114,28 @@ def test_grouped_kernels_are_cut_alike_and_a_killed_pair_resumes(tmp_path):
         assert equal(before['parameters'], after['parameters']) and equal(before['buffers'], after['buffers'])
 
 
+def test_a_search_finds_one_mask_and_a_killed_pair_resumes(tmp_path):
+    """One epoch dense, one of search (HARP with S2AP), one of fine-tuning; the kill falls into the search."""
+    def recipe(folder):
+        config = quick(tiny(folder, **EQUAL, **often(2)).to_dict())
+        config.runner_type = 'mmrobustprune.PruneRunner'
+        config.robust_prune = dict(
+            recipe='s2ap_harp', target=0.5, host=dict(type='HARP', growth=1.), select='last', pretrain='1 epochs', search='1 epochs',
+            warmup='2 iters', gamma=0.01)
+        return config
+
+    assert train_pair(recipe(tmp_path / 'whole')) == [0, 0]
+    left, right = ends(tmp_path / 'whole')
+    assert equal(left['parameters'], right['parameters'])
+    removed = [float((p == 0).float().mean()) for p in left['parameters'].values() if p.ndim > 1]
+    assert max(removed) > 0.3
+    codes = train_pair(recipe(tmp_path / 'killed'), kill=(1, 9))
+    assert codes[1] == -signal.SIGKILL and codes[0] != 0
+    assert train_pair(recipe(tmp_path / 'killed'), resume=True) == [0, 0]
+    for before, after in zip(ends(tmp_path / 'whole'), ends(tmp_path / 'killed'), strict=True):
+        assert equal(before['parameters'], after['parameters']) and equal(before['buffers'], after['buffers'])
+
+
 def without_batch_statistics(folder, **changes):
     """Running statistics normalise, so that a picture's gradient does not depend on its batch."""
     config = tiny(folder, **BY_EPOCH, **changes)

@@ -106,13 +106,37 @@ def test_the_tool_prints_both(checkpoints, tmp_path, monkeypatch, capsys):
     assert 'dense' in out and 'pruned' in out and 'fewer MACs' in out and 'latency.json' in out
 
 
-def test_grouped_kernels_have_no_prediction(checkpoints, tmp_path, monkeypatch):
-    invented(monkeypatch)
-    config, *_, (_, structure) = checkpoints
+def test_grouped_kernels_have_no_prediction(checkpoints):
+    *_, (_, structure) = checkpoints
     structure = type(structure).from_dict(structure.to_dict())
+    room._refuse_grouped(structure)
     structure.layers['a'] = dict(kind='conv', shape=[1], kept=[[0]])
-    model = dense_network(Config.fromfile(config)).eval()
-    example = example_batch(model, 32, 32, 1)
-    from mmrobustprune.surgery.latency import LatencyTable, stamp_of
     with pytest.raises(ValueError, match='grouped kernels; leave --table away'):
-        room._predict(model, example, structure, LatencyTable(stamp_of(model, example)), 60)
+        room._refuse_grouped(structure)
+
+
+def test_layers_narrower_than_the_usual_step_are_predicted(checkpoints, tmp_path, monkeypatch):
+    invented(monkeypatch)
+    config, *_, (groups, _) = checkpoints
+    model = dense_network(Config.fromfile(config))
+    masks = MaskSet(model, groups)
+    masks.remove({group.name: torch.arange(group.units) < 3 for group in groups})
+    structure = masks.structure('test')
+    rebuild(model, structure)
+    torch.save(dict(state_dict=model.state_dict(), meta=dict(mmrobustprune=dict(structure=structure.to_dict()))),
+               tmp_path / 'narrow.pth')
+    found = latency_config(config, tmp_path / 'narrow.pth', tmp_path, (32, 32), 1, 1, 'cpu', 1, tmp_path / 'table.json')
+    assert 0 < found['predicted_ms']['pruned'] < found['predicted_ms']['dense'] / 20
+
+
+def test_memory_order_is_that_of_the_config(checkpoints, tmp_path, monkeypatch):
+    """Another order runs other kernels, so it is another network to the table."""
+    invented(monkeypatch)
+    config, dense, *_ = checkpoints
+    for hooks in ([], [dict(type='mmrobustprune.ChannelsLastHook')]):
+        cfg = Config.fromfile(config)
+        cfg.custom_hooks = hooks
+        latency_config(cfg, dense, tmp_path, (32, 32), 1, 1, 'cpu', 1, tmp_path / 'table.json')
+    table = json.loads((tmp_path / 'table.json').read_text())
+    ordered = [key for key in table['blocks'] if 'channels_last' in key]
+    assert len(table['networks']) == 2 and ordered and len(ordered) < len(table['blocks'])

@@ -73,7 +73,8 @@ def test_no_table_and_no_permission(tmp_path):
 
 @pytest.mark.parametrize('field, sentence', [
     (dict(budget='params'), "unknown robust_prune.budget 'params'"), (dict(scope='layer'), "scope='layer'"),
-    (dict(solver='ilp'), "unknown robust_prune.solver 'ilp'"), (dict(batch=0), 'batch=0')])
+    (dict(solver='ilp'), "unknown robust_prune.solver 'ilp'"), (dict(batch=0), 'batch=0'),
+    (dict(normalise='mode'), "unknown robust_prune.normalise 'mode'")])
 def test_wrong_fields_are_one_sentence(field, sentence):
     with pytest.raises(ValueError, match=sentence):
         build_recipe(dict(dict(recipe='adasap_latency', target=0.5), **field))

@@ -93,6 +93,15 @@ def test_stock_loaders_read_the_result(finished):
     assert record['removed'] == pytest.approx(0.8, abs=1e-3) and len(record['kept']) == 21
     stages = json.loads((folder / 'stages.json').read_text())
     assert [one['stage'] for one in stages] == ['search', 'finetune'] and [one['iteration'] for one in stages] == [6, 18]
+    assert stages[1]['chosen_at'] == 18 and set(stages[1]['metric_last']) == set(stages[1]['metric_after']) == {'accuracy/top1'}
+
+
+def test_the_network_before_fine_tuning_is_kept(finished):
+    folder, _ = finished
+    init_default_scope('mmpretrain')
+    state = get_model(Config.fromfile(folder / 'mask' / 'pruned.py'), str(folder / 'mask' / 'pruned.pth')).state_dict()
+    searched = saved(folder, 'epoch_3.pth')['state_dict']
+    assert state.keys() == searched.keys() and all(torch.equal(state[name], searched[name]) for name in state)
 
 
 def test_radius_zero_is_the_host_bit_for_bit(tmp_path):
@@ -176,31 +185,81 @@ def test_a_search_without_attack_and_with_weights_perturbed(tmp_path):
 def test_best_masks_meet_the_target():
     model = torch.nn.Linear(2, 2)
     choice = Best('m')
-    choice.after_val(model, dict(m=0.9), lambda: False)
+    with pytest.raises(ValueError, match='no validation fell into the search'):
+        choice.restore(model)
+    choice.after_val(model, dict(m=0.9), lambda: False, 1)
     with pytest.raises(ValueError, match='no mask of the search met the target'):
         choice.restore(model)
-    choice.after_val(model, dict(m=0.5), lambda: True)
+    choice.after_val(model, dict(m=0.5), lambda: True, 2)
     before = model.weight.detach().clone()
     with torch.no_grad():
         model.weight.add_(1)
-    choice.after_val(model, dict(m=0.4), lambda: True)
+    choice.after_val(model, dict(m=0.4), lambda: True, 3)
     choice.restore(model)
-    assert choice.value == 0.5 and torch.equal(model.weight, before)
+    assert (choice.value, choice.iteration) == (0.5, 2) and torch.equal(model.weight, before)
     with pytest.raises(ValueError, match="robust_prune.metric='m' is no metric of the validation"):
-        choice.after_val(model, dict(top1=1.0), lambda: True)
+        choice.after_val(model, dict(top1=1.0), lambda: True, 4)
 
 
 def test_the_least_loss_takes_the_state_before_the_update():
+    """And that state must meet the target, whatever the update makes of it."""
     model, choice = torch.nn.Linear(1, 1), LeastLoss('m')
-    for value, loss in ((1.0, 0.7), (2.0, 0.3), (3.0, 0.5)):
+    for iteration, (value, loss) in enumerate(((1.0, 0.7), (2.0, 0.3), (3.0, 0.5), (9.0, 0.1))):
         with torch.no_grad():
             model.weight.fill_(value)
-        choice.before_iter(model)
+        choice.before_iter(model, lambda: model.weight.item() < 4)
         with torch.no_grad():
             model.weight.fill_(-1)
-        choice.after_iter(torch.tensor(loss), lambda: True)
+        choice.after_iter(torch.tensor(loss), iteration)
     choice.restore(model)
-    assert choice.value == pytest.approx(0.3) and model.weight.item() == 2.0
+    assert choice.value == pytest.approx(0.3) and choice.iteration == 1 and model.weight.item() == 2.0
+
+
+def test_the_dense_stage_begins_with_the_warm_up_of_the_base(tmp_path):
+    config = searched(tmp_path, attack=None, epochs=3, search='1 epochs')
+    config.param_scheduler = [dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=3),
+                              dict(type='CosineAnnealingLR', by_epoch=True, T_max=3)]
+    rates, runner = [], RUNNERS.build(config)
+    update = runner.model.train_step
+    runner.model.train_step = lambda *args, **kwargs: (
+        rates.append(runner.optim_wrapper.get_lr()['lr'][0]), update(*args, **kwargs))[1]
+    runner.train()
+    dense = [0.05 * factor for factor in (0.1, 0.55, 1.0, 1.0, 0.75, 0.25)]   # and a cosine over the three that are left
+    assert rates[:6] == pytest.approx(dense) and rates[6] == 0.05 and rates[12] == 0.01
+    config.param_scheduler[0]['end'] = 6
+    config.work_dir += '/long'
+    with pytest.raises(ValueError, match='warm-up takes 6 iterations and the dense stage only 6'):
+        RUNNERS.build(config).train()
+
+
+def test_a_metric_that_is_not_there_is_said_at_the_first_validation(tmp_path):
+    config = searched(tmp_path, attack=None, recipe='s2ap_harp', metric='attacked/pgd')
+    with pytest.raises(ValueError, match="metric='attacked/pgd' is no metric of the validation"):
+        RUNNERS.build(config).train()
+    assert not (tmp_path / 'epoch_2.pth').exists()
+
+
+def test_a_mask_chosen_by_test_pictures_is_said(tmp_path):
+    said = []
+    for select, name in (('best', 'a'), ('last', 'b')):
+        config = searched(tmp_path / name, attack=None, select=select, metric='accuracy/top1')
+        config.test_dataloader, config.test_evaluator, config.test_cfg = config.val_dataloader, config.val_evaluator, {}
+        runner = RUNNERS.build(config)
+        runner.logger.warning = lambda text, *rest: said.append(str(text))
+        runner.train()
+        del runner.logger.warning
+    assert sum('pictures that also test' in line for line in said) == 1
+
+
+def test_a_checkpoint_of_another_training_is_not_taken_for_a_search(finished, tmp_path):
+    checkpoint = torch.load(finished[0] / 'epoch_1.pth', weights_only=True)
+    del checkpoint['robust_prune']
+    checkpoint['meta'].update(iter=18, epoch=3)
+    torch.save(checkpoint, tmp_path / 'dense.pth')
+    config = searched(tmp_path / 'run', attack=ATTACK)
+    config.load_from, config.resume = str(tmp_path / 'dense.pth'), True
+    with pytest.raises(ValueError, match='is at iteration 18, where this search would have begun at 6'):
+        RUNNERS.build(config).train()
 
 
 def test_the_learning_rate_of_a_stage_follows_the_batch(tmp_path):

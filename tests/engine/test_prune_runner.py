@@ -6,6 +6,7 @@ import torch
 from mmengine.registry import RUNNERS
 
 from mmrobustprune.models import PrunedModel
+from mmrobustprune.sharpness import AdaSAP
 from mmrobustprune.surgery import load_structure
 from tests.support.process import run_apart, train
 from tests.support.tiny import classifier, pruned
@@ -29,6 +30,18 @@ def test_half_of_the_parameters_are_gone(finished):
     kept = sum(p.numel() for p in runner.model.parameters())
     dense = sum(p.numel() for p in RUNNERS.build(classifier(folder / 'dense')).model.parameters())
     assert 0.5 <= 1 - kept / dense <= 0.51
+
+
+@pytest.mark.parametrize('score, first', [('Magnitude', 0), ('Taylor', 2), ('TaylorBN', 2)])
+def test_radii_follow_every_round(tmp_path, monkeypatch, score, first):
+    """Scores of gradients are forgotten with every mask, and the radii are those of before it, for the neurons that live."""
+    seen, set_scores = {}, AdaSAP.set_scores
+    runner = RUNNERS.build(pruned(classifier(tmp_path), score=dict(type=score), measure=False))
+    monkeypatch.setattr(AdaSAP, 'set_scores', lambda rule, scores, alive: (
+        seen.update({runner.iter: sum(int((~live).sum()) for live in alive.values())}), set_scores(rule, scores, alive))[1])
+    runner.train()
+    assert [at for at in seen if at < 12] == list(range(first, 12, 2))
+    assert seen[6] == 0 < seen[8] < seen[10]
 
 
 def test_rounds_are_measured_on_both_sides(finished):

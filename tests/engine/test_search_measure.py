@@ -3,6 +3,7 @@ import json
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
 from mmrobustprune.analysis import hamming
@@ -63,6 +64,19 @@ def test_distances_are_those_of_the_masks_in_the_checkpoints(finished):
     after = [masks_of(folder / f'epoch_{epoch}.pth') for epoch in (2, 3)]
     assert records(folder)[1]['hamming_previous'] == hamming(*after).value
     assert records(folder)[1]['layers_previous'] == hamming(*after).layers
+
+
+def test_the_result_is_read_without_the_hook(finished):
+    for place in ('.', 'mask'):
+        hooks = Config.fromfile(finished[0] / place / 'pruned.py').get('custom_hooks') or []
+        assert not [hook for hook in hooks if 'SearchMeasure' in hook['type']]
+
+
+def test_iterations_have_no_epochs_to_measure(tmp_path):
+    config = searched(tmp_path)
+    config.train_cfg = dict(by_epoch=False, max_iters=24, val_interval=6)
+    with pytest.raises(ValueError, match='counts iterations'):
+        RUNNERS.build(config).train()
 
 
 @pytest.mark.slow

@@ -137,6 +137,16 @@ def test_taylor_of_batch_normalisation():
     assert close(score.filters(model, groups)['0'], [4., 4.])
 
 
+def test_taylor_of_groups_without_batch_normalisation_is_that_of_their_filters():
+    model, _ = net()
+    bare = Group('2', 1, (Slice('2', 'out', TWO[:1]),))
+    gradients(model)
+    both = TaylorBN(), Taylor()
+    for score in both:
+        score.observe(model)
+    assert torch.equal(*(score(model, [bare])['2'] for score in both))
+
+
 def test_taylor_watches_an_optimizer():
     model, groups = net()
     optimizer = torch.optim.SGD(model.parameters(), 0.)

@@ -51,7 +51,7 @@ class Experiment:
     epochs: int
     dense: str
     arms: dict[str, Arm] = field(default_factory=dict)
-    weights: str = ''
+    weights: str = ''   # {work} is the folder of --work-dir
     attacks: dict[str, tuple] = field(default_factory=dict)   # name -> options of tools/attack.py
     table: str = ''   # of latencies, which all arms share
     dense_epochs: int = 0   # where they are others than those of the arms
@@ -67,7 +67,7 @@ EXPERIMENTS = {
     'bccd_latency': Experiment(
         'SSDLite-MobileNetV2 on BCCD in half the time', 'voc-c', (320, 320), 20, 'bccd/ssdlite_mobilenetv2-scratch_bccd.py',
         {name: Arm(f'bccd/ssdlite_mobilenetv2-{name}-latency-2x_bccd.py') for name in ('adasap', 'halp', 'magnitude')},
-        weights='work_dirs/bccd/dense-seed0/epoch_20.pth', table='work_dirs/bccd_latency/latency_table.json'),
+        weights='{work}/bccd/dense-seed0/epoch_20.pth', table='{work}/bccd_latency/latency_table.json'),
     'cifar_jpeg': Experiment(
         'ResNet-20 on CIFAR-10 as JPEG', 'imagenet-c-at-32', (32, 32), 10, 'cifar_jpeg/resnet20_cifar10-jpeg.py',
         {'adasap': Arm('cifar_jpeg/resnet20_adasap-p50_cifar10-jpeg.py'),
@@ -101,9 +101,9 @@ def call(*words: object) -> str:
     return shlex.join(line)
 
 
-def train(config: Path, work_dir: Path, epochs: int, seed: int, load_from: str = '') -> str:
+def train(config: Path, work_dir: Path, epochs: int, seed: int, load_from: str = '', *more: str) -> str:
     options = [f'train_cfg.max_epochs={epochs}', f'param_scheduler.1.T_max={epochs}', f'param_scheduler.1.end={epochs}',
-               f'randomness.seed={seed}', *([f'load_from={load_from}'] if load_from else [])]
+               f'randomness.seed={seed}', *([f'load_from={load_from}'] if load_from else []), *more]
     resume = ['--resume'] if (work_dir / 'last_checkpoint').exists() else []
     return call('tools/train.py', config, '--work-dir', work_dir, *resume, '--cfg-options', *options)
 
@@ -112,7 +112,12 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     """Train, evaluate and measure one arm with one seed; what is on disk already is not done again."""
     folder, commands = work / name / f'{arm}-seed{seed}', [command()]
     dense_epochs = experiment.dense_epochs or epochs
-    dense = experiment.weights or str(work / name / f'dense-seed{seed}' / f'epoch_{dense_epochs}.pth')
+    dense = experiment.weights.format(work=work) or str(work / name / f'dense-seed{seed}' / f'epoch_{dense_epochs}.pth')
+    if experiment.weights and not Path(dense).exists():
+        raise FileNotFoundError(f'{dense} is not there; ' + (
+            'run the arm dense of another experiment first: run_arms.py bccd --arms dense.' if '{work}' in experiment.weights else
+            'unpack the data first: tools/experiments/prepare_data.py.'))
+    table = experiment.table.format(work=work)
     config = Path('configs', experiment.dense)
     times = experiment.arms[arm].times if arm != 'dense' else 1
     if arm == 'dense':
@@ -123,18 +128,19 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
         if not Path(dense).exists():
             raise FileNotFoundError(f'{dense} is not there; run the arm dense with the same --seeds and --epochs first.')
         if not (folder / 'pruned.pth').exists():
-            commands.append(train(Path('configs', experiment.arms[arm].config), folder, times * epochs, seed, dense))
+            more = [f'robust_prune.table={table}'] if table else []
+            commands.append(train(Path('configs', experiment.arms[arm].config), folder, times * epochs, seed, dense, *more))
         config, checkpoint = folder / 'pruned.py', folder / 'pruned.pth'
     commands.append(call('tools/robustness.py', config, checkpoint, '--suite', experiment.suite, '--severities', 3, '--no-report',
                          '--work-dir', folder / 'corrupted'))
-    attacked = {}
-    for label, options in experiment.attacks.items():
-        commands.append(call('tools/attack.py', config, checkpoint, *options, '--work-dir', folder / f'attacked-{label}'))
-        attacked[label] = json.loads((folder / f'attacked-{label}' / 'attacks.json').read_text())['attacks']
+    attacked = attack(experiment, config, checkpoint, folder / 'attacked', commands)
+    masked = {}
+    if (folder / 'mask' / 'pruned.pth').exists():   # a search of masks, before fine-tuning
+        masked = attack(experiment, folder / 'mask' / 'pruned.py', folder / 'mask' / 'pruned.pth', folder / 'mask-attacked', commands)
     timed = {}
-    if experiment.table and arm != 'dense':
+    if table and arm != 'dense':
         commands.append(call('tools/analyze.py', 'latency', config, checkpoint, '--shape', *experiment.size,
-                             '--table', experiment.table, '--work-dir', folder / 'timed'))
+                             '--table', table, '--work-dir', folder / 'timed'))
         timed = flat_times(json.loads((folder / 'timed' / 'latency.json').read_text()))
     cost = measure({arm: (config, checkpoint)}, experiment.size)[arm][1]
     (folder / 'cost.json').write_text(json.dumps(cost, indent=1))
@@ -143,9 +149,22 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     return dict(
         run.record(), name=arm, experiment=name, seed=seed, epochs=trained, minutes=training_minutes(folder),
         rounds=read_json(folder / 'rounds.json'), search=read_json(folder / 'search.json'), commands=commands, commit=commit(),
-        attacks=attacked, facts=facts_in(folder), **flat_attacks(attacked), **timed, **stage_metrics(folder),
+        attacks=attacked, mask_attacks=masked, facts=facts_in(folder), **flat_attacks(attacked), **timed, **stage_metrics(folder),
+        **{f'mask {key}': value for key, value in flat_attacks(masked).items()},
+        **({'mask clean': 100 * next(iter(masked.values()))[0]['clean']} if masked else {}),
         **{key: run.results[key] for key in ('metric', 'suite', 'severities', 'images', 'clean', 'per_corruption', 'versions')
            if key != 'clean'}, clean_metrics=run.results['clean'])
+
+
+def attack(experiment: Experiment, config: Path, checkpoint: Path, work_dir: Path, commands: list[str]) -> dict[str, list[dict]]:
+    """What a network withstands, by the experiment's labels; the commands are added to `commands`."""
+    found = {}
+    for label, options in experiment.attacks.items():
+        place = work_dir.with_name(f'{work_dir.name}-{label}')
+        commands.append(call('tools/attack.py', config, checkpoint, *options, '--work-dir', place))
+        content = json.loads((place / 'attacks.json').read_text())
+        found[label] = [dict(one, clean=content['clean']) for one in content['attacks']]
+    return found
 
 
 def read_json(file: Path) -> Any:
@@ -157,7 +176,7 @@ def stage_metrics(folder: Path) -> dict[str, float]:
     """What a search of masks came to: weights removed, and the validation's metrics with the mask alone."""
     last = (read_json(folder / 'stages.json') or [{}])[-1]
     found = {f"mask {metric.rsplit('/', 1)[-1]}": value for metric, value in (last.get('metric_after') or {}).items()}
-    return dict(found, **{key: last[key] for key in ('removed',) if key in last})
+    return dict(found, **{key: last[key] for key in ('removed', 'chosen_at') if key in last})
 
 
 def flat_attacks(attacked: dict[str, list[dict]]) -> dict[str, float]:
@@ -191,25 +210,39 @@ def summary(experiment: Experiment, results: Path) -> Card:
     for record in records:
         if record.get('rounds'):
             record['after the cut'] = (record['rounds'][-1].get('metric_after') or {}).get(record['metric'])
+    attacks = list(dict.fromkeys(key for record in records for key in (
+        *(f'mask {key}' for key in flat_attacks(record.get('mask_attacks') or {})), *flat_attacks(record.get('attacks') or {}))))
+    masks = any('removed' in record for record in records)   # zeros do not make a network smaller
     metric, form = records[0]['metric'].rsplit('/', 1)[-1], '.3f' if records[0]['clean'] <= 1 else '.2f'
     card = Card(records, [
-        Column('epochs', 'epochs', '.0f'), Column('minutes', 'minutes', '.1f'), Column('params', 'parameters', ',.0f'),
-        Column('macs', 'MACs', ',.0f'),
+        Column('epochs', 'epochs', '.0f'), Column('minutes', 'minutes', '.1f'),
+        *([Column('removed', 'weights removed', '.4f')] if masks else
+          [Column('params', 'parameters', ',.0f'), Column('macs', 'MACs', ',.0f')]),
         *(Column(key, key, form) for key, form in (('dense ms', '.1f'), ('ms', '.1f'), ('predicted ms', '.1f'), ('speed-up', '.2f'))
           if any(key in record for record in records)),
         *(Column(key, f'{key} (validation)', '.2f', 'high') for key in ('mask top1', 'mask pgd') if any(key in r for r in records)),
         *([Column('after the cut', f'{metric} after the cut', form)] if any(r.get('after the cut') for r in records) else []),
         Column('clean', f'{metric} clean', form, 'high'),
         Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high'),
-        *(Column(key, key, form, 'high') for key in flat_attacks(records[0].get('attacks') or {}))])
+        *([Column('mask clean', f'mask {metric} clean', form, 'high')] if any('mask clean' in r for r in records) else []),
+        *(Column(key, key, form, 'high') for key in attacks)])
     seeds = sorted({record['seed'] for record in records})
     (results / 'README.md').write_text(
         f'# {experiment.title}\n\n{card.markdown()}\n'
         f"mPC: mean over the corruptions of `{records[0]['suite']}` at severity 3, {records[0]['images']} images. Seeds "
         f'{", ".join(map(str, seeds))}; mean ± sample standard deviation. Minutes are those of the training steps on the '
-        'machine in the records; arms ran under different load where they ran at different times.\n'
+        'machine in the records; arms ran under different load where they ran at different times.'
+        + said_of_attacks(records) + '\n'
         + judged(experiment, records), encoding='utf-8')
     return card
+
+
+def said_of_attacks(records: list[dict]) -> str:
+    """On how many pictures each attack was run."""
+    sizes = {f"{label} {one['attack']}": one['subset']['size'] for record in records
+             for label, every in (record.get('attacks') or {}).items() for one in every}
+    listed = ', '.join(f'{name} {size:,}' for name, size in sizes.items())
+    return f' Pictures under attack: {listed}.' if sizes else ''
 
 
 def judged(experiment: Experiment, records: list[dict]) -> str:

@@ -15,7 +15,7 @@ from .facts import facts_of, read_settings
 from .numbers import READERS, Number, numbers_of
 
 TRAINED = re.compile(r'tools/train\.py \S*?([^/\s]+)\.py')
-PLAIN = ('epochs', 'minutes', 'mask top1', 'mask pgd')   # numbers of a record that it holds as they are
+PLAIN = ('epochs', 'minutes', 'mask top1', 'mask pgd', 'speed-up')   # numbers of a record that it holds as they are
 WRITTEN = ('pruned', 'model')   # configs that a pruning or an export writes beside the run's own
 
 

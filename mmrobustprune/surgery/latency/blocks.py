@@ -31,7 +31,8 @@ class Signature:
 
     ``layer`` is the functional that runs ('conv2d', 'linear', ...), ``options`` its stride, padding and the like, ``kernel``
     its window and ``size`` the input's shape without batch and channels; ``tail`` holds the operations behind it, each with
-    its plain options. A depthwise convolution has one width, all other layers two.
+    its plain options. A depthwise convolution has one width, all other layers two. Memory order decides which kernel runs, so
+    ``channels_last`` says how the input came.
     """
 
     layer: str
@@ -41,6 +42,7 @@ class Signature:
     bias: bool = False
     options: tuple[tuple[str, Any], ...] = ()
     tail: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
+    channels_last: bool = False
 
     @property
     def key(self) -> str:
@@ -48,7 +50,7 @@ class Signature:
         options = [f'{name}={_text(value)}' for name, value in self.options]
         tail = [name + (f"({','.join(f'{k}={_text(v)}' for k, v in plain)})" if plain else '') for name, plain in self.tail]
         head = ['depthwise' * self.depthwise, self.layer, 'x'.join(map(str, self.kernel)), '@' + 'x'.join(map(str, self.size)),
-                *options, 'bias' * self.bias]
+                *options, 'bias' * self.bias, 'channels_last' * self.channels_last]
         return ' '.join([word for word in head if word] + [f'+{one}' for one in tail])
 
 
@@ -125,7 +127,8 @@ class _Watch(TorchFunctionMode):
         if groups > 1 and not depthwise:   # its widths stay
             options += (('groups', groups),)
         signature = Signature(name, () if linear else tuple(weight.shape[2:]), tuple(x.shape[1:-1] if linear else x.shape[2:]),
-                              depthwise, given.get('bias') is not None, options)
+                              depthwise, given.get('bias') is not None, options,
+                              channels_last=x.dim() == 4 and _ordered(x) is not x)
         self.blocks.append(Block(self.names[id(weight)], inputs, outputs, signature))
         return len(self.blocks) - 1
 
@@ -167,6 +170,11 @@ def _text(value: Any) -> str:
     return 'x'.join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
+def _ordered(x: Tensor) -> Tensor:
+    """x itself, or in the default memory order where it is in channels-last order alone."""
+    return x.contiguous() if x.is_contiguous(memory_format=torch.channels_last) else x
+
+
 def callable_block(signature: Signature, inputs: int, outputs: int, batch: int, device: torch.device | str,
                    dtype: torch.dtype) -> Callable[[], Tensor]:
     """The block at these widths on random numbers, ready to be timed."""
@@ -181,9 +189,13 @@ def callable_block(signature: Signature, inputs: int, outputs: int, batch: int, 
     linear = signature.layer == 'linear'
     one, other = (inputs, outputs // groups) if signature.layer.startswith('conv_transpose') else (outputs, inputs // groups)
     weight, bias = random(one, other, *signature.kernel), random(outputs) if signature.bias else None
-    x = random(batch, *signature.size, inputs) if linear else random(batch, inputs, *signature.size)
+    def activation(*shape: int) -> Tensor:
+        x = random(*shape)
+        return x.contiguous(memory_format=torch.channels_last) if signature.channels_last else x
+
+    x = activation(batch, *signature.size, inputs) if linear else activation(batch, inputs, *signature.size)
     shape = layer(x, weight, bias, **options).shape
-    steps = [_step(name, dict(plain), shape, random) for name, plain in signature.tail]
+    steps = [_step(name, dict(plain), shape, random, activation) for name, plain in signature.tail]
 
     def run() -> Tensor:
         y = layer(x, weight, bias, **options)
@@ -194,13 +206,14 @@ def callable_block(signature: Signature, inputs: int, outputs: int, batch: int, 
     return run
 
 
-def _step(name: str, plain: dict, shape: torch.Size, random: Callable[..., Tensor]) -> Callable[[Tensor], Tensor]:
+def _step(name: str, plain: dict, shape: torch.Size, random: Callable[..., Tensor],
+          activation: Callable[..., Tensor]) -> Callable[[Tensor], Tensor]:
     if name == NORM:
         mean, var, scale, shift = (random(shape[1]) for _ in range(4))
         weights = dict(weight=scale, bias=shift) if plain['affine'] else {}
         return lambda y: functional.batch_norm(y, mean, var, **weights)
     if name in PAIRED:
-        function, second = PAIRED[name], random(*shape)
+        function, second = PAIRED[name], activation(*shape)
         return lambda y: function(y, second)
     function = ALONE[name]
     return lambda y: function(y, **plain)

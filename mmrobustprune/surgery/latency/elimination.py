@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .problem import Problem
-
-LIMIT = 2 ** 24   # cells of the largest table
+from .problem import Problem, refuse_many
 
 
 @dataclass
@@ -36,10 +34,7 @@ class Elimination:
         order: dict[str, tuple[str, ...]] = {}
         while len(order) < len(self.size):
             name, cells, scope = self._cheapest(scopes, order)
-            if cells > LIMIT:
-                raise ValueError(f"the widths around '{name}' hang together in too many ways to be solved exactly "
-                                 f'({cells:.0e} combinations, {LIMIT:.0e} allowed); choose fewer levels (a larger step) or '
-                                 'leave layers whole by ignore.')
+            refuse_many(name, cells)
             order[name] = tuple(scope)
             scopes = {one for one in scopes if name not in one} | ({frozenset(scope)} if scope else set())
         self._arrange(order)

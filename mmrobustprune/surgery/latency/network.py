@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from ..groups import Group, Trace, find_layer, produces
 from ..recording import Forward
 from .blocks import Block, record_blocks
-from .problem import Factor, Problem
+from .problem import Factor, Problem, refuse_many
 from .table import LatencyTable
 
 Parts = tuple[tuple[str, int], ...]   # (group, channels per unit)
@@ -118,6 +119,7 @@ class LatencyModel:
         for block in self.network.changing:
             names = tuple(dict.fromkeys(name for _, parts in self.network.sides(block) for name, _ in parts))
             names = tuple(sorted(names))
+            refuse_many(names[0] if names else '', prod(len(levels[name]) for name in names))
             axes = np.meshgrid(*(levels[name] for name in names), indexing='ij')
             tables[names] = tables.get(names, 0) + self._time(block, dict(zip(names, axes, strict=True)))
         return tuple(Factor(names, ms) for names, ms in tables.items())

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+LIMIT = 2 ** 24   # cells of the largest table
+
 
 @dataclass(frozen=True, eq=False)
 class Factor:
@@ -73,3 +75,11 @@ def too_slow(budget: float, fastest: float) -> ValueError:
     """The error for a budget that no choice meets."""
     return ValueError(f'a latency of {budget:.4g} ms cannot be met: the fastest network that may be chosen takes '
                       f'{fastest:.6g} ms; raise the budget or lower min_keep.')
+
+
+def refuse_many(name: str, cells: int) -> None:
+    """Raise ValueError for a table of more cells than can be held, over all sizes of groups that hang together."""
+    if cells > LIMIT:
+        raise ValueError(f"the widths around '{name}' hang together in too many ways to be solved exactly "
+                         f'({cells:.0e} combinations, {LIMIT:.0e} allowed); choose fewer levels (a larger step) or '
+                         'leave layers whole by ignore.')

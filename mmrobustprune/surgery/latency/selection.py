@@ -15,7 +15,7 @@ from ..groups import Group, full
 from .elimination import Elimination
 from .knapsack import knapsack
 from .network import LatencyModel
-from .problem import Problem, Solution, too_slow
+from .problem import Problem, Solution
 from .solver import solve
 
 Levels = dict[str, np.ndarray]
@@ -36,7 +36,8 @@ def linearised(model: LatencyModel, problem: Problem, levels: Levels, budget: fl
     changes = model.changes(levels, kept)
     fastest = model.predict(kept) + sum(float(change.min()) for change in changes.values())
     if fastest > budget:
-        raise too_slow(budget, fastest)
+        raise ValueError(f'one linearised step from here comes to {fastest:.4g} ms at best, and {budget:.4g} ms are asked for; '
+                         "take more rounds, or solver='exact'.")
     room = budget - fastest
     choice = knapsack([problem.values[name] for name in levels], [changes[name] - changes[name].min() for name in levels],
                       room, max(room, 1e-9) / parts)
@@ -102,6 +103,10 @@ class LatencySelection:
                 f'{target:.3f} of the latency cannot be removed: the nearest feasible value is {most:.4f} '
                 f'({(1 - most) * self.cost.dense:.4g} ms of {self.cost.dense:.4g} ms), with min_keep={self.min_keep}, '
                 f'round_to={self.round_to} and the layers that are left whole; lower the target or min_keep.')
+
+    def admit(self, target: float) -> None:
+        """`check`: what rounds can reach, one linearised step may not."""
+        self.check(target)
 
     def plan(self, scores: dict[str, Tensor], target: float, alive: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
         """The alive masks (units,) per group of most score with at least ``target`` of the dense latency removed.

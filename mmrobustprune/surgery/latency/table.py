@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +102,10 @@ class LatencyTable:
             if table.stamp.get(key) != stamp.get(key):
                 raise ValueError(f"the latency table '{path}' was measured with {key} {table.stamp.get(key)!r} and "
                                  f'{stamp.get(key)!r} is wanted; give another file, a new table is then measured into it.')
+        versions = [(one.get('versions') or {}).get('torch') for one in (table.stamp, stamp)]
+        if versions[0] != versions[1]:
+            warnings.warn(f"the latency table '{path}' was measured with torch {versions[0]}, and this is {versions[1]}; if its "
+                          'kernels are as fast, go on, else give another file.', stacklevel=2)
         return table
 
     @classmethod

@@ -1,14 +1,15 @@
 """What a block is, and that the replayed block is the network's own work."""
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from mmrobustprune.surgery import trace
-from mmrobustprune.surgery.latency import Network, record_blocks
+from mmrobustprune.surgery.latency import LatencyModel, Network, record_blocks
 from mmrobustprune.surgery.latency.blocks import callable_block
 
-from .fake import Bottlenecks
+from .fake import Bottlenecks, measured
 
 
 def tails(model, example):
@@ -33,6 +34,32 @@ def test_equal_shapes_share_a_signature_and_others_do_not():
     assert key['depth'] == ('depthwise conv2d 3x3 @8x8 stride=1x1 padding=1x1 dilation=1x1 bias '
                             '+hardtanh(inplace=False,max_val=6.0,min_val=0.0)')
     assert blocks['first.0.0'].signature != record_blocks(Bottlenecks(), torch.randn(2, 3, 9, 8))[1].signature
+
+
+def test_blocks_run_in_the_memory_order_that_was_seen():
+    model, example = Bottlenecks(), torch.randn(2, 3, 8, 8)
+    plain = record_blocks(model, example)
+    ordered = record_blocks(model, example.contiguous(memory_format=torch.channels_last))
+    assert [block.signature.channels_last for block in plain] == [False] * len(plain)
+    assert [block.signature.channels_last for block in ordered] == [True] * (len(ordered) - 1) + [False]   # the linear one
+    for block in ordered:
+        out = callable_block(block.signature, block.inputs, block.outputs, 2, 'cpu', torch.float32)()
+        assert out.dim() != 4 or out.is_contiguous(memory_format=torch.channels_last) and not out.is_contiguous()
+
+
+def test_groups_that_hang_together_too_closely_are_said_before_memory_is_out():
+    class Joined(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.parts = nn.ModuleList(nn.Conv2d(3, 64, 1) for _ in range(6))
+            self.end = nn.Conv2d(384, 2, 1)
+
+        def forward(self, x):
+            return self.end(torch.cat([part(x) for part in self.parts], 1))
+    model, _, network, table = measured(Joined())
+    levels = {name: np.arange(8, units + 1) for name, units in network.units.items()}
+    with pytest.raises(ValueError, match='hang together in too many ways'):
+        LatencyModel(network, table).factors(levels)
 
 
 class Many(nn.Module):

@@ -173,6 +173,14 @@ def test_the_time_of_earlier_calls_counts(tmp_path):
     assert again.seen and longer.spent[network.fingerprint] > 600
 
 
+def test_another_torch_is_said(tmp_path):
+    path, stamp = tmp_path / 'table.json', dict(STAMP, versions=dict(torch='2.0'))
+    LatencyTable(stamp, path).save()
+    LatencyTable.open(path, stamp)
+    with pytest.warns(UserWarning, match='measured with torch 2.0, and this is 2.9'):
+        LatencyTable.open(path, dict(STAMP, versions=dict(torch='2.9')))
+
+
 @pytest.mark.parametrize('options', [dict(step=0), dict(points=1)])
 def test_grids_that_are_none_are_refused(options):
     with pytest.raises(ValueError, match='step='):
