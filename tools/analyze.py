@@ -158,7 +158,7 @@ def add_latency(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', help='default: a GPU where there is one')
     parser.add_argument('--repeats', type=int, default=50, help='measured passes (default: 50)')
     parser.add_argument('--table', metavar='FILE', help='latency table (JSON); what it lacks of the dense network is measured')
-    parser.add_argument('--seconds', type=float, default=600, help='for the table (default: 600)')
+    parser.add_argument('--seconds', type=float, default=300, help='for the table (default: 300)')
 
 
 def latency(args: argparse.Namespace, work_dir: Path) -> None:

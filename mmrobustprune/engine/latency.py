@@ -34,7 +34,7 @@ from .probe import example_of_shape, tensor_forward
 
 def latency_config(config: str | Path | Config, checkpoint: str | Path, work_dir: str | Path,
                    shape: Sequence[int] | None = None, batch: int = 1, threads: int | None = None, device: str | None = None,
-                   repeats: int = 50, table: str | Path | None = None, seconds: float = 600.0,
+                   repeats: int = 50, table: str | Path | None = None, seconds: float = 300.0,
                    options: Sequence[str] = ()) -> dict[str, Any]:
     """Time of one forward pass of a checkpoint's network, written to `<work_dir>/latency.json`.
 

@@ -38,7 +38,7 @@ def stamp_of(model: nn.Module, example: Any) -> dict[str, Any]:
 
 
 def measure_table(table: LatencyTable, network: Network, model: nn.Module, example: Any, forward: Forward | None = None,
-                  step: int = 8, points: int = 4, tolerance: float = .002, seconds: float = 600.0, progress: bool = True,
+                  step: int = 8, points: int = 4, tolerance: float = .002, seconds: float = 300.0, progress: bool = True,
                   stopwatch: Stopwatch | None = None) -> LatencyTable:
     """Measure what a table lacks of a network, and nothing else.
 
