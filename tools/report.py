@@ -69,7 +69,7 @@ def main() -> None:
         return
     if not args.work_dirs or not args.out:
         parser.error('the work dirs of the runs and --out are required')
-    bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over)
+    bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over, over=True)
     runs = read_runs(args.work_dirs)
     card, values = comparison(runs, args.partial), numbers(runs, args.partial)
     broken = failures(values, *bounds)

@@ -79,7 +79,7 @@ def main(arguments: list[str] | None = None) -> None:
     from mmrobustprune.report.gate import failures, parse_bounds
     from mmrobustprune.report.runs import read_run
     from mmrobustprune.report.summary import write_report
-    bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over)
+    bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over, over=True)
     work_dir = Path(args.work_dir or Path('work_dirs', f'{Path(configs[0]).stem}_corrupted'))
     names = names_of(configs, checkpoints, args.names) if len(configs) > 1 else (args.names or [Path(configs[0]).stem])
     folders = [work_dir / name for name in names] if len(configs) > 1 else [work_dir]

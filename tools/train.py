@@ -25,6 +25,8 @@ def main(arguments: list[str] | None = None) -> None:
     cli.add_run_arguments(parser)
     args = parser.parse_args(arguments)
 
+    from mmengine import runner
+
     from mmrobustprune.engine import command
     cfg = command.read_config(args)
     if args.amp:
@@ -34,7 +36,9 @@ def main(arguments: list[str] | None = None) -> None:
             raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config; add it with the batch '
                              'size that the learning rate was chosen for.')
         cfg.auto_scale_lr.enable = True
-    if args.resume:
+    if args.resume == 'auto' and runner.find_latest_checkpoint(cfg.work_dir) is None:
+        print(f'{cfg.work_dir} has no checkpoint to resume; the training starts from the beginning.')
+    elif args.resume:
         cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
     command.build_runner(cfg).train()
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
 import torch
@@ -85,6 +85,14 @@ SPACES: dict[str, Callable[[Classifier, Tensor], Space]] = dict(pixel=_pixel, no
 # image: what a picture can hold; range: from the lowest to the highest of all channels, as SR-GKP does on CIFAR; none: no bound
 CLIPS: dict[str, Function] = dict(
     image=lambda space: space, range=_one_range, none=lambda space: replace(space, low=None, high=None))
+
+
+def full_range(x: Tensor) -> AbstractContextManager:
+    """No autocast to float16, where gradients of confident pictures vanish and such pictures would not move; else nothing."""
+    kind = x.device.type
+    if torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16:
+        return torch.autocast(kind, enabled=False)
+    return nullcontext()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .base import LABELS, Attack, Outcome
-from .classifier import Classifier, Function, Space
+from .classifier import Classifier, Function, Space, full_range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +108,7 @@ class PGD(SignAttack):
 def input_gradient(logits: Function, z: Tensor, target: Tensor) -> Tensor:
     """d sum_n CE(logits(z)_n, target_n) / dz (N, C, H, W): each picture's own gradient, whatever else is in the batch."""
     z = z.detach().requires_grad_()
-    with torch.enable_grad():
+    with torch.enable_grad(), full_range(z):
         loss = F.cross_entropy(logits(z).float(), target, reduction='sum')
     return torch.autograd.grad(loss, z)[0]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from .classifier import Function, frozen
+from .classifier import Function, frozen, full_range
 
 Objective = Callable[[Tensor], Tensor]   # logits (N, classes) -> scalar, a sum over pictures
 
@@ -72,7 +72,7 @@ def climb(logits: Function, x: Tensor, start: Tensor, objective: Objective, eps:
     point = start.clamp(low, high)
     for _ in range(steps):
         point = point.detach().requires_grad_()
-        with torch.enable_grad():
+        with torch.enable_grad(), full_range(point):
             value = objective(logits(point).float())
         gradient, = torch.autograd.grad(value, point)
         point = (point.detach() + step * gradient.sign()).clamp(low, high)

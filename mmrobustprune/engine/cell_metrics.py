@@ -20,6 +20,7 @@ from .capture_detection import CocoRecord, VOCRecord
 
 # of pascal_voc/, coco/ and accuracy/; the first that is evaluated counts
 MAIN = ('AP50', 'mAP', 'bbox_mAP', 'segm_mAP', 'top1')
+COCO_NAMES = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
 _SUITES = dict(VOCMetric='voc-c', CocoMetric='coco-c', Accuracy='imagenet-c',
                SingleLabelMetric='imagenet-c', MultiLabelMetric='imagenet-c')
 _RECORDS = dict(VOCMetric=VOCRecord, CocoMetric=CocoRecord, Accuracy=AccuracyRecord, SingleLabelMetric=SingleLabelRecord)
@@ -76,11 +77,13 @@ class Evaluated:
 
     Attributes:
         metrics: every number of the evaluator, unrounded.
+        main: the main metric's key; None where none is evaluated.
         per_class: the main metric class by class, unrounded; classes without an image or box are left out.
         evidence: what every image contributed to the main metric, or None where it is no metric of that kind.
     `per_class` and `evidence` are there on the first process alone.
     """
     metrics: dict[str, float]
+    main: str | None = None
     per_class: dict[str, float] = field(default_factory=dict)
     evidence: Evidence | None = None
 
@@ -97,13 +100,14 @@ def evaluate_all(evaluator: Evaluator, size: int, metric: str | None = None) -> 
         metrics = dict(evaluator.evaluate(size))
         for one in evaluator.metrics:   # CocoMetric gives no value for an empty list of detections
             if hasattr(one, '_coco_api') and not any(key.startswith(f'{one.prefix}/') for key in metrics):
-                metrics.update({f'{one.prefix}/{kind}_mAP': 0. for kind in one.metrics if kind in ('bbox', 'segm')})
+                metrics.update({f'{one.prefix}/{kind}_{name}': 0. for kind in one.metrics if kind in ('bbox', 'segm')
+                                for name in COCO_NAMES})
         try:
             key = main_metric(metrics, metric)
         except ValueError:
             return Evaluated(metrics)
         per_class, evidence = next(filter(None, (record.read(key) for record in records)), ({}, None))
-    return Evaluated(metrics, per_class, evidence if evidence and _agrees(evidence, key, metrics[key]) else None)
+    return Evaluated(metrics, key, per_class, evidence if evidence and _agrees(evidence, key, metrics[key]) else None)
 
 
 def evaluate(evaluator: Evaluator, size: int) -> dict[str, float]:

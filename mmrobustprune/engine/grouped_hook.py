@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 
 from mmrobustprune.registry import HOOKS
+from mmrobustprune.sharpness.guards import preserved_rng
 from mmrobustprune.surgery import Structure
 from mmrobustprune.surgery.grouped import Decision, set_form
 
@@ -16,7 +17,7 @@ from .cut import cut
 from .grouped_kernels import prune_by_recipe
 from .main_process import on_main
 from .measure import FixedBatch, validate
-from .probe import unwrap
+from .probe import example_of, unwrap
 from .recipes import build_recipe
 from .saving import write_whole
 from .structure_hook import StructureHook, set_rule, warn_of_random_weights, write_rounds
@@ -77,7 +78,10 @@ class GroupedKernelHook(StructureHook):
             decisions.append(decision.to_dict())
             runner.logger.info(f'{decision.number}/{decision.total} {decision.layer}: {decision.seconds:.1f} s')
 
-        structure = prune_by_recipe(model, self.recipe, tell)
+        loader = runner.train_dataloader
+        with preserved_rng():
+            example = example_of(model, loader.dataset, loader.collate_fn)
+        structure = prune_by_recipe(model, example, self.recipe, tell)
         if is_main_process():
             write_whole(Path(runner.work_dir) / 'decisions.json', json.dumps(decisions).encode())
         return structure.to_dict()

@@ -12,14 +12,17 @@ from mmrobustprune.surgery import Structure
 from mmrobustprune.surgery.grouped import Decision, prune_grouped_kernels
 
 from .base import read_checkpoint
+from .probe import tensor_forward
 from .recipes import GroupedKernels
 
 
-def prune_by_recipe(model: nn.Module, recipe: GroupedKernels, progress: Callable[[Decision], Any] | None = None) -> Structure:
-    """Cut the filter groups of a model in place; see `surgery.grouped.prune_grouped_kernels`."""
+def prune_by_recipe(model: nn.Module, example: Any, recipe: GroupedKernels, progress: Callable[[Decision], Any] | None = None
+                    ) -> Structure:
+    """Cut the filter groups of a model in place, certified on an example; see `surgery.grouped.prune_grouped_kernels`."""
     return prune_grouped_kernels(
         model, recipe.target, recipe.groups, recipe.layers, recipe.search, grouping_of(recipe),
-        [*recipe.ignore, *outside(model, recipe.part, recipe.layers)], recipe.pointwise, progress=progress)
+        [*recipe.ignore, *outside(model, recipe.part, recipe.layers)], recipe.pointwise, example, tensor_forward,
+        progress)
 
 
 def grouping_of(recipe: GroupedKernels) -> Any:

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import torch
 from mmengine.runner.amp import autocast
 
@@ -50,5 +51,5 @@ def validate(runner) -> dict[str, float]:
             loop.evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
         metrics = loop.evaluator.evaluate(len(loop.dataloader.dataset))
     runner.model.train()
-    return {key: float(value) for key, value in metrics.items()}
+    return {key: float(value) for key, value in metrics.items() if np.size(value) == 1}   # some are matrices, or per class
 

@@ -13,6 +13,7 @@ from mmrobustprune.corruption import Cell, CellStore
 from mmrobustprune.corruption.metrics import ratio
 from mmrobustprune.corruption.store import write_json
 from mmrobustprune.datasets.imagenet_v2 import FOLDERS
+from mmrobustprune.naming import unknown
 
 from . import stamp
 from .base import RebuildRunner, read_checkpoint
@@ -46,8 +47,17 @@ def imagenet_v2(config: str | Path | Config, checkpoint: str | Path, work_dir: s
     if not config.get('test_dataloader'):
         raise ValueError('the config has no test_dataloader; add it.')
     config.test_dataloader.setdefault('collate_fn', dict(type='default_collate'))   # as mmpretrain's own test script does
-    state = read_checkpoint(str(checkpoint)).get('state_dict', {})
-    settings = {key: config.to_dict().get(key) for key in ('model', 'data_preprocessor', 'test_dataloader', 'test_evaluator')}
+    for name in variants:
+        if name not in FOLDERS:
+            raise unknown('variant of ImageNet-V2', name, FOLDERS)
+        if not (Path(data_root) / FOLDERS[name]).is_dir():
+            raise FileNotFoundError(f'{Path(data_root) / FOLDERS[name]} is not there; give data_root the folder of the unpacked '
+                                    'variants, or fewer variants.')
+    content = read_checkpoint(str(checkpoint))
+    state = content.get('state_dict', content)   # some files are the weights alone
+    whole = config.to_dict()
+    settings = {key: whole.get(key) for key in ('model', 'data_preprocessor', 'test_evaluator', 'test_cfg')}
+    settings |= dict(test_dataloader=stamp.loader_settings(whole['test_dataloader']), metainfo=metainfo)
     store = CellStore(Path(work_dir) / 'cells', dict(
         weights=stamp.state_hash(state), config=stamp.config_hash(settings), data_root=str(data_root), versions=stamp.versions()))
     sets = {CLEAN: None, **{Cell(name, 0): name for name in variants}}

@@ -62,7 +62,7 @@ def cut_kernels(model: nn.Module, example: Any, recipe: GroupedKernels, tell: Te
     def note(one: Decision) -> None:
         decisions.append(one)
         tell(f'{one.number}/{one.total} {one.layer}: {one.seconds:.1f} s')
-    structure = prune_by_recipe(model, recipe, note)
+    structure = prune_by_recipe(model, example, recipe, note)
     whole = {name: f'not chosen by layers={recipe.layers!r}' for name, layer in model.named_modules()
              if produces(layer) and not isinstance(layer, GroupedKernelConv2d)}
     return Cut(structure, whole, '\n'.join(one.explain() for one in decisions),

@@ -58,6 +58,10 @@ class PrunePhaseHook(StructureHook):
             raise ValueError(
                 f'the network loaded from {runner._load_from} is pruned already ({self.structure.summary()}) and this training '
                 'would prune it again; fine-tune it with its own pruned.py, or start from the dense checkpoint.')
+        if self._resumed is None and self.structure is None and runner.iter > self.phases.warmup:
+            raise ValueError(
+                f'the checkpoint to resume is at iteration {runner.iter}, where pruning would have begun at {self.phases.warmup}, and '
+                'was written without this recipe; start from its weights with load_from instead of --resume.')
         if self._resumed is not None:
             self.rounds = self._resumed['rounds']
         if self.structure is None:
@@ -77,7 +81,10 @@ class PrunePhaseHook(StructureHook):
                                       self._example, runner.work_dir)
         if self._resumed is not None:
             self.pruning.load_state_dict(self._resumed['pruning'])
-        p = self.phases
+        p, batches = self.phases, getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        if self.pruning.score.needs_gradient and p.interval < batches:
+            raise ValueError(f'gradients are accumulated over {batches} batches and rounds come every {p.interval} iterations, so '
+                             'that a score of gradients would see none; raise robust_prune.interval (or prune).')
         runner.logger.info(
             f'{len(found.groups)} groups of channels can shrink; warm-up to iteration {p.warmup}, then {p.rounds} rounds every '
             f'{p.interval} iterations, removal at {p.cut} of {p.total}.')

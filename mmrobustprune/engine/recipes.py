@@ -254,7 +254,10 @@ def build_recipe(config: dict) -> Recipe | GroupedKernels | MaskSearch:
     check_fields('robust_prune', config, [f.name for f in fields(RECIPES[name])])
     if 'target' not in config:
         raise ValueError(f"robust_prune of recipe '{name}' has no target; say target=0.5 to remove half.")
-    if 'prune' in config and 'interval' not in config:
+    if config.get('prune') is not None:
+        if config.get('interval') is not None:
+            raise ValueError(f"robust_prune says prune={config['prune']!r}, the length of all rounds, and interval="
+                             f"{config['interval']!r}, the iterations between two; set one of them to None.")
         config['interval'] = None
     for key in ('ignore', 'snapshots'):
         if key in config:

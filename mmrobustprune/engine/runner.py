@@ -47,7 +47,7 @@ def sharpness_wrapper(config: dict) -> ConfigDict:
     """An optim_wrapper config of ours with the optimizer, AMP, clipping and accumulation settings of `config`.
 
     Raises:
-        ValueError: a wrapper that records no forward call to repeat.
+        ValueError: a wrapper that records no forward call to repeat, or one with a rule of its own.
     """
     config = ConfigDict(copy.deepcopy(dict(config)))
     name = str(config.get('type', 'OptimWrapper')).rsplit('.', 1)[-1]
@@ -56,6 +56,9 @@ def sharpness_wrapper(config: dict) -> ConfigDict:
             f'optim_wrapper holds several optimizers or none ({", ".join(config)}), and two passes take one (OptimWrapperDict is '
             'not supported); give optim_wrapper=dict(optimizer=...).')
     if str(config.get('type', '')).startswith('mmrobustprune.'):
+        if config.get('rule') is not None:
+            raise ValueError(f'optim_wrapper.rule={dict(config.rule)} would not be used, as a recipe has a rule for each phase; say '
+                             'robust_prune=dict(rule=..., finetune_rule=...) instead.')
         return config
     if name not in WRAPPERS:
         raise ValueError(

@@ -78,7 +78,7 @@ def set_rule(wrapper, rule: dict | None) -> None:
 
 def warn_of_random_weights(runner) -> None:
     """One warning where nothing trained is about to be pruned."""
-    if runner._load_from is None and not runner._resume and not _has_pretrained(runner.cfg.model):
+    if not runner._has_loaded and not _has_pretrained(runner.cfg.model):
         runner.logger.warning(
             'Neither load_from nor a Pretrained init_cfg is set: the scores rank random weights until training shapes them.')
 

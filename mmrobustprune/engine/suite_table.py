@@ -1,10 +1,11 @@
 """The result of a corruption suite as a table and as one line."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
+from mmrobustprune.corruption.suites import BENCHMARK
 from mmrobustprune.report.cards import Card, Column
 
 
@@ -19,11 +20,16 @@ def table(results: Mapping[str, Any]) -> Card:
             for name in results['corruptions']}
     for cell in results['cells']:
         rows[cell['corruption']][str(cell['severity'])] = cell.get(metric)
-    means = list(results['per_severity'].values())
-    rows['mean'] = dict(results['per_severity'], name='mean',
-                        mean=None if None in means else fmean(means))
+    counted = [row for name, row in rows.items() if name in BENCHMARK] or list(rows.values())   # as mPC is
+    rows['mean'] = dict(name='mean', mean=_mean(row['mean'] for row in counted),
+                        **{level: _mean(row.get(level) for row in counted) for level in levels})
     form = '.3f' if results['P'] <= 1 else '.2f'   # a fraction, or per cent
     return Card(rows.values(), [Column(key, key, form) for key in (*levels, 'mean')])
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    values = list(values)
+    return None if None in values else fmean(values)
 
 
 def verdict(results: Mapping[str, Any]) -> str:

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from mmengine.hooks import LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, TestLoop
+from mmengine.runner import checkpoint as loading
 
 from mmrobustprune.corruption import CLEAN, Cell, CellStore, Suite, summarize
 from mmrobustprune.corruption.store import write_json
@@ -50,7 +52,8 @@ class ModelUnderTest:
         """
         self.suite, self.options, self.seed, self.data, self.cells = suite, options, seed, data, cells
         self.runner.call_hook('before_run')
-        self.runner.load_or_resume()
+        with fitting(self.runner):
+            self.runner.load_or_resume()
         set_form(self.runner.model)
         self.identity, self.commit = self._identity(), stamp.commit()   # now: a checkout may move on while this runs
         self.store, self.finished = on_main(self._read)
@@ -71,7 +74,11 @@ class ModelUnderTest:
 
     def _read(self) -> tuple[CellStore, dict[Cell, dict]]:
         store = CellStore(Path(self.runner.work_dir) / 'cells', self.identity)
-        return store, store.read(self.cells)
+        return store, {cell: one for cell, one in store.read(self.cells).items() if self._of_metric(one)}
+
+    def _of_metric(self, cell: Mapping[str, Any]) -> bool:
+        """Whether classes and evidence of a kept cell are of the metric that counts now."""
+        return cell.get('main') is None or cell['main'] == main_metric(metrics_of(cell), self.options.metric)
 
     def start(self, part: Sequence[Cell]) -> None:
         """Begin a pass over the data for these cells."""
@@ -99,6 +106,8 @@ class ModelUnderTest:
         size = len(self.loop.dataloader.dataset)
         found = {cell: evaluate_all(evaluator, size, self.options.metric)
                  for cell, evaluator in zip(self.part, self.evaluators, strict=True)}
+        if CLEAN in found:
+            main_metric(found[CLEAN].metrics, self.options.metric)   # a wrong name is said before anything is kept
         self.runner.call_hook('after_test_epoch', metrics=found[CLEAN].metrics if CLEAN in found else None)
         self.runner.call_hook('after_test')
         self.finished.update(on_main(lambda: self._keep(found)))
@@ -114,7 +123,7 @@ class ModelUnderTest:
     def _keep(self, found: Mapping[Cell, Any]) -> dict[Cell, dict]:
         try:
             for cell, one in found.items():
-                self.store.write(cell, dict(one.metrics, per_class=one.per_class), one.evidence)
+                self.store.write(cell, dict(one.metrics, per_class=one.per_class, main=one.main), one.evidence)
         except OSError as error:
             raise ValueError(
                 f'{error.filename or self.store.folder} cannot be written ({error.strerror or error}); {len(self.finished)} '
@@ -124,7 +133,7 @@ class ModelUnderTest:
     @property
     def metric(self) -> str:
         """The key that counts; the clean pass must have given it a number."""
-        key = main_metric(self.finished[CLEAN], self.options.metric)
+        key = main_metric(metrics_of(self.finished[CLEAN]), self.options.metric)
         if self.finished[CLEAN][key] is None:
             raise ValueError(f'{key} of the clean test set is not a number; check its annotations and classes.')
         return key
@@ -133,12 +142,12 @@ class ModelUnderTest:
         """P, mPC, rPC, every cell, and what the numbers depend on; written to `<work_dir>/results.json` too."""
         cells, metric, identity = self.cells[1:], self.metric, self.identity
         classes = {cell: self.finished[cell].get('per_class') or {} for cell in self.cells}
-        numbers = {cell: {key: value for key, value in self.finished[cell].items() if key != 'per_class'}
-                   for cell in self.cells}
+        numbers = {cell: metrics_of(self.finished[cell]) for cell in self.cells}
         values = {cell: numbers[cell][metric] for cell in cells if numbers[cell].get(metric) is not None}
         run = dict(metric=metric, suite=self.suite.name, seed=self.seed, data=identity['data'])
         results = dict(
-            summarize(numbers[CLEAN][metric], values, cells, self.options.partial, baseline=self.options.mce(self.suite), run=run,
+            summarize(numbers[CLEAN][metric], values, cells, self.options.partial, baseline=self.options.mce(self.suite),
+                      run=dict(run, stored=self.options.stored),
                       clean_per_class=classes[CLEAN], per_class=classes).to_dict(), **run,
             corruptions=list(dict.fromkeys(cell.corruption for cell in cells)),
             severities=sorted({cell.severity for cell in cells}), clean=numbers[CLEAN], clean_per_class=classes[CLEAN],
@@ -154,6 +163,11 @@ class ModelUnderTest:
         return results
 
 
+def metrics_of(cell: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a kept cell, without what else is kept of it."""
+    return {key: value for key, value in cell.items() if key not in ('per_class', 'main')}
+
+
 def _test_loop(runner: Runner) -> TestLoop:
     if runner._test_loop is None:
         raise ValueError('the config has no test_dataloader, test_cfg and test_evaluator; add them.')
@@ -161,9 +175,38 @@ def _test_loop(runner: Runner) -> TestLoop:
     if not isinstance(loop, TestLoop):
         raise ValueError(f'the test loop is a {type(loop).__name__}, which does more than one forward per batch; corruption '
                          'suites need a TestLoop.')
+    silent = [type(metric).__name__ for metric in loop.evaluator.metrics if getattr(metric, 'format_only', False)]
+    if silent:
+        raise ValueError(f'{silent[0]} has format_only=True and gives no number; take it out of test_evaluator.')
     if len(loop.dataloader.dataset) == 0:
         raise ValueError('the test set has no image; check its ann_file and data_root.')
     return loop
+
+
+@contextmanager
+def fitting(runner: Runner) -> Iterator[None]:
+    """Inside, weights that are missing or have another shape are an error, not a line in the log.
+
+    Raises:
+        ValueError: the checkpoint is of another network.
+    """
+    wrong: list[str] = []
+    load = loading.load_state_dict
+
+    def strictly(module: Any, state_dict: Any, strict: bool = False, logger: Any = None) -> None:
+        try:
+            load(module, state_dict, True, logger)
+        except RuntimeError as error:   # after everything that fits was loaded
+            wrong.extend(line.strip() for line in str(error).splitlines() if line.strip().startswith(('size mismatch', 'missing keys')))
+    loading.load_state_dict = strictly
+    try:
+        yield
+    finally:
+        loading.load_state_dict = load
+    wrong = on_main(lambda: wrong)
+    if wrong:
+        raise ValueError(f'{runner._load_from} does not fit the config ({wrong[0][:300]}); give the config it was trained with, '
+                         'for a pruned checkpoint its pruned.py.')
 
 
 def fingerprint(dataset: Any) -> str:

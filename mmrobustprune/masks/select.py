@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,16 +91,26 @@ class Selection:
         removed fraction lies in [target, target + 0.01]; ValueError, with the nearest feasible
         value, where it cannot.
         """
+        return self._plan(scores, target, alive, strict=True)
+
+    def _plan(self, scores: dict[str, Tensor], target: float, alive: dict[str, Tensor] | None,
+              strict: bool) -> dict[str, Tensor]:
         self.check(target)
         ranking = _Ranking(self, scores, alive)
-        tried = []
+        tried, above = [], None   # above: the smallest removal beyond the tolerance
         while True:
             count = ranking.meet(target)
             reached = ranking.removed(count)
             if target <= reached <= target + TOLERANCE:
                 return ranking.masks(count)
+            if target <= reached and (above is None or reached < above[0]):
+                above = reached, ranking.masks(count)
             tried += [reached, ranking.removed(count - 1)]
             if reached < target or count <= ranking.dead:
+                if above is not None and not strict:
+                    warnings.warn(f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}; '
+                                  f'{above[0]:.4f} are removed.', stacklevel=3)
+                    return above[1]
                 nearest = min(tried, key=lambda value: abs(value - target))
                 raise ValueError(
                     f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}: '
@@ -111,10 +122,10 @@ class Selection:
         """The alive masks after round ``this`` of 1..rounds on the exponential schedule.
 
         The number of units that meets the target is found anew with each round's scores; the last
-        round meets it exactly.
+        round meets it as `plan` does, or warns and removes as little more as it can.
         """
         if this == rounds:
-            return self.plan(scores, target, alive)
+            return self._plan(scores, target, alive, strict=False)   # or a training would be lost
         self.check(target)
         ranking = _Ranking(self, scores, alive)
         ratio = ranking.meet(target) / ranking.units

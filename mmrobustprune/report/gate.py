@@ -5,17 +5,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmrobustprune.corruption.suites import ALL, SEVERITIES
 from mmrobustprune.naming import nearest
 
+HIGH = ('P', 'mPC', 'rPC', 'R_C')
 LOW = ('mCE', 'relative_mCE', 'params', 'macs', 'latency')   # better when low
+KNOWN = (*HIGH, *LOW, *ALL, *(f'{name}-{level}' for name in ALL for level in SEVERITIES))
 EXIT_CODE = 3
 
 
-def parse_bounds(texts: Sequence[str]) -> dict[str, float]:
-    """'NAME=VALUE' texts as a mapping.
+def parse_bounds(texts: Sequence[str], over: bool = False) -> dict[str, float]:
+    """'NAME=VALUE' texts as a mapping, lower bounds or (`over`) upper ones.
 
     Raises:
-        ValueError: a text that is no NAME=VALUE, a value that is no finite number, or a name given twice.
+        ValueError: a text that is no NAME=VALUE, a value that is no finite number, a name given twice or that no run can have,
+            or a bound in the wrong direction.
     """
     found: dict[str, float] = {}
     for text in texts:
@@ -28,6 +32,10 @@ def parse_bounds(texts: Sequence[str]) -> dict[str, float]:
             raise ValueError(f"the bound '{text}' cannot be read; give NAME=VALUE with a number, such as rPC=0.55 or mCE=70.")
         if name in found:
             raise ValueError(f"'{name}' has two bounds, {found[name]:g} and {bound:g}; give one.")
+        if name not in KNOWN:
+            raise ValueError(f"there is no '{name}' to bound{nearest(name, KNOWN)}; bound one of {', '.join((*HIGH, *LOW))}, a "
+                             'corruption, or a cell as CORRUPTION-SEVERITY.')
+        _refuse_direction(name, over)
         found[name] = bound
     return found
 
@@ -42,10 +50,9 @@ def failures(results: Mapping[str, Mapping[str, Any]], under: Mapping[str, float
     Raises:
         ValueError: a bound in the wrong direction, or a run without that number: that is no pass.
     """
-    for bounds, low, option in ((under, False, '--fail-over'), (over, True, '--fail-under')):
+    for bounds, low in ((under, False), (over, True)):
         for name in bounds:
-            if (name in LOW) != low:
-                raise ValueError(f"{name} is better when {'high' if low else 'low'}; bound it with {option}.")
+            _refuse_direction(name, low)
     lines = []
     for run, content in results.items():
         numbers = _numbers(content)
@@ -56,9 +63,15 @@ def failures(results: Mapping[str, Mapping[str, Any]], under: Mapping[str, float
     return lines
 
 
+def _refuse_direction(name: str, over: bool) -> None:
+    if (name in LOW) != over:
+        raise ValueError(f"{name} is better when {'high' if over else 'low'}; bound it with "
+                         f"{'--fail-under' if over else '--fail-over'}.")
+
+
 def _numbers(results: Mapping[str, Any]) -> dict[str, float | None]:
     """Every number that a bound may name; one that could not be taken is None."""
-    names = ('P', 'mPC', 'rPC', 'R_C', *LOW)
+    names = (*HIGH, *LOW)
     cells = {f"{cell['corruption']}-{cell['severity']}": cell.get(results['metric']) for cell in results.get('cells', ())}
     return {**{name: results[name] for name in names if name in results}, **results.get('per_corruption', {}), **cells}
 

@@ -125,6 +125,21 @@ def test_batch_norm_under_attack_is_its_affine_map(make, shape):
     assert torch.equal(norm(x), plain) and torch.equal(norm(x.bfloat16()), other)
 
 
+@pytest.mark.parametrize('loss', [TRADES(steps=1), PGDAT(steps=1)], ids=lambda loss: type(loss).__name__)
+def test_confident_pictures_move_under_half_precision(loss):
+    """p - 1 of a confident picture is zero in float16."""
+    model, (x, _) = small(), labelled()
+    with torch.no_grad():
+        model.network[5].weight.mul_(60)
+        y = model.eval()(x).argmax(1)
+    torch.manual_seed(0)
+    whole = loss.craft(model, x, y)
+    torch.manual_seed(0)
+    with torch.autocast('cpu', dtype=torch.float16):
+        half = loss.craft(model, x, y)
+    assert torch.equal(half, whole)
+
+
 def test_random_numbers_come_from_the_generator_that_a_resume_restores():
     model, (x, y) = small(), labelled()
     ends = []

@@ -176,3 +176,10 @@ def test_a_run_that_does_not_say_its_metric_has_no_errors():
     cells = get_suite('voc-c').choose('fog')
     with pytest.raises(ValueError, match="best value of metric 'None' is not known"):
         summarize(.7, {cell: .5 for cell in cells}, cells, baseline=Baseline('theirs', .1, {cell: .4 for cell in cells}))
+
+
+def test_pictures_that_were_not_the_published_ones_are_said():
+    values = as_accuracy(ALEXNET.errors)
+    for stored, words in ((None, 'softens noise and lowers mCE'), ('data/imagenet-c', '')):
+        found = ALEXNET.compare(50., values, FULL, dict(RUN, classes=1000, stored=stored))
+        assert found.mCE == pytest.approx(100) and (words in found.note if words else not found.note)

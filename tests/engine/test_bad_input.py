@@ -6,6 +6,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
+from mmrobustprune.engine.recipes import build_recipe
 from mmrobustprune.engine.runner import sharpness_wrapper
 from mmrobustprune.models import PrunedModel
 from tests.support.tiny import classifier, detector, pruned
@@ -69,6 +70,16 @@ def test_data_that_is_not_there(tmp_path):
     config.train_dataloader.dataset = dict(config.train_dataloader.dataset, type='VOCDataset', data_root=str(tmp_path / 'nowhere'))
     config.train_dataloader.dataset.pop('generate')
     refused(pruned(config), 'nowhere.*data_root', FileNotFoundError)
+
+
+def test_a_rule_that_would_not_be_used_is_refused():
+    with pytest.raises(ValueError, match='would not be used, as a recipe has a rule for each phase'):
+        sharpness_wrapper(dict(type='mmrobustprune.SAMOptimWrapper', rule=dict(type='SAM'), optimizer=dict(type='SGD', lr=.1)))
+
+
+def test_two_lengths_of_the_rounds_are_refused():
+    with pytest.raises(ValueError, match="prune=0.2, the length of all rounds, and interval=30, the iterations between two"):
+        build_recipe(dict(recipe='adasap', target=.5, prune=.2, interval=30))
 
 
 @pytest.mark.parametrize('wrapper', [dict(type='ApexOptimWrapper'), dict(type='OptimWrapperDict')])

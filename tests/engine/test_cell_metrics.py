@@ -57,7 +57,8 @@ def test_coco_map_is_not_rounded():
 def test_a_detector_that_finds_nothing_has_coco_map_zero():
     ours = evaluator(CocoMetric(metric='bbox'))
     ours.process([sample(0, 0, found=False)])
-    assert evaluate(ours, 1) == {'coco/bbox_mAP': 0.}
+    names = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
+    assert evaluate(ours, 1) == {f'coco/bbox_{name}': 0. for name in names}
 
 
 def test_a_copy_has_its_own_results_shares_annotations_and_dumps_nothing(tmp_path):

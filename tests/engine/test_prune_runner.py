@@ -44,6 +44,28 @@ def test_radii_follow_every_round(tmp_path, monkeypatch, score, first):
     assert seen[6] == 0 < seen[8] < seen[10]
 
 
+def test_a_checkpoint_of_another_training_is_not_pruned_at_once(tmp_path):
+    RUNNERS.build(classifier(tmp_path / 'dense', epochs=2)).train()
+    config = pruned(classifier(tmp_path / 'run'))
+    config.load_from, config.resume = str(tmp_path / 'dense' / 'epoch_2.pth'), True
+    with pytest.raises(ValueError, match='is at iteration 12, where pruning would have begun at 6'):
+        RUNNERS.build(config).train()
+
+
+def test_gradients_must_come_between_rounds(tmp_path):
+    config = pruned(classifier(tmp_path), recipe='taylor')
+    config.optim_wrapper.accumulative_counts = 4
+    with pytest.raises(ValueError, match='accumulated over 4 batches and rounds come every 2 iterations'):
+        RUNNERS.build(config).train()
+
+
+def test_metrics_that_are_no_numbers_are_left_out(tmp_path):
+    config = pruned(classifier(tmp_path, val_evaluator=[
+        dict(type='Accuracy', topk=(1,)), dict(type='SingleLabelMetric', average=None)]))
+    RUNNERS.build(config).train()
+    assert set(json.loads((tmp_path / 'rounds.json').read_text())[0]['metric_before']) == {'accuracy/top1'}
+
+
 def test_rounds_are_measured_on_both_sides(finished):
     rounds = json.loads((finished[0] / 'rounds.json').read_text())
     assert [r['iteration'] for r in rounds] == [8, 10, 12]

@@ -6,6 +6,7 @@ from multiprocessing.pool import ThreadPool
 
 import numpy as np
 import pytest
+import torch
 from mmcv.transforms import LoadImageFromFile
 from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
@@ -42,6 +43,40 @@ class CorruptTheObviousWay:
 def stock_test(config, checkpoint):
     config.load_from = checkpoint
     return Runner.from_cfg(config).test()
+
+
+def test_cells_of_another_metric_are_evaluated_again(root, checkpoint, tmp_path):
+    """Their classes and evidence are of the metric that was asked for then."""
+    few = dict(corruptions=['impulse_noise'], severities=[3])
+    config = voc(root, tmp_path)
+    config.test_evaluator.iou_thrs = [.5, .75]
+    with pytest.raises(ValueError, match="metric 'AP50' is not evaluated; choose among pascal_voc/mAP, pascal_voc/AP50"):
+        evaluate_config(config, checkpoint, tmp_path / 'out', dict(few, metric='AP50'))
+    found = {metric: evaluate_config(config, checkpoint, tmp_path / 'out', dict(few, metric=metric))
+             for metric in ('pascal_voc/AP50', 'pascal_voc/AP75')}
+    for metric, results in found.items():
+        for cell in results['cells']:
+            assert np.mean(list(cell['per_class'].values())) == pytest.approx(cell[metric])
+        alone = evaluate_config(config, checkpoint, tmp_path / metric.replace('/', '-'), dict(few, metric=metric))
+        assert alone['cells'] == results['cells'] and alone['clean_per_class'] == results['clean_per_class']
+
+
+def test_a_metric_that_only_formats_gives_no_zero(root, checkpoint, tmp_path):
+    config = voc(root, tmp_path)
+    config.test_evaluator.update(type='CocoMetric', ann_file=None, format_only=True, outfile_prefix=str(tmp_path / 'x'))
+    for key in set(config.test_evaluator) - {'type', 'ann_file', 'format_only', 'outfile_prefix', '_scope_'}:
+        config.test_evaluator.pop(key)
+    with pytest.raises(ValueError, match='CocoMetric has format_only=True and gives no number'):
+        evaluate_config(config, checkpoint, tmp_path / 'out', SMALL)
+
+
+def test_weights_of_another_network_are_refused(root, checkpoint, tmp_path):
+    torch.save(dict(state_dict=dict(other=torch.ones(1))), tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match=r'other.pth does not fit the config \(missing keys in source state_dict: weight'):
+        evaluate_config(voc(root, tmp_path), tmp_path / 'other.pth', tmp_path / 'out', SMALL)
+    torch.save(dict(state_dict=dict(weight=torch.ones(2))), tmp_path / 'wide.pth')
+    with pytest.raises(ValueError, match='wide.pth does not fit the config .size mismatch for weight'):
+        evaluate_config(voc(root, tmp_path), tmp_path / 'wide.pth', tmp_path / 'out', SMALL)
 
 
 def test_a_detector_end_to_end(root, checkpoint, tmp_path):

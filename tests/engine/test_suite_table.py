@@ -1,6 +1,15 @@
 from mmrobustprune.engine.suite_table import table, verdict
 
 
+def test_the_last_row_is_what_the_means_are_of():
+    """mPC knows nothing of the corruptions beyond the benchmark."""
+    cells = [dict(corruption=name, severity=level, m=value) for name, values in dict(fog=(.6, .2), spatter=(1., .8)).items()
+             for level, value in zip((1, 3), values, strict=True)]
+    results = dict(P=.8, metric='m', severities=[1, 3], corruptions=['fog', 'spatter'], cells=cells,
+                   per_corruption=dict(fog=.4, spatter=.9), per_severity={'1': .8, '3': .5})
+    assert '| mean | 0.600 | 0.200 | 0.400 |' in table(results).markdown()
+
+
 def test_the_table_shows_every_cell_and_says_what_is_missing():
     results = dict(
         P=.8, mPC=None, rPC=None, R_C=None, suite='voc-c', metric='m', severities=[1, 3], seed=0,

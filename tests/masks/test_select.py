@@ -120,6 +120,13 @@ def test_a_unit_that_is_too_large_a_step_is_passed_over():
     assert alive['0'].all() and 0.1 <= cost.removed(alive)['params'] <= 0.11
 
 
+def test_the_last_round_removes_a_little_more_rather_than_lose_the_training():
+    cost = chain(10, 2)
+    with pytest.warns(UserWarning, match='0.4000 are removed'):
+        alive = Selection(cost, 'channels').step({'0': torch.arange(10.)}, 0.33, full(cost.groups), 3, 3)
+    assert kept(alive) == {'0': [4, 5, 6, 7, 8, 9]}
+
+
 def test_refusals():
     cost = chain(10, 2)
     scores = {'0': torch.arange(10.)}

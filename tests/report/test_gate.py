@@ -18,6 +18,16 @@ def test_what_is_no_bound_is_refused(text):
         parse_bounds([text])
 
 
+def test_a_bound_that_no_run_can_meet_is_refused_before_anything_is_evaluated():
+    assert parse_bounds(['mCE=70', 'latency=9'], over=True) == {'mCE': 70, 'latency': 9}
+    with pytest.raises(ValueError, match="there is no 'fgo' to bound .did you mean 'fog'"):
+        parse_bounds(['fgo=.4'])
+    with pytest.raises(ValueError, match='mCE is better when low; bound it with --fail-over'):
+        parse_bounds(['mCE=70'])
+    with pytest.raises(ValueError, match='fog-3 is better when high; bound it with --fail-under'):
+        parse_bounds(['fog-3=.7'], over=True)
+
+
 def test_a_name_is_bounded_once():
     with pytest.raises(ValueError, match="'P' has two bounds, 0.5 and 0.6"):
         parse_bounds(['P=.5', 'P=.6'])

@@ -59,6 +59,13 @@ def test_natural_shift_is_measured_on_every_variant_and_kept(monkeypatch, capsys
     assert again == results
     monkeypatch.setattr(natural_shift, '_test', None)
     imagenet_v2(read, checkpoint, tmp_path / 'w', tmp_path / 'v2', metainfo=dict(classes=names))
+    with pytest.raises(ValueError, match="unknown variant of ImageNet-V2 'matched-freqency'"):   # before anything is evaluated
+        imagenet_v2(read, checkpoint, tmp_path / 'y', tmp_path / 'v2', ['matched-freqency'])
+    weights = torch.load(checkpoint, weights_only=True)['state_dict']
+    weights = {name: value + 1 if value.is_floating_point() else value for name, value in weights.items()}
+    torch.save(weights, tmp_path / 'bare.pth')
+    with pytest.raises(ValueError, match='another run'):   # a file of weights alone is not the one before
+        imagenet_v2(read, tmp_path / 'bare.pth', tmp_path / 'w', tmp_path / 'v2', metainfo=dict(classes=names))
     assert run(monkeypatch, 'imagenet-v2', config, checkpoint, '--data-root', tmp_path / 'none', '--work-dir', tmp_path / 'x') == 2
     assert 'analyze: ' in capsys.readouterr().err.splitlines()[-1]
 

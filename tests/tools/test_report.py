@@ -49,7 +49,7 @@ def test_the_gate_writes_the_report_then_ends_with_three(tmp_path, monkeypatch, 
 
 
 @pytest.mark.parametrize('words, sentence', [
-    (['--fail-under', 'mpc=0.5'], "has no 'mpc'"),
+    (['--fail-under', 'mpc=0.5'], "there is no 'mpc' to bound (did you mean 'mPC'?)"),
     (['--fail-under', 'mPC'], "the bound 'mPC' cannot be read"),
     (['--fail-over', 'latency=70'], "has no 'latency'"), (['--reference', 'c'], "no run is called 'c'")])
 def test_what_cannot_be_told_is_an_error_of_one_sentence(tmp_path, monkeypatch, capsys, words, sentence):

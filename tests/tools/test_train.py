@@ -66,6 +66,16 @@ def test_resume_goes_on(config, tmp_path):
     assert torch.load(tmp_path / 'work' / 'epoch_2.pth')['meta']['epoch'] == 2
 
 
+def test_resume_with_nothing_to_resume_begins_from_the_given_weights(config, tmp_path, capsys):
+    """A script that always says --resume must not train from random weights the first time."""
+    tool('train', config, '--work-dir', tmp_path / 'first')
+    tool('train', config, '--work-dir', tmp_path / 'work', '--resume', '--cfg-options', 'optim_wrapper.optimizer.lr=0',
+         f"load_from={tmp_path / 'first' / 'epoch_1.pth'}")
+    assert 'starts from the beginning' in capsys.readouterr().out
+    before, after = (torch.load(tmp_path / name / 'epoch_1.pth')['state_dict'] for name in ('first', 'work'))
+    assert torch.equal(before['head.fc.weight'], after['head.fc.weight'])
+
+
 @pytest.mark.parametrize('given, expected', [
     (dict(type='OptimWrapper'), 'AmpOptimWrapper'),
     (dict(), 'AmpOptimWrapper'),

@@ -117,7 +117,12 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
         raise FileNotFoundError(f'{dense} is not there; ' + (
             'run the arm dense of another experiment first: run_arms.py bccd --arms dense.' if '{work}' in experiment.weights else
             'unpack the data first: tools/experiments/prepare_data.py.'))
-    table = experiment.table.format(work=work)
+    table, plan = experiment.table.format(work=work), folder / 'plan.json'
+    if plan.exists() and json.loads(plan.read_text())['epochs'] != epochs:
+        raise ValueError(f"{folder} was begun with --epochs {json.loads(plan.read_text())['epochs']}, not {epochs}; give that, another "
+                         '--work-dir, or remove the folder.')
+    folder.mkdir(parents=True, exist_ok=True)
+    plan.write_text(json.dumps(dict(epochs=epochs)) + '\n')
     config = Path('configs', experiment.dense)
     times = experiment.arms[arm].times if arm != 'dense' else 1
     if arm == 'dense':

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
+from mmrobustprune.corruption.baselines import BEST
 from mmrobustprune.corruption.suites import BENCHMARK, SEVERITIES
 
+USUAL = dict(version='standard', label='true', clip='image')   # of an attack; what differs is said
 AGREE = 0.05   # points by which two evaluations of one network may differ
 
 
@@ -59,7 +61,8 @@ def attacked(found: Mapping[str, Any]) -> Pairs:
     for one in found['attacks']:
         chosen, pixel = one.get('subset') or {}, one['space'] == 'pixel'
         radius = f'{255 * one["eps"]:.3g}/255' if pixel else f'{one["eps"]:.3g} {one["space"]}'
-        under = [f'{one["attack"]}, radius {radius}', *([f'{one["steps"]} steps'] if 'steps' in one else [])]
+        under = [f'{one["attack"]}, radius {radius}', *([f'{one["steps"]} steps'] if 'steps' in one else []),
+                 *(f'{key} {one[key]}' for key, usual in USUAL.items() if one.get(key, usual) != usual)]
         if chosen.get('pick', 'all') != 'all':
             under.append(f'{chosen["size"]} of {chosen["of"]} pictures')
         yield f'{one["attack"]}@{radius}', Number(100 * one['accuracy'], ', '.join(under))
@@ -162,4 +165,4 @@ def _add(found: dict[str, Number], key: str, number: Number, label: str) -> None
 
 def _unit(metric: str) -> float:
     """What makes per cent of a metric: mmpretrain's accuracies and attacks are that already, mean precisions are fractions."""
-    return 1. if metric.startswith(('accuracy', 'attacked')) else 100.
+    return 100. / BEST.get(metric.partition('/')[0], 100. if metric.startswith('attacked') else 1.)
