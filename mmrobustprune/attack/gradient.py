@@ -110,7 +110,7 @@ def input_gradient(logits: Function, z: Tensor, target: Tensor) -> Tensor:
     z = z.detach().requires_grad_()
     with torch.enable_grad(), full_range(z):
         loss = F.cross_entropy(logits(z).float(), target, reduction='sum')
-    return torch.autograd.grad(loss, z)[0]
+        return torch.autograd.grad(loss, z)[0]
 
 
 def margin(logits: Tensor, target: Tensor) -> Tensor:

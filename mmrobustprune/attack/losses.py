@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from ..naming import build
 from .base import refuse_grey_levels
-from .classifier import Classifier, Function
+from .classifier import Classifier, Function, full_range
 from .presets import number
 from .training import Objective, attacking, climb
 
@@ -105,7 +105,7 @@ class Climbing(RobustLoss):
         self._pixels('eps')
 
     def craft(self, model: Classifier, x: Tensor, y: Tensor) -> Tensor:
-        with attacking(model):
+        with attacking(model), full_range(x):
             return climb(model, x, self.start(x), self.objective(model, x, y), self.eps, *self.moves())
 
     @abstractmethod

@@ -73,7 +73,6 @@ def climb(logits: Function, x: Tensor, start: Tensor, objective: Objective, eps:
     for _ in range(steps):
         point = point.detach().requires_grad_()
         with torch.enable_grad(), full_range(point):
-            value = objective(logits(point).float())
-        gradient, = torch.autograd.grad(value, point)
+            gradient, = torch.autograd.grad(objective(logits(point).float()), point)
         point = (point.detach() + step * gradient.sign()).clamp(low, high)
     return point.detach()
