@@ -9,7 +9,6 @@ from typing import Any
 from mmengine.dist import is_main_process
 
 from mmrobustprune.registry import HOOKS
-from mmrobustprune.sharpness.guards import preserved_rng
 from mmrobustprune.surgery import Structure
 from mmrobustprune.surgery.grouped import Decision, set_form
 
@@ -78,10 +77,7 @@ class GroupedKernelHook(StructureHook):
             decisions.append(decision.to_dict())
             runner.logger.info(f'{decision.number}/{decision.total} {decision.layer}: {decision.seconds:.1f} s')
 
-        loader = runner.train_dataloader
-        with preserved_rng():
-            example = example_of(model, loader.dataset, loader.collate_fn)
-        structure = prune_by_recipe(model, example, self.recipe, tell)
+        structure = prune_by_recipe(model, example_of(model, runner.train_dataloader), self.recipe, tell)
         if is_main_process():
             write_whole(Path(runner.work_dir) / 'decisions.json', json.dumps(decisions).encode())
         return structure.to_dict()

@@ -29,7 +29,7 @@ from .base import plain_config, structure_of
 from .channels_last import give_channels_last
 from .command import load_config
 from .export import load_model, test_size
-from .probe import example_of_shape, tensor_forward
+from .probe import example_of_shape, tensor_forward, type_name
 
 
 def latency_config(config: str | Path | Config, checkpoint: str | Path, work_dir: str | Path,
@@ -48,7 +48,7 @@ def latency_config(config: str | Path | Config, checkpoint: str | Path, work_dir
         threads: of the CPU; None leaves them as they are.
         device: None takes a GPU where there is one.
         repeats: measured passes of each network.
-        table: file of a latency table, measured as far as it lacks the dense network; a prediction is then added to the file.
+        table: file of a latency table, measured as far as it lacks the dense network; a prediction is then added.
         seconds: for the table.
         options: KEY=VALUE, over the config's own.
     Returns:
@@ -67,7 +67,7 @@ def latency_config(config: str | Path | Config, checkpoint: str | Path, work_dir
     device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
     models = {'dense': model} if structure is None else {'dense': dense_network(config), 'pruned': model}
     models = {name: one.to(device).eval() for name, one in models.items()}
-    if any(str(hook['type']).endswith('ChannelsLastHook') for hook in config.get('custom_hooks') or []):
+    if any(type_name(hook['type']) == 'ChannelsLastHook' for hook in config.get('custom_hooks') or []):
         for one in models.values():
             give_channels_last(one.backbone)
     if table is not None and structure is not None:

@@ -21,6 +21,8 @@ from mmengine.device import get_device
 from mmengine.dist import init_dist
 from mmengine.utils.dl_utils import set_multi_processing
 
+from .probe import type_name
+
 SYNC_NORMS = ('SyncBN', 'MMSyncBN', 'SyncBatchNorm')
 
 
@@ -61,7 +63,7 @@ def _without_sync_norms(config: Any) -> None:
     """BatchNorm for SyncBatchNorm, which no CPU has: each process normalises its own samples."""
     if isinstance(config, dict):
         kind = config.get('type')
-        if getattr(kind, '__name__', str(kind)).rpartition('.')[2] in SYNC_NORMS:
+        if type_name(kind) in SYNC_NORMS:
             config['type'] = 'BN'
         config = list(config.values())
     if isinstance(config, (list, tuple)):

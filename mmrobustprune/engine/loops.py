@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 
 from mmrobustprune.registry import LOOPS
 
+from .probe import type_name
 from .rng import forked, restore_generators
 from .sampling import Proxy, make_loader_resumable
 
@@ -39,8 +40,7 @@ def make_resumable(cfg: Config) -> Config:
     train = cfg['train_cfg']
     if 'type' not in train:
         train['type'] = 'EpochBasedTrainLoop' if train.pop('by_epoch') else 'IterBasedTrainLoop'
-    name = train['type'] if isinstance(train['type'], str) else train['type'].__name__
-    name = name.rpartition('.')[2]
+    name = type_name(train['type'])
     if name in OURS:
         train['type'] = f'mmrobustprune.{OURS[name]}'
     elif name not in OURS.values():

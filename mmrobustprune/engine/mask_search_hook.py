@@ -15,11 +15,11 @@ from mmrobustprune.scores.learned import ScoredNetwork, kept_masks
 from .cut import start_scores_afresh
 from .main_process import on_main
 from .mask_choice import CHOICES
-from .measure import validate
+from .measure import numbers_of, validate
 from .probe import unwrap
 from .recipes import build_recipe
 from .saving import write_whole
-from .search_files import write_masked, write_result
+from .search_files import write_plain, write_result
 from .stages import Stages, begin_stage
 from .structure_hook import set_rule, warn_of_random_weights
 
@@ -143,7 +143,7 @@ class MaskSearchHook(Hook):
         elif self.stage == 'pretrain':
             self.choice.check(metrics)   # rather than after all the dense epochs
         else:
-            self.records[-1]['metric_last'] = {key: float(value) for key, value in metrics.items()}
+            self.records[-1]['metric_last'] = numbers_of(metrics)
             self._write_records(runner)
 
     def after_train(self, runner) -> None:
@@ -172,7 +172,7 @@ class MaskSearchHook(Hook):
             if self.recipe.perturb != 'none' and at <= self.plan(runner).search + self.plan(runner).warmup:
                 runner.logger.warning(f'the mask taken is that of iteration {at}, of the warm-up, in which nothing was perturbed.')
             self._bake(runner)
-            on_main(lambda: write_masked(runner))
+            on_main(lambda: write_plain(runner, Path(runner.work_dir) / 'mask'))
         self._begin(runner, stage)
         if self.recipe.measure:
             record['metric_after'] = validate(runner)

@@ -2,6 +2,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from numbers import Number
+from typing import Any
 
 import numpy as np
 import torch
@@ -51,5 +54,12 @@ def validate(runner) -> dict[str, float]:
             loop.evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
         metrics = loop.evaluator.evaluate(len(loop.dataloader.dataset))
     runner.model.train()
-    return {key: float(value) for key, value in metrics.items() if np.size(value) == 1}   # some are matrices, or per class
+    return numbers_of(metrics)
+
+
+def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are one number; others are matrices, or per class."""
+    arrays = (np.ndarray, torch.Tensor)
+    return {key: float(value) for key, value in metrics.items()
+            if isinstance(value, Number) or isinstance(value, arrays) and value.reshape(-1).shape[0] == 1}
 

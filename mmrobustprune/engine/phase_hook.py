@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.hooks import EMAHook
 
 from mmrobustprune.registry import HOOKS
-from mmrobustprune.sharpness.guards import preserved_rng
+from mmrobustprune.scores import build_score
 from mmrobustprune.surgery import certify, trace
 
 from .cut import cut
@@ -72,19 +72,18 @@ class PrunePhaseHook(StructureHook):
         self._resumed = None
 
     def _begin(self, runner) -> None:
+        p, batches = self.phases, getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        if build_score(self.recipe.score).needs_gradient and p.interval < batches:
+            raise ValueError(f'gradients are accumulated over {batches} batches and rounds come every {p.interval} iterations, so '
+                             'that a score of gradients would see none; raise robust_prune.interval (or prune).')
         warn_of_random_weights(runner)
-        loader, model = runner.train_dataloader, unwrap(runner.model)
-        with preserved_rng():
-            self._example = example_of(model, loader.dataset, loader.collate_fn)
+        model = unwrap(runner.model)
+        self._example = example_of(model, runner.train_dataloader)
         found = trace(model, self._example, forward=tensor_forward, ignore=self.recipe.ignore)
         self.pruning = GradualPruning(model, found, self.recipe, self.phases, runner.optim_wrapper.optimizer,
                                       self._example, runner.work_dir)
         if self._resumed is not None:
             self.pruning.load_state_dict(self._resumed['pruning'])
-        p, batches = self.phases, getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        if self.pruning.score.needs_gradient and p.interval < batches:
-            raise ValueError(f'gradients are accumulated over {batches} batches and rounds come every {p.interval} iterations, so '
-                             'that a score of gradients would see none; raise robust_prune.interval (or prune).')
         runner.logger.info(
             f'{len(found.groups)} groups of channels can shrink; warm-up to iteration {p.warmup}, then {p.rounds} rounds every '
             f'{p.interval} iterations, removal at {p.cut} of {p.total}.')

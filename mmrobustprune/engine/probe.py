@@ -8,6 +8,8 @@ from mmengine.model import is_model_wrapper
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
+from mmrobustprune.sharpness.guards import preserved_rng
+
 
 def unwrap(model: nn.Module) -> nn.Module:
     """The network inside a data-parallel wrapper."""
@@ -42,10 +44,19 @@ def spread_boxes(images: Tensor, count: int) -> Tensor:
     return torch.stack([x, y, (x + side).clamp(max=width), (y + side).clamp(max=height)], 1)
 
 
-def example_of(model: nn.Module, dataset, collate_fn) -> dict:
-    """The first sample of a data set as the network receives it: `inputs` (1, 3, H, W) and `data_samples`."""
-    batch = collate_fn([dataset[0]])
-    data = unwrap(model).data_preprocessor(batch, False)
+def type_name(kind: Any) -> str:
+    """The bare name of a type in a config, which is a class, or text with or without a scope."""
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
+
+
+def example_of(model: nn.Module, loader: Any) -> dict:
+    """The first sample behind a loader as the network receives it: `inputs` (1, 3, H, W) and `data_samples`.
+
+    Random generators stand afterwards where they stood.
+    """
+    with preserved_rng():
+        batch = loader.collate_fn([loader.dataset[0]])
+        data = unwrap(model).data_preprocessor(batch, False)
     return dict(inputs=data['inputs'], data_samples=data['data_samples'])
 
 

@@ -11,11 +11,10 @@ from mmengine.config import Config
 from torch import nn
 
 from mmrobustprune.scores.learned import ScoredNetwork, kept_masks, make_plain, save_masks
-from mmrobustprune.sharpness.guards import preserved_rng
 from mmrobustprune.surgery import Structure, remove_unread
 
 from .artifacts import plain_types, run_meta, stock_config, write_config, write_weights
-from .probe import example_of, tensor_forward, unwrap
+from .probe import example_of, tensor_forward, type_name, unwrap
 from .saving import write_whole
 from .stamp import command, commit, versions
 
@@ -26,8 +25,7 @@ def write_result(runner, recipe: Any) -> None:
     Where the mask is one of channels, `slim/` has the network without the channels that no layer reads any more.
     """
     folder, model = Path(runner.work_dir), unwrap(runner.model)
-    masks, config, meta = kept_masks(model), plain_classifier(getattr(runner, 'user_cfg', runner.cfg)), run_meta(runner)
-    write_network(config, ScoredNetwork.plain_state(model), meta, None, folder)
+    masks, (config, meta) = kept_masks(model), write_plain(runner, folder)
     save_masks(folder / 'masks.npz', masks, method=recipe.host['type'])
     record = dict(sparsity(masks), recipe=plain_types(dict(runner.cfg.robust_prune)), seed=runner.seed, command=command(),
                   commit=commit(), versions=versions())
@@ -37,18 +35,17 @@ def write_result(runner, recipe: Any) -> None:
     runner.logger.info(f'{folder}/pruned.py and pruned.pth hold the network with the mask applied, masks.npz the mask.')
 
 
-def write_masked(runner) -> None:
-    """The network with the mask alone, not fine-tuned: `mask/pruned.py` and `mask/pruned.pth`."""
-    model, config = unwrap(runner.model), plain_classifier(getattr(runner, 'user_cfg', runner.cfg))
-    write_network(config, ScoredNetwork.plain_state(model), run_meta(runner), None, Path(runner.work_dir) / 'mask')
+def write_plain(runner, folder: Path) -> tuple[Config, dict]:
+    """pruned.py and pruned.pth of the network as it stands, the mask applied; returns the config and what the weights come from."""
+    config, meta = plain_classifier(getattr(runner, 'user_cfg', runner.cfg)), run_meta(runner)
+    write_network(config, ScoredNetwork.plain_state(unwrap(runner.model)), meta, None, folder)
+    return config, meta
 
 
 def write_slim(runner, model: nn.Module, config: Config, meta: dict, folder: Path) -> dict[str, Any]:
     """structure.json, pruned.py and pruned.pth of the network without unread channels; what went, and what stays and why."""
     slim = make_plain(copy.deepcopy(model))
-    loader = runner.train_dataloader
-    with preserved_rng():
-        example = example_of(slim, loader.dataset, loader.collate_fn)
+    example = example_of(slim, runner.train_dataloader)
     done = remove_unread(slim, example, tensor_forward)
     write_network(config, slim.state_dict(), meta, done.structure, folder)
     runner.logger.info(f'{folder}: {done.structure.summary()}')
@@ -75,7 +72,7 @@ def plain_classifier(cfg: Config) -> Config:
     """The config without adversarial training and without the measuring of a search, which stock tools do not know."""
     plain = cfg.to_dict()
     if plain.get('custom_hooks'):
-        plain['custom_hooks'] = [hook for hook in plain['custom_hooks'] if not str(hook['type']).endswith('SearchMeasureHook')]
+        plain['custom_hooks'] = [hook for hook in plain['custom_hooks'] if type_name(hook['type']) != 'SearchMeasureHook']
     if plain['model'].pop('robust_loss', None) is not None:
         plain['model']['type'] = 'mmpretrain.ImageClassifier'
     return Config(plain, format_python_code=cfg._format_python_code)

@@ -11,7 +11,7 @@ from mmengine.registry import OPTIMIZERS, PARAM_SCHEDULERS
 from torch import nn
 
 from .phases import iterations
-from .probe import unwrap
+from .probe import type_name, unwrap
 
 STAGES = ('pretrain', 'search', 'finetune')
 
@@ -105,8 +105,7 @@ def _warmup(runner) -> list:
     """The base's linear or constant schedules of the first iterations, counted in iterations."""
     base, found = runner.cfg.get('param_scheduler') or [], []
     for one in [base] if isinstance(base, dict) else base:
-        name = one['type'] if isinstance(one['type'], str) else one['type'].__name__
-        if name.rpartition('.')[2] in ('LinearLR', 'ConstantLR') and not one.get('begin') and one.get('end'):
+        if type_name(one['type']) in ('LinearLR', 'ConstantLR') and not one.get('begin') and one.get('end'):
             one = dict(one)
             if one.get('by_epoch', True):
                 one['convert_to_iter_based'] = True
