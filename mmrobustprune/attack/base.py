@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .classifier import CLIPS, SPACES, Classifier, Space, frozen
+from .classifier import CLIPS, SPACES, Classifier, Space
+from .training import attacking
 
 LABELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(
     true=lambda logits, y: y, predicted=lambda logits, y: logits.argmax(1))
@@ -73,7 +74,7 @@ class Attack(ABC):
         """
         if not (x.is_floating_point() and 0 <= x.min() and x.max() <= 1):
             raise ValueError(f'{self.name} got {x.dtype} pictures from {x.min():g} to {x.max():g}; give floats in [0, 1].')
-        with frozen(model):
+        with attacking(model, x):
             return self._attack(model, x, y, index)
 
     @abstractmethod

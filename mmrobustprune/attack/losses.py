@@ -97,15 +97,21 @@ class Climbing(RobustLoss):
 
     Attributes:
         eps: radius of the ball |x' - x| <= eps, in units of pixels in [0, 1]; '8/255' may be written as text.
+        dtype: of the attack's passes, 'bfloat16' (by autocast, half the time where the processor computes in it) or None, the
+            training's own, yet never float16.
     """
 
     eps: float = 8 / 255
+    dtype: str | None = None
 
     def __post_init__(self) -> None:
         self._pixels('eps')
+        if self.dtype not in (None, 'bfloat16'):
+            raise ValueError(f"{type(self).__name__} got dtype={self.dtype!r}; give 'bfloat16' or None.")
 
     def craft(self, model: Classifier, x: Tensor, y: Tensor) -> Tensor:
-        with attacking(model), full_range(x):
+        half = torch.autocast(x.device.type, torch.bfloat16) if self.dtype else full_range(x)
+        with attacking(model, x), half:
             return climb(model, x, self.start(x), self.objective(model, x, y), self.eps, *self.moves())
 
     @abstractmethod

@@ -9,41 +9,17 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from .classifier import Function, frozen, full_range
+from .folding import folded_norms
 
 Objective = Callable[[Tensor], Tensor]   # logits (N, classes) -> scalar, a sum over pictures
 
 
 @contextmanager
-def attacking(model: nn.Module) -> Iterator[None]:
+def attacking(model: nn.Module, like: Tensor | None = None) -> Iterator[None]:
     """Evaluation mode, no gradients of parameters, parametrized weights and maps of BatchNorm computed once; all as before
-    afterwards."""
-    with frozen(model), cached_weights(), affine_norms(model):
+    afterwards. With pictures as the model takes them BatchNorm goes into the convolutions, see `folded_norms`."""
+    with frozen(model), cached_weights(), folded_norms(model, like):
         yield
-
-
-@contextmanager
-def affine_norms(model: nn.Module) -> Iterator[None]:
-    """BatchNorm of an evaluated, frozen model as scale * x + shift on a CPU, where its own backward pass is thrice as slow."""
-    norms = [norm for norm in model.modules()
-             if type(norm) in (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d) and norm.affine and norm.running_mean is not None
-             and norm.weight.device.type == 'cpu' and 'forward' not in vars(norm)]
-    try:
-        for norm in norms:
-            scale = norm.weight * (norm.running_var + norm.eps).rsqrt()
-            norm.forward = _affine(norm.forward, scale, norm.bias - norm.running_mean * scale)
-        yield
-    finally:
-        for norm in norms:
-            vars(norm).pop('forward', None)
-
-
-def _affine(forward: Function, scale: Tensor, shift: Tensor) -> Function:
-    def mapped(x: Tensor) -> Tensor:
-        if x.dtype != scale.dtype or x.device != scale.device:   # under autocast
-            return forward(x)
-        shape = (-1, *(1 for _ in x.shape[2:]))
-        return torch.addcmul(shift.view(shape), x, scale.view(shape))
-    return mapped
 
 
 @contextmanager

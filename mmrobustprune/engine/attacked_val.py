@@ -10,7 +10,7 @@ from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.runner import Runner, ValLoop
 from mmengine.runner.amp import autocast
 
-from mmrobustprune.attack import PGD, cached_weights, choose_subset
+from mmrobustprune.attack import PGD, choose_subset
 from mmrobustprune.registry import LOOPS
 
 from .pictures import Pictures
@@ -66,7 +66,7 @@ class AttackedAccuracy:
         chunks = np.split(mine, range(self.pictures.batch_size, len(mine), self.pictures.batch_size)) if len(mine) else []
         right, done, line = torch.zeros((), dtype=torch.int64, device=device), 0, Line(self.runner)
         for chunk, (x, y) in zip(chunks, self.pictures.batches([chunk.tolist() for chunk in chunks]), strict=True):
-            with cached_weights(), autocast(enabled=self.fp16):
+            with autocast(enabled=self.fp16):
                 outcome = self.attack(model, x.to(device), y.to(device), torch.from_numpy(chunk))
             right += outcome.robust[self.attack.name].sum()
             done += len(chunk)

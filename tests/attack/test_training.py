@@ -7,7 +7,6 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from mmrobustprune.attack import MART, PGDAT, TRADES, FastAT, climb
-from mmrobustprune.attack.training import attacking
 from tests.attack.nets import linear, pictures, small
 
 ATTACKING = [TRADES(), PGDAT(), FastAT(), MART()]
@@ -104,27 +103,6 @@ def test_a_weight_with_a_graph_is_not_attacked_in_its_stead():
     assert torch.equal(attacked, PGDAT(steps=1).craft(model, x, y))
 
 
-@pytest.mark.parametrize('make, shape', [(nn.BatchNorm1d, (6, 5)), (nn.BatchNorm1d, (6, 5, 4)), (nn.BatchNorm2d, (6, 5, 4, 3)),
-                                         (nn.BatchNorm3d, (6, 5, 4, 3, 2))])
-def test_batch_norm_under_attack_is_its_affine_map(make, shape):
-    torch.manual_seed(0)
-    norm, x, back = make(5), torch.randn(shape, requires_grad=True), torch.randn(shape)
-    for values in norm.parameters():
-        nn.init.normal_(values)
-    norm(x)   # the running statistics are of something
-    norm.eval()
-    plain = norm(x)
-    wanted, = torch.autograd.grad(plain, x, back)
-    with attacking(norm):
-        mapped = norm(x)
-        gradient, = torch.autograd.grad(mapped, x, back)
-        assert type(mapped.grad_fn).__name__ == 'AddcmulBackward0'
-        other = norm(x.bfloat16())   # as under autocast
-    torch.testing.assert_close(mapped, plain, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(gradient, wanted, rtol=1e-5, atol=1e-6)
-    assert torch.equal(norm(x), plain) and torch.equal(norm(x.bfloat16()), other)
-
-
 @pytest.mark.parametrize('loss', [TRADES(steps=1), PGDAT(steps=1)], ids=lambda loss: type(loss).__name__)
 def test_confident_pictures_move_under_half_precision(loss):
     """p - 1 of a confident picture is zero in float16."""
@@ -138,6 +116,33 @@ def test_confident_pictures_move_under_half_precision(loss):
     with torch.autocast('cpu', dtype=torch.float16):
         half = loss.craft(model, x, y)
     assert torch.equal(half, whole)
+
+
+@pytest.mark.parametrize('loss', [TRADES, PGDAT, FastAT, MART])
+def test_an_attack_in_bfloat16_raises_its_objective_as_much(loss):
+    """Gradients keep their range; single signs differ."""
+    model, (x, y) = small().eval(), labelled(64)
+    risen = {}
+    for dtype in (None, 'bfloat16'):
+        torch.manual_seed(0)
+        made = loss(dtype=dtype)
+        attacked = made.craft(model, x, y)
+        assert attacked.dtype == torch.float32 and (attacked - x).abs().max() <= made.eps + 1e-7
+        objective = made.objective(model, x, y)
+        risen[dtype] = (objective(model(attacked)) - objective(model(x))).item()
+    assert risen[None] > 0 and abs(risen['bfloat16'] / risen[None] - 1) < .05
+
+
+def test_the_passes_of_an_attack_in_bfloat16_are():
+    model, (x, y), seen = small(), labelled(), []
+    model.network[2].register_forward_hook(lambda module, args, output: seen.append(output.dtype))
+    PGDAT(steps=2, dtype='bfloat16').craft(model, x, y)
+    assert set(seen[1:]) == {torch.bfloat16}   # the first one looks what follows what
+    seen.clear()
+    model(x)
+    assert seen == [torch.float32]
+    with pytest.raises(ValueError, match="PGDAT got dtype='float16'; give 'bfloat16' or None"):
+        PGDAT(dtype='float16')
 
 
 def test_random_numbers_come_from_the_generator_that_a_resume_restores():

@@ -46,7 +46,7 @@ class Arm:
 class Experiment:
     """Arms that start from one dense model: `weights` where it is given, else what the arm 'dense' trains per seed."""
     title: str
-    suite: str
+    suite: str   # of corruptions, at severity 3; '' leaves them out
     size: tuple[int, int]
     epochs: int
     dense: str
@@ -82,11 +82,12 @@ EXPERIMENTS = {
         weights='data/resnet20_cifar10.pth',
         attacks={preset: ('--preset', preset, '--attack', 'fgsm', 'pgd', '--subset', 5000) for preset in ('sr-gkp', 'pixel')}),
     's2ap': Experiment(
-        'S2AP on HYDRA and HARP, ResNet-20 on 10,000 pictures of CIFAR-10 as JPEG', 'imagenet-c-at-32', (32, 32), 12,
+        'S2AP on HYDRA and HARP, ResNet-20 on 10,000 pictures of CIFAR-10 as JPEG', '', (32, 32), 12,
         's2ap_jpeg/resnet20_trades-10k.py',
         {name: Arm(f's2ap_jpeg/resnet20_{name}-p90.py') for name in ('hydra', 's2ap-hydra', 'harp', 's2ap-harp')},
-        attacks={'pgd10': ('--attack', 'pgd', '--eps', '8/255', '--step', '2/255', '--steps', 10, '--random-start'),
-                 'auto': ('--attack', 'autoattack', '--eps', '8/255', '--subset', 200)},
+        attacks={'pgd10': ('--attack', 'pgd', '--eps', '8/255', '--step', '2/255', '--steps', 10, '--random-start',
+                           '--subset', 5000, '--batch-size', 50),
+                 'auto': ('--attack', 'autoattack', '--eps', '8/255', '--subset', 200, '--batch-size', 50)},
         dense_epochs=20, robust=('pgd10 pgd 0.0314', 20.)),
 }
 
@@ -118,9 +119,10 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
             'run the arm dense of another experiment first: run_arms.py bccd --arms dense.' if '{work}' in experiment.weights else
             'unpack the data first: tools/experiments/prepare_data.py.'))
     table, plan = experiment.table.format(work=work), folder / 'plan.json'
-    if plan.exists() and json.loads(plan.read_text())['epochs'] != epochs:
-        raise ValueError(f"{folder} was begun with --epochs {json.loads(plan.read_text())['epochs']}, not {epochs}; give that, another "
-                         '--work-dir, or remove the folder.')
+    begun = (read_json(plan) or {}).get('epochs', epochs)
+    if begun != epochs:
+        raise ValueError(f'{folder} was begun with --epochs {begun}, not {epochs}; give that, another --work-dir, or remove the '
+                         'folder.')
     folder.mkdir(parents=True, exist_ok=True)
     plan.write_text(json.dumps(dict(epochs=epochs)) + '\n')
     config = Path('configs', experiment.dense)
@@ -136,8 +138,9 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
             more = [f'robust_prune.table={table}'] if table else []
             commands.append(train(Path('configs', experiment.arms[arm].config), folder, times * epochs, seed, dense, *more))
         config, checkpoint = folder / 'pruned.py', folder / 'pruned.pth'
-    commands.append(call('tools/robustness.py', config, checkpoint, '--suite', experiment.suite, '--severities', 3, '--no-report',
-                         '--work-dir', folder / 'corrupted'))
+    if experiment.suite:
+        commands.append(call('tools/robustness.py', config, checkpoint, '--suite', experiment.suite, '--severities', 3,
+                             '--no-report', '--work-dir', folder / 'corrupted'))
     attacked = attack(experiment, config, checkpoint, folder / 'attacked', commands)
     masked = {}
     if (folder / 'mask' / 'pruned.pth').exists():   # a search of masks, before fine-tuning
@@ -151,14 +154,17 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     (folder / 'cost.json').write_text(json.dumps(cost, indent=1))
     run = read_run(folder)
     trained = times * epochs if arm != 'dense' else dense_epochs if not experiment.weights else None   # given weights: not ours
+    first = next(iter(attacked.values()), [None])[0]
+    evaluated = dict(
+        clean_metrics=run.results['clean'],
+        **{key: run.results[key] for key in ('metric', 'suite', 'severities', 'images', 'per_corruption', 'versions')}
+    ) if experiment.suite else dict(metric='accuracy/top1', clean=100 * first['clean'], images=first['subset']['size'])
     return dict(
         run.record(), name=arm, experiment=name, seed=seed, epochs=trained, minutes=training_minutes(folder),
         rounds=read_json(folder / 'rounds.json'), search=read_json(folder / 'search.json'), commands=commands, commit=commit(),
         attacks=attacked, mask_attacks=masked, facts=facts_in(folder), **flat_attacks(attacked), **timed, **stage_metrics(folder),
         **{f'mask {key}': value for key, value in flat_attacks(masked).items()},
-        **({'mask clean': 100 * next(iter(masked.values()))[0]['clean']} if masked else {}),
-        **{key: run.results[key] for key in ('metric', 'suite', 'severities', 'images', 'clean', 'per_corruption', 'versions')
-           if key != 'clean'}, clean_metrics=run.results['clean'])
+        **({'mask clean': 100 * next(iter(masked.values()))[0]['clean']} if masked else {}), **evaluated)
 
 
 def attack(experiment: Experiment, config: Path, checkpoint: Path, work_dir: Path, commands: list[str]) -> dict[str, list[dict]]:
@@ -228,13 +234,14 @@ def summary(experiment: Experiment, results: Path) -> Card:
         *(Column(key, f'{key} (validation)', '.2f', 'high') for key in ('mask top1', 'mask pgd') if any(key in r for r in records)),
         *([Column('after the cut', f'{metric} after the cut', form)] if any(r.get('after the cut') for r in records) else []),
         Column('clean', f'{metric} clean', form, 'high'),
-        Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high'),
+        *([Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high')] if experiment.suite else []),
         *([Column('mask clean', f'mask {metric} clean', form, 'high')] if any('mask clean' in r for r in records) else []),
         *(Column(key, key, form, 'high') for key in attacks)])
     seeds = sorted({record['seed'] for record in records})
+    what = f"mPC: mean over the corruptions of `{records[0]['suite']}` at severity 3" if experiment.suite else f'{metric} clean'
     (results / 'README.md').write_text(
         f'# {experiment.title}\n\n{card.markdown()}\n'
-        f"mPC: mean over the corruptions of `{records[0]['suite']}` at severity 3, {records[0]['images']} images. Seeds "
+        f"{what}, {records[0]['images']} images. Seeds "
         f'{", ".join(map(str, seeds))}; mean ± sample standard deviation. Minutes are those of the training steps on the '
         'machine in the records; arms ran under different load where they ran at different times.'
         + said_of_attacks(records) + '\n'
