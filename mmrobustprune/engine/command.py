@@ -13,19 +13,9 @@ from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from .base import RebuildRunner
-from .loops import make_resumable
-from .resume import ResumableRunner
+from .train_runner import TrainRunner
 
 FLIP_META = 'img_id img_path ori_shape img_shape scale_factor flip flip_direction'.split()
-
-
-class TrainRunner(RebuildRunner, ResumableRunner):
-    """The Runner of a config that names none: stock training, resumable bit for bit."""
-
-    @classmethod
-    def adapt(cls, cfg: Config, structure: Any) -> Config:
-        return make_resumable(cfg)
 
 
 def read_config(args: argparse.Namespace) -> Config:

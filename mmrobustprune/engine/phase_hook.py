@@ -82,7 +82,9 @@ class PrunePhaseHook(StructureHook):
         found = trace(model, self._example, forward=tensor_forward, ignore=self.recipe.ignore)
         self.pruning = GradualPruning(model, found, self.recipe, self.phases, runner.optim_wrapper.optimizer,
                                       self._example, runner.work_dir)
-        if self._resumed is not None:
+        if self._resumed is None:
+            self.pruning.rehearse(self._example, tensor_forward)
+        else:
             self.pruning.load_state_dict(self._resumed['pruning'])
         runner.logger.info(
             f'{len(found.groups)} groups of channels can shrink; warm-up to iteration {p.warmup}, then {p.rounds} rounds every '

@@ -1,6 +1,7 @@
 """Gradual structured pruning of one network: what is scored, what is masked, how far it has come."""
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import torch
@@ -8,8 +9,9 @@ from torch import Tensor, nn
 
 from mmrobustprune.masks import CostModel, MaskSet
 from mmrobustprune.scores import build_score
-from mmrobustprune.surgery import Structure, Trace
+from mmrobustprune.surgery import Structure, Trace, certify
 from mmrobustprune.surgery.groups import spread
+from mmrobustprune.surgery.recording import Forward
 
 from .phases import Phases
 from .recipes import Recipe
@@ -57,6 +59,20 @@ class GradualPruning:
     def living_neurons(self) -> dict[str, Tensor]:
         """Which neurons live by weight name, (out,) each."""
         return {f'{layer}.weight': value for layer, value in self.masks.filters().items()}
+
+    def rehearse(self, example: Any, forward: Forward) -> float:
+        """Remove half of every group from a copy, so that a removal that would be refused at the end is refused now.
+
+        Args:
+            example, forward: an input of the network and how it takes it.
+        Returns:
+            Largest relative difference between masked and removed outputs.
+        Raises:
+            ValueError: the removal changes outputs; the groups at fault are named.
+        """
+        trial = MaskSet(copy.deepcopy(self.model), self.groups)
+        trial.remove({name: torch.arange(len(units)) % 2 == 0 for name, units in trial.alive.items()})
+        return certify(trial, example, forward=forward)
 
     def targets(self, number: int) -> dict[str, Tensor]:
         """Units alive after round `number`, by group."""

@@ -5,11 +5,22 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
+from mmpretrain.models import ResNet_CIFAR
+from mmpretrain.registry import MODELS
 
 from mmrobustprune.engine.recipes import build_recipe
 from mmrobustprune.engine.runner import sharpness_wrapper
 from mmrobustprune.models import PrunedModel
 from tests.support.tiny import classifier, detector, pruned
+
+
+@MODELS.register_module(force=True)
+class Counting(ResNet_CIFAR):
+    """Its last channels divided by how many there are, which no graph shows."""
+
+    def forward(self, x):
+        *rest, last = super().forward(x)
+        return *rest, last / last.shape[1]
 
 
 def refused(config, message, kind=ValueError, train=True):
@@ -111,6 +122,15 @@ def test_a_structure_of_another_model(tmp_path):
         PrunedModel(other, str(tmp_path / 'structure.json'), data_preprocessor=runner.user_cfg.data_preprocessor)
     with pytest.raises(FileNotFoundError, match='structure file'):
         PrunedModel(other, str(tmp_path / 'other.json'))
+
+
+def test_a_network_that_cannot_be_cut_is_refused_before_it_trains(tmp_path):
+    config = classifier(tmp_path)
+    config.model.backbone.type = 'Counting'
+    runner = RUNNERS.build(pruned(config, recipe='magnitude'))
+    with pytest.raises(ValueError, match=r"the surgery was refused: .*; leave whole by ignore=\['backbone.layer4.0.conv2'\]"):
+        runner.train()
+    assert runner.iter == 0 and not list(tmp_path.glob('*.pth'))
 
 
 def test_random_weights_get_one_warning(tmp_path):

@@ -15,7 +15,7 @@ import numpy as np
 
 from .timing import Timing
 
-FORMAT = 1
+FORMAT = 2   # 1: the whole network was timed while the process still gave memory back
 IDENTITY = ('device', 'threads', 'batch', 'precision', 'clock', 'evict')   # what two times must share to be compared
 STATISTICS = ('median', 'least')
 

@@ -1,5 +1,9 @@
 """Latency tables: interpolation, files, refusals, measuring and going on."""
 import json
+import os
+import platform
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -220,6 +224,29 @@ def test_calls_are_counted_and_ordered():
     assert len(calls) == 11 and timing.repeats == 9
     assert 0 <= timing.least <= timing.p10 <= timing.median <= timing.p90
     assert time_call(lambda: None, warmup=0, repeats=1000, seconds=0, least=3).repeats == 3
+
+
+SETTLED = '''
+import resource, torch
+from mmrobustprune.surgery.latency import time_call
+
+def call():
+    held = [torch.ones(2 ** 20) for _ in range(3)]
+
+time_call(call, warmup=1, repeats=5)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(10):
+    call()
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / 10)
+'''
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != 'glibc', reason='other allocators give memory back in other ways')
+def test_timed_calls_do_not_fetch_their_memory_anew():
+    """3 x 4 MB are 3,072 pages, which a young process gives back after every call."""
+    plain = {key: value for key, value in os.environ.items() if not key.startswith(('MALLOC_', 'GLIBC_TUNABLES'))}
+    done = subprocess.run([sys.executable, '-c', SETTLED], capture_output=True, text=True, check=True, env=plain)
+    assert float(done.stdout) < 30
 
 
 def test_lacking_points_come_largest_first():
