@@ -124,7 +124,7 @@ def rows(args: argparse.Namespace, name: str) -> Iterator[dict]:
                 model=name, groups=len(sizes), sizes=sum(map(len, sizes.values())), solver=solver, target=target,
                 solver_s=min(steps), gap=selection.solution.gap if solver == 'exact' else None,
                 value=selection.solution.value, dense_ms=latency.dense, constant_ms=latency.constant,
-                predicted_ms=latency.predict(alive), macs_left=1 - cost.removed(alive)['macs'], table_s=seconds,
+                factor=latency.factor, predicted_ms=latency.predict(alive), macs_left=1 - cost.removed(alive)['macs'], table_s=seconds,
                 blocks=len(network.changing), kinds=len(latency.table.grids),
                 entries=sum(len(grid.entries) for grid in latency.table.grids.values()),
                 worst_interpolation_ms=max(errors, default=None))

@@ -43,10 +43,11 @@ def measure_table(table: LatencyTable, network: Network, model: nn.Module, examp
     """Measure what a table lacks of a network, and nothing else.
 
     Every kind of block gets a grid of ``points`` widths per side between ``step`` (all widths are multiples of it, or the dense
-    width) and the dense one, halving from the top. Then the centres of its cells are measured; where their interpolation is
-    off by more than ``tolerance`` of the network's time, counted over all blocks of the kind, the grid is split there, the
-    largest error first, until none is left or ``seconds`` are over, those of earlier calls for this network included. The file
-    is written every few seconds and when anything interrupts. ``stopwatch`` replaces the measuring of a block. Raises
+    width), or half the units where these are fewer, and the dense one, halving from the top. Then the centres of its cells are
+    measured; where their interpolation is off by more than ``tolerance`` of the network's time, counted over all blocks of the
+    kind, the grid is split there, the largest error first, until none is left or ``seconds`` are over, those of earlier calls
+    for this network included. The file is written every few seconds and when anything interrupts. ``stopwatch`` replaces the
+    measuring of a block. Raises
     ValueError where a call takes ``seconds`` without completing the coarse grid; what was measured is kept and the next call
     goes on.
     """
@@ -96,18 +97,23 @@ class _Run:
         self.before, self.seconds = table.spent.get(network.fingerprint, 0.0), seconds
         self.end = self.began + seconds
         self.kinds: dict[str, _Kind] = {}
+        half = {name: units.nonzero() for name, units in network.half.items()}   # inside the grid, too
         for block in network.changing:
             kind = self.kinds.setdefault(block.signature.key, _Kind(block.signature))
             kind.count += 1
             for i, (dense, parts) in enumerate(network.sides(block)):
-                least = dense - sum((network.units[name] - min(step, network.units[name])) * k for name, k in parts)
+                least = dense - sum((network.units[name] - min(step, len(half[name]))) * k for name, k in parts)
                 kind.low[i], kind.high[i] = min(kind.low[i], least), max(kind.high[i], dense)
         self.bar = tqdm(desc='latency table', unit='block', disable=not progress, total=0)
 
     def whole(self, model: nn.Module, example: Any, forward: Forward) -> None:
-        """The dense network, unless the table knows it."""
-        if self.network.fingerprint not in self.table.networks:
-            self.table.networks[self.network.fingerprint] = measure_whole(model, example, forward)
+        """The dense network and the one with half its units, unless the table knows it."""
+        network, known = self.network, self.table.networks
+        if network.fingerprint not in known:
+            half = measure_whole(network.halved(model), example, forward) if network.changing else None
+            known[network.fingerprint] = measure_whole(model, example, forward)
+            if half is not None:
+                known[network.half_fingerprint] = half
 
     def coarse(self) -> None:
         """The first grid of every kind."""

@@ -1,6 +1,7 @@
 """The latency of a traced network as a function of the units that each group keeps."""
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -9,9 +10,13 @@ from math import prod
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
+from mmrobustprune.masks import MaskSet
+
 from ..groups import Group, Trace, find_layer, produces
+from ..rebuild import rebuild
 from ..recording import Forward
 from .blocks import Block, record_blocks
 from .problem import Factor, Problem, refuse_many
@@ -30,6 +35,7 @@ class Network:
     blocks: tuple[Block, ...]
     units: dict[str, int]
     parts: dict[tuple[str, str], Parts] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
 
     @classmethod
     def read(cls, model: nn.Module, trace: Trace | Iterable[Group], example: Any, forward: Forward | None = None) -> Network:
@@ -49,7 +55,7 @@ class Network:
             if layer not in known and produces(find_layer(model, layer)):
                 raise ValueError(f"the time of '{layer}' cannot be tabulated: it did not run as a convolution or linear layer "
                                  'of its own in the forward pass; leave it whole by ignore.')
-        return cls(blocks, {group.name: group.units for group in groups}, parts)
+        return cls(blocks, {group.name: group.units for group in groups}, parts, groups)
 
     def sides(self, block: Block) -> tuple[tuple[int, Parts], tuple[int, Parts]]:
         """(dense width, groups) of a block's input and output; a depthwise convolution counts as one input."""
@@ -67,6 +73,23 @@ class Network:
         dense, parts = side
         return dense - sum((self.units[name] - kept.get(name, self.units[name])) * k for name, k in parts)
 
+    @property
+    def half(self) -> dict[str, Tensor]:
+        """Every second unit of each group, bool (units,)."""
+        return {name: torch.arange(units) % 2 == 0 for name, units in self.units.items()}
+
+    def halved(self, model: nn.Module) -> nn.Module:
+        """A copy of the model that keeps `half` of its units."""
+        small = copy.deepcopy(model)
+        masks = MaskSet(small, self.groups)
+        masks.remove(self.half)
+        return rebuild(small, masks.structure('half'))
+
+    @property
+    def half_fingerprint(self) -> str:
+        """What a table calls the network with `half` of its units."""
+        return f'{self.fingerprint}/2'
+
     @cached_property
     def fingerprint(self) -> str:
         """Short hash of all blocks with their dense widths."""
@@ -75,10 +98,13 @@ class Network:
 
 
 class LatencyModel:
-    """Milliseconds of a network for any kept units: measured blocks, interpolated, plus one measured constant.
+    """Milliseconds of a network for any kept units: measured blocks, interpolated, a factor, and a constant.
 
-    ms(kept) = constant + sum over blocks of table(inputs, outputs), the constant being the measured time of the dense
-    network minus that of its blocks. Raises ValueError where the table lacks the network or one of its blocks.
+    ms(kept) = constant + factor * sum over blocks of table(inputs, outputs). Both numbers are such that the network with all
+    its units and the one with half of each group's come out as measured: inside a network a block takes longer than alone, as
+    the others' weights and activations pass through the caches. The constant, all that does not shrink, is at least 0; a
+    network whose half was not measured has a factor of 1. Raises ValueError where the table lacks the network or one of its
+    blocks.
     """
 
     def __init__(self, network: Network, table: LatencyTable):
@@ -86,20 +112,27 @@ class LatencyModel:
         whole = table.networks.get(network.fingerprint)
         if whole is None:
             raise ValueError('the latency table lacks this network as a whole; measure it first, or allow measuring.')
-        self.dense = getattr(whole, table.statistic)
-        self.constant = self.dense - self._blocks({})
+        self.dense, self.factor = getattr(whole, table.statistic), 1.0
+        blocks, half = self._blocks({}), table.networks.get(network.half_fingerprint)
+        if half is not None:
+            saved = self.dense - getattr(half, table.statistic), blocks - self._blocks(_counts(network.half))
+            if min(saved) > 0:
+                self.factor = min(saved[0] / saved[1], self.dense / blocks)
+        self.constant = self.dense - self.factor * blocks
 
     def _blocks(self, kept: Mapping[str, int]) -> float:
         return sum(float(self._time(block, kept)) for block in self.network.changing)
 
     def _time(self, block: Block, kept: Mapping[str, Any]) -> np.ndarray:
-        sides = self.network.sides(block)
-        return self.table.ms(block.signature.key, *(self.network.widths(side, kept) for side in sides))
+        inputs, outputs = (self.network.widths(side, kept) for side in self.network.sides(block))
+        return self._ms(block, inputs, outputs)
+
+    def _ms(self, block: Block, inputs: Any, outputs: Any) -> np.ndarray:
+        return self.factor * self.table.ms(block.signature.key, inputs, outputs)
 
     def predict(self, alive: Mapping[str, Tensor | int]) -> float:
         """Milliseconds with these units alive per group (a mask or a number); groups left out are dense."""
-        return self.constant + self._blocks({name: int(units if isinstance(units, int) else units.sum())
-                                             for name, units in alive.items()})
+        return self.constant + self._blocks(_counts(alive))
 
     def changes(self, levels: Mapping[str, np.ndarray], kept: Mapping[str, int]) -> dict[str, np.ndarray]:
         """Milliseconds that each level adds to the layers that produce a group's channels, their inputs as ``kept`` says."""
@@ -109,7 +142,7 @@ class LatencyModel:
             for name, _ in outputs[1]:
                 wide = self.network.widths(outputs, {**kept, name: levels[name]})
                 now = self.network.widths(outputs, kept)
-                times = self.table.ms(block.signature.key, self.network.widths(inputs, kept), np.append(wide, now))
+                times = self._ms(block, self.network.widths(inputs, kept), np.append(wide, now))
                 found[name] += times[:-1] - times[-1]
         return found
 
@@ -127,3 +160,7 @@ class LatencyModel:
     def problem(self, levels: Mapping[str, np.ndarray], values: Mapping[str, np.ndarray]) -> Problem:
         """Choose one of the ``levels`` of every group, worth ``values``."""
         return Problem(dict(values), self.factors(levels), self.constant)
+
+
+def _counts(alive: Mapping[str, Tensor | int]) -> dict[str, int]:
+    return {name: int(units if isinstance(units, int) else units.sum()) for name, units in alive.items()}

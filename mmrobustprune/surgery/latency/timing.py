@@ -13,7 +13,7 @@ import torch
 
 from ..structure import versions
 
-EVICT = 2 ** 21   # bytes, a second-level cache: in a network other layers' data pass through it between two calls of a layer
+EVICT = 2 ** 23   # bytes, several second-level caches: in a network other layers' data pass through it between two calls of a layer
 HEAP = 2 ** 25 - 2 ** 16   # bytes, just below what glibc's malloc maps anew for every call
 CLOCKS = {'processor': time.process_time, 'elapsed': time.perf_counter}
 

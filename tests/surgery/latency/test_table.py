@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from mmrobustprune.surgery import trace
 from mmrobustprune.surgery.latency import (
     Grid,
+    LatencyModel,
     LatencyTable,
+    Network,
     Timing,
     measure_table,
     stamp,
@@ -154,7 +157,7 @@ def test_a_second_network_extends_the_table(tmp_path):
     path = tmp_path / 'table.json'
     measured(path=path, watch=(first := Watch()))
     *_, table = measured(Bottlenecks(wide=48), path=path, watch=(more := Watch()))
-    assert not set(first.seen) & set(more.seen) and len(table.networks) == 2
+    assert not set(first.seen) & set(more.seen) and len(table.networks) == 4   # each with half its units
     kept = LatencyTable.open(path, STAMP)
     assert kept.grids == table.grids
 
@@ -162,7 +165,7 @@ def test_a_second_network_extends_the_table(tmp_path):
 def test_time_that_is_over_keeps_what_was_measured(tmp_path):
     with pytest.raises(ValueError, match='0 of .* entries .* start again'):
         measured(path=tmp_path / 'table.json', seconds=-1)
-    assert len(LatencyTable.open(tmp_path / 'table.json', STAMP).networks) == 1
+    assert len(LatencyTable.open(tmp_path / 'table.json', STAMP).networks) == 2
 
 
 def test_the_time_of_earlier_calls_counts(tmp_path):
@@ -191,11 +194,47 @@ def test_grids_that_are_none_are_refused(options):
         measured(**options)
 
 
+def whole(table, network, dense, half):
+    """The model of the table's times when the whole network takes these."""
+    table.networks |= {network.fingerprint: flat(dense), network.half_fingerprint: flat(half)}
+    return LatencyModel(network, table)
+
+
+def test_the_network_and_its_half_come_out_as_measured():
+    """Blocks alone take S ms, those of half the units H; inside the network twice that, and 1 ms for all else."""
+    _, _, network, table = measured(dense=1.)
+    alone = LatencyModel(network, table)
+    blocks, half = alone.dense - alone.constant, alone.predict(network.half) - alone.constant
+    assert alone.factor == 1 and 0 < half < blocks
+    twice = whole(table, network, 2 * blocks + 1, 2 * half + 1)
+    assert (twice.factor, twice.constant) == pytest.approx((2, 1))
+    assert (twice.predict({}), twice.predict(network.half)) == pytest.approx((2 * blocks + 1, 2 * half + 1))
+    levels = {name: np.array([8, units]) for name, units in network.units.items()}
+    for name, ms in alone.changes(levels, {}).items():
+        assert twice.changes(levels, {})[name] == pytest.approx(2 * ms) and ms[0] < 0
+
+
+def test_what_does_not_shrink_takes_no_less_than_nothing():
+    _, _, network, table = measured(dense=1.)
+    blocks = 1 - LatencyModel(network, table).constant
+    steep = whole(table, network, 3 * blocks, .1 * blocks)
+    assert (steep.factor, steep.constant) == pytest.approx((3, 0))
+    noise = whole(table, network, blocks + 1, blocks + 2)   # the half was slower
+    assert (noise.factor, noise.constant) == pytest.approx((1, 1))
+
+
+def test_a_network_of_half_the_units_is_measured_beside_the_dense_one():
+    model, found, network, table = measured()
+    small, x = network.halved(model), torch.randn(2, 3, 8, 8)
+    assert all(len(units) == 2 * int(units.sum()) for units in network.half.values())
+    assert small(x).shape == model(x).shape and small.stem[0].out_channels == model.stem[0].out_channels // 2
+    assert table.networks.keys() == {network.fingerprint, network.half_fingerprint}
+    assert Network.read(small, trace(small, x), x).units == {name: n // 2 for name, n in network.units.items()}
+
+
 def test_real_clocks_measure_a_real_network(tmp_path):
     model, example = nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(True), nn.Conv2d(8, 2, 1)), torch.randn(
         2, 3, 12, 12)
-    from mmrobustprune.surgery import trace
-    from mmrobustprune.surgery.latency import LatencyModel, Network
     network = Network.read(model, trace(model, example), example)
     table = LatencyTable.open(tmp_path / 'table.json', stamp_of(model, example))
     measure_table(table, network, model, example, progress=False, step=4, seconds=60)
@@ -259,3 +298,4 @@ def test_lacking_points_come_largest_first():
 def test_any_width_and_step_gives_a_grid(stem, step):
     _, _, network, table = measured(Bottlenecks(stem=stem), watch=Watch(), dense=1., step=step)
     assert all(grid.inputs and grid.outputs for grid in table.grids.values())
+    assert LatencyModel(network, table).predict(network.half) < 1
