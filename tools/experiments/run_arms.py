@@ -86,7 +86,7 @@ EXPERIMENTS = {
         's2ap_jpeg/resnet20_trades-10k.py',
         {name: Arm(f's2ap_jpeg/resnet20_{name}-p90.py') for name in ('hydra', 's2ap-hydra', 'harp', 's2ap-harp')},
         attacks={'pgd10': ('--attack', 'pgd', '--eps', '8/255', '--step', '2/255', '--steps', 10, '--random-start',
-                           '--subset', 5000, '--batch-size', 50),
+                           '--subset', 2000, '--batch-size', 50),
                  'auto': ('--attack', 'autoattack', '--eps', '8/255', '--subset', 200, '--batch-size', 50)},
         dense_epochs=20, robust=('pgd10 pgd 0.0314', 20.)),
 }
@@ -154,11 +154,12 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     (folder / 'cost.json').write_text(json.dumps(cost, indent=1))
     run = read_run(folder)
     trained = times * epochs if arm != 'dense' else dense_epochs if not experiment.weights else None   # given weights: not ours
-    first = next(iter(attacked.values()), [None])[0]
-    evaluated = dict(
-        clean_metrics=run.results['clean'],
-        **{key: run.results[key] for key in ('metric', 'suite', 'severities', 'images', 'per_corruption', 'versions')}
-    ) if experiment.suite else dict(metric='accuracy/top1', clean=100 * first['clean'], images=first['subset']['size'])
+    if experiment.suite:
+        evaluated = {key: run.results[key] for key in ('metric', 'suite', 'severities', 'images', 'per_corruption', 'versions')}
+        evaluated['clean_metrics'] = run.results['clean']
+    else:
+        first = next(iter(attacked.values()))[0]
+        evaluated = dict(metric='accuracy/top1', clean=100 * first['clean'], images=first['subset']['size'])
     return dict(
         run.record(), name=arm, experiment=name, seed=seed, epochs=trained, minutes=training_minutes(folder),
         rounds=read_json(folder / 'rounds.json'), search=read_json(folder / 'search.json'), commands=commands, commit=commit(),
