@@ -52,6 +52,7 @@ class Experiment:
     dense: str
     arms: dict[str, Arm] = field(default_factory=dict)
     weights: str = ''   # {work} is the folder of --work-dir
+    kept: str = ''   # weights of the arm 'dense' that lie in the repository, for who has not trained it
     attacks: dict[str, tuple] = field(default_factory=dict)   # name -> options of tools/attack.py
     table: str = ''   # of latencies, which all arms share
     dense_epochs: int = 0   # where they are others than those of the arms
@@ -88,7 +89,7 @@ EXPERIMENTS = {
         attacks={'pgd10': ('--attack', 'pgd', '--eps', '8/255', '--step', '2/255', '--steps', 10, '--random-start',
                            '--subset', 2000, '--batch-size', 50),
                  'auto': ('--attack', 'autoattack', '--eps', '8/255', '--subset', 200, '--batch-size', 50)},
-        dense_epochs=20, robust=('pgd10 pgd 0.0314', 20.)),
+        kept='docs/results/s2ap/dense-seed{seed}.pth', dense_epochs=20, robust=('pgd10 pgd 0.0314', 20.)),
 }
 
 
@@ -132,6 +133,9 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
         if not checkpoint.exists():
             commands.append(train(config, folder, dense_epochs, seed))
     else:
+        kept = Path(experiment.kept.format(seed=seed))
+        if not Path(dense).exists() and kept.is_file():
+            dense = str(kept)
         if not Path(dense).exists():
             raise FileNotFoundError(f'{dense} is not there; run the arm dense with the same --seeds and --epochs first.')
         if not (folder / 'pruned.pth').exists():
