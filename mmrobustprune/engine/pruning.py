@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from mmrobustprune.masks import CostModel, MaskSet
 from mmrobustprune.scores import build_score
 from mmrobustprune.surgery import Structure, Trace, certify
-from mmrobustprune.surgery.groups import spread
+from mmrobustprune.surgery.groups import halves, spread
 from mmrobustprune.surgery.recording import Forward
 
 from .phases import Phases
@@ -71,7 +71,7 @@ class GradualPruning:
             ValueError: the removal changes outputs; the groups at fault are named.
         """
         trial = MaskSet(copy.deepcopy(self.model), self.groups)
-        trial.remove({name: torch.arange(len(units)) % 2 == 0 for name, units in trial.alive.items()})
+        trial.remove(halves(self.groups))
         return certify(trial, example, forward=forward)
 
     def targets(self, number: int) -> dict[str, Tensor]:

@@ -206,3 +206,8 @@ def spread(scores: dict[str, Tensor], groups: tuple[Group, ...],
 def full(groups: tuple[Group, ...]) -> dict[str, Tensor]:
     """The alive masks (units,) of a network from which nothing was removed."""
     return {group.name: torch.ones(group.units, dtype=torch.bool) for group in groups}
+
+
+def halves(groups: tuple[Group, ...]) -> dict[str, Tensor]:
+    """The masks (units,) that keep every second unit of each group."""
+    return {group.name: torch.arange(group.units) % 2 == 0 for group in groups}

@@ -97,12 +97,12 @@ class _Run:
         self.before, self.seconds = table.spent.get(network.fingerprint, 0.0), seconds
         self.end = self.began + seconds
         self.kinds: dict[str, _Kind] = {}
-        half = {name: units.nonzero() for name, units in network.half.items()}   # inside the grid, too
+        half = {name: int(units.sum()) for name, units in network.half.items()}   # inside the grid, too
         for block in network.changing:
             kind = self.kinds.setdefault(block.signature.key, _Kind(block.signature))
             kind.count += 1
             for i, (dense, parts) in enumerate(network.sides(block)):
-                least = dense - sum((network.units[name] - min(step, len(half[name]))) * k for name, k in parts)
+                least = dense - sum((network.units[name] - min(step, half[name])) * k for name, k in parts)
                 kind.low[i], kind.high[i] = min(kind.low[i], least), max(kind.high[i], dense)
         self.bar = tqdm(desc='latency table', unit='block', disable=not progress, total=0)
 

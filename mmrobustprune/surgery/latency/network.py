@@ -10,12 +10,11 @@ from math import prod
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from mmrobustprune.masks import MaskSet
 
-from ..groups import Group, Trace, find_layer, produces
+from ..groups import Group, Trace, find_layer, halves, produces
 from ..rebuild import rebuild
 from ..recording import Forward
 from .blocks import Block, record_blocks
@@ -76,7 +75,7 @@ class Network:
     @property
     def half(self) -> dict[str, Tensor]:
         """Every second unit of each group, bool (units,)."""
-        return {name: torch.arange(units) % 2 == 0 for name, units in self.units.items()}
+        return halves(self.groups)
 
     def halved(self, model: nn.Module) -> nn.Module:
         """A copy of the model that keeps `half` of its units."""
