@@ -52,6 +52,7 @@ class Experiment:
     dense: str
     arms: dict[str, Arm] = field(default_factory=dict)
     weights: str = ''   # {work} is the folder of --work-dir
+    dense_seed: int | None = None   # the arm 'dense' is trained once, with this seed, for all seeds of the others
     kept: str = ''   # weights of the arm 'dense' that lie in the repository, for who has not trained it
     attacks: dict[str, tuple] = field(default_factory=dict)   # name -> options of tools/attack.py
     table: str = ''   # of latencies, which all arms share
@@ -89,7 +90,7 @@ EXPERIMENTS = {
         attacks={'pgd10': ('--attack', 'pgd', '--eps', '8/255', '--step', '2/255', '--steps', 10, '--random-start',
                            '--subset', 2000, '--batch-size', 50),
                  'auto': ('--attack', 'autoattack', '--eps', '8/255', '--subset', 200, '--batch-size', 50)},
-        kept='docs/results/s2ap/dense-seed{seed}.pth', dense_epochs=20, robust=('pgd10 pgd 0.0314', 20.)),
+        dense_seed=0, kept='docs/results/s2ap/dense-seed0.pth', dense_epochs=20, robust=('pgd10 pgd 0.0314', 20.)),
 }
 
 
@@ -114,7 +115,8 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
     """Train, evaluate and measure one arm with one seed; what is on disk already is not done again."""
     folder, commands = work / name / f'{arm}-seed{seed}', [command()]
     dense_epochs = experiment.dense_epochs or epochs
-    dense = experiment.weights.format(work=work) or str(work / name / f'dense-seed{seed}' / f'epoch_{dense_epochs}.pth')
+    dense_seed = seed if experiment.dense_seed is None else experiment.dense_seed
+    dense = experiment.weights.format(work=work) or str(work / name / f'dense-seed{dense_seed}' / f'epoch_{dense_epochs}.pth')
     if experiment.weights and not Path(dense).exists():
         raise FileNotFoundError(f'{dense} is not there; ' + (
             'run the arm dense of another experiment first: run_arms.py bccd --arms dense.' if '{work}' in experiment.weights else
@@ -133,11 +135,11 @@ def run_arm(name: str, experiment: Experiment, arm: str, seed: int, epochs: int,
         if not checkpoint.exists():
             commands.append(train(config, folder, dense_epochs, seed))
     else:
-        kept = Path(experiment.kept.format(seed=seed))
+        kept = Path(experiment.kept)
         if not Path(dense).exists() and kept.is_file():
             dense = str(kept)
         if not Path(dense).exists():
-            raise FileNotFoundError(f'{dense} is not there; run the arm dense with the same --seeds and --epochs first.')
+            raise FileNotFoundError(f'{dense} is not there; run the arm dense with --seeds {dense_seed} and the same --epochs first.')
         if not (folder / 'pruned.pth').exists():
             more = [f'robust_prune.table={table}'] if table else []
             commands.append(train(Path('configs', experiment.arms[arm].config), folder, times * epochs, seed, dense, *more))
@@ -290,10 +292,11 @@ def main() -> None:
     os.chdir(ROOT)   # the configs name data/ from there
     results = args.results / args.experiment
     results.mkdir(parents=True, exist_ok=True)
+    only = args.seeds[0] if experiment.weights else experiment.dense_seed   # seed of the arm dense, where it has but one
     for seed in args.seeds:
         for arm in args.arms or known:
             file = results / f'{arm}-seed{seed}.json'
-            if file.exists() or (arm == 'dense' and experiment.weights and seed != args.seeds[0]):
+            if file.exists() or (arm == 'dense' and only not in (None, seed)):
                 continue
             record = run_arm(args.experiment, experiment, arm, seed, args.epochs or experiment.epochs, args.work_dir)
             file.write_text(json.dumps(record, indent=1) + '\n')
