@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import copy
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -72,5 +73,10 @@ def _without_sync_norms(config: Any) -> None:
 
 
 def _leave() -> None:
+    """End gloo's threads, which abort a process that they outlive (pytorch issue 190489).
+
+    They end with the last reference to the group; a runner's cycles, and the model wrapper in them, hold some.
+    """
     if dist.is_initialized():
         dist.destroy_process_group()
+    gc.collect()

@@ -135,7 +135,7 @@ def config(tmp_path):
 
     path = tmp_path / 'tiny.py'
     hooks = [dict(type='ReplicasEqual')]
-    imports = dict(imports=['tests.support.tiny', 'tests.support.process'])
+    imports = dict(imports=['tests.support.tiny', 'tests.support.process', 'tests.support.threads'])
     pruned(classifier(tmp_path / 'work', epochs=3, batch=4, custom_hooks=hooks, custom_imports=imports)).dump(path)
     return path
 
@@ -168,5 +168,6 @@ def test_slurm_tasks_train_together(config, cluster, tmp_path):
                      PATH=f'{cluster}:{os.environ["PATH"]}')
     errors = done.communicate(timeout=PATIENCE)[1]
     assert done.returncode == 0, errors[-2000:]
+    assert errors.count('threads left:') == 2 and 'gloo' not in errors   # one that is left may abort the process
     checkpoint = torch.load(tmp_path / 'work' / 'epoch_3.pth', weights_only=True)
     assert len(checkpoint['resume']['ranks']) == 2 and (tmp_path / 'work' / 'pruned.pth').exists()
