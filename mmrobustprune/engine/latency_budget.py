@@ -7,6 +7,8 @@ from typing import Any
 from mmengine.logging import print_log
 from torch import nn
 
+from mmrobustprune.report.cost import count
+from mmrobustprune.sharpness.guards import preserved_rng
 from mmrobustprune.surgery import Trace
 from mmrobustprune.surgery.latency import (
     LatencyModel,
@@ -34,7 +36,8 @@ def latency_selection(recipe: Any, model: nn.Module, trace: Trace, example: dict
     def measure() -> None:
         table = LatencyTable.open(path, like, create=recipe.may_measure)
         if recipe.may_measure:
-            measure_table(table, network, model, inputs, tensor_forward, step=recipe.round_to or 1, seconds=recipe.seconds)
+            with preserved_rng():   # a run that finds its table goes on as one that made it
+                measure_table(table, network, model, inputs, tensor_forward, step=recipe.round_to or 1, seconds=recipe.seconds)
     on_main(measure)
     cost = LatencyModel(network, LatencyTable.open(path, like, create=False))
     print_log(f'{path}: {like["device"]}, {like["threads"]} threads, batch {recipe.batch}; the dense network takes '
@@ -44,11 +47,15 @@ def latency_selection(recipe: Any, model: nn.Module, trace: Trace, example: dict
         normalise=recipe.normalise)
 
 
-def measured_latency(recipe: Any, selection: LatencySelection, alive: dict, model: nn.Module, example: dict) -> dict[str, float]:
-    """Milliseconds of the dense network, and predicted and measured ones of the pruned one; the same for all processes."""
+def measured_latency(recipe: Any, selection: LatencySelection, alive: dict, dense: nn.Module, model: nn.Module,
+                     example: dict) -> dict[str, float]:
+    """Milliseconds of the dense and the pruned network, predicted and measured now; the same for all processes."""
     inputs, cost = pictures(recipe, model, example), selection.cost
-    now = on_main(lambda: getattr(measure_whole(model, inputs, tensor_forward), cost.table.statistic))
-    found = dict(latency_dense=cost.dense, latency_predicted=cost.predict(alive), latency_measured=now, speed_up=cost.dense / now)
+    before, now = on_main(lambda: [getattr(measure_whole(one, inputs, tensor_forward), cost.table.statistic)
+                                   for one in (dense, model)])
+    macs = [count(one, inputs, tensor_forward).macs for one in (dense, model)]
+    found = dict(latency_dense=before, latency_dense_predicted=cost.dense, latency_predicted=cost.predict(alive),
+                 latency_measured=now, speed_up=before / now, macs_ratio=macs[0] / macs[1])
     print_log('; '.join(f'{name} {value:.4g}' for name, value in found.items()), 'current')
     return found
 

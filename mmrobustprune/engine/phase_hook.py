@@ -1,6 +1,7 @@
 """The hook that walks a training through warm-up, rounds of masks, the removal, and fine-tuning."""
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -125,6 +126,7 @@ class PrunePhaseHook(StructureHook):
     def _refresh_radii(self, runner) -> None:
         if self.pruning.ready:
             self._set_radii(runner, self.pruning.neuron_scores())
+            self.pruning.forget()   # scores are of the last interval alone, in the warm-up, too
 
     def _set_radii(self, runner, scores: dict) -> None:
         rule = getattr(runner.optim_wrapper, 'rule', None)
@@ -149,12 +151,16 @@ class PrunePhaseHook(StructureHook):
         if measure:
             record['metric_after'] = validate(runner)
         record['removed'] = pruning.progress()
+        solution = getattr(pruning.selection, 'solution', None)
+        if solution is not None:   # no choice within the budget is better by more than this share
+            record['gap'] = solution.gap
         self.rounds.append(record)
         share = ', '.join(f'{key} {value:.3f}' for key, value in record['removed'].items())
+        gap = f"; solver's gap {record['gap']:.2g}" if 'gap' in record else ''
         metric = f'; metric {record["metric_before"]} -> {record["metric_after"]}' if measure else ''
         runner.logger.info(
             f'round {number}/{self.phases.rounds}: removed {share}; loss {record["loss_before"]:.4f} -> '
-            f'{record["loss_after"]:.4f}{metric}')
+            f'{record["loss_after"]:.4f}{gap}{metric}')
         write_rounds(runner, self.rounds)
 
     def _fixed_loss(self, runner) -> float:
@@ -168,13 +174,14 @@ class PrunePhaseHook(StructureHook):
         error = certify(pruning.masks, self._example, forward=tensor_forward)
         before = self._fixed_loss(runner)
         pruning.release()
+        dense = copy.deepcopy(unwrap(runner.model)) if self.recipe.times_dense else None   # zeros take as long as other numbers
         cut(runner, structure)
         after = self._fixed_loss(runner)
         if not math.isclose(before, after, rel_tol=1e-3, abs_tol=1e-4):
             runner.logger.warning(
                 f'the loss of the fixed batch was {before} masked and is {after} removed, although the outputs agree to '
                 f'{error:.1e}: the loss draws random numbers that depend on widths.')
-        measured = self.recipe.measured(pruning.selection, pruning.masks.alive, unwrap(runner.model), self._example)
+        measured = self.recipe.measured(pruning.selection, pruning.masks.alive, dense, unwrap(runner.model), self._example)
         self.rounds[-1].update(loss_removed=after, surgery_error=error, **measured)
         write_rounds(runner, self.rounds)
         self.structure, self.pruning = structure, None

@@ -42,7 +42,7 @@ class GradualPruning:
         self.selection = recipe.selection(self.cost, model=model, trace=trace, example=example, work_dir=work_dir)
         self.selection.admit(recipe.target)
         self.masks.attach()
-        self._watch = self.score.watch(model, optimizer) if self.score.needs_gradient else None
+        self._watch = self.score.watch(model, optimizer, trace.groups) if self.score.needs_gradient else None
 
     @property
     def ready(self) -> bool:
@@ -82,6 +82,10 @@ class GradualPruning:
     def mask(self, alive: dict[str, Tensor]) -> None:
         """Take the dead units out of the weights and the optimizer's state."""
         self.masks.remove(alive, self.optimizer)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin the window of a score of gradients anew."""
         if self.score.needs_gradient:
             self.score.reset()
 

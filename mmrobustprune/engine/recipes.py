@@ -53,6 +53,7 @@ class Recipe:
 
     hook: ClassVar[str] = 'mmrobustprune.PrunePhaseHook'
     budgets: ClassVar[tuple[str, ...]] = BUDGETS
+    times_dense: ClassVar[bool] = False   # whether `measured` takes the network of before the removal
 
     target: float
     budget: str = 'params'
@@ -92,8 +93,8 @@ class Recipe:
         return Selection(
             cost, budget=self.budget, scope=self.scope, min_keep=self.min_keep, round_to=self.round_to)
 
-    def measured(self, selection: Any, alive: dict, model: nn.Module, example: dict) -> dict[str, float]:
-        """What is measured of the network once only the living units are left."""
+    def measured(self, selection: Any, alive: dict, dense: nn.Module | None, model: nn.Module, example: dict) -> dict[str, float]:
+        """What is measured of the network once only the living units are left; `dense` is given where `times_dense`."""
         return {}
 
 
@@ -128,16 +129,17 @@ class AdaSAPLatency(AdaSAP):
         shape: height and width in pixels; None is that of the first training picture.
         seconds: at most, for measuring; other processes wait for it, so it must be shorter than the group's timeout.
         solver: 'exact' (the time of all widths together) or 'linearised' (HALP's step).
-        normalise: what a group's scores are divided by before groups compete: 'none', 'mean', 'max', 'l2'. Taylor scores are in
+        normalise: what a group's scores are divided by before groups compete: 'none', 'mean', 'max', 'l2'. HALP's scores are in
             units of the loss everywhere and need none; norms of filters need one.
     Raises:
         ValueError: a field out of its range; a table of another device, batch, precision or number of threads.
     """
 
     budgets: ClassVar[tuple[str, ...]] = ('latency',)
+    times_dense: ClassVar[bool] = True
 
     budget: str = 'latency'
-    score: dict = field(default_factory=lambda: dict(type='TaylorBN'))
+    score: dict = field(default_factory=lambda: dict(type='HALPTaylor'))
     round_to: int | None = 8
     table: str = ''
     may_measure: bool = True
@@ -162,9 +164,10 @@ class AdaSAPLatency(AdaSAP):
         from .latency_budget import latency_selection
         return latency_selection(self, **network)
 
-    def measured(self, selection: LatencySelection, alive: dict, model: nn.Module, example: dict) -> dict[str, float]:
+    def measured(self, selection: LatencySelection, alive: dict, dense: nn.Module | None, model: nn.Module,
+                 example: dict) -> dict[str, float]:
         from .latency_budget import measured_latency
-        return measured_latency(self, selection, alive, model, example)
+        return measured_latency(self, selection, alive, dense, model, example)
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from .fpgm import FPGM
 from .magnitude import Magnitude
 from .random import Random
 from .smooth_mix import SmoothMix
-from .taylor import Taylor, TaylorBN
+from .taylor import HALPTaylor, Taylor, TaylorBN
 
 SCORES: dict[str, type[Score]] = {
-    cls.__name__: cls for cls in (Magnitude, Taylor, TaylorBN, BNScale, Random, FPGM, SmoothMix)}
+    cls.__name__: cls for cls in (Magnitude, Taylor, TaylorBN, HALPTaylor, BNScale, Random, FPGM, SmoothMix)}
 
-__all__ = ['BNScale', 'FPGM', 'Magnitude', 'Random', 'SCORES', 'Score', 'SmoothMix', 'Taylor',
+__all__ = ['BNScale', 'FPGM', 'HALPTaylor', 'Magnitude', 'Random', 'SCORES', 'Score', 'SmoothMix', 'Taylor',
            'TaylorBN', 'build_score']
 
 

@@ -34,17 +34,21 @@ class Taylor(Score):
 
         A batch whose gradients overflowed is left out, as mixed precision skips its step.
         """
-        squares = {name: self._product(layer).square() for name, layer in self.layers(model)
-                   if layer.weight is not None and layer.weight.grad is not None}
-        if all(torch.isfinite(square).all() for square in squares.values()):
-            for name, square in squares.items():
-                self.sums[name] = self.sums[name].to(square.device) + square if (
-                    name in self.sums) else square
+        products = {name: self._product(layer) for name, layer in self.layers(model)
+                    if layer.weight is not None and layer.weight.grad is not None}
+        if all(torch.isfinite(product).all() for product in products.values()):
+            for name, value in self._losses(model, products).items():
+                self.sums[name] = self.sums[name].to(value.device) + value if (
+                    name in self.sums) else value
             self.batches += 1
 
-    def watch(self, model: nn.Module, optimizer: torch.optim.Optimizer):
+    def watch(self, model: nn.Module, optimizer: torch.optim.Optimizer, groups: Iterable[Group] = ()):
         """Observe before every step of an optimizer; the handle returned ends it."""
         return optimizer.register_step_pre_hook(lambda *_: self.observe(model))
+
+    def _losses(self, model: nn.Module, products: dict[str, Tensor]) -> dict[str, Tensor]:
+        """What a batch adds to the sums, of the products sum of w g by layer."""
+        return {name: product.square() for name, product in products.items()}
 
     def reset(self) -> None:
         """Forget every observation (after units were removed, for instance)."""
@@ -71,10 +75,12 @@ class Taylor(Score):
         seen = [(part, self.sums[part.layer]) for part in self._parts(model, group)
                 if part.layer in self.sums]
         if not seen:
-            raise ValueError(
-                f"{type(self).__name__} saw no gradient in group '{group.name}'; call "
-                'observe(model) after a backward pass that reaches it, or name it in ignore.')
+            raise self._unseen(group)
         return sum(total[part.index.to(total.device)].sum(1) for part, total in seen) / self.batches
+
+    def _unseen(self, group: Group) -> ValueError:
+        return ValueError(f"{type(self).__name__} saw no gradient in group '{group.name}'; call observe(model) after a backward "
+                          'pass that reaches it, or name it in ignore.')
 
     def _parts(self, model: nn.Module, group: Group) -> list[Slice]:
         return [part for part in group.slices
@@ -105,6 +111,39 @@ class TaylorBN(Taylor):
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
         groups = tuple(groups)
         return over_filters(self(model, groups), model, groups)
+
+
+class HALPTaylor(TaylorBN):
+    """s_i = mean over batches of |sum over the batch normalisations of the group of gamma_i g_gamma_i + beta_i g_beta_i|.
+
+    In units of the loss (HALP, arXiv:2110.10811): layers that lose a unit together are summed before the absolute value, and a
+    group without batch normalisation is scored by w g of its filters. Which layers those are is what `watch` is told.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.groups: tuple[Group, ...] = ()
+
+    def watch(self, model: nn.Module, optimizer: torch.optim.Optimizer, groups: Iterable[Group] = ()):
+        self.groups = tuple(groups)
+        return super().watch(model, optimizer)
+
+    def _losses(self, model: nn.Module, products: dict[str, Tensor]) -> dict[str, Tensor]:
+        if not self.groups:
+            raise ValueError('HALPTaylor adds up what is coupled in every batch; tell it the groups by watch(model, optimizer, '
+                             'groups).')
+        found = {}
+        for group in self.groups:
+            seen = [products[part.layer][part.index.to(products[part.layer].device)].sum(1)
+                    for part in self._parts(model, group) if part.layer in products]
+            if seen:
+                found[group.name] = sum(seen).abs()
+        return found
+
+    def _score(self, model: nn.Module, group: Group) -> Tensor:
+        if group.name not in self.sums:
+            raise self._unseen(group)
+        return self.sums[group.name] / self.batches
 
 
 def _is_norm(layer: nn.Module) -> bool:

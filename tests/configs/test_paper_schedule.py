@@ -14,7 +14,9 @@ from mmrobustprune.engine.recipes import build_recipe
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
 @pytest.mark.parametrize('name', [
-    'resnet50_8xb128-adasap-p60_in1k', 'mobilenet-v1_8xb128-adasap-p44_in1k', 'mobilenet-v2_8xb128-adasap-p50_in1k'])
+    'resnet50_8xb128-adasap-p60_in1k', 'mobilenet-v1_8xb128-adasap-p44_in1k', 'mobilenet-v2_8xb128-adasap-p50_in1k',
+    'resnet50_8xb128-adasap-latency-2x_in1k', 'mobilenet-v1_8xb128-adasap-latency-2.33x_in1k',
+    'mobilenet-v2_8xb128-adasap-latency-1.39x_in1k'])
 def test_the_papers_hyper_parameters(name):
     """arXiv 2306.14306, A.3 and A.5: 8 x 128 pictures, peak rate 1.024 after 8 of 90 epochs, then to 0 by a cosine."""
     config = Config.fromfile(CONFIGS / 'adasap' / f'{name}.py')
@@ -25,6 +27,8 @@ def test_the_papers_hyper_parameters(name):
     assert (recipe.warmup, recipe.rounds, recipe.interval) == ('10 epochs', 30, 30)
     assert recipe.rule == dict(type='AdaSAP', rho_min=.01, rho_max=2., adaptive=True)
     assert recipe.finetune_rule == dict(type='ASAM', rho=2.)
+    if 'latency' in name:   # of a batch that keeps a GPU busy, as HALP's tables
+        assert (recipe.batch, recipe.score, recipe.solver) == (256, dict(type='HALPTaylor'), 'exact')
 
     rates = _rates(config, per_epoch=5)
     assert rates[8 * 5] == pytest.approx(1.024) and max(rates) == pytest.approx(1.024)

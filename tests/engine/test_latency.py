@@ -41,8 +41,10 @@ def invented(monkeypatch):
         return Timing(*[1e-3 * inputs * outputs] * 4, 5)
 
     def fill(table, network, *args, **options):
-        whole = sum(1e-3 * (1 if block.signature.depthwise else block.inputs) * block.outputs for block in network.blocks)
-        table.networks[network.fingerprint] = Timing(*[whole] * 4, 5)
+        half = {name: int(units.sum()) for name, units in network.half.items()}
+        for key, kept in ((network.fingerprint, {}), (network.half_fingerprint, half)):
+            widths = [[network.widths(side, kept) for side in network.sides(block)] for block in network.blocks]
+            table.networks[key] = Timing(*[sum(1e-3 * inputs * outputs for inputs, outputs in widths)] * 4, 5)
         return measure_table(table, network, *args, progress=False, stopwatch=watch, **options)
     monkeypatch.setattr(room, 'measure_table', fill)
 
@@ -130,7 +132,7 @@ def test_layers_narrower_than_the_usual_step_are_predicted(checkpoints, tmp_path
 
 
 def test_memory_order_is_that_of_the_config(checkpoints, tmp_path, monkeypatch):
-    """Another order runs other kernels, so it is another network to the table."""
+    """Another order runs other kernels, so it is another network to the table, and so is its half."""
     invented(monkeypatch)
     config, dense, *_ = checkpoints
     for hooks in ([], [dict(type='mmrobustprune.ChannelsLastHook')]):
@@ -139,4 +141,4 @@ def test_memory_order_is_that_of_the_config(checkpoints, tmp_path, monkeypatch):
         latency_config(cfg, dense, tmp_path, (32, 32), 1, 1, 'cpu', 1, tmp_path / 'table.json')
     table = json.loads((tmp_path / 'table.json').read_text())
     ordered = [key for key in table['blocks'] if 'channels_last' in key]
-    assert len(table['networks']) == 2 and ordered and len(ordered) < len(table['blocks'])
+    assert len(table['networks']) == 4 and ordered and len(ordered) < len(table['blocks'])

@@ -5,8 +5,11 @@ import pytest
 import torch
 from mmengine.registry import RUNNERS
 
+from mmrobustprune.engine import command
+from mmrobustprune.engine.optim_wrapper import AmpSAMOptimWrapper
 from mmrobustprune.engine.recipes import build_recipe
 from mmrobustprune.surgery.latency import Timing, measure
+from tests.support.pair import PATIENCE, ends, equal, train_pair
 from tests.support.process import run_apart, train
 from tests.support.tiny import classifier, pruned
 
@@ -18,16 +21,22 @@ def latency(work_dir, table, **recipe):
 
 @pytest.fixture(scope='module')
 def table(tmp_path_factory):
-    """A table whose times are made up, so that no load of the machine decides: a block takes as long as it has weights."""
+    """A table whose times are made up, so that no load of the machine decides: blocks and networks take what their widths say."""
     path = tmp_path_factory.mktemp('table') / 'table.json'
     patch = pytest.MonkeyPatch()
     torch.set_num_threads(1)   # as in processes of their own; the table says so
 
-    def watch(signature, inputs, outputs):
-        ms = 1e-3 * inputs * outputs
+    def takes(ms):
         return Timing(ms, ms, ms, ms, 1)
+
+    def watch(signature, inputs, outputs):
+        return takes(1e-3 * inputs * outputs)
+
+    def whole(model, *_, **__):
+        convolutions = [layer for layer in model.modules() if isinstance(layer, torch.nn.Conv2d)]
+        return takes(sum(1e-3 * layer.in_channels * layer.out_channels for layer in convolutions))
     patch.setattr(measure, '_stopwatch', lambda *_: watch)
-    patch.setattr(measure, 'measure_whole', lambda *_, **__: Timing(25.0, 25.0, 25.0, 25.0, 1))
+    patch.setattr(measure, 'measure_whole', whole)
     RUNNERS.build(latency(path.parent / 'first', path)).train()
     patch.undo()
     return path
@@ -41,8 +50,11 @@ def test_rounds_follow_the_exponential_budget(table, tmp_path):
         assert record['removed']['latency'] >= 1 - 0.6 ** (number / 3) - 1e-9
     assert rounds[-1]['removed']['latency'] < 0.45
     last = rounds[-1]
-    assert last['latency_predicted'] == pytest.approx((1 - last['removed']['latency']) * last['latency_dense'])
+    assert last['latency_predicted'] == pytest.approx(
+        (1 - last['removed']['latency']) * last['latency_dense_predicted'])
     assert last['latency_measured'] > 0 and last['speed_up'] == last['latency_dense'] / last['latency_measured']
+    assert last['macs_ratio'] == pytest.approx(1 / (1 - last['removed']['macs']), rel=.05)
+    assert all(0 <= record['gap'] < .2 for record in rounds)
     widths = {module.out_channels for module in runner.model.modules() if isinstance(module, torch.nn.Conv2d)}
     assert all(width % 2 == 0 for width in widths) and len(widths) > 4
 
@@ -57,6 +69,40 @@ def test_a_killed_run_ends_with_the_same_weights(table, tmp_path):
     assert run_apart(train, killed, None, True) == 0
     states = [torch.load(tmp_path / name / 'pruned.pth', weights_only=True)['state_dict'] for name in ('whole', 'killed')]
     assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(PATIENCE)
+def test_two_processes_prune_alike_by_one_table(table, tmp_path):
+    config = latency(tmp_path, table, may_measure=False, measure=False)
+    config.custom_hooks = [dict(type='ReplicasEqual')]
+    assert train_pair(config) == [0, 0]
+    left, right = ends(tmp_path)
+    assert equal(left['parameters'], right['parameters'])
+    assert json.loads((tmp_path / 'rounds.json').read_text())[-1]['removed']['latency'] >= .4
+
+
+@pytest.mark.slow
+def test_both_processes_are_told_of_a_table_that_is_missing(tmp_path):
+    assert train_pair(latency(tmp_path, tmp_path / 'none.json', may_measure=False)) == [1, 1]
+
+
+def test_bfloat16_under_a_latency_budget(table, tmp_path):
+    config = latency(tmp_path, table, may_measure=False, measure=False)
+    config.optim_wrapper = command.amp_wrapper(config.optim_wrapper)
+    runner = RUNNERS.build(config)
+    runner.train()
+    assert type(runner.optim_wrapper) is AmpSAMOptimWrapper
+    assert json.loads((tmp_path / 'rounds.json').read_text())[-1]['removed']['latency'] >= .4
+
+
+def test_measuring_draws_no_number(tmp_path):
+    """A run that measures its table goes on with the random numbers of the one that finds it."""
+    states = []
+    for name in ('measures', 'finds'):
+        RUNNERS.build(latency(tmp_path / name, tmp_path / 'table.json', target=.1, measure=False, seconds=60.)).train()
+        states.append(torch.get_rng_state())
+    assert torch.equal(*states)
 
 
 def test_a_target_below_the_fastest_network(table, tmp_path):

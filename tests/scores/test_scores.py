@@ -7,6 +7,7 @@ from mmrobustprune.scores import (
     FPGM,
     SCORES,
     BNScale,
+    HALPTaylor,
     Magnitude,
     Random,
     Score,
@@ -137,6 +138,29 @@ def test_taylor_of_batch_normalisation():
     assert close(score.filters(model, groups)['0'], [4., 4.])
 
 
+def test_halps_taylor_sums_what_is_coupled_before_the_absolute_value():
+    """Two normalisations lose a unit together: |2 - 3| = 1 and |-2 - 4| = 6; the second batch has twice that."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+    group = Group('g', 2, tuple(Slice(layer, 'out', TWO) for layer in '0123'))
+    optimizer = torch.optim.SGD(model.parameters(), 0.)
+    score = HALPTaylor()
+    handle = score.watch(model, optimizer, [group])
+    for scale in (1., 2.):
+        for layer, products in ((model[1], [2., -2.]), (model[3], [-3., -4.])):   # gamma is 1, beta 0
+            layer.weight.grad, layer.bias.grad = scale * torch.tensor(products), torch.ones(2)
+        optimizer.step()
+    handle.remove()
+    assert close(score(model, [group])['g'], [1.5, 9.])
+    assert close(score.filters(model, [group])['2'], [1.5, 9.])
+    again = HALPTaylor()
+    again.load_state_dict(score.state_dict())
+    assert close(again(model, [group])['g'], [1.5, 9.])
+    with pytest.raises(ValueError, match='tell it the groups by watch'):
+        HALPTaylor().observe(model)
+    with pytest.raises(ValueError, match="HALPTaylor saw no gradient in group 'h'"):
+        score(model, [Group('h', 2, group.slices)])
+
+
 def test_taylor_of_groups_without_batch_normalisation_is_that_of_their_filters():
     model, _ = net()
     bare = Group('2', 1, (Slice('2', 'out', TWO[:1]),))
@@ -215,7 +239,9 @@ def test_every_score_ranks_units_and_filters(name):
     gradients(model)
     score = SCORES[name]()
     if score.needs_gradient:
-        score.observe(model)
+        optimizer = torch.optim.SGD(model.parameters(), 0.)
+        score.watch(model, optimizer, groups)
+        optimizer.step()
     assert isinstance(score, Score)
     assert score(model, groups)['0'].shape == (2,) and not score(model, groups)['0'].requires_grad
     assert score.filters(model, groups)['0'].shape == (2,)

@@ -27,7 +27,7 @@ ADASAP_SAM = dict(method='adasap', score='Magnitude', rule='AdaSAP', finetune='S
 ADASAP = dict(method='adasap', score='Magnitude', rule='AdaSAP + ASAM', finetune='ASAM', **PARAMS)
 ADASAP_TAYLOR = dict(method='adasap', score='Taylor', rule='AdaSAP + ASAM', finetune='ASAM', **PARAMS)
 ADASAP_L = dict(method='adasap_latency', budget='latency', rule='AdaSAP + ASAM', finetune='ASAM')
-HALP = dict(ADASAP_L, score='TaylorBN', **PLAIN_SGD)   # the same budget and scores under plain SGD
+HALP = dict(ADASAP_L, score='HALPTaylor', solver='linearised', **PLAIN_SGD)
 DENSE = dict(method='dense')
 RESNET50 = dict(net='resnet50', data='in1k', attack='')
 ANY = dict(net='*', data='*', attack='*', config='*')   # of a network made elsewhere nothing but its name is known

@@ -15,7 +15,7 @@ _ADASAP = dict(rule='AdaSAP + ASAM', finetune='ASAM')
 _SEARCH = dict(form='weight', gamma=1e-3, perturb='scores')
 RECIPES = {   # recipe -> what holds where the config is silent
     'adasap': _GRADUAL | _ADASAP,
-    'adasap_latency': _GRADUAL | _ADASAP | dict(budget='latency', score='TaylorBN'),
+    'adasap_latency': _GRADUAL | _ADASAP | dict(budget='latency', score='HALPTaylor', solver='exact'),
     'magnitude': _GRADUAL,
     'taylor': _GRADUAL | dict(score='Taylor'),
     's2ap_hydra': _SEARCH | dict(host='HYDRA'),
@@ -47,8 +47,8 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
         config: the name; net, data: its first and last part. recipe: '' for a dense network. attack: type of the robust loss,
         '' for none. With a recipe: target; of AdaSAP's kind budget, score, rule and finetune ('AdaSAP + ASAM' is scaled by the
-        weights, 'AdaSAP' not) and warmup (epochs); of S2AP's kind host, form, search ('Orig.', 'S2AP' or 'AWP'), gamma, awp
-        (whether kept weights are perturbed while fine-tuning) and warmup (False where there is none).
+        weights, 'AdaSAP' not), warmup (epochs) and, of a latency, solver; of S2AP's kind host, form, search ('Orig.', 'S2AP' or
+        'AWP'), gamma, awp (whether kept weights are perturbed while fine-tuning) and warmup (False where there is none).
     """
     net, _, rest = config.partition('_')
     loss = (settings.get('model') or {}).get('robust_loss') or {}
@@ -95,7 +95,8 @@ def _gradual(base: Mapping[str, Any], given: Mapping[str, Any], settings: Mappin
     return dict(budget=given.get('budget', base['budget']), score=(given.get('score') or {}).get('type', base['score']),
                 rule=_rule(given['rule']) if 'rule' in given else base['rule'],
                 finetune=_rule(given['finetune_rule']) if 'finetune_rule' in given else base['finetune'],
-                warmup=_epochs(given.get('warmup', WARMUP), epochs))
+                warmup=_epochs(given.get('warmup', WARMUP), epochs),
+                **{name: given.get(name, base[name]) for name in ('solver',) if name in base})
 
 
 def _rule(rule: Mapping[str, Any] | None) -> str:

@@ -107,13 +107,13 @@ class _Run:
         self.bar = tqdm(desc='latency table', unit='block', disable=not progress, total=0)
 
     def whole(self, model: nn.Module, example: Any, forward: Forward) -> None:
-        """The dense network and the one with half its units, unless the table knows it."""
+        """The dense network and the one with half its units, together, unless the table knows both."""
         network, known = self.network, self.table.networks
-        if network.fingerprint not in known:
-            half = measure_whole(network.halved(model), example, forward) if network.changing else None
-            known[network.fingerprint] = measure_whole(model, example, forward)
-            if half is not None:
-                known[network.half_fingerprint] = half
+        models = {network.fingerprint: lambda: model}
+        if network.changing:
+            models[network.half_fingerprint] = lambda: network.halved(model)
+        if not known.keys() >= models.keys():
+            known |= {key: measure_whole(build(), example, forward) for key, build in models.items()}
 
     def coarse(self) -> None:
         """The first grid of every kind."""

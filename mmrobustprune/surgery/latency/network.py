@@ -84,10 +84,12 @@ class Network:
         masks.remove(self.half)
         return rebuild(small, masks.structure('half'))
 
-    @property
+    @cached_property
     def half_fingerprint(self) -> str:
-        """What a table calls the network with `half` of its units."""
-        return f'{self.fingerprint}/2'
+        """What a table calls the network with `half` of its units, which depends on the groups, too."""
+        groups = [(group.name, group.units, [(part.layer, part.side, part.index.tolist()) for part in group.slices])
+                  for group in self.groups]
+        return f'{self.fingerprint}/{hashlib.blake2b(repr(groups).encode(), digest_size=8).hexdigest()}'
 
     @cached_property
     def fingerprint(self) -> str:
@@ -101,22 +103,23 @@ class LatencyModel:
 
     ms(kept) = constant + factor * sum over blocks of table(inputs, outputs). Both numbers are such that the network with all
     its units and the one with half of each group's come out as measured: inside a network a block takes longer than alone, as
-    the others' weights and activations pass through the caches. The constant, all that does not shrink, is at least 0; a
-    network whose half was not measured has a factor of 1. Raises ValueError where the table lacks the network or one of its
-    blocks.
+    the others' weights and activations pass through the caches. The constant, all that does not shrink, is at least 0; where
+    the half took no less time, so does every other size (factor 0). Raises ValueError where the table lacks the network, its
+    half, or one of its blocks.
     """
 
     def __init__(self, network: Network, table: LatencyTable):
         self.network, self.table = network, table
-        whole = table.networks.get(network.fingerprint)
-        if whole is None:
+        keys = (network.fingerprint, network.half_fingerprint) if network.changing else (network.fingerprint,) * 2
+        if not table.networks.keys() >= {*keys}:
             raise ValueError('the latency table lacks this network as a whole; measure it first, or allow measuring.')
-        self.dense, self.factor = getattr(whole, table.statistic), 1.0
-        blocks, half = self._blocks({}), table.networks.get(network.half_fingerprint)
-        if half is not None:
-            saved = self.dense - getattr(half, table.statistic), blocks - self._blocks(_counts(network.half))
-            if min(saved) > 0:
-                self.factor = min(saved[0] / saved[1], self.dense / blocks)
+        self.dense, half = (getattr(table.networks[key], table.statistic) for key in keys)
+        self.factor = 1.0
+        blocks, halved = self._blocks({}), self._blocks(_counts(network.half))
+        if blocks > halved:
+            self.factor = min(max(self.dense - half, 0.) / (blocks - halved), self.dense / blocks)
+        elif blocks > 0:
+            self.factor = min(1.0, self.dense / blocks)
         self.constant = self.dense - self.factor * blocks
 
     def _blocks(self, kept: Mapping[str, int]) -> float:

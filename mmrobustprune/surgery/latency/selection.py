@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +22,10 @@ from .solver import solve
 Levels = dict[str, np.ndarray]
 
 
+class TooFar(ValueError):
+    """One linearised step does not reach a budget."""
+
+
 def exact(model: LatencyModel, problem: Problem, levels: Levels, budget: float) -> Solution:
     """The true latency of all widths together, by `solve`."""
     return solve(problem, budget)
@@ -30,13 +35,13 @@ def linearised(model: LatencyModel, problem: Problem, levels: Levels, budget: fl
     """HALP's step (arXiv:2110.10811): a unit costs what its own layers lose at today's input widths, by an exact knapsack.
 
     The inputs of the next layers are taken to stay, so the network becomes faster than asked. The bound holds for this
-    simplified latency only. ValueError where one step cannot go so far.
+    simplified latency only. TooFar, a ValueError, where one step cannot go so far.
     """
     kept = {name: int(level[-1]) for name, level in levels.items()}
     changes = model.changes(levels, kept)
     fastest = model.predict(kept) + sum(float(change.min()) for change in changes.values())
     if fastest > budget:
-        raise ValueError(f'one linearised step from here comes to {fastest:.4g} ms at best, and {budget:.4g} ms are asked for; '
+        raise TooFar(f'one linearised step from here comes to {fastest:.4g} ms at best, and {budget:.4g} ms are asked for; '
                          "take more rounds, or solver='exact'.")
     room = budget - fastest
     choice = knapsack([problem.values[name] for name in levels], [changes[name] - changes[name].min() for name in levels],
@@ -99,6 +104,9 @@ class LatencySelection:
             raise ValueError('nothing can be pruned: every layer is left whole; see Trace.whole for the reasons.')
         most = self.most()
         if most < target:
+            if self.cost.factor == 0:
+                raise ValueError('this network is no faster with half of its units on this device, so no latency can be removed; '
+                                 'take a larger batch or larger pictures, or a budget of params or macs.')
             raise ValueError(
                 f'{target:.3f} of the latency cannot be removed: the nearest feasible value is {most:.4f} '
                 f'({(1 - most) * self.cost.dense:.4g} ms of {self.cost.dense:.4g} ms), with min_keep={self.min_keep}, '
@@ -123,12 +131,21 @@ class LatencySelection:
 
     def step(self, scores: dict[str, Tensor], target: float, alive: dict[str, Tensor], this: int,
              rounds: int) -> dict[str, Tensor]:
-        """The alive masks after round ``this`` of 1..rounds on the exponential schedule."""
-        self.check(target)
-        return self.within(scores, self.budget_after(target, this, rounds), alive)
+        """The alive masks after round ``this`` of 1..rounds on the exponential schedule.
 
-    def within(self, scores: dict[str, Tensor], budget: float, alive: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
-        """The alive masks of most score within ``budget`` milliseconds."""
+        Where one linearised step does not reach a round's budget, the exact solver takes that round, with a warning.
+        """
+        self.check(target)
+        budget = self.budget_after(target, this, rounds)
+        try:
+            return self.within(scores, budget, alive)
+        except TooFar as error:
+            warnings.warn(f'round {this} of {rounds} is solved exactly: {error}', stacklevel=2)
+            return self.within(scores, budget, alive, 'exact')
+
+    def within(self, scores: dict[str, Tensor], budget: float, alive: dict[str, Tensor] | None = None,
+               solver: str | None = None) -> dict[str, Tensor]:
+        """The alive masks of most score within ``budget`` milliseconds, by this solver or the selection's own."""
         levels, orders, values = self.sizes(alive), {}, {}
         for group, live in self._alive(alive):
             score = scores[group.name].detach().double().cpu().numpy()
@@ -140,7 +157,7 @@ class LatencySelection:
             order = orders[group.name] = np.argsort(-worth, kind='stable')
             values[group.name] = np.cumsum(worth[order][:levels[group.name][-1]])[levels[group.name] - 1]
         problem = self.cost.problem(levels, values)
-        self.solution = SOLVERS[self.solver](self.cost, problem, levels, budget)
+        self.solution = SOLVERS[solver or self.solver](self.cost, problem, levels, budget)
         masks = {}
         for name, level in self.solution.levels.items():
             masks[name] = torch.zeros(len(orders[name]), dtype=torch.bool)

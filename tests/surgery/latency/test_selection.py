@@ -1,4 +1,5 @@
 """The latency of any widths, and masks within a latency."""
+import copy
 import itertools
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.surgery import rebuild, trace
+from mmrobustprune.surgery.groups import full
 from mmrobustprune.surgery.latency import (
     LatencyModel,
     LatencySelection,
@@ -159,6 +161,25 @@ def test_sizes_are_few_and_in_steps(toy):
         assert sizes.tolist() == ([16, 32] if group.units == 32 else [8, 16])
     few = {group.name: torch.arange(group.units) < 11 for group in found.groups}
     assert [s.tolist() for s in LatencySelection(latency, found.groups).sizes(few).values()] == [[8, 11]] * len(found.groups)
+
+
+def test_a_network_that_is_no_faster_by_half_is_told_so(toy):
+    _, found, latency = toy
+    still = copy.copy(latency)
+    still.factor, still.constant = 0., latency.dense
+    with pytest.raises(ValueError, match='no faster with half of its units'):
+        LatencySelection(still, found.groups).check(.1)
+
+
+def test_a_linearised_round_that_does_not_reach_its_budget_is_solved_exactly(toy):
+    _, found, latency = toy
+    selection = LatencySelection(latency, found.groups, solver='linearised')
+    target, alive = selection.most() - 1e-6, full(found.groups)
+    with pytest.raises(ValueError, match='one linearised step'):
+        selection.within(scores(found), (1 - target) * latency.dense)
+    with pytest.warns(UserWarning, match='round 1 of 1 is solved exactly: one linearised step'):
+        alive = selection.step(scores(found), target, alive, 1, 1)
+    assert selection.removed(alive)['latency'] >= target
 
 
 def test_solving_twice_gives_the_same(toy):

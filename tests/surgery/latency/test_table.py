@@ -205,7 +205,7 @@ def test_the_network_and_its_half_come_out_as_measured():
     _, _, network, table = measured(dense=1.)
     alone = LatencyModel(network, table)
     blocks, half = alone.dense - alone.constant, alone.predict(network.half) - alone.constant
-    assert alone.factor == 1 and 0 < half < blocks
+    assert alone.factor == pytest.approx(1) and 0 < half < blocks
     twice = whole(table, network, 2 * blocks + 1, 2 * half + 1)
     assert (twice.factor, twice.constant) == pytest.approx((2, 1))
     assert (twice.predict({}), twice.predict(network.half)) == pytest.approx((2 * blocks + 1, 2 * half + 1))
@@ -219,8 +219,17 @@ def test_what_does_not_shrink_takes_no_less_than_nothing():
     blocks = 1 - LatencyModel(network, table).constant
     steep = whole(table, network, 3 * blocks, .1 * blocks)
     assert (steep.factor, steep.constant) == pytest.approx((3, 0))
-    noise = whole(table, network, blocks + 1, blocks + 2)   # the half was slower
-    assert (noise.factor, noise.constant) == pytest.approx((1, 1))
+    slower = whole(table, network, blocks + 1, blocks + 2)
+    assert (slower.factor, slower.constant, slower.predict(network.half)) == pytest.approx((0, blocks + 1, blocks + 1))
+
+
+def test_the_half_is_that_of_the_groups():
+    """Halves of other groups, in one table: each network's own decides."""
+    model, found, network, table = measured(dense=1.)
+    fewer = Network.read(model, found.groups[1:], torch.randn(2, 3, 8, 8))
+    assert fewer.fingerprint == network.fingerprint and fewer.half_fingerprint != network.half_fingerprint
+    with pytest.raises(ValueError, match='lacks this network'):
+        LatencyModel(fewer, table)
 
 
 def test_a_network_of_half_the_units_is_measured_beside_the_dense_one():
