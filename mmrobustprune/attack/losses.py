@@ -251,8 +251,8 @@ class FreeAT(RobustLoss):
     """L = CE(f(x + d), y) on batches that come several times in a row; one backward moves weights and d (arXiv 1904.12843).
 
     d <- clamp(d + eps * sign(dL/dd), -eps, eps), one d per place in the batch, carried from batch to batch and zero at the
-    beginning. There is no attack of its own: the model stays in training mode. The repeats are the data loader's
-    (`mmrobustprune.ReplayedBatchSampler`); a step in two passes moves d by the first.
+    beginning of the training (HYDRA and HARP zero it in every epoch). There is no attack of its own: the model stays in training
+    mode. The repeats are the data loader's (`mmrobustprune.ReplayedBatchSampler`); a step in two passes moves d by the first.
 
     Attributes:
         eps: radius and step, in units of pixels in [0, 1]; '4/255' may be written as text.

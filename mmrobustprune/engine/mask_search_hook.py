@@ -127,10 +127,12 @@ class MaskSearchHook(Hook):
         self.choice.before_iter(unwrap(runner.model), self.search.meets_target)
 
     def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        if outputs and 'loss' in outputs and not math.isfinite(float(outputs['loss'].detach())):
-            raise ValueError(
-                f"the loss of stage '{self.stage}' is {float(outputs['loss'])} at iteration {runner.iter}; nothing is saved over the "
-                'last checkpoint: lower the learning rate or robust_prune.gamma and resume.')
+        losses = {'loss': (outputs or {}).get('loss'), 'loss of the second pass': getattr(runner.optim_wrapper, 'perturbed_loss', None)}
+        for name, loss in losses.items():
+            if loss is not None and not math.isfinite(float(loss.detach())):
+                raise ValueError(
+                    f"the {name} of stage '{self.stage}' is {float(loss)} at iteration {runner.iter}; nothing is saved over the "
+                    'last checkpoint: lower the learning rate or robust_prune.gamma and resume.')
         if self.search is not None:
             self.choice.after_iter(outputs['loss'], runner.iter)
 
@@ -168,7 +170,13 @@ class MaskSearchHook(Hook):
         if stage == 'finetune':
             self.choice.restore(model)
             at = runner.iter if self.choice.iteration is None else self.choice.iteration
-            record.update(chosen=self.choice.value, chosen_at=at, removed=self.search.ratio(), kept=self.search.kept())
+            record.update(chosen=self.choice.value, chosen_at=at, removed=self.search.ratio(), kept=self.search.kept(),
+                          meets_target=self.search.meets_target())
+            if not record['meets_target']:
+                runner.logger.warning(
+                    f'the mask taken does not meet the target of {self.recipe.target:g}: it removes {record["removed"]:.4f} of the '
+                    "weights; search for more epochs, raise the penalty (host=dict(type='HARP', growth=...)), or take "
+                    "robust_prune.select='best'.")
             if self.recipe.perturb != 'none' and at <= self.plan(runner).search + self.plan(runner).warmup:
                 runner.logger.warning(f'the mask taken is that of iteration {at}, of the warm-up, in which nothing was perturbed.')
             self._bake(runner)
@@ -233,6 +241,8 @@ class MaskSearchHook(Hook):
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         model, raw = unwrap(runner.model), None
+        if self.search is not None:
+            self.search.check()
         if self.stage != 'pretrain':
             raw = checkpoint['state_dict']
             checkpoint['state_dict'] = {k: v.cpu() for k, v in ScoredNetwork.plain_state(model).items()}

@@ -66,6 +66,7 @@ class SharpnessMixin:
         self.interval, self.log_interval = interval, log_interval
         self._recording: Recording | None = None
         self._plain = False  # this step was begun with one pass
+        self.perturbed_loss: Tensor | None = None  # of the last step, where that took two passes
         self._loss_checked = False
 
     @property
@@ -85,7 +86,7 @@ class SharpnessMixin:
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         """As the base's, and the forward call of `model` inside is recorded."""
-        self._recording = None
+        self._recording = self.perturbed_loss = None
         self._plain = self.rule is None or self._update % self.interval != 0
         if self._plain:
             with super().optim_context(model):
@@ -147,8 +148,9 @@ class SharpnessMixin:
                     output = call.replay()
                 second = call.loss(output)
                 self.backward(self.scale_loss(second))
+        self.perturbed_loss = second.detach()
         if log:
-            self._log('sharpness', second.detach() - loss.detach())
+            self._log('sharpness', self.perturbed_loss - loss.detach())
         warn_if_far(rule, loss, second)
 
     def _gradient_norm(self, params: list[nn.Parameter]) -> Tensor:

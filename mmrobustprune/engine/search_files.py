@@ -26,7 +26,7 @@ def write_result(runner, recipe: Any) -> None:
     """
     folder, model = Path(runner.work_dir), unwrap(runner.model)
     masks, (config, meta) = kept_masks(model), write_plain(runner, folder)
-    save_masks(folder / 'masks.npz', masks, method=recipe.host['type'])
+    save_masks(folder / 'masks.npz', masks, method=recipe.host['type'], model=model)
     record = dict(sparsity(masks), recipe=plain_types(dict(runner.cfg.robust_prune)), seed=runner.seed, command=command(),
                   commit=commit(), versions=versions())
     if recipe.of_channels:

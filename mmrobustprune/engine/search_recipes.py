@@ -31,9 +31,10 @@ class MaskSearch:
             `load_from`, search None takes all that is left.
         warmup: length, as above but as a fraction of the search, in which the host searches alone.
         gamma: radius of the perturbation relative to each layer's norm; 0 is the host itself, bit for bit.
-        perturb: 'scores' (S2AP), 'weights' (adversarial weight perturbation) or 'none' (the host, one pass).
+        perturb: 'scores' (S2AP), 'weights' (adversarial weight perturbation) or 'none' (the host, one pass, fine-tuning too).
         rule: other fields of the sharpness rule.
-        finetune_gamma: radius while fine-tuning, of adversarial perturbations of the kept weights; None is gamma.
+        finetune_gamma: radius while fine-tuning, of adversarial perturbations of the kept weights; None is gamma, and
+            0 where perturb is 'none'.
         finetune_rule: other fields of `MaskedAWP`.
         search_optimizer, finetune_optimizer: fields of the base's optimizer that differ.
         select: the mask taken is the 'last', that with the 'best' `metric` among validations which meet the target, or that with
@@ -89,7 +90,9 @@ class MaskSearch:
 
     def awp_rule(self) -> Rule | None:
         """Where kept weights move while fine-tuning; None for radius 0."""
-        gamma = self.gamma if self.finetune_gamma is None else self.finetune_gamma
+        gamma = self.finetune_gamma
+        if gamma is None:
+            gamma = 0 if self.perturb == 'none' else self.gamma
         return build_rule(dict(type='MaskedAWP', gamma=gamma, **self.finetune_rule)) if gamma else None
 
 

@@ -185,6 +185,12 @@ def test_the_random_start_must_be_said():
         PGD(eps=.1, step=.1, steps=1)
 
 
+def test_steps_in_grey_levels_are_refused():
+    with pytest.raises(ValueError, match='pgd got step=2; pixels lie in .0, 1. here, so write 2/255'):
+        PGD(eps=8 / 255, step=2, steps=10, random_start=True)
+    assert PGD(eps=8 / 255, step=2, steps=10, random_start=True, space='normalised').step == 2
+
+
 def test_pictures_outside_zero_to_one_and_normalisations_that_pad_are_refused():
     model, (x, index) = linear(), pictures(4)
     for bad in (255 * x, model.normalise(x), (255 * x).byte()):

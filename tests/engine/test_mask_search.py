@@ -4,6 +4,7 @@ import json
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS, init_default_scope
 from mmpretrain.apis import get_model
 
@@ -29,6 +30,15 @@ def searched(work_dir, epochs=4, attack=ATTACK, hooks=None, workers=0, val=None,
         recipe='s2ap_hydra', target=0.8, pretrain='1 epochs', search='2 epochs', warmup='1 epochs', gamma=0.01,
         search_optimizer=dict(lr=0.05)), **recipe)
     return config
+
+
+class SpoilScores(Hook):
+    """Scores become NaN in the second epoch, by a gradient that the loss does not show."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.epoch == 1:
+            search = next(hook for hook in runner.hooks if hasattr(hook, 'search')).search
+            next(iter(search.layers.values())).scores.data.view(-1)[0] = float('nan')
 
 
 def saved(folder, name):
@@ -152,13 +162,15 @@ def test_harp_learns_rates_and_takes_a_mask_that_meets_the_target(tmp_path):
 def test_masks_of_channels_leave_a_slim_network_that_stock_loaders_read(tmp_path):
     host = dict(type='HARP', form='channel', input_shape=(3, 16, 16))
     config = searched(tmp_path, attack=None, recipe='s2ap_harp', target=0.5, host=host, select='last', gamma=0.001)
-    RUNNERS.build(config).train()
+    runner = RUNNERS.build(config)
+    runner.train()
     record = json.loads((tmp_path / 'sparsity.json').read_text())
     assert record['slim']['params'] > 0.1 and record['left']   # sums keep channels that some reader needs
     init_default_scope('mmpretrain')
     masked = get_model(Config.fromfile(tmp_path / 'pruned.py'), str(tmp_path / 'pruned.pth')).double()
     slim = get_model(Config.fromfile(tmp_path / 'slim' / 'pruned.py'), str(tmp_path / 'slim' / 'pruned.pth')).double()
     assert sum(p.numel() for p in slim.parameters()) < sum(p.numel() for p in masked.parameters())
+    runner.val_loop.run()   # the network that was trained still runs
     x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(slim(x), masked(x), rtol=0, atol=1e-10)
@@ -180,6 +192,60 @@ def test_a_search_without_attack_and_with_weights_perturbed(tmp_path):
     early, late = saved(tmp_path, 'epoch_2.pth'), saved(tmp_path, 'epoch_3.pth')
     for name, weight in originals(early).items():
         assert torch.equal(weight, originals(late)[name]), name
+    RUNNERS.build(searched(tmp_path / 'host', attack=None, perturb='none')).train()
+    host = saved(tmp_path / 'host', 'epoch_3.pth')['robust_prune']['raw']
+    ours = late['robust_prune']['raw']
+    assert any(not torch.equal(value, ours[name]) for name, value in host.items() if name.endswith('scores'))
+
+
+@pytest.mark.slow
+def test_a_killed_search_keeps_rates_the_best_mask_noise_and_offsets(tmp_path):
+    """HARP, whose strength grows, the best mask so far, Free-AT's noise, and S2AP's offsets, all carried over a kill."""
+    states = []
+    for name, kill_at in (('whole', None), ('killed', 15)):
+        config = searched(
+            tmp_path / name, attack=dict(type='FreeAT'), recipe='s2ap_harp', target=0.5, rule=dict(carry=True),
+            metric='accuracy/top1', hooks=dict(checkpoint=dict(type='CheckpointHook', interval=4, by_epoch=False)))
+        if kill_at:
+            assert run_apart(train, config, kill_at) == -9
+        assert run_apart(train, config, None, bool(kill_at)) == 0
+        states.append(saved(tmp_path / name, 'pruned.pth')['state_dict'])
+    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
+    stages = [json.loads((tmp_path / name / 'stages.json').read_text()) for name in ('whole', 'killed')]
+    assert stages[0] == stages[1] and stages[0][1]['meets_target']
+
+
+def test_a_last_mask_that_misses_the_target_is_said(tmp_path):
+    said, host = [], dict(type='HARP', start=0.9, growth=1e-6)
+    runner = RUNNERS.build(searched(tmp_path, attack=None, recipe='s2ap_harp', target=0.9, host=host, select='last'))
+    runner.logger.warning = lambda text, *rest: said.append(str(text))
+    runner.train()
+    del runner.logger.warning
+    assert sum('does not meet the target of 0.9' in line for line in said) == 1
+    assert json.loads((tmp_path / 'stages.json').read_text())[1]['meets_target'] is False
+
+
+def test_a_second_pass_that_is_not_finite_ends_the_search(tmp_path):
+    """A network whose normalisations stand still shows nothing of it in the first."""
+    runner = RUNNERS.build(searched(tmp_path, attack=None, recipe='s2ap_rlth', pretrain=0, search=None, epochs=2, warmup=0,
+                                    select='last'))
+    loss, calls = runner.model.loss, []
+
+    def infinite(*args, **kwargs):
+        calls.append(0)
+        return {name: value * float('inf') if len(calls) == 16 else value for name, value in loss(*args, **kwargs).items()}
+    runner.model.loss = infinite
+    with pytest.raises(ValueError, match="the loss of the second pass of stage 'search' is inf at iteration 7; nothing is saved"):
+        runner.train()
+    assert not (tmp_path / 'epoch_2.pth').exists()
+
+
+def test_scores_that_are_not_finite_are_not_saved(tmp_path):
+    runner = RUNNERS.build(searched(tmp_path, attack=None, recipe='s2ap_rlth', pretrain=0, search=None, epochs=2, select='last'))
+    runner.register_hook(SpoilScores())
+    with pytest.raises(ValueError, match='are infinite or NaN, so they choose nothing'):
+        runner.train()
+    assert (tmp_path / 'epoch_1.pth').exists() and not (tmp_path / 'epoch_2.pth').exists()
 
 
 def test_best_masks_meet_the_target():
@@ -309,6 +375,12 @@ def test_the_plan_of_a_run():
 def test_wrong_fields_are_one_sentence(recipe, sentence):
     with pytest.raises(ValueError, match=sentence):
         build_recipe(recipe)
+
+
+def test_the_host_alone_is_fine_tuned_in_one_pass():
+    none, ours = (build_recipe(dict(recipe='s2ap_hydra', target=0.9, perturb=perturb)) for perturb in ('none', 'scores'))
+    assert none.awp_rule() is None and ours.awp_rule().gamma == ours.gamma
+    assert build_recipe(dict(recipe='s2ap_hydra', target=0.9, perturb='none', finetune_gamma=.1)).awp_rule().gamma == .1
 
 
 def test_stages_longer_than_the_schedule():

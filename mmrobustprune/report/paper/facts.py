@@ -85,8 +85,9 @@ def _search(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
     gamma = given.get('gamma', base['gamma'])
     perturb = given.get('perturb', base['perturb']) if gamma else 'none'
     awp = given.get('finetune_gamma')
+    awp = perturb != 'none' if awp is None else bool(awp)
     return dict(host=host.get('type', base['host']), form=host.get('form', base['form']), gamma=gamma, perturb=perturb,
-                search={'none': 'Orig.', 'scores': 'S2AP', 'weights': 'AWP'}[perturb], awp=bool(gamma if awp is None else awp),
+                search={'none': 'Orig.', 'scores': 'S2AP', 'weights': 'AWP'}[perturb], awp=awp,
                 warmup=bool(given.get('warmup', SEARCH_WARMUP)) and not str(given.get('warmup')).startswith('0 '))
 
 

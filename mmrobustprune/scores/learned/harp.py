@@ -27,7 +27,7 @@ class RatedNetwork(ScoredNetwork):
         rates = self._rates.values()
         with torch.no_grad():
             rounding = self._rates.shares(rates) - rates
-        return (self._form.budget(rates + rounding) / self._form.allowed - 1).clamp(min=0)
+        return (self._form.budget(rates + rounding) / self._form.allowed - 1).relu()   # clamp has a gradient at 0
 
     def penalty(self) -> Tensor:
         return self._strength * self.excess()

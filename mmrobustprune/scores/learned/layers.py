@@ -1,6 +1,7 @@
 """Which layers of a network get scores, and what stands still meanwhile."""
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 
 import torch
@@ -31,6 +32,11 @@ def prunable_layers(model: nn.Module, ignore: Iterable[str] = ()) -> dict[str, n
     if not layers:
         raise ValueError(f'no convolution or linear layer is left to prune under ignore={list(ignore)}; '
                          'take patterns out of ignore.')
+    bare = [name for name, module in model.named_modules()
+            if isinstance(getattr(module, 'in_proj_weight', None), nn.Parameter) and name not in ignored]
+    if bare:
+        warnings.warn(f"the queries', keys' and values' weights of {', '.join(map(repr, bare))} are no linear layers but parameters "
+                      'of nn.MultiheadAttention: they get no scores, stay dense, and count in no ratio.', stacklevel=2)
     owners: dict[int, str] = {}
     for name, layer in layers.items():
         if is_parametrized(layer, 'weight'):

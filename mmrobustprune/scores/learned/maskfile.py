@@ -11,22 +11,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .layers import check_masks
+from .layers import check_masks, weighted_layers
 
 FORMAT = 1
 
 
-def save_masks(path: str | os.PathLike, masks: Mapping[str, Tensor], method: str = '', **facts: float | str) -> None:
+def save_masks(path: str | os.PathLike, masks: Mapping[str, Tensor], method: str = '', model: nn.Module | None = None,
+               **facts: float | str) -> None:
     """Write {layer: bool mask} as an .npz file that holds no code, whole or not at all.
 
     Args:
         masks: each of its weight's shape.
         method: how they were found.
+        model: their network; its layers without a mask are noted, so that a larger network is told from it.
         facts: anything else worth keeping beside them (epoch, seed, target).
     """
     from ... import __version__
     shapes = {name: list(mask.shape) for name, mask in masks.items()}
-    header = dict(format=FORMAT, method=method, facts=facts, layers=shapes,
+    dense = None if model is None else {
+        name: list(layer.weight.shape) for name, layer in weighted_layers(model).items() if name not in masks}
+    header = dict(format=FORMAT, method=method, facts=facts, layers=shapes, dense=dense,
                   versions=dict(mmrobustprune=__version__, torch=str(torch.__version__)))
     bits = {f'mask/{name}': np.packbits(mask.detach().cpu().bool().numpy()) for name, mask in masks.items()}
     path = Path(path)
@@ -38,7 +42,7 @@ def save_masks(path: str | os.PathLike, masks: Mapping[str, Tensor], method: str
 
 
 def load_masks(path: str | os.PathLike, model: nn.Module | None = None) -> tuple[dict[str, Tensor], dict]:
-    """The masks of a file, {layer: bool mask}, and its header (format, method, facts, layers, versions).
+    """The masks of a file, {layer: bool mask}, and its header (format, method, facts, layers, dense, versions).
 
     Raises:
         FileNotFoundError: no such file.
@@ -59,6 +63,12 @@ def load_masks(path: str | os.PathLike, model: nn.Module | None = None) -> tuple
                          'wrote it.')
     if model is not None:
         check_masks(model, masks)
+        dense = header.get('dense')   # None where it is not known
+        here = {name: list(layer.weight.shape) for name, layer in weighted_layers(model).items() if name not in masks}
+        other = [name for name in sorted({*here, *(dense or ())}) if dense is not None and here.get(name) != dense.get(name)]
+        if other:
+            raise ValueError(f"the masks of '{path}' are of another network: '{other[0]}' has a weight of shape "
+                             f'{dense.get(other[0])} there and {here.get(other[0])} here; give the masks that were searched on it.')
     return masks, header
 
 

@@ -69,17 +69,18 @@ class ScoredNetwork:
 
     # --- what is kept -----------------------------------------------------------------------------
 
+    def check(self) -> None:
+        """ValueError for a layer whose scores, or learned rate, are not finite."""
+        for name, layer in self.layers.items():
+            if not all(torch.isfinite(learned).all() for learned in layer.parameters()):
+                raise ValueError(f"the scores of '{name}' are infinite or NaN, so they choose nothing; resume from an "
+                                 'earlier checkpoint with a smaller learning rate.')
+
     @torch.no_grad()
     def masks(self) -> dict[str, Tensor]:
         """{layer: bool mask of its weight's shape}; ValueError for a layer whose scores are not finite."""
-        found = {}
-        for name, weight in self.weights().items():
-            layer = self.layers[name]
-            if not torch.isfinite(layer.scores).all():
-                raise ValueError(f"the scores of '{name}' are infinite or NaN, so they choose nothing; resume from an "
-                                 'earlier checkpoint with a smaller learning rate.')
-            found[name] = layer.hard.expand_as(weight).clone()
-        return found
+        self.check()
+        return {name: self.layers[name].hard.expand_as(weight).clone() for name, weight in self.weights().items()}
 
     def kept(self) -> dict[str, int]:
         """{layer: number of weights kept}."""
@@ -123,7 +124,7 @@ class ScoredNetwork:
         masks = self.masks() if masks is None else masks
         check_masks(self.model, masks)
         for name in self.layers:
-            parametrize.remove_parametrizations(self.model.get_submodule(name), 'weight', leave_parametrized=False)
+            _take_off(self.model.get_submodule(name))
         thaw(self._before)
         self.layers = {}
         keep_only(self.model, masks, zero)
@@ -174,7 +175,14 @@ def make_plain(model: nn.Module) -> nn.Module:
         if parametrize.is_parametrized(module, 'weight') and any(
                 isinstance(part, (Scored, Kept)) for part in module.parametrizations.weight):
             effective = module.weight.detach().clone()
-            parametrize.remove_parametrizations(module, 'weight', leave_parametrized=False)
+            _take_off(module)
             with torch.no_grad():
                 module.weight.copy_(effective)
     return model
+
+
+def _take_off(module: nn.Module) -> None:
+    """Take the parametrization of a weight off one module; copies of it, whose class torch lets them share, keep theirs."""
+    shared = type(module)
+    module.__class__ = type(shared.__name__, shared.__bases__, dict(vars(shared)))
+    parametrize.remove_parametrizations(module, 'weight', leave_parametrized=False)

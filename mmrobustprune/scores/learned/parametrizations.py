@@ -11,8 +11,8 @@ from .topk import top_mask
 class Scored(nn.Module):
     """u = w * (|s| is among the `kept` largest), straight through to the scores.
 
-    The mask is made again only after the scores have changed in place or `kept` has, so that all
-    forward passes of a batch share it; a change through ``scores.data`` goes unseen.
+    The mask is made again only after the scores have changed in place, were replaced, or `kept` has
+    changed, so that all forward passes of a batch share it; a change through ``scores.data`` goes unseen.
 
     Args:
         scores: the weight's shape, or one that broadcasts to it such as (1, in, 1, 1).
@@ -43,7 +43,7 @@ class Scored(nn.Module):
     def factor(self) -> Tensor:
         """The mask as 0 and 1 of the scores' type, to multiply with."""
         scores, kept = self.scores, self.kept
-        return self._factor((scores._version, kept, scores.device, scores.dtype), lambda: top_mask(scores, kept))
+        return self._factor((kept, scores.device, scores.dtype), lambda: top_mask(scores, kept), scores)
 
     def forward(self, weight: Tensor) -> Tensor:
         return straight_through(weight, self.scores, self.factor(), self.rate)
@@ -62,4 +62,4 @@ class Kept(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         mask = self.mask
-        return weight * self._factor((mask._version, mask.device, weight.dtype), lambda: mask.to(weight.dtype))
+        return weight * self._factor((mask.device, weight.dtype), lambda: mask.to(weight.dtype), mask)

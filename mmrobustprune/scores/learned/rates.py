@@ -87,9 +87,9 @@ class Rates:
 
     def counts(self) -> list[int]:
         """Number of scores each layer keeps; the host waits for the device once after each change of a rate."""
-        return self._counts(tuple(logit._version for logit in self.logits), lambda: [
+        return self._counts((), lambda: [
             round(share * entries) for share, entries in zip(
-                self.shares(self.values().double()).tolist(), self.entries, strict=True)])
+                self.shares(self.values().double()).tolist(), self.entries, strict=True)], *self.logits)
 
     def logit(self, rate: float) -> float:
         """The a whose rate is `rate`, with the sigmoid held inside [0.01, 0.99]."""

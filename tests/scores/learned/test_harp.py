@@ -80,6 +80,13 @@ def test_penalty_by_hand_growing_and_held():
     assert float(other.penalty().detach()) == pytest.approx(2.5 * excess, rel=1e-5)
 
 
+def test_nothing_pulls_at_rates_that_meet_the_target_exactly():
+    _, network = scored(target=0.8)
+    assert float(network.excess().detach()) == 0 and network.meets_target()
+    network.penalty().backward()
+    assert all(float(layer.logit.grad) == 0 for layer in network.layers.values())
+
+
 def test_a_search_brings_the_rates_down_to_the_target():
     model, network = scored(target=0.7, start=0.9, growth=2.0)
     assert not network.meets_target()

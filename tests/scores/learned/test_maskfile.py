@@ -30,6 +30,17 @@ def test_a_mask_of_another_network_is_refused(tmp_path):
         load_masks(tmp_path / 'mask.npz', nn.Sequential(nn.Linear(3, 3)))
 
 
+def test_a_network_with_layers_that_the_masks_network_lacks_is_refused(tmp_path):
+    model = small()
+    network = HYDRA(0.9, ignore=['stem']).attach(model)
+    save_masks(tmp_path / 'mask.npz', network.masks(), model=model)
+    assert load_masks(tmp_path / 'mask.npz', small())[1]['dense'] == {'stem': [8, 3, 3, 3]}
+    larger = small()
+    larger.extra = nn.Linear(2, 3)
+    with pytest.raises(ValueError, match=r"of another network: 'extra' has a weight of shape None there and \[3, 2\] here"):
+        load_masks(tmp_path / 'mask.npz', larger)
+
+
 def test_files_that_are_no_masks(tmp_path):
     with pytest.raises(FileNotFoundError, match='there is no mask file'):
         load_masks(tmp_path / 'none.npz')

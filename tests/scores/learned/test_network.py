@@ -1,6 +1,7 @@
 """A scored network: what moves, what does not, and the way back to plain weights."""
 import copy
 import math
+import warnings
 
 import pytest
 import torch
@@ -206,6 +207,43 @@ def test_scores_that_are_not_finite_choose_nothing():
         network.layers['fc'].scores[0, 0] = float('nan')
     with pytest.raises(ValueError, match="scores of 'fc' are infinite or NaN"):
         network.masks()
+
+
+@pytest.mark.parametrize('baked', [False, True])
+def test_a_plain_copy_leaves_the_original_as_it_was(baked):
+    model, network = scored()
+    if baked:
+        network.bake()
+    x, expected = batch()[0], None
+    for one in (model, make_plain(copy.deepcopy(model)), model, copy.deepcopy(model)):
+        found = one.eval()(x)
+        expected = found if expected is None else expected
+        assert torch.equal(found, expected)
+    assert kept_masks(model).keys() == (set(dict(model.named_modules())) & {
+        'stem', 'one.conv1', 'one.conv2', 'two.conv1', 'two.conv2', 'two.short', 'fc'} if baked else set())
+
+
+def test_scores_in_place_of_others_choose_another_mask():
+    """A new tensor counts its versions from 0 again."""
+    model, network = scored()
+    other = HYDRA(network.target).attach(small(7))
+    x = batch()[0]
+    model.eval(), other.model.eval()
+    before, expected = model(x), other.model(x)
+    assert torch.equal(torch.func.functional_call(model, other.model.state_dict(), x), expected)
+    assert torch.equal(model(x), before)
+    model.load_state_dict(other.model.state_dict(), assign=True)
+    assert torch.equal(model(x), expected)
+
+
+def test_attention_whose_weights_are_no_layers_is_named():
+    model = nn.TransformerEncoderLayer(8, 2, 16)
+    with pytest.warns(UserWarning, match="weights of 'self_attn' are no linear layers"):
+        network = HYDRA(.5).attach(model)
+    assert list(network.layers) == ['self_attn.out_proj', 'linear1', 'linear2']
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        HYDRA(.5, ignore=['self_attn']).attach(nn.TransformerEncoderLayer(8, 2, 16))
 
 
 def test_masks_that_do_not_fit_are_refused():
