@@ -30,8 +30,8 @@ def test_fields_of_the_config_go_before_the_recipe():
 
 
 @pytest.mark.parametrize('given, search, awp', [
-    (dict(), 'S2AP', True), (dict(gamma=0), 'Orig.', False), (dict(perturb='none'), 'Orig.', True),
-    (dict(perturb='none', finetune_gamma=0.), 'Orig.', False), (dict(perturb='weights'), 'AWP', True),
+    (dict(), 'S2AP', True), (dict(gamma=0), 'Orig.', False), (dict(perturb='none'), 'Orig.', False),
+    (dict(perturb='none', finetune_gamma=.1), 'Orig.', True), (dict(perturb='weights'), 'AWP', True),
     (dict(finetune_gamma=0.), 'S2AP', False)])
 def test_what_was_perturbed_in_the_search_and_after_it(given, search, awp):
     facts = facts_of('a_b', dict(robust_prune=dict(recipe='s2ap_harp', target=.9, **given)))
