@@ -57,9 +57,9 @@ def main(arguments: list[str] | None = None) -> None:
                         'core)')
     parser.add_argument('--work-dir', help='default: work_dirs/<config>_corrupted')
     parser.add_argument('--no-report', action='store_true', help='results.json only, no pictures')
-    parser.add_argument('--fail-under', nargs='+', default=[], metavar='NAME=VALUE', help='exit with code 3 if P, mPC, rPC, R_C '
-                        'or the mean of a corruption is lower')
-    parser.add_argument('--fail-over', nargs='+', default=[], metavar='NAME=VALUE', help='exit with code 3 if mCE is higher')
+    bounds = dict(nargs='+', action='extend', default=[], metavar='NAME=VALUE')
+    parser.add_argument('--fail-under', **bounds, help='exit with code 3 if P, mPC, rPC, R_C or the mean of a corruption is lower')
+    parser.add_argument('--fail-over', **bounds, help='exit with code 3 if mCE is higher')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none', help='who starts the processes')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change fields of every config, e.g. '
                         'test_dataloader.batch_size=4')

@@ -142,7 +142,8 @@ def _from_results(results: Mapping[str, Any], name: str) -> Baseline:
     except (KeyError, TypeError) as missing:
         raise ValueError(f'baseline {name} is no results of a corruption suite ({missing} is not there); give a results.json '
                          'of tools/robustness.py.') from missing
-    about = {key: results[key] for key in ('metric', 'suite', 'seed', 'data') if results.get(key) is not None}
+    about = {key: results[key] for key in ('metric', 'suite', 'seed', 'data', 'eval_mode')
+             if results.get(key) is not None or key == 'seed' and key in results}   # no seed: published pictures
     return Baseline(name, clean, errors, about)
 
 

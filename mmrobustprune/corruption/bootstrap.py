@@ -1,7 +1,7 @@
 """How sure a difference between two models is: both over the same resampled images."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -11,7 +11,7 @@ _ELEMENTS = 1 << 23   # of one batch of draws
 
 
 def paired_margin(ours: Mapping[str, Sequence[Evidence]], theirs: Mapping[str, Sequence[Evidence]], draws: int = 1000,
-                  level: float = .95, seed: int = 0) -> dict[str, tuple[float, float, float]]:
+                  level: float = .95, seed: int = 0, over: Collection[str] | None = None) -> dict[str, tuple[float, float, float]]:
     """Differences ours - theirs with percentile intervals of the paired bootstrap over images (Efron, 1979).
 
     Every draw takes as many images as there are, with replacement, the same for both models, all corruptions and all
@@ -22,24 +22,26 @@ def paired_margin(ours: Mapping[str, Sequence[Evidence]], theirs: Mapping[str, S
         draws: resampled sets of images.
         level: probability of the interval, in (0, 1).
         seed: of the draws.
+        over: corruptions that the mean is over; by default all.
     Returns:
-        corruption -> (difference, low, high) in the metric's unit, and the mean over corruptions under 'mean'.
+        corruption -> (difference, low, high) in the metric's unit, and the mean under 'mean'.
     Raises:
         ValueError: other corruptions, severities or images in one of them, or a wrong number.
     """
     images = _check(ours, theirs, draws, level)
-    plain = _differences(ours, theirs, np.ones((1, images), np.float32))
-    found = np.concatenate([_differences(ours, theirs, weights) for weights in _resampled(images, draws, seed)], axis=1)
+    mean = [name in (ours if over is None else over) for name in ours]
+    plain = _differences(ours, theirs, np.ones((1, images), np.float32), mean)
+    found = np.concatenate([_differences(ours, theirs, weights, mean) for weights in _resampled(images, draws, seed)], axis=1)
     low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2], axis=1)
     return {name: (float(plain[row, 0]), float(low[row]), float(high[row])) for row, name in enumerate([*ours, 'mean'])}
 
 
-def _differences(ours: Mapping[str, Sequence[Evidence]], theirs: Mapping[str, Sequence[Evidence]], weights: np.ndarray
-                 ) -> np.ndarray:
-    """(corruptions + 1, B); the last row is the mean over corruptions."""
+def _differences(ours: Mapping[str, Sequence[Evidence]], theirs: Mapping[str, Sequence[Evidence]], weights: np.ndarray,
+                 mean: Sequence[bool]) -> np.ndarray:
+    """(corruptions + 1, B); the last row is the mean over the corruptions that `mean` marks."""
     rows = [np.mean([one.metric(weights) - other.metric(weights) for one, other in zip(ours[name], theirs[name], strict=True)],
                     axis=0) for name in ours]
-    return np.stack([*rows, np.mean(rows, axis=0)])
+    return np.stack([*rows, np.mean(np.stack(rows)[np.array(mean)], axis=0)])
 
 
 def _resampled(images: int, draws: int, seed: int) -> Iterator[np.ndarray]:

@@ -46,8 +46,10 @@ class CellStore:
         Raises:
             OSError: it cannot be written; nothing of the cell is left.
         """
-        if evidence is not None:
-            path = evidence_path(self.folder, cell)
+        path = evidence_path(self.folder, cell)
+        if evidence is None:   # what lies there is of another metric
+            path.unlink(missing_ok=True)
+        else:
             part = path.with_name(f'.{os.getpid()}.{path.name}')
             try:
                 evidence.save(part)

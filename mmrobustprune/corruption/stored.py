@@ -1,6 +1,7 @@
 """Corrupted images that lie on disk: ImageNet-C's folders, CIFAR-10-C's arrays, and trees that `write` wrote."""
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
@@ -33,13 +34,14 @@ class StoredSet:
     def __init__(self, root: Path, suite: Suite) -> None:
         self.root, self.suite = root, suite
 
-    def read(self, cell: Cell, index: int, path: str | os.PathLike | None) -> np.ndarray:
+    def read(self, cell: Cell, index: int, path: str | os.PathLike | None, clean: np.ndarray | None = None) -> np.ndarray:
         """An image under a cell.
 
         Args:
             cell: not the clean one.
             index: the image's place in the data set.
             path: of the clean image, or None for data sets of arrays.
+            clean: the clean image, uint8 RGB; a tree of arrays is looked up by it.
         Returns:
             uint8 RGB, (H, W, 3).
         Raises:
@@ -80,7 +82,7 @@ class FolderSet(StoredSet):
     """ImageNet-C as published: `<corruption>/<severity>/<class>/<file>`, also with a folder per group above; 224x224."""
     cropped = True
 
-    def read(self, cell: Cell, index: int, path: str | os.PathLike | None) -> np.ndarray:
+    def read(self, cell: Cell, index: int, path: str | os.PathLike | None, clean: np.ndarray | None = None) -> np.ndarray:
         if path is None:
             raise ValueError(f'{self.root} is looked up by file name and image {index} has none; use a data set of files.')
         folder = self._folder(cell)
@@ -120,7 +122,7 @@ class ArraySet(StoredSet):
         super().__init__(root, suite)
         self.ordered = False   # the labels were compared
 
-    def read(self, cell: Cell, index: int, path: str | os.PathLike | None) -> np.ndarray:
+    def read(self, cell: Cell, index: int, path: str | os.PathLike | None, clean: np.ndarray | None = None) -> np.ndarray:
         if path is not None and not self.ordered:
             raise ValueError(f"{self.root} goes by the order of CIFAR-10's own test set and {path} is a file; use the data set "
                              'CIFAR10, or check the labels first.')
@@ -160,9 +162,10 @@ class TreeSet(StoredSet):
         self.seed, self.names = manifest['seed'], manifest['images']
         self.cells = {Cell(part['corruption'], part['severity']) for part in manifest['cells']}
         self.places = {PurePath(name).with_suffix('').parts: place for place, name in enumerate(self.names)}
+        self.contents = {content: place for place, content in enumerate(manifest.get('contents') or ())}   # of arrays
 
-    def read(self, cell: Cell, index: int, path: str | os.PathLike | None) -> np.ndarray:
-        place = self._place(path) if path is not None else index if 0 <= index < len(self.names) else None
+    def read(self, cell: Cell, index: int, path: str | os.PathLike | None, clean: np.ndarray | None = None) -> np.ndarray:
+        place = self._place(path) if path is not None else None if clean is None else self.contents.get(content_of(clean))
         if place is None:
             raise ValueError(f'{path or f"image {index}"} is not among the {len(self.names)} images of {self.root}; write the '
                              'tree from this data set.')
@@ -207,6 +210,11 @@ def open_stored(root: str | os.PathLike, suite: Suite) -> StoredSet:
 def tree_path(root: Path, cell: Cell, name: str) -> Path:
     """Where a tree keeps the image `name` under a cell."""
     return root / cell.corruption / str(cell.severity) / PurePath(name).with_suffix('.png')
+
+
+def content_of(image: np.ndarray) -> str:
+    """Short hash of an image's shape and pixels."""
+    return hashlib.blake2b(f'{image.shape}'.encode() + np.ascontiguousarray(image).tobytes(), digest_size=16).hexdigest()
 
 
 def decode(path: str | os.PathLike) -> np.ndarray:

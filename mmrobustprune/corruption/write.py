@@ -24,7 +24,7 @@ import numpy as np
 from mmrobustprune import __version__
 
 from .store import read_json, write_json
-from .stored import MANIFEST, decode, some, tree_path
+from .stored import MANIFEST, content_of, decode, some, tree_path
 from .suites import ALL, Cell, Suite
 
 PARTS = '.parts'   # files being written; a tree never holds half a file under its name
@@ -73,7 +73,8 @@ def write_tree(images: Sequence[Image], out: str | os.PathLike, suite: Suite, ce
         workers: processes; each image is decoded once, by one of them, for all its cells.
         progress: called after every image.
     Returns:
-        The manifest: suite, family, seed, versions, images (their names), cells with checksums in the order of the images.
+        The manifest: suite, family, seed, versions, images (their names), contents (hashes of arrays), cells with checksums in
+        the order of the images.
     Raises:
         ValueError: two images of one name, a folder that was written for something else, images that cannot be read or
             corrupted (all others are written).
@@ -85,6 +86,8 @@ def write_tree(images: Sequence[Image], out: str | os.PathLike, suite: Suite, ce
         raise ValueError(f"'{out}' is no folder; give another one.")
     identity = dict(suite=suite.name, family=suite.family, seed=int(seed), versions=_versions(),
                     checksum='blake2b, 16 bytes', images=names)
+    if any(isinstance(image, np.ndarray) for image in images):
+        identity['contents'] = [content_of(image) for image in images]
     with _said_if_full(out), _alone(out):
         manifest = _start(out, identity)
         known = {Cell(part['corruption'], part['severity']): part['checksums'] for part in manifest['cells']}

@@ -4,6 +4,7 @@ from __future__ import annotations
 import copy
 import io
 import logging
+import math
 from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -89,7 +90,9 @@ class Evaluated:
 
 
 def evaluate_all(evaluator: Evaluator, size: int, metric: str | None = None) -> Evaluated:
-    """The evaluator's numbers and what they are made of; COCO's zero where a detector found nothing at all.
+    """The evaluator's numbers and what they are made of.
+
+    COCO's are zero where a detector found nothing at all, and NaN, not -1, where there is nothing to find.
 
     Args:
         evaluator: has seen the data set.
@@ -102,6 +105,8 @@ def evaluate_all(evaluator: Evaluator, size: int, metric: str | None = None) -> 
             if hasattr(one, '_coco_api') and not any(key.startswith(f'{one.prefix}/') for key in metrics):
                 metrics.update({f'{one.prefix}/{kind}_{name}': 0. for kind in one.metrics if kind in ('bbox', 'segm')
                                 for name in COCO_NAMES})
+            if hasattr(one, '_coco_api'):   # and -1 where there is nothing to find
+                metrics |= {key: math.nan for key, value in metrics.items() if key.startswith(f'{one.prefix}/') and value < 0}
         try:
             key = main_metric(metrics, metric)
         except ValueError:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmrobustprune.corruption import CLEAN, Cell
+from mmrobustprune.corruption.stored import SIDE
 
 RESIZES = ('Resize', 'ResizeEdge')   # what brings an image to the size that a cropped stored set has already
 
@@ -53,7 +54,7 @@ class Stored:
         self.images, self.cropped, self.seed = images, images.cropped, images.seed
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
-        return self.images.read(cell, index, path)
+        return self.images.read(cell, index, path, image)
 
 
 class Shared:
@@ -166,6 +167,10 @@ def _without_resize(rest: Sequence[Callable]) -> list[Callable]:
     if 'CenterCrop' not in names:
         raise ValueError(f"the stored images are cropped to the network's size already, and the test pipeline "
                          f"({', '.join(names)}) has no CenterCrop; use the pipeline that the set was made for.")
+    crop = tuple(rest[names.index('CenterCrop')].crop_size)
+    if crop != (SIDE, SIDE):
+        raise ValueError(f'the stored images have {SIDE}x{SIDE} pixels and the test pipeline crops to {crop[1]}x{crop[0]}; evaluate '
+                         f'with a CenterCrop of {SIDE}, or leave `stored` out to corrupt the images here.')
     return [transform for transform, name in zip(rest, names, strict=True) if name not in RESIZES]
 
 

@@ -144,7 +144,8 @@ class ModelUnderTest:
         classes = {cell: self.finished[cell].get('per_class') or {} for cell in self.cells}
         numbers = {cell: metrics_of(self.finished[cell]) for cell in self.cells}
         values = {cell: numbers[cell][metric] for cell in cells if numbers[cell].get(metric) is not None}
-        run = dict(metric=metric, suite=self.suite.name, seed=self.seed, data=identity['data'])
+        modes = [one.eval_mode for one in self.loop.evaluator.metrics if hasattr(one, 'eval_mode')]   # VOC's 11 points, or area
+        run = dict(metric=metric, suite=self.suite.name, seed=self.seed, data=identity['data'], eval_mode=modes[0] if modes else None)
         results = dict(
             summarize(numbers[CLEAN][metric], values, cells, self.options.partial, baseline=self.options.mce(self.suite),
                       run=dict(run, stored=self.options.stored),

@@ -13,7 +13,7 @@ from mmrobustprune.corruption.suites import ALL, BENCHMARK, Cell
 from .runs import Run
 
 SAME = {'data': 'the data', 'images': 'the number of images', 'suite': 'the suite', 'metric': 'the metric',
-        'seed': 'the seed of the corruptions', 'baseline': 'the baseline of mCE'}
+        'seed': 'the seed of the corruptions', 'eval_mode': 'the averaging of precision', 'baseline': 'the baseline of mCE'}
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,8 @@ def grids(runs: Iterable[Run], partial: bool = False) -> list[Grid]:
 def refuse_different(runs: Sequence[Run]) -> None:
     """Allow a comparison only where data, suite, metric, seed (and baseline) agree; what a run does not say counts as equal.
 
+    A seed of None is said: the pictures are published ones, which were corrupted elsewhere.
+
     Raises:
         ValueError: naming the runs and what differs.
     """
@@ -102,8 +104,9 @@ def refuse_different(runs: Sequence[Run]) -> None:
     for key, what in SAME.items():
         groups: dict[Any, list[Run]] = {}
         for run in runs:
-            if run.results and run.results.get(key) is not None:
-                groups.setdefault(run.results[key], []).append(run)
+            value = (run.results or {}).get(key)
+            if value is not None or key == 'seed' and key in (run.results or {}):
+                groups.setdefault('none, published pictures' if value is None else value, []).append(run)
         if len(groups) > 1:
             sides = '; '.join(f'{value} in {_names(members)}' for value, members in groups.items())
             found.append(f'{what} ({sides})')

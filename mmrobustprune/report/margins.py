@@ -8,6 +8,8 @@ from statistics import fmean
 
 from matplotlib.figure import Figure
 
+from mmrobustprune.corruption.suites import BENCHMARK
+
 from .grid import Grid, is_percent
 from .runs import Run
 from .style import COLOURS, INK, QUIET, look, save, words, wrap
@@ -19,6 +21,8 @@ MEAN = 'mean'
 class Margins:
     """How far `ours` is above `theirs`: corruption -> (difference, low, high), the mean over them under 'mean'.
 
+    The mean is over the benchmark corruptions, as mPC is, over all where there is none of these, and not there where one of
+    them is incomplete.
     Without evidence of every image `low` and `high` are None and `why` says so.
     """
     ours: str
@@ -50,7 +54,11 @@ def margins(ours: Run, theirs: Run, pair: Sequence[Grid], draws: int = 1000, lev
     if not plain:
         raise ValueError(f"'{ours.label}' and '{theirs.label}' have no corruption in full; evaluate the missing cells.")
     cells = {name: [cell for cell in pair[0].counted if cell.corruption == name] for name in plain}
-    plain[MEAN] = fmean(plain.values())
+    asked = list(dict.fromkeys(cell.corruption for cell in pair[0].counted))
+    counted = [name for name in asked if name in BENCHMARK] or asked
+    over = counted if plain.keys() >= {*counted} else None
+    if over:
+        plain[MEAN] = fmean(plain[name] for name in over)
     shared = dict(ours=ours.name, theirs=theirs.name, metric=ours.metric, percent=is_percent(pair), level=level)
     absent = [run.name for run in (ours, theirs) if not all(
         run.evidence_file(cell).is_file() for row in cells.values() for cell in row)]
@@ -60,7 +68,7 @@ def margins(ours: Run, theirs: Run, pair: Sequence[Grid], draws: int = 1000, lev
     from mmrobustprune.corruption.bootstrap import paired_margin
     from mmrobustprune.corruption.evidence import load
     both = [{name: [load(run.evidence_file(cell)) for cell in row] for name, row in cells.items()} for run in (ours, theirs)]
-    found = paired_margin(*both, draws=draws, level=level, seed=seed)
+    found = paired_margin(*both, draws=draws, level=level, seed=seed, over=over)
     for name, value in plain.items():
         if abs(found[name][0] - value) > (1e-4 if shared['percent'] else 1e-6):   # mmpretrain's top-1 is in single precision
             raise ValueError(f"the evidence of '{ours.label}' or '{theirs.label}' gives a margin of {found[name][0]:.6g} on "
@@ -72,7 +80,7 @@ def margin_chart(path: str | Path, margins: Margins) -> Path:
     """Draw the margins sorted from the largest to the smallest, the mean at the bottom."""
     rows = sorted((name for name in margins.values if name != MEAN), key=lambda name: -margins.values[name][0])
     places = {name: float(at) for at, name in enumerate(rows)}
-    if len(rows) > 1:
+    if len(rows) > 1 and MEAN in margins.values:
         places[MEAN] = len(rows) + .4
     form = '+.1f' if margins.percent else '+.3f'
     with look():

@@ -5,7 +5,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +89,8 @@ def read_run(folder: str | Path, name: str = '') -> Run:
 def read_runs(words: Sequence[str | Path]) -> list[Run]:
     """Read several runs, each given as a folder or as NAME=FOLDER.
 
-    Folders whose names differ only in -seedN are repeats of one name; others of the same name get their parents' names
-    in front.
+    Folders whose names differ only in -seedN are repeats of one name; others of the same name get as many of their parents'
+    names in front as tell them apart. Every label is another.
     Raises:
         FileNotFoundError, ValueError: as `read_run`; a folder given twice.
     """
@@ -99,15 +99,23 @@ def read_runs(words: Sequence[str | Path]) -> list[Run]:
     places = [folder.resolve() for _, folder in named]
     if twice := [str(folder) for folder, times in Counter(places).items() if times > 1]:
         raise ValueError(f'{twice[0]} is given twice; give every run once.')
-    parents: dict[str, set[Path]] = {}
-    for (name, _), place in zip(named, places, strict=True):
-        if not name:
-            parents.setdefault(REPEAT.sub('', place.name), set()).add(place.parent)
-    runs = []
-    for (name, folder), place in zip(named, places, strict=True):
-        own = REPEAT.sub('', place.name)
-        runs.append(read_run(folder, name or (f'{place.parent.name}/{own}' if len(parents[own]) > 1 else own)))
-    return runs
+    plain = [place.with_name(REPEAT.sub('', place.name)) for place in places]
+    short = _shortest({place for (name, _), place in zip(named, plain, strict=True) if not name})
+    runs = [read_run(folder, name or short[place]) for (name, folder), place in zip(named, plain, strict=True)]
+    labels = Counter(run.label for run in runs)
+    return [replace(run, label=f'{run.label} ({folder})') if labels[run.label] > 1 else run
+            for run, (_, folder) in zip(runs, named, strict=True)]
+
+
+def _shortest(places: set[Path]) -> dict[Path, str]:
+    """As much of the end of every path as no other one of the same name has."""
+    found = {}
+    for place in places:
+        others = [other for other in places if other != place and other.name == place.name]
+        size = next(size for size in range(1, len(place.parts) + 1)
+                    if all(other.parts[-size:] != place.parts[-size:] for other in others))
+        found[place] = '/'.join(place.parts[-size:])
+    return found
 
 
 def _read_log(files: list[Path], metric: str) -> Log:

@@ -12,7 +12,10 @@ def stamps(runs: Sequence[Run]) -> dict[str, str]:
     done = [run for run in runs if run.results]
     if done:
         results = done[0].results
-        found |= {'suite': results['suite'], 'metric': results['metric'], 'seed': _text(results.get('seed')),
+        published = 'seed' in results and results['seed'] is None
+        found |= {'suite': results['suite'],
+                  'metric': results['metric'] + (f", {results['eval_mode']}" if results.get('eval_mode') else ''),
+                  'seed': 'none, published pictures' if published else _text(results.get('seed')),
                   'data': f"{_text(results.get('data'))}, {results['images']} images"}
         silent = [run.label for run in done if run.results.get('data') is None]
         if silent and len(silent) < len(done):
@@ -54,7 +57,8 @@ def _versions(runs: Sequence[Run]) -> dict[str, str]:
 
 
 def _run(results: Mapping) -> list[str]:
-    pairs = (('', 'checkpoint'), ('weights ', 'weights'), ('config ', 'config_hash'), ('commit ', 'commit'), ('on ', 'device'))
+    pairs = (('', 'checkpoint'), ('stored pictures ', 'stored'),
+             ('weights ', 'weights'), ('config ', 'config_hash'), ('commit ', 'commit'), ('on ', 'device'))
     return [f'{before}{results[key]}' for before, key in pairs if results.get(key)]
 
 

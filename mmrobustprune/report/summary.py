@@ -32,7 +32,9 @@ def comparison(runs: Sequence[Run], partial: bool = False) -> Card:
 
 def numbers(runs: Sequence[Run], partial: bool = False) -> dict[str, dict[str, Any]]:
     """What `gate.failures` bounds: the label of every run -> its results, means as the table has them, and its cost."""
-    tables = iter(grids(runs, partial))
+    tables, labels = iter(grids(runs, partial)), [run.label for run in runs]
+    if twice := [label for label in labels if labels.count(label) > 1]:
+        raise ValueError(f"two runs are called '{twice[0]}', so one would hide the other; give them other names.")
     return {run.label: {**{key: value for key, value in (run.cost or {}).items() if key in ('params', 'macs', 'latency')},
                         **({**run.results, **_means(run, next(tables))} if run.results else {})} for run in runs}
 

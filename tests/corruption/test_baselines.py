@@ -126,6 +126,13 @@ def test_runs_on_other_data_are_no_baseline(key, value):
                                                   run={name: one for name, one in AT.items() if name != key}).note
 
 
+def test_published_pictures_are_no_baseline_of_computed_ones():
+    cells = get_suite('voc-c').choose('fog')
+    theirs = get_baseline(dict(results(.7, {cell: .5 for cell in cells}), seed=None))
+    summary = summarize(.7, {cell: .5 for cell in cells}, cells, baseline=theirs, run=AT)
+    assert summary.mCE is None and f'seed None and this run seed {AT["seed"]}' in summary.note
+
+
 def test_a_baseline_without_a_cell_gives_none():
     cells = get_suite('voc-c').choose('fog')
     theirs = get_baseline(results(.7, {cell: .5 for cell in cells[:-1]}))

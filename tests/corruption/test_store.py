@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from mmrobustprune.corruption import CLEAN, Cell, CellStore
-from mmrobustprune.corruption.store import read_json, write_json
+from mmrobustprune.corruption.evidence import Hits
+from mmrobustprune.corruption.store import evidence_path, read_json, write_json
 
 RUN = dict(weights='aa', seed=0, versions=dict(torch='2.12.1'))
 FOG = Cell('fog', 3)
@@ -38,6 +39,14 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monke
     with pytest.raises(OSError, match='No space'):
         write_json(path, dict(P=.6))
     assert os.listdir(tmp_path) == ['results.json'] and read_json(path) == dict(P=.5)
+
+
+def test_evidence_of_another_metric_goes_when_the_cell_is_evaluated_anew(tmp_path):
+    store = CellStore(tmp_path, dict(weights='a'))
+    store.write(FOG, dict(top1=50.), Hits(np.array([True, False])))
+    assert evidence_path(tmp_path, FOG).is_file()
+    store.write(FOG, dict(f1=40.))
+    assert not evidence_path(tmp_path, FOG).exists() and store.read([FOG]) == {FOG: dict(f1=40.)}
 
 
 def test_numbers_keep_every_digit_and_what_is_no_number_becomes_null(tmp_path):

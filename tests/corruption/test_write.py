@@ -59,7 +59,7 @@ def test_arrays_are_written_under_their_number_with_the_suites_family(tmp_path):
     assert manifest['family'] == 'cifar' and manifest['images'][10] == '10.png' and manifest['images'][9] == '09.png'
     stored = open_stored(tmp_path, CIFAR)
     for name in ALL:
-        assert np.array_equal(stored.read(Cell(name, 3), 10, None), apply(images[10], name, 3, family='cifar'))
+        assert np.array_equal(stored.read(Cell(name, 3), 10, None, images[10]), apply(images[10], name, 3, family='cifar'))
 
 
 def test_workers_cells_in_turns_and_a_second_run_end_with_the_same_bytes(files, tmp_path):

@@ -1,4 +1,6 @@
 """Unrounded values of mmdet's and mmpretrain's metrics, and the one that counts."""
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -59,6 +61,15 @@ def test_a_detector_that_finds_nothing_has_coco_map_zero():
     ours.process([sample(0, 0, found=False)])
     names = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
     assert evaluate(ours, 1) == {f'coco/bbox_{name}': 0. for name in names}
+
+
+def test_coco_has_no_number_where_there_is_nothing_to_find():
+    """Boxes of 9 x 30 pixels are small; of medium and large ones pycocotools says -1."""
+    ours = evaluator(CocoMetric(metric='bbox'))
+    ours.process([sample(0, 0)])
+    values = evaluate(ours, 1)
+    assert values['coco/bbox_mAP_s'] == pytest.approx(1) and math.isnan(values['coco/bbox_mAP_m'])
+    assert math.isnan(values['coco/bbox_mAP_l'])
 
 
 def test_a_copy_has_its_own_results_shares_annotations_and_dumps_nothing(tmp_path):

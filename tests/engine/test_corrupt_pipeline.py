@@ -191,6 +191,8 @@ class ResizeEdge:
 
 
 class CenterCrop:
+    crop_size = (224, 224)
+
     def __call__(self, results):
         results['img'] = results['img'][4:-4, 4:-4]
         return results
@@ -206,6 +208,9 @@ def test_images_that_are_stored_cropped_skip_the_resize():
     pipe.cells = [FOG]
     out, = pipe(dict(img=rgb(), sample_idx=7))
     assert out['img'].shape == (8, 8, 3) and (out['img'] == 7).all()
+    pipe.transforms[-1].crop_size = (256, 256)
+    with pytest.raises(ValueError, match='have 224x224 pixels and the test pipeline crops to 256x256'):
+        pipe(dict(img=rgb(), sample_idx=7))
     pipe.transforms.pop()
     with pytest.raises(ValueError, match='has no CenterCrop'):
         pipe(dict(img=rgb(), sample_idx=7))

@@ -54,11 +54,13 @@ def test_runs_over_other_severities_or_corruptions_give_no_mean_unless_asked():
 @pytest.mark.parametrize('change, sentence', [
     (dict(data='d2'), r"the data \(d1 in 'a', 'b'; d2 in 'c'\)"),
     (dict(seed=7), r"the seed of the corruptions \(0 in 'a', 'b'; 7"),
+    (dict(seed=None), r"the seed of the corruptions \(0 in 'a', 'b'; none, published pictures in 'c'\)"),
+    (dict(eval_mode='11points'), r"the averaging of precision \(area in 'a', 'b'; 11points in 'c'\)"),
     (dict(suite='coco-c'), 'the suite'), (dict(images=11), 'the number of images'),
     (dict(metric='coco/bbox_mAP'), 'the metric')])
 def test_runs_that_may_not_be_compared_are_refused_by_name(change, sentence):
     with pytest.raises(ValueError, match=f'the runs differ in {sentence}'):
-        grids([run('a'), run('b'), _with('c', change)])
+        grids([run('a', eval_mode='area'), run('b', eval_mode='area'), _with('c', change)])
 
 
 def _with(name, change):

@@ -50,9 +50,18 @@ def test_evidence_of_another_evaluation_is_refused(pair):
         margins(*pair, grids(pair))
 
 
-def test_incomplete_corruptions_are_left_out_and_none_is_refused():
+def test_the_mean_is_over_the_benchmark_corruptions_as_mpc_is(tmp_path):
+    """Fog 75 to 50 %, saturate 25 to 100 %: the first counts, the second is extra."""
+    ours = save_hits(tmp_path / 'a', 'ours', {('fog', 1): RIGHT, ('saturate', 1): np.arange(40) < 10})
+    theirs = save_hits(tmp_path / 'b', 'theirs', {('fog', 1): np.arange(40) < 20, ('saturate', 1): np.arange(40) < 40})
+    found = margins(ours, theirs, grids([ours, theirs]), draws=100).values
+    assert found['mean'] == found['fog'] and found['mean'][0] == pytest.approx(25) and found['saturate'][0] == pytest.approx(-75)
+
+
+def test_incomplete_corruptions_are_left_out_with_the_mean_and_none_is_refused(monkeypatch):
     runs = [run('a', drop=[('fog', 3)]), run('b')]
-    assert set(margins(*runs, grids(runs)).values) == {'snow', 'mean'}
+    assert set(margins(*runs, grids(runs)).values) == {'snow'}
+    assert set(margins(*runs, grids(runs, partial=True)).values) == {'snow', 'fog', 'mean'}
     runs = [run('a', drop=[('fog', 3), ('snow', 1)]), run('b')]
     with pytest.raises(ValueError, match="'a' and 'b' have no corruption in full"):
         margins(*runs, grids(runs))

@@ -3,6 +3,7 @@ import re
 
 import pytest
 
+from mmrobustprune.report.gate import failures
 from mmrobustprune.report.page import Part
 from mmrobustprune.report.runs import Run, read_run, read_runs
 from mmrobustprune.report.summary import comparison, numbers, write_report
@@ -47,8 +48,23 @@ def test_several_runs_are_repeats_only_where_seeds_say_so(work_dirs):
     inner = work_dirs / 'dense' / 'corrupted', work_dirs / 'adasap-seed0' / 'corrupted'
     assert names(*inner) == [('dense/corrupted',) * 2, ('adasap-seed0/corrupted',) * 2]
     assert names(f'ours={inner[1]}', inner[0])[0] == ('ours', 'ours')
+    assert names(f'x={inner[1]}', f'x={inner[0]}') == [('x', f'x ({inner[1]})'), ('x', f'x ({inner[0]})')]
     with pytest.raises(ValueError, match='dense is given twice'):
         names(work_dirs / 'dense', f"again={work_dirs / 'dense'}")
+
+
+def test_folders_of_one_name_get_as_much_of_their_paths_as_tells_them_apart(tmp_path):
+    places = [tmp_path / name / 'dense' / 'c' for name in ('e1', 'e2')]
+    for place, clean in zip(places, (.8, .3), strict=True):
+        place.mkdir(parents=True)
+        (place / 'results.json').write_text(json.dumps(results(clean=clean)))
+    runs = read_runs(places)
+    assert [(run.name, run.label) for run in runs] == [('e1/dense/c',) * 2, ('e2/dense/c',) * 2]
+    bounds = dict(mPC=.4)
+    found = failures(numbers(read_runs([f'x={place}' for place in places])), bounds, {})
+    assert len(found) == 1 and 'e2' in found[0]   # neither hides the other
+    with pytest.raises(ValueError, match="two runs are called 'same'"):
+        numbers([run('same'), run('same')])
 
 
 def test_a_resumed_run_replaces_the_lines_it_repeats(work_dirs):

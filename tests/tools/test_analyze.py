@@ -57,8 +57,13 @@ def test_natural_shift_is_measured_on_every_variant_and_kept(monkeypatch, capsys
                results['variants'].values())
     again = imagenet_v2(read, checkpoint, tmp_path / 'w', tmp_path / 'v2', metainfo=dict(classes=names))   # kept, not measured
     assert again == results
-    monkeypatch.setattr(natural_shift, '_test', None)
+    tested, stock = [], natural_shift.RebuildRunner.test
+    monkeypatch.setattr(natural_shift.RebuildRunner, 'test', lambda runner: tested.append(1) or stock(runner))
     imagenet_v2(read, checkpoint, tmp_path / 'w', tmp_path / 'v2', metainfo=dict(classes=names))
+    assert not tested
+    cv2.imwrite(str(tmp_path / 'v2' / FOLDERS['top-images'] / '0' / 'b.png'), picture)
+    imagenet_v2(read, checkpoint, tmp_path / 'w', tmp_path / 'v2', metainfo=dict(classes=names))
+    assert len(tested) == 1   # the data of one number changed
     with pytest.raises(ValueError, match="unknown variant of ImageNet-V2 'matched-freqency'"):   # before anything is evaluated
         imagenet_v2(read, checkpoint, tmp_path / 'y', tmp_path / 'v2', ['matched-freqency'])
     weights = torch.load(checkpoint, weights_only=True)['state_dict']

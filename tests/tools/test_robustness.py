@@ -91,6 +91,7 @@ def test_several_models_in_one_call_and_a_gate(monkeypatch, capsys, toy, tmp_pat
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith('robustness: weak: mPC is ') and 'below' in error
     assert run(monkeypatch, *words, '--no-report', '--fail-over', 'mCE=70') == 2   # there is none: no pass
+    assert run(monkeypatch, *words, '--no-report', '--fail-under', f'mPC={between}', '--fail-under', 'P=0.1') == 3
 
 
 def test_models_get_the_names_that_tell_them_apart():
