@@ -18,7 +18,7 @@ from .base import META
 from .probe import unwrap
 from .saving import write_whole
 
-OURS = ('runner_type', 'robust_prune', 'robust_eval')
+OURS = ('runner_type', 'robust_prune', 'robust_eval', 'work_dir')   # what is trained on must not fall among the pruning's files
 
 
 def stock_config(cfg: Config, structure: Structure | None) -> str:

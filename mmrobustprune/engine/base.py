@@ -1,14 +1,17 @@
 """The Runner base that builds a pruned network where the checkpoint is one; PruneRunner and CorruptionRunner stand on it."""
 from __future__ import annotations
 
+import ast
 import os
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
 
-from mmrobustprune.models.pruned import is_pruned_config, pruned_model_config
+from mmrobustprune.models.pruned import is_pruned_config, pruned_model_config, read_structure
 from mmrobustprune.surgery import Structure
 
 from .launch import prepare_launch
@@ -31,12 +34,16 @@ class RebuildRunner(Runner):
         structure = None
         if checkpoint is not None:
             structure = structure_of(read_checkpoint(checkpoint).get('meta', {}))
-        if structure is not None and not is_pruned_config(cfg.model.get('module', cfg.model)):
+        model = cfg.model.get('module', cfg.model)
+        if is_pruned_config(model):
+            structure = structure or read_structure(model['structure'])
+        elif structure is not None:
             cfg.model = pruned_model_config(cfg.model, structure)
             print_log(f'{checkpoint} is pruned ({structure.summary()}); the network is built to its structure.', 'current')
         cfg = cls.adapt(cfg, structure)
         runner = super().from_cfg(cfg)
         runner.user_cfg, runner.structure = user_cfg, structure
+        runner.register_hook(KeepStructure(), 'VERY_LOW')
         return runner
 
     @classmethod
@@ -64,6 +71,14 @@ class RebuildRunner(Runner):
         if self.cfg.get('robust_eval'):
             return run_suite(self, self.cfg.robust_eval)
         return super().test()
+
+
+class KeepStructure(Hook):
+    """Writes the structure of the network into every checkpoint, so that whoever trains it on leaves loadable ones."""
+
+    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+        if runner.structure is not None:
+            checkpoint['meta'].setdefault(META, dict(structure=runner.structure.to_dict()))
 
 
 def plain_config(cfg: Config | dict) -> Config:
@@ -98,6 +113,23 @@ def read_checkpoint(path: str) -> dict:
 
 
 def structure_of(meta: dict) -> Structure | None:
-    """The structure record in a checkpoint's meta, or None for a dense network."""
+    """The structure record in a checkpoint's meta, or in the config there of a stock training; None for a dense network."""
     record = (meta.get(META) or {}).get('structure')
-    return Structure.from_dict(record) if record is not None else None
+    if record is None:
+        record = _structure_in(meta.get('cfg'))
+    return read_structure(record) if record is not None else None
+
+
+def _structure_in(text: Any) -> str | None:
+    """The record of a PrunedModel in a config's text, of which nothing is run."""
+    if not isinstance(text, str) or 'PrunedModel' not in text:
+        return None
+    try:
+        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    except SyntaxError:
+        return None
+    for call in calls:
+        fields = {word.arg: getattr(word.value, 'value', None) for word in call.keywords}
+        if is_pruned_config(fields) and str(fields.get('structure')).startswith('{'):
+            return fields['structure']
+    return None

@@ -56,12 +56,12 @@ class GroupedKernelHook(StructureHook):
     def _prune(self, runner) -> None:
         warn_of_random_weights(runner)
         recipe, batch = self.recipe, FixedBatch(runner)
-        record = dict(round=1, iteration=runner.iter, loss_before=batch.loss(runner))
+        record = dict(round=1, iteration=runner.iter, loss_before=batch.loss(unwrap(runner.model)))
         if recipe.measure:
             record['metric_before'] = validate(runner)
         self.structure = runner.structure = Structure.from_dict(on_main(lambda: self._search(runner)))
         cut(runner, self.structure)
-        record['loss_after'] = batch.loss(runner)
+        record['loss_after'] = batch.loss(unwrap(runner.model))
         if recipe.measure:
             record['metric_after'] = validate(runner)
         record['removed'] = self.structure.achieved

@@ -16,6 +16,7 @@ from .cut import start_scores_afresh
 from .main_process import on_main
 from .mask_choice import CHOICES
 from .measure import numbers_of, validate
+from .phases import batches_per_epoch
 from .probe import unwrap
 from .recipes import build_recipe
 from .saving import write_whole
@@ -64,7 +65,7 @@ class MaskSearchHook(Hook):
         """Where the stages of this run begin."""
         if self._plan is None:
             loop = runner.train_loop
-            self._plan = Stages.plan(self.recipe, loop.max_iters, len(loop.dataloader))
+            self._plan = Stages.plan(self.recipe, loop.max_iters, batches_per_epoch(loop.dataloader))
         return self._plan
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
@@ -154,6 +155,10 @@ class MaskSearchHook(Hook):
             self._enter(runner, 'finetune')
         if self.stage == 'finetune':
             on_main(lambda: write_result(runner, self.recipe))
+        else:
+            runner.logger.warning(
+                f'nothing was pruned: the training ended at iteration {runner.iter} and the search was due from '
+                f'{self.plan(runner).search}; let early stopping wait longer, or shorten robust_prune.pretrain, and resume.')
 
     # --- stages --------------------------------------------------------------------------------------------------------
 

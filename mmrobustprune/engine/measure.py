@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.runner.amp import autocast
+from torch import nn
 
 from mmrobustprune.sharpness.guards import frozen_buffers, preserved_rng
-
-from .probe import unwrap
 
 
 class FixedBatch:
@@ -26,9 +25,8 @@ class FixedBatch:
             self.batch = loader.collate_fn([loader.dataset[i] for i in range(size)])
 
     @torch.no_grad()
-    def loss(self, runner) -> float:
-        """The training loss of the network as it stands: batch statistics as in training, no dropout."""
-        model = unwrap(runner.model)
+    def loss(self, model: nn.Module) -> float:
+        """The training loss of a network as it stands: batch statistics as in training, no dropout."""
         model.train()
         for module in model.modules():
             if 'Drop' in type(module).__name__:  # what it drops depends on the width

@@ -1,7 +1,8 @@
 """OptimWrappers that take the gradient at perturbed weights, by recording the forward call."""
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
@@ -10,6 +11,7 @@ import torch
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.utils.hooks import RemovableHandle
 
 from mmrobustprune.registry import OPTIM_WRAPPERS
 from mmrobustprune.sharpness import Rule, build_rule
@@ -67,6 +69,7 @@ class SharpnessMixin:
         self._recording: Recording | None = None
         self._plain = False  # this step was begun with one pass
         self.perturbed_loss: Tensor | None = None  # of the last step, where that took two passes
+        self._before_clipping: dict[int, Callable] = OrderedDict()
         self._loss_checked = False
 
     @property
@@ -80,7 +83,6 @@ class SharpnessMixin:
     def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:
         if self.rule is not None:
             refuse_model(model)
-            warn_if_stateful(model)
         super().initialize_count_status(model, init_counts, max_counts)
 
     @contextmanager
@@ -93,6 +95,8 @@ class SharpnessMixin:
                 yield
             return
         refuse_model(model)
+        if not self._loss_checked:   # the first step in two passes, whenever a rule came
+            warn_if_stateful(model)
         recording = Recording(model, keep_output=not self._loss_checked)
         with unsynchronised(model), recording.listen(), super().optim_context(model):
             self._recording = recording
@@ -122,6 +126,19 @@ class SharpnessMixin:
                 'step was called although the second pass is still due; call update_params(loss) '
                 'instead of backward and step, or train with rule=None.')
         super().step(**kwargs)
+
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook()` before every step, with the gradients that the loss has, before they are clipped."""
+        if not self.clip_grad_kwargs:
+            return self.optimizer.register_step_pre_hook(hook)
+        handle = RemovableHandle(self._before_clipping)
+        self._before_clipping[handle.id] = hook
+        return handle
+
+    def _clip_grad(self) -> None:
+        for hook in tuple(self._before_clipping.values()):
+            hook()
+        super()._clip_grad()
 
     @property
     def _update(self) -> int:

@@ -5,7 +5,9 @@ import copy
 import math
 from typing import Any
 
+import torch
 from mmengine.hooks import EMAHook
+from torch import nn
 
 from mmrobustprune.registry import HOOKS
 from mmrobustprune.scores import build_score
@@ -14,7 +16,7 @@ from mmrobustprune.surgery import certify, trace
 from .cut import cut
 from .main_process import from_main
 from .measure import FixedBatch, validate
-from .phases import Phases
+from .phases import Phases, batches_per_epoch
 from .probe import example_of, tensor_forward, unwrap
 from .pruning import GradualPruning
 from .recipes import build_recipe
@@ -53,7 +55,7 @@ class PrunePhaseHook(StructureHook):
 
     def before_train(self, runner) -> None:
         loop = runner.train_loop
-        self.phases = Phases.plan(self.recipe, loop.max_iters, len(loop.dataloader))
+        self.phases = Phases.plan(self.recipe, loop.max_iters, batches_per_epoch(loop.dataloader))
         self.structure = getattr(runner, 'structure', None)
         if self.structure is not None and runner.iter < self.phases.cut:
             raise ValueError(
@@ -66,6 +68,7 @@ class PrunePhaseHook(StructureHook):
         if self._resumed is not None:
             self.rounds = self._resumed['rounds']
         if self.structure is None:
+            self._batch = FixedBatch(runner)
             self._begin(runner)
         self._enter(runner, self._resumed['phase'] if self._resumed else self.phases.phase(runner.iter))
         if self._resumed and self._resumed['rule'] is not None:
@@ -82,9 +85,10 @@ class PrunePhaseHook(StructureHook):
         self._example = example_of(model, runner.train_dataloader)
         found = trace(model, self._example, forward=tensor_forward, ignore=self.recipe.ignore)
         self.pruning = GradualPruning(model, found, self.recipe, self.phases, runner.optim_wrapper.optimizer,
-                                      self._example, runner.work_dir)
+                                      self._example, runner.work_dir,
+                                      runner.optim_wrapper if hasattr(runner.optim_wrapper, 'register_step_pre_hook') else None)
         if self._resumed is None:
-            self.pruning.rehearse(self._example, tensor_forward)
+            self._rehearse_loss(runner, self.pruning.rehearse(self._example, tensor_forward))
         else:
             self.pruning.load_state_dict(self._resumed['pruning'])
         runner.logger.info(
@@ -92,6 +96,20 @@ class PrunePhaseHook(StructureHook):
             f'{p.interval} iterations, removal at {p.cut} of {p.total}.')
         for layer, reason in found.whole.items():
             runner.logger.info(f'left whole: {layer}: {reason}')
+
+    def _rehearse_loss(self, runner, small: nn.Module) -> None:
+        """The training loss may run layers that the traced forward does not, and they read what shrinks."""
+        self._fixed_loss(runner)   # what fails in the dense network, too, is said as it is
+        try:
+            self._batch.loss(small)
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError, IndexError) as problem:
+            silent = [name for name, why in self.pruning.trace.whole.items() if 'did not run' in why]
+            raise ValueError(
+                f'the training loss fails once channels are removed ({str(problem).splitlines()[0][:200]}): layers that run in the '
+                f'loss alone ({", ".join(silent) or "none known"}) are not seen by the trace; name the layers whose outputs they '
+                'read in robust_prune.ignore.') from problem
 
     def _enter(self, runner, phase: str) -> None:
         late = phase == 'finetune'
@@ -164,9 +182,7 @@ class PrunePhaseHook(StructureHook):
         write_rounds(runner, self.rounds)
 
     def _fixed_loss(self, runner) -> float:
-        if self._batch is None:
-            self._batch = FixedBatch(runner)
-        return self._batch.loss(runner)
+        return self._batch.loss(unwrap(runner.model))
 
     def _remove(self, runner) -> None:
         pruning = self.pruning
@@ -188,6 +204,13 @@ class PrunePhaseHook(StructureHook):
         runner.structure = structure
         runner.logger.info(f'removed: {structure.summary()}; masked against removed differ by {error:.1e}')
         self.write_config(runner)
+
+    def after_train(self, runner) -> None:
+        if self.structure is None:
+            runner.logger.warning(
+                f'nothing was pruned: the training ended at iteration {runner.iter} and the removal was due at {self.phases.cut}; '
+                'let early stopping wait longer, or shorten robust_prune.warmup, rounds or interval, and resume.')
+        super().after_train(runner)
 
     # --- checkpoints ---------------------------------------------------------------------------------------------------
 

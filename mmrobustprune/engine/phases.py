@@ -3,6 +3,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
+
+from mmengine.dataset import InfiniteSampler
 
 from .recipes import Recipe
 
@@ -30,6 +33,12 @@ def iterations(length: float | str, name: str, total: int, per_epoch: int) -> in
         return round(length * total)
     raise ValueError(
         f"robust_prune.{name}={length!r} is no phase length; give a fraction of the schedule in [0, 1), '3 epochs' or '300 iters'.")
+
+
+def batches_per_epoch(loader: Any) -> int:
+    """Batches of one process in which all processes together see the data once; an endless sampler counts the whole data for each."""
+    sampler = getattr(loader, 'sampler', None)
+    return -(-len(loader) // sampler.world_size) if isinstance(sampler, InfiniteSampler) else len(loader)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmrobustprune.masks import CostModel, MaskSet
 from mmrobustprune.scores import build_score
-from mmrobustprune.surgery import Structure, Trace, certify
+from mmrobustprune.surgery import Structure, Trace, certify, rebuild
 from mmrobustprune.surgery.groups import halves, spread
 from mmrobustprune.surgery.recording import Forward
 
@@ -27,13 +27,14 @@ class GradualPruning:
         phases: when.
         optimizer: its state is zeroed where the weights are.
         example, work_dir: an input of the network, and where what is measured of it is kept.
+        stepper: whose steps a score of gradients watches, an OptimWrapper that clips; by default the optimizer.
 
     Raises:
         ValueError: the target cannot be met; the nearest feasible one is named.
     """
 
     def __init__(self, model: nn.Module, trace: Trace, recipe: Recipe, phases: Phases, optimizer: torch.optim.Optimizer,
-                 example: Any = None, work_dir: str = ''):
+                 example: Any = None, work_dir: str = '', stepper: Any = None):
         self.model, self.recipe, self.phases, self.optimizer = model, recipe, phases, optimizer
         self.groups, self.trace = trace.groups, trace
         self.masks = MaskSet(model, trace.groups)
@@ -42,7 +43,7 @@ class GradualPruning:
         self.selection = recipe.selection(self.cost, model=model, trace=trace, example=example, work_dir=work_dir)
         self.selection.admit(recipe.target)
         self.masks.attach()
-        self._watch = self.score.watch(model, optimizer, trace.groups) if self.score.needs_gradient else None
+        self._watch = self.score.watch(model, stepper or optimizer, trace.groups) if self.score.needs_gradient else None
 
     @property
     def ready(self) -> bool:
@@ -54,25 +55,35 @@ class GradualPruning:
         scores = self.score.filters(self.model, self.groups)
         widths = {layer: len(score) for layer, score in scores.items()}
         scores = scores | spread(self.score(self.model, self.groups), self.groups, widths)
-        return {f'{layer}.weight': value for layer, value in scores.items()}
+        return self._by_weight(scores)
 
     def living_neurons(self) -> dict[str, Tensor]:
         """Which neurons live by weight name, (out,) each."""
-        return {f'{layer}.weight': value for layer, value in self.masks.filters().items()}
+        return self._by_weight(self.masks.filters())
 
-    def rehearse(self, example: Any, forward: Forward) -> float:
+    def _by_weight(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
+        known = dict(self.model.named_parameters())   # of two layers that share a weight the first
+        return {name: value for layer, value in values.items() if (name := f'{layer}.weight') in known}
+
+    def rehearse(self, example: Any, forward: Forward) -> nn.Module:
         """Remove half of every group from a copy, so that a removal that would be refused at the end is refused now.
 
         Args:
             example, forward: an input of the network and how it takes it.
         Returns:
-            Largest relative difference between masked and removed outputs.
+            The copy, smaller.
         Raises:
-            ValueError: the removal changes outputs; the groups at fault are named.
+            ValueError: the removal changes outputs, and the groups at fault are named; or the network cannot be copied.
         """
-        trial = MaskSet(copy.deepcopy(self.model), self.groups)
+        try:
+            small = copy.deepcopy(self.model)
+        except RuntimeError as problem:
+            raise ValueError(f'{type(self.model).__name__} cannot be copied, as it keeps tensors of its last forward pass '
+                             f'({str(problem).splitlines()[0][:100]}); let it forget them.') from problem
+        trial = MaskSet(small, self.groups)
         trial.remove(halves(self.groups))
-        return certify(trial, example, forward=forward)
+        certify(trial, example, forward=forward)
+        return rebuild(small, trial.structure('half'))
 
     def targets(self, number: int) -> dict[str, Tensor]:
         """Units alive after round `number`, by group."""

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
-from mmpretrain.models import ResNet_CIFAR
+from mmpretrain.models import ImageClassifier, ResNet_CIFAR
 from mmpretrain.registry import MODELS
 
 from mmrobustprune.engine.recipes import build_recipe
@@ -122,6 +122,30 @@ def test_a_structure_of_another_model(tmp_path):
         PrunedModel(other, str(tmp_path / 'structure.json'), data_preprocessor=runner.user_cfg.data_preprocessor)
     with pytest.raises(FileNotFoundError, match='structure file'):
         PrunedModel(other, str(tmp_path / 'other.json'))
+
+
+@MODELS.register_module(force=True)
+class Supervised(ImageClassifier):
+    """A second head that runs in the loss alone."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.aux = torch.nn.Linear(64, 3)
+
+    def loss(self, inputs, data_samples):
+        seen = self.aux(self.extract_feat(inputs)[-1])
+        return dict(super().loss(inputs, data_samples), loss_aux=seen.square().mean())
+
+
+def test_a_layer_that_runs_in_the_loss_alone_is_named_before_anything_trains(tmp_path):
+    config = classifier(tmp_path)
+    config.model.type = 'Supervised'
+    runner = RUNNERS.build(pruned(config, recipe='magnitude'))
+    with pytest.raises(ValueError, match=r'the training loss fails once channels are removed \(mat1 and mat2.*in the loss alone \(aux\)'):
+        runner.train()
+    assert runner.iter == 0 and not list(tmp_path.glob('*.pth'))
+    config = pruned(config, recipe='magnitude', ignore=['backbone.layer4'], target=.1, measure=False)
+    RUNNERS.build(config).train()
 
 
 def test_a_network_that_cannot_be_cut_is_refused_before_it_trains(tmp_path):

@@ -2,7 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmrobustprune.engine.phases import Phases, iterations
+from mmengine.dataset import DefaultSampler, InfiniteSampler
+from torch.utils.data import DataLoader
+
+from mmrobustprune.engine.phases import Phases, batches_per_epoch, iterations
 from mmrobustprune.engine.recipes import build_recipe
 
 
@@ -19,6 +22,16 @@ def test_lengths_in_iterations(length, expected):
 def test_a_length_without_a_unit_is_refused(length):
     with pytest.raises(ValueError, match='warmup.*fraction of the schedule'):
         iterations(length, 'warmup', 900, 100)
+
+
+def test_an_endless_sampler_counts_the_whole_data_for_every_process():
+    """100 samples in batches of 4: 25 for one process, 13 for each of two."""
+    def batches(sampler):
+        return batches_per_epoch(DataLoader(range(100), batch_size=4, sampler=sampler, drop_last=False))
+    endless = InfiniteSampler(range(100))
+    assert batches(endless) == batches(DefaultSampler(range(100))) == 25
+    endless.world_size = 2
+    assert batches(endless) == 13
 
 
 def test_written_out_plan():

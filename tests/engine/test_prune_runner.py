@@ -3,13 +3,20 @@ import json
 
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
+from torch import nn
 
+from mmrobustprune.engine.base import structure_of
+from mmrobustprune.engine.phases import Phases
+from mmrobustprune.engine.pruning import GradualPruning
+from mmrobustprune.engine.recipes import build_recipe
 from mmrobustprune.models import PrunedModel
-from mmrobustprune.sharpness import AdaSAP
-from mmrobustprune.surgery import load_structure
+from mmrobustprune.sharpness import AdaSAP, build_rule, two_pass_step
+from mmrobustprune.surgery import load_structure, trace
 from tests.support.process import run_apart, train
-from tests.support.tiny import classifier, pruned
+from tests.support.tiny import classifier, pruned, quick
 
 
 def final(folder):
@@ -50,6 +57,92 @@ def test_a_checkpoint_of_another_training_is_not_pruned_at_once(tmp_path):
     config.load_from, config.resume = str(tmp_path / 'dense' / 'epoch_2.pth'), True
     with pytest.raises(ValueError, match='is at iteration 12, where pruning would have begun at 6'):
         RUNNERS.build(config).train()
+
+
+def trained_on(folder, config, **changes):
+    """The last checkpoint of one epoch that a TrainRunner adds."""
+    config = quick(config.to_dict())
+    config.runner_type, config.work_dir = 'mmrobustprune.TrainRunner', str(folder)
+    config.train_cfg.max_epochs, config.custom_imports = 1, dict(imports=['tests.support.tiny'])
+    config.update(changes)
+    RUNNERS.build(config).train()
+    return folder / 'epoch_1.pth'
+
+
+def test_checkpoints_of_a_pruned_network_trained_on_are_those_of_one(finished, tmp_path):
+    """From pruned.py, and from the dense config with the pruned weights; both load under the dense one, and resume."""
+    folder, runner = finished
+    dense, size = classifier(tmp_path / 'dense'), sum(p.numel() for p in runner.model.parameters())
+    given = dict(pruned=Config.fromfile(folder / 'pruned.py'), dense=classifier(tmp_path, load_from=str(folder / 'pruned.pth')))
+    for name, config in given.items():
+        checkpoint = trained_on(tmp_path / name, config)
+        for resume in (False, True):
+            dense.load_from, dense.resume, dense.runner_type = str(checkpoint), resume, 'mmrobustprune.TrainRunner'
+            dense.work_dir, dense.train_cfg.max_epochs = str(tmp_path / f'{name}-{resume}'), 1 + resume
+            again = RUNNERS.build(quick(dense.to_dict()))
+            again.train()
+            assert sum(p.numel() for p in again.model.parameters()) == size
+
+
+def test_the_structure_is_found_in_the_config_that_a_stock_training_keeps(finished):
+    folder, runner = finished
+    text = Config.fromfile(folder / 'pruned.py').pretty_text
+    assert structure_of(dict(cfg=text)).to_dict() == load_structure(folder / 'structure.json').to_dict()
+    assert structure_of(dict(cfg=classifier(folder).pretty_text)) is structure_of(dict(cfg='no PrunedModel (')) is None
+
+
+def test_what_trains_on_does_not_fall_among_the_prunings_files(finished):
+    assert 'work_dir' not in Config.fromfile(finished[0] / 'pruned.py')
+
+
+class Stop(Hook):
+    def after_train_epoch(self, runner):
+        runner.train_loop.stop_training = True
+
+
+def test_a_training_that_ends_before_the_removal_says_so(tmp_path):
+    said, runner = [], RUNNERS.build(pruned(classifier(tmp_path)))
+    runner.register_hook(Stop())
+    runner.logger.warning = lambda text, *rest: said.append(str(text))
+    runner.train()
+    del runner.logger.warning
+    assert sum('nothing was pruned: the training ended at iteration 6 and the removal was due at 12' in line for line in said) == 1
+
+
+def test_scores_of_gradients_are_those_of_the_loss_not_of_what_clipping_leaves(tmp_path):
+    found = []
+    for name, clip in (('plain', None), ('clipped', dict(max_norm=1e-3))):
+        config = pruned(classifier(tmp_path / name, epochs=4), recipe='taylor', measure=False)
+        config.optim_wrapper.update(clip_grad=clip, optimizer=dict(type='SGD', lr=0.))
+        runner = RUNNERS.build(config)
+        runner.register_hook(Sums(found))
+        runner.train()
+    assert len(found) == 2 and found[0].keys() == found[1].keys()
+    assert all(torch.allclose(value, found[1][key]) for key, value in found[0].items())
+
+
+class Sums(Hook):
+    """Keeps what a score has seen in the first two batches."""
+
+    def __init__(self, found):
+        self.found = found
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 1:
+            score = next(hook for hook in runner.hooks if hasattr(hook, 'pruning')).pruning.score
+            self.found.append({name: value.clone() for name, value in score.sums.items()})
+
+
+def test_layers_that_share_a_weight_have_one_score():
+    model = nn.Sequential(nn.Conv2d(3, 99, 1), nn.Conv2d(99, 99, 1), nn.Conv2d(99, 99, 1), nn.Flatten(), nn.Linear(396, 2))
+    model[2].weight = model[1].weight
+    x, recipe = torch.randn(2, 3, 2, 2), build_recipe(dict(recipe='adasap', budget='channels', target=.2))
+    optimizer = torch.optim.SGD(model.parameters(), .1)
+    pruning = GradualPruning(model, trace(model, x), recipe, Phases(0, 1, 1, 2), optimizer)
+    rule = build_rule(recipe.rule)
+    rule.set_scores(pruning.neuron_scores(), pruning.living_neurons())
+    two_pass_step(model, optimizer, rule, lambda: model(x).square().mean())
+    assert '1.weight' in pruning.neuron_scores() and '2.weight' not in pruning.neuron_scores()
 
 
 def test_gradients_must_come_between_rounds(tmp_path):

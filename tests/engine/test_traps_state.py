@@ -10,6 +10,7 @@ from mmengine.model import ExponentialMovingAverage
 from mmengine.optim import OptimWrapper
 from torch import nn
 
+from mmrobustprune.engine.structure_hook import set_rule
 from tests.support.passes import (
     Toy,
     assert_same_state,
@@ -133,11 +134,19 @@ def test_T08_classes_with_plain_python_state_are_named():
 
     model = toy()
     model.body[3] = DropBlock()
-    with pytest.warns(UserWarning, match='DropBlock: its warm-up counter'):
-        wrapped(model).initialize_count_status(model, 0, 10)
+    wrapper = wrapped(model, rule=None)   # as a recipe has it, whose rule comes once the training has begun
+    wrapper.initialize_count_status(model, 0, 10)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        model.train_step(batch(), wrapper)
+    set_rule(wrapper, dict(type='SAM', rho=.05))
+    with pytest.warns(UserWarning, match='DropBlock: its warm-up counter') as said:
+        model.train_step(batch(), wrapper)
+        model.train_step(batch(), wrapper)
+    assert sum('warm-up counter' in str(one.message) for one in said) == 1
     model = toy(WithTeacher)
     with pytest.warns(UserWarning, match='ExponentialMovingAverage: a momentum encoder'):
-        wrapped(model).initialize_count_status(model, 0, 10)
+        model.train_step(batch(), wrapped(model))
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         wrapped(model, rule=None).initialize_count_status(model, 0, 10)
