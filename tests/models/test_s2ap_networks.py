@@ -11,6 +11,7 @@ from torch import nn
 
 import mmrobustprune.engine  # noqa: F401  knows `mmrobustprune::`
 from mmrobustprune.engine.probe import example_of_shape, tensor_forward
+from mmrobustprune.models.backbones.cifar_resnet import CIFARResNet
 from mmrobustprune.report import count
 from mmrobustprune.surgery import prune_channels
 
@@ -53,6 +54,19 @@ def test_the_linear_layers_of_vgg_start_small():
     linear = [m for m in model.modules() if isinstance(m, nn.Linear)]
     assert [(m.in_features, m.out_features) for m in linear] == [(2048, 256), (256, 256), (256, 10)]
     assert all(m.weight.std().item() == pytest.approx(.01, rel=.05) and not m.bias.any() for m in linear)
+
+
+def test_a_pruned_shortcut_stays_what_it_is_when_weights_are_initialised():
+    """Its output channels are every second one, so its inputs do not lie at their own numbers any more."""
+    model = CIFARResNet(8)
+    shortcut = model.layer2[0].shortcut
+    shortcut.weight = nn.Parameter(shortcut.weight[::2].clone(), requires_grad=False)
+    kept, before = shortcut.weight.clone(), model.conv1.weight.clone()
+    model.init_weights()
+    assert torch.equal(shortcut.weight, kept) and not torch.equal(model.conv1.weight, before)
+    fresh = CIFARResNet(8)
+    fresh.init_weights()
+    assert torch.equal(fresh.layer2[0].shortcut.weight.flatten(1), torch.eye(32, 16))
 
 
 def test_channels_of_vgg_can_be_removed_before_its_grid_is_flattened():

@@ -78,10 +78,11 @@ class CIFARResNet(BaseBackbone):
             inputs = outputs
 
     def init_weights(self) -> None:
+        fixed = [(layer, layer.weight.detach().clone()) for layer in self.modules() if isinstance(layer, OptionAShortcut)]
         super().init_weights()
-        for layer in self.modules():
-            if isinstance(layer, OptionAShortcut):
-                layer.reset_parameters()   # init_cfg knows it as a convolution like any other
+        with torch.no_grad():
+            for layer, weight in fixed:   # init_cfg knows it as a convolution like any other; pruned it is no identity
+                layer.weight.copy_(weight)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
         x = self.relu(self.bn1(self.conv1(x)))
