@@ -32,7 +32,8 @@ class Baseline:
         name: for tables.
         clean: error on clean images; None where it is not known, and there is no relative mCE.
         errors: by cell.
-        about: what a run must agree in to be measured against it, among metric, suite, seed, data, classes.
+        about: what a run must agree in to be measured against it, among metric, suite, seed (None: published pictures), data,
+            eval_mode, classes.
         whole: only sums over all of `errors` are known, so that nothing less than the full table can be measured.
         published: what is to be said of a run whose pictures were corrupted here, where the errors are of published ones.
     """

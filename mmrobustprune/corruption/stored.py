@@ -180,6 +180,9 @@ class TreeSet(StoredSet):
         return cell in self.cells
 
     def _check_images(self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None) -> None:
+        if not len(paths) and not self.contents:
+            raise ValueError(f'{self.root} does not say what its clean pictures are (it was written from files, or by an earlier '
+                             'version); give the command of tools/make_corrupted.py again with this data set.')
         self._refuse_missing([PurePath(path).name for path in paths if self._place(path) is None], len(paths), 'images',
                              self.root, 'write the tree from this data set')
         files = [tree_path(self.root, cell, name) for name in self.names]

@@ -190,6 +190,8 @@ def _start(out: Path, identity: dict) -> dict:
         write_json(path, manifest := {**identity, 'cells': []})
         return manifest
     manifest = read_json(path)
+    if 'contents' in identity:   # manifests of before do not have them; the checksums are compared anyway
+        manifest.setdefault('contents', identity['contents'])
     other = [key for key in identity if manifest.get(key) != identity[key]]
     if other:
         raise ValueError(f"{out} was written with other values of {', '.join(other)}; give another folder, or remove that one.")

@@ -18,7 +18,7 @@ from .base import META
 from .probe import unwrap
 from .saving import write_whole
 
-OURS = ('runner_type', 'robust_prune', 'robust_eval', 'work_dir')   # what is trained on must not fall among the pruning's files
+OURS = ('runner_type', 'robust_prune', 'robust_eval', 'work_dir')
 
 
 def stock_config(cfg: Config, structure: Structure | None) -> str:
@@ -34,12 +34,13 @@ def stock_config(cfg: Config, structure: Structure | None) -> str:
 
 
 def write_config(text: str, structure: Structure | None, work_dir: str) -> None:
-    """structure.json and pruned.py; the latter starts from the pruned.pth beside it."""
+    """structure.json and pruned.py; the latter starts from the pruned.pth beside it, and trains in a folder of its own there."""
     folder = Path(work_dir)
     folder.mkdir(parents=True, exist_ok=True)
     if structure is not None:
         save_structure(folder / 'structure.json', structure)
     text = text.replace('load_from = None', "load_from = '{{ fileDirname }}/pruned.pth'", 1)
+    text = f"{text.rstrip()}\nwork_dir = '{{{{ fileDirname }}}}/trained_on'\n"   # not among the files of the pruning
     write_whole(folder / 'pruned.py', text.encode())
 
 

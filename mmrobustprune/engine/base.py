@@ -36,7 +36,11 @@ class RebuildRunner(Runner):
             structure = structure_of(read_checkpoint(checkpoint).get('meta', {}))
         model = cfg.model.get('module', cfg.model)
         if is_pruned_config(model):
-            structure = structure or read_structure(model['structure'])
+            own = read_structure(model['structure'])
+            if structure is not None and structure.layers != own.layers:
+                raise ValueError(f"{checkpoint} has another structure ({structure.summary()}) than the config's model "
+                                 f'({own.summary()}); give the pruned.py that was written with it.')
+            structure = own
         elif structure is not None:
             cfg.model = pruned_model_config(cfg.model, structure)
             print_log(f'{checkpoint} is pruned ({structure.summary()}); the network is built to its structure.', 'current')
@@ -121,15 +125,18 @@ def structure_of(meta: dict) -> Structure | None:
 
 
 def _structure_in(text: Any) -> str | None:
-    """The record of a PrunedModel in a config's text, of which nothing is run."""
+    """The record in a config's text where its model is a PrunedModel; nothing of it is run."""
     if not isinstance(text, str) or 'PrunedModel' not in text:
         return None
     try:
-        calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+        lines = ast.parse(text).body
     except SyntaxError:
         return None
-    for call in calls:
-        fields = {word.arg: getattr(word.value, 'value', None) for word in call.keywords}
-        if is_pruned_config(fields) and str(fields.get('structure')).startswith('{'):
-            return fields['structure']
+    model = next((line.value for line in lines if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == 'model'), None)
+    while isinstance(model, ast.Call):   # wrappers hold the network under `module`
+        fields = {word.arg: word.value for word in model.keywords}
+        plain = {name: getattr(value, 'value', None) for name, value in fields.items()}
+        if is_pruned_config(plain) and str(plain.get('structure')).startswith('{'):
+            return plain['structure']
+        model = fields.get('module')
     return None

@@ -128,7 +128,7 @@ class SharpnessMixin:
         super().step(**kwargs)
 
     def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """Call `hook()` before every step, with the gradients that the loss has, before they are clipped."""
+        """As the optimizer's, but called with the gradients that the loss has, before they are clipped."""
         if not self.clip_grad_kwargs:
             return self.optimizer.register_step_pre_hook(hook)
         handle = RemovableHandle(self._before_clipping)
@@ -137,7 +137,7 @@ class SharpnessMixin:
 
     def _clip_grad(self) -> None:
         for hook in tuple(self._before_clipping.values()):
-            hook()
+            hook(self.optimizer, (), {})
         super()._clip_grad()
 
     @property

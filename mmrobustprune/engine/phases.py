@@ -37,7 +37,7 @@ def iterations(length: float | str, name: str, total: int, per_epoch: int) -> in
 
 def batches_per_epoch(loader: Any) -> int:
     """Batches of one process in which all processes together see the data once; an endless sampler counts the whole data for each."""
-    sampler = getattr(loader, 'sampler', None)
+    sampler = getattr(getattr(loader, 'batch_sampler', None), 'sampler', None)   # loader.sampler is not that of a given batch sampler
     return -(-len(loader) // sampler.world_size) if isinstance(sampler, InfiniteSampler) else len(loader)
 
 

@@ -29,7 +29,9 @@ def write_result(runner, recipe: Any) -> None:
     save_masks(folder / 'masks.npz', masks, method=recipe.host['type'], model=model)
     record = dict(sparsity(masks), recipe=plain_types(dict(runner.cfg.robust_prune)), seed=runner.seed, command=command(),
                   commit=commit(), versions=versions())
-    if recipe.of_channels:
+    if recipe.of_channels and runner.structure is not None:
+        runner.logger.warning(f'{folder}/slim is not written: channels were removed from this network before the search.')
+    elif recipe.of_channels:
         record.update(write_slim(runner, model, config, meta, folder / 'slim'))
     write_whole(folder / 'sparsity.json', json.dumps(record, indent=1).encode())
     runner.logger.info(f'{folder}/pruned.py and pruned.pth hold the network with the mask applied, masks.npz the mask.')
@@ -38,7 +40,7 @@ def write_result(runner, recipe: Any) -> None:
 def write_plain(runner, folder: Path) -> tuple[Config, dict]:
     """pruned.py and pruned.pth of the network as it stands, the mask applied; returns the config and what the weights come from."""
     config, meta = plain_classifier(getattr(runner, 'user_cfg', runner.cfg)), run_meta(runner)
-    write_network(config, ScoredNetwork.plain_state(unwrap(runner.model)), meta, None, folder)
+    write_network(config, ScoredNetwork.plain_state(unwrap(runner.model)), meta, runner.structure, folder)
     return config, meta
 
 

@@ -55,9 +55,14 @@ class Taylor(Score):
         self.sums, self.batches = {}, 0
 
     def state_dict(self) -> dict:
-        return dict(sums=dict(self.sums), batches=self.batches)
+        return dict(type=type(self).__name__, sums=dict(self.sums), batches=self.batches)
 
     def load_state_dict(self, state: dict) -> None:
+        """Take back what `state_dict` gave; ValueError for what another score saw."""
+        saved = state.get('type', 'TaylorBN' if isinstance(self, TaylorBN) else type(self).__name__)   # older ones do not say
+        if saved != type(self).__name__:
+            raise ValueError(f"the checkpoint's scores are of {saved} and {type(self).__name__} is asked for; resume with "
+                             f"robust_prune.score=dict(type='{saved}'), or start anew.")
         self.sums, self.batches = dict(state['sums']), state['batches']
 
     def _product(self, layer: nn.Module) -> Tensor:

@@ -1,3 +1,4 @@
+import json
 import pickle
 
 import cv2
@@ -158,7 +159,7 @@ def test_our_own_tree_is_found_by_path(tmp_path):
             images.read(FOG, index, path)
     (tmp_path / 'tree' / 'fog' / '2' / 'a' / '0.png').unlink()
     with pytest.raises(FileNotFoundError, match=r'1 of 3 files are missing in .*give the command'):
-        images.check([FOG])
+        images.check([FOG], files)
     with pytest.raises(ValueError, match="written for suite 'voc-c' and 'coco-c' is asked for"):
         open_stored(tmp_path / 'tree', get_suite('coco-c'))
 
@@ -173,6 +174,13 @@ def test_a_tree_of_arrays_is_looked_up_by_the_clean_picture(tmp_path):
         assert np.array_equal(images.read(FOG, index, None, clean[2]), decode(tmp_path / 'tree' / 'fog' / '2' / '2.png'))
     with pytest.raises(ValueError, match='image 0 is not among the 3 images of .*write the tree from this data set'):
         images.read(FOG, 0, None, clean[0] + 1)
+    images.check([FOG])
+    manifest = json.loads((tmp_path / 'tree' / 'manifest.json').read_text())
+    contents = manifest.pop('contents')
+    (tmp_path / 'tree' / 'manifest.json').write_text(json.dumps(manifest))   # as an earlier version wrote it
+    with pytest.raises(ValueError, match='does not say what its clean pictures are'):
+        open_stored(tmp_path / 'tree', suite).check([FOG])
+    assert write_tree(clean, tmp_path / 'tree', suite, [FOG])['contents'] == contents
 
 
 def test_what_is_no_stored_set_is_refused(tmp_path):

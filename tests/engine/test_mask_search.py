@@ -12,7 +12,7 @@ from mmrobustprune.engine.mask_choice import Best, LeastLoss
 from mmrobustprune.engine.recipes import build_recipe
 from mmrobustprune.engine.stages import Stages
 from tests.support.process import run_apart, train
-from tests.support.tiny import classifier, quick
+from tests.support.tiny import classifier, pruned, quick
 
 ATTACK = dict(type='TRADES', beta=6.0, eps=8 / 255, step=4 / 255, steps=2)
 
@@ -174,6 +174,18 @@ def test_masks_of_channels_leave_a_slim_network_that_stock_loaders_read(tmp_path
     x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
     with torch.no_grad():
         torch.testing.assert_close(slim(x), masked(x), rtol=0, atol=1e-10)
+
+
+def test_a_search_on_a_pruned_network_leaves_a_pruned_network(tmp_path):
+    RUNNERS.build(pruned(classifier(tmp_path / 'cut'), measure=False)).train()
+    config = searched(tmp_path / 'work', attack=None, epochs=2, pretrain=0, search='1 epochs', warmup=0)
+    config.load_from = str(tmp_path / 'cut' / 'pruned.pth')
+    RUNNERS.build(config).train()
+    init_default_scope('mmpretrain')
+    for folder in (tmp_path / 'work', tmp_path / 'work' / 'mask'):
+        state = get_model(Config.fromfile(folder / 'pruned.py'), str(folder / 'pruned.pth')).state_dict()
+        expected = saved(folder, 'pruned.pth')['state_dict']
+        assert state.keys() == expected.keys() and all(torch.equal(value, expected[name]) for name, value in state.items())
 
 
 def test_rlth_never_trains_a_weight(tmp_path):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mmengine.dataset import DefaultSampler, InfiniteSampler
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
 from mmrobustprune.engine.phases import Phases, batches_per_epoch, iterations
 from mmrobustprune.engine.recipes import build_recipe
@@ -31,6 +31,7 @@ def test_an_endless_sampler_counts_the_whole_data_for_every_process():
     assert batches(endless) == batches(DefaultSampler(range(100))) == 25
     endless.world_size = 2
     assert batches(endless) == 13
+    assert batches_per_epoch(DataLoader(range(100), batch_sampler=BatchSampler(endless, 4, False))) == 13
 
 
 def test_written_out_plan():

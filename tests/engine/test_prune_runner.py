@@ -89,10 +89,23 @@ def test_the_structure_is_found_in_the_config_that_a_stock_training_keeps(finish
     text = Config.fromfile(folder / 'pruned.py').pretty_text
     assert structure_of(dict(cfg=text)).to_dict() == load_structure(folder / 'structure.json').to_dict()
     assert structure_of(dict(cfg=classifier(folder).pretty_text)) is structure_of(dict(cfg='no PrunedModel (')) is None
+    assert structure_of(dict(cfg=text.replace('model = dict(', 'teacher = dict(', 1))) is None   # of another network
+    assert structure_of(dict(cfg=text.replace('model = dict(', 'model = dict(module=dict(', 1).replace(
+        "type='mmrobustprune.PrunedModel')", "type='mmrobustprune.PrunedModel'), type='Averaged')"))) is not None
+
+
+def test_weights_of_another_structure_are_refused(finished, tmp_path):
+    other = RUNNERS.build(pruned(classifier(tmp_path / 'other', seed=4), target=.3, measure=False))
+    other.train()
+    config = quick(Config.fromfile(finished[0] / 'pruned.py').to_dict())
+    config.load_from, config.work_dir = str(tmp_path / 'other' / 'pruned.pth'), str(tmp_path / 'work')
+    config.runner_type = 'mmrobustprune.TrainRunner'
+    with pytest.raises(ValueError, match='has another structure .*give the pruned.py that was written with it'):
+        RUNNERS.build(config)
 
 
 def test_what_trains_on_does_not_fall_among_the_prunings_files(finished):
-    assert 'work_dir' not in Config.fromfile(finished[0] / 'pruned.py')
+    assert Config.fromfile(finished[0] / 'pruned.py').work_dir == str(finished[0] / 'trained_on')
 
 
 class Stop(Hook):

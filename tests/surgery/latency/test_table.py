@@ -227,7 +227,7 @@ def test_the_half_is_that_of_the_groups():
     """Halves of other groups, in one table: each network's own decides."""
     model, found, network, table = measured(dense=1.)
     fewer = Network.read(model, found.groups[1:], torch.randn(2, 3, 8, 8))
-    assert fewer.fingerprint == network.fingerprint and fewer.half_fingerprint != network.half_fingerprint
+    assert fewer.blocks == network.blocks and fewer.fingerprint != network.fingerprint
     with pytest.raises(ValueError, match='lacks this network'):
         LatencyModel(fewer, table)
 
