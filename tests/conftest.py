@@ -3,7 +3,8 @@
 Slow tests run while `--slow-budget` seconds (environment: MMRP_SLOW_BUDGET, default 150) last, those unrun for longest
 first; the rest are skipped and named at the end, and come first the next time. One whose last run was longer than what is left
 of the budget waits, except as the first. When tests are chosen on the command line (a path, -k, -m), all that are chosen run.
-The times are kept in MMRP_HOME (default ~/.cache/mmrobustprune).
+The times are kept in MMRP_HOME (default ~/.cache/mmrobustprune). Property tests draw the same examples in every run;
+HYPOTHESIS_PROFILE=default draws others each time.
 """
 import json
 import os
@@ -14,11 +15,15 @@ for _name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
     os.environ.setdefault(_name, '1')  # before torch: two cores and worker processes
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / 'shared' / 'data'
 _cache = os.environ.get('XDG_CACHE_HOME', '~/.cache')
 RECORD = Path(os.environ.get('MMRP_HOME', f'{_cache}/mmrobustprune')).expanduser() / 'slow_tests.json'
+
+settings.register_profile('same', derandomize=True)   # what a run finds, every run finds
+settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'same'))   # 'default' looks elsewhere each time
 
 
 def pytest_addoption(parser):

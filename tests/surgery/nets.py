@@ -71,7 +71,7 @@ class L2Norm(nn.Module):
         self.weight = nn.Parameter(torch.rand(width) + 0.5)
 
     def forward(self, x):
-        norm = x.pow(2).sum(1, keepdim=True).sqrt() + 1e-10
+        norm = (x.pow(2).sum(1, keepdim=True) + 1e-20).sqrt()   # a root of zero has no gradient
         return self.weight[None, :, None, None].expand_as(x) * x / norm
 
 
