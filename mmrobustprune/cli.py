@@ -7,7 +7,9 @@ import ast
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 
 def parser_of(doc: str, config: bool = True) -> argparse.ArgumentParser:
@@ -42,6 +44,12 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
 
 
+def default_work_dir(config: str, suffix: str) -> Path:
+    """work_dirs/<config>_<suffix>; every pruned network's config is called pruned.py, so its folder's name stands in front."""
+    path = Path(config).resolve()
+    return Path('work_dirs', f"{f'{path.parent.name}_' if path.stem == 'pruned' else ''}{path.stem}_{suffix}")
+
+
 def one_or_several(text: str) -> str | tuple[str, ...]:
     """`a,b` as ('a', 'b'); a name alone as itself."""
     names = tuple(text.split(','))
@@ -70,9 +78,11 @@ def run(main: Callable[[], Any]) -> None:
     """
     try:
         main()
-    except (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError) as error:
+    except (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError) as error:
         if os.environ.get('MMRP_TRACEBACK') or str(getattr(error, 'name', '')).startswith('mmrobustprune'):
             raise
+        if isinstance(error, URLError):
+            error = f"a download failed ({error.reason}); connect this machine, or put the data where the config's data_root says."
         if isinstance(error, ModuleNotFoundError):
             error = (f'{error.name} is not installed for {sys.executable}; run `bash tools/setup_env.sh` and '
                      '`source .venv/bin/activate`, or install the extras of setup.py.')

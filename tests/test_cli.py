@@ -1,5 +1,7 @@
 """What the command lines share."""
 import sys
+from pathlib import Path
+from urllib.error import URLError
 
 import pytest
 
@@ -32,3 +34,15 @@ def test_a_defect_of_our_own_keeps_its_traceback():
         import mmrobustprune.nowhere  # noqa: F401
     with pytest.raises(ModuleNotFoundError):
         cli.run(main)
+
+
+def test_a_download_without_a_network_is_one_sentence(monkeypatch, capsys):
+    def main():
+        raise URLError('Name or service not known')
+    assert end_of(main, monkeypatch, capsys) == (
+        "train: a download failed (Name or service not known); connect this machine, or put the data where the config's data_root says.")
+
+
+def test_pruned_networks_have_default_folders_of_their_own(tmp_path):
+    assert cli.default_work_dir('configs/my_ssd.py', 'attacked') == Path('work_dirs/my_ssd_attacked')
+    assert cli.default_work_dir(str(tmp_path / 'a' / 'pruned.py'), 'attacked') == Path('work_dirs/a_pruned_attacked')

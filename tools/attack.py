@@ -53,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     from mmrobustprune.engine.attack_progress import batch_bar
     from mmrobustprune.engine.attack_runner import attack_config
     from mmrobustprune.engine.attack_table import table, verdict
-    work_dir = args.work_dir or Path('work_dirs', f'{Path(args.config).stem}_attacked')
+    work_dir = args.work_dir or cli.default_work_dir(args.config, 'attacked')
     with batch_bar() as progress:
         results = attack_config(
             args.config, args.checkpoint, work_dir, attacks, progress, subset=args.subset, pick=args.pick,

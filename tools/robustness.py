@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> None:
     from mmrobustprune.report.runs import read_run
     from mmrobustprune.report.summary import write_report
     bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over, over=True)
-    work_dir = Path(args.work_dir or Path('work_dirs', f'{Path(configs[0]).stem}_corrupted'))
+    work_dir = Path(args.work_dir or cli.default_work_dir(configs[0], 'corrupted'))
     names = names_of(configs, checkpoints, args.names) if len(configs) > 1 else (args.names or [Path(configs[0]).stem])
     folders = [work_dir / name for name in names] if len(configs) > 1 else [work_dir]
     fields = ('suite', 'corruptions', 'severities', 'seed', 'metric', 'stored', 'workers', 'baseline')

@@ -81,5 +81,6 @@ class ShapesDataset(VOCDataset):
     METAINFO = {'classes': CLASSES, 'palette': PALETTE}
 
     def __init__(self, data_root: str, generate: dict | None = None, **kwargs) -> None:
-        write_shapes(data_root, **(generate or {}))
+        if not kwargs.get('lazy_init'):   # asked for its classes alone
+            write_shapes(data_root, **(generate or {}))
         super().__init__(data_root=data_root, **kwargs)

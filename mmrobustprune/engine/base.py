@@ -34,16 +34,9 @@ class RebuildRunner(Runner):
         structure = None
         if checkpoint is not None:
             structure = structure_of(read_checkpoint(checkpoint).get('meta', {}))
-        model = cfg.model.get('module', cfg.model)
-        if is_pruned_config(model):
-            own = read_structure(model['structure'])
-            if structure is not None and structure.layers != own.layers:
-                raise ValueError(f"{checkpoint} has another structure ({structure.summary()}) than the config's model "
-                                 f'({own.summary()}); give the pruned.py that was written with it.')
-            structure = own
-        elif structure is not None:
-            cfg.model = pruned_model_config(cfg.model, structure)
+        if structure is not None and not is_pruned_config(cfg.model.get('module', cfg.model)):
             print_log(f'{checkpoint} is pruned ({structure.summary()}); the network is built to its structure.', 'current')
+        cfg.model, structure = under_structure(cfg.model, structure, checkpoint)
         cfg = cls.adapt(cfg, structure)
         runner = super().from_cfg(cfg)
         runner.user_cfg, runner.structure = user_cfg, structure
@@ -66,15 +59,33 @@ class RebuildRunner(Runner):
             return Runner.build_dataloader(dataloader, *args, **kwargs)
         except FileNotFoundError as error:
             dataset = dataloader['dataset']
-            raise FileNotFoundError(
-                f"{error.filename or error} is not there, so {dataset['type']} has no data; set data_root (it is "
-                f"{dataset.get('data_root', '')!r}) to where the data lies.") from error
+            while isinstance(inner := dataset.get('dataset') or (dataset.get('datasets') or [None])[0], dict):
+                dataset = inner   # of RepeatDataset, ConcatDataset and their like
+            root = f" (it is {dataset['data_root']!r})" if dataset.get('data_root') else ''
+            raise FileNotFoundError(f"{error.filename or error} is not there, so {dataset['type']} has no data; set its "
+                                    f'data_root{root} to where the data lies.') from error
 
     def test(self) -> dict:
         """The stock test, or the corruption suite where the config has `robust_eval`."""
         if self.cfg.get('robust_eval'):
             return run_suite(self, self.cfg.robust_eval)
         return super().test()
+
+
+def under_structure(model: dict, structure: Structure | None, checkpoint: str | None) -> tuple[dict, Structure | None]:
+    """A model's config pruned as the checkpoint is, where it is no PrunedModel already, and the structure that it has then.
+
+    Raises:
+        ValueError: the config's structure and the checkpoint's differ.
+    """
+    inner = model.get('module', model)
+    if not is_pruned_config(inner):
+        return model if structure is None else pruned_model_config(model, structure), structure
+    own = read_structure(inner['structure'])
+    if structure is not None and structure.layers != own.layers:
+        raise ValueError(f"{checkpoint} has another structure ({structure.summary()}) than the config's model ({own.summary()}); "
+                         'give the pruned.py that was written with it.')
+    return model, own
 
 
 class KeepStructure(Hook):

@@ -12,13 +12,13 @@ from mmengine.registry import MODELS, init_default_scope
 from mmengine.runner import load_checkpoint
 from torch import Tensor, nn
 
-from mmrobustprune.models.pruned import is_pruned_config, pruned_model_config, without_pretrained
+from mmrobustprune.models.pruned import pruned_model_config, without_pretrained
 from mmrobustprune.surgery import Structure, save_structure
 from mmrobustprune.surgery.grouped import export_forms
 from mmrobustprune.surgery.grouped_conv import GroupedKernelConv2d
 
 from . import artifacts
-from .base import META, plain_config, read_checkpoint, structure_of
+from .base import META, plain_config, read_checkpoint, structure_of, under_structure
 from .probe import example_of_shape, is_two_stage, tensor_forward
 from .saving import write_whole
 
@@ -42,9 +42,8 @@ def load_model(config: Config, checkpoint: str) -> tuple[nn.Module, dict, Config
     meta = read_checkpoint(checkpoint).get('meta', {})
     structure = structure_of(meta)
     init_default_scope(config.get('default_scope') or 'mmengine')
-    if structure is not None and not is_pruned_config(config.model):
-        config.model = pruned_model_config(config.model, structure)
-    elif not is_pruned_config(config.model):
+    config.model, structure = under_structure(config.model, structure, checkpoint)
+    if structure is None:
         config.model = without_pretrained(config.model)
     if config.get('data_preprocessor') is not None and config.model.get('data_preprocessor') is None:
         config.model.data_preprocessor = config.data_preprocessor

@@ -1,6 +1,7 @@
 """The latency budget of a training: its table, measured once by one process, and the time before and after the removal."""
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,12 @@ def measured_latency(recipe: Any, selection: LatencySelection, alive: dict, dens
     macs = [count(one, inputs, tensor_forward).macs for one in (dense, model)]
     found = dict(latency_dense=before, latency_dense_predicted=cost.dense, latency_predicted=cost.predict(alive),
                  latency_measured=now, speed_up=before / now, macs_ratio=macs[0] / macs[1])
-    print_log('; '.join(f'{name} {value:.4g}' for name, value in found.items()), 'current')
+    print_log(f'dense {before:.4g} ms, pruned {now:.4g} ms: {before / now:.3g} times as fast (the table foretells '
+              f"{cost.dense / found['latency_predicted']:.3g} times) with {found['macs_ratio']:.3g} times fewer MACs", 'current')
+    if abs(now / before * cost.dense / found['latency_predicted'] - 1) > .1:
+        print_log('this differs from the table by more than a tenth, as it does where other work ran during one of the two: measure '
+                  'again on an idle machine by `tools/analyze.py latency CONFIG CHECKPOINT --table ...`, or make the table anew.',
+                  'current', logging.WARNING)
     return found
 
 

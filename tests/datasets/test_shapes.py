@@ -51,6 +51,12 @@ def test_the_same_seed_writes_the_same_bytes_and_another_does_not(root, tmp_path
     assert (other / files[0]).read_bytes() != (root / files[0]).read_bytes()
 
 
+def test_who_asks_for_the_classes_alone_writes_nothing(tmp_path):
+    dataset = DATASETS.build(dict(type='mmrobustprune.ShapesDataset', data_root=str(tmp_path / 'none'), lazy_init=True,
+                                  ann_file='ImageSets/Main/test.txt', data_prefix=dict(sub_data_root=''), pipeline=[]))
+    assert len(dataset.metainfo['classes']) > 1 and not (tmp_path / 'none').exists()
+
+
 def test_the_splits_differ(root):
     first = [cv2.imread(str(root / 'JPEGImages' / f'{split}_00000.jpg')) for split in ('train', 'test')]
     assert not np.array_equal(*first)

@@ -83,6 +83,14 @@ def test_data_that_is_not_there(tmp_path):
     refused(pruned(config), 'nowhere.*data_root', FileNotFoundError)
 
 
+def test_data_inside_a_wrapper_that_is_not_there(tmp_path):
+    config = detector(tmp_path / 'work', tmp_path / 'shapes')
+    inner = dict(config.train_dataloader.dataset, type='VOCDataset', data_root=str(tmp_path / 'nowhere'))
+    inner.pop('generate')
+    config.train_dataloader.dataset = dict(type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[inner]))
+    refused(pruned(config), r"so VOCDataset has no data; set its data_root \(it is '.*nowhere'\)", FileNotFoundError)
+
+
 def test_a_rule_that_would_not_be_used_is_refused():
     with pytest.raises(ValueError, match='would not be used, as a recipe has a rule for each phase'):
         sharpness_wrapper(dict(type='mmrobustprune.SAMOptimWrapper', rule=dict(type='SAM'), optimizer=dict(type='SGD', lr=.1)))
