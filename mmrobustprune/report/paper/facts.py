@@ -97,7 +97,7 @@ def _gradual(base: Mapping[str, Any], given: Mapping[str, Any], settings: Mappin
                 rule=_rule(given['rule']) if 'rule' in given else base['rule'],
                 finetune=_rule(given['finetune_rule']) if 'finetune_rule' in given else base['finetune'],
                 warmup=_epochs(given.get('warmup', WARMUP), epochs),
-                **{name: given.get(name, base[name]) for name in ('solver',) if name in base})
+                **({'solver': given.get('solver', base['solver'])} if 'solver' in base else {}))
 
 
 def _rule(rule: Mapping[str, Any] | None) -> str:
