@@ -57,9 +57,7 @@ class Attack(ABC):
         self._among('space', SPACES)
         self._among('label', LABELS)
         self._among('clip', CLIPS)
-        self._number('eps', self.eps)
-        if self.space == 'pixel':
-            refuse_grey_levels(self.name, 'eps', self.eps)
+        self._length('eps', self.eps)
 
     def __call__(self, model: Classifier, x: Tensor, y: Tensor, index: Tensor) -> Outcome:
         """Attack a batch; the model's modes, gradients and buffers are afterwards what they were.
@@ -115,6 +113,12 @@ class Attack(ABC):
         number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
         if not number or value < least:
             raise ValueError(f'{self.name} got {field}={value!r}; give a number of at least {least:g}.')
+
+    def _length(self, field: str, value: float) -> None:
+        """A number in units of the space."""
+        self._number(field, value)
+        if self.space == 'pixel':
+            refuse_grey_levels(self.name, field, value)
 
 
 @dataclass(frozen=True, kw_only=True)

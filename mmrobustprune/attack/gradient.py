@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .base import LABELS, Attack, Outcome, refuse_grey_levels
+from .base import LABELS, Attack, Outcome
 from .classifier import Classifier, Function, Space, full_range
 
 
@@ -96,9 +96,7 @@ class PGD(SignAttack):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._number('step', self.step)
-        if self.space == 'pixel':
-            refuse_grey_levels(self.name, 'step', self.step)
+        self._length('step', self.step)
         self._number('steps', self.steps, 1)
         if self.steps != int(self.steps):
             raise ValueError(f'pgd got steps={self.steps}; give a whole number.')

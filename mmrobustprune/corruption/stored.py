@@ -165,7 +165,10 @@ class TreeSet(StoredSet):
         self.contents = {content: place for place, content in enumerate(manifest.get('contents') or ())}   # of arrays
 
     def read(self, cell: Cell, index: int, path: str | os.PathLike | None, clean: np.ndarray | None = None) -> np.ndarray:
-        place = self._place(path) if path is not None else None if clean is None else self.contents.get(content_of(clean))
+        if path is not None:
+            place = self._place(path)
+        else:
+            place = None if clean is None else self.contents.get(content_of(clean))
         if place is None:
             raise ValueError(f'{path or f"image {index}"} is not among the {len(self.names)} images of {self.root}; write the '
                              'tree from this data set.')

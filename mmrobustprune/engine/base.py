@@ -34,9 +34,11 @@ class RebuildRunner(Runner):
         structure = None
         if checkpoint is not None:
             structure = structure_of(read_checkpoint(checkpoint).get('meta', {}))
-        if structure is not None and not is_pruned_config(cfg.model.get('module', cfg.model)):
+        given = cfg.model
+        model, structure = under_structure(given, structure, checkpoint)
+        if model is not given:
+            cfg.model = model
             print_log(f'{checkpoint} is pruned ({structure.summary()}); the network is built to its structure.', 'current')
-        cfg.model, structure = under_structure(cfg.model, structure, checkpoint)
         cfg = cls.adapt(cfg, structure)
         runner = super().from_cfg(cfg)
         runner.user_cfg, runner.structure = user_cfg, structure

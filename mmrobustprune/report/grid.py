@@ -92,10 +92,14 @@ def grids(runs: Iterable[Run], partial: bool = False) -> list[Grid]:
             for run, table in zip(runs, values, strict=True)]
 
 
+def said(results: Mapping[str, Any], key: str) -> Any:
+    """What a run says of itself, None where nothing; a seed of None is said, that of pictures which others corrupted."""
+    value = results.get(key)
+    return 'none, published pictures' if value is None and key == 'seed' and key in results else value
+
+
 def refuse_different(runs: Sequence[Run]) -> None:
     """Allow a comparison only where data, suite, metric, seed (and baseline) agree; what a run does not say counts as equal.
-
-    A seed of None is said: the pictures are published ones, which were corrupted elsewhere.
 
     Raises:
         ValueError: naming the runs and what differs.
@@ -104,9 +108,9 @@ def refuse_different(runs: Sequence[Run]) -> None:
     for key, what in SAME.items():
         groups: dict[Any, list[Run]] = {}
         for run in runs:
-            value = (run.results or {}).get(key)
-            if value is not None or key == 'seed' and key in (run.results or {}):
-                groups.setdefault('none, published pictures' if value is None else value, []).append(run)
+            value = said(run.results or {}, key)
+            if value is not None:
+                groups.setdefault(value, []).append(run)
         if len(groups) > 1:
             sides = '; '.join(f'{value} in {_names(members)}' for value, members in groups.items())
             found.append(f'{what} ({sides})')

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from .grid import said
 from .runs import Run
 
 
@@ -12,10 +13,9 @@ def stamps(runs: Sequence[Run]) -> dict[str, str]:
     done = [run for run in runs if run.results]
     if done:
         results = done[0].results
-        published = 'seed' in results and results['seed'] is None
         found |= {'suite': results['suite'],
                   'metric': results['metric'] + (f", {results['eval_mode']}" if results.get('eval_mode') else ''),
-                  'seed': 'none, published pictures' if published else _text(results.get('seed')),
+                  'seed': _text(said(results, 'seed')),
                   'data': f"{_text(results.get('data'))}, {results['images']} images"}
         silent = [run.label for run in done if run.results.get('data') is None]
         if silent and len(silent) < len(done):

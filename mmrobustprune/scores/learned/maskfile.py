@@ -28,8 +28,7 @@ def save_masks(path: str | os.PathLike, masks: Mapping[str, Tensor], method: str
     """
     from ... import __version__
     shapes = {name: list(mask.shape) for name, mask in masks.items()}
-    dense = None if model is None else {
-        name: list(layer.weight.shape) for name, layer in weighted_layers(model).items() if name not in masks}
+    dense = None if model is None else _dense(model, masks)
     header = dict(format=FORMAT, method=method, facts=facts, layers=shapes, dense=dense,
                   versions=dict(mmrobustprune=__version__, torch=str(torch.__version__)))
     bits = {f'mask/{name}': np.packbits(mask.detach().cpu().bool().numpy()) for name, mask in masks.items()}
@@ -63,13 +62,18 @@ def load_masks(path: str | os.PathLike, model: nn.Module | None = None) -> tuple
                          'wrote it.')
     if model is not None:
         check_masks(model, masks)
-        dense = header.get('dense')   # None where it is not known
-        here = {name: list(layer.weight.shape) for name, layer in weighted_layers(model).items() if name not in masks}
-        other = [name for name in sorted({*here, *(dense or ())}) if dense is not None and here.get(name) != dense.get(name)]
+        here = _dense(model, masks)
+        dense = here if header.get('dense') is None else header['dense']   # files of before do not say
+        other = [name for name in sorted({*here, *dense}) if here.get(name) != dense.get(name)]
         if other:
             raise ValueError(f"the masks of '{path}' are of another network: '{other[0]}' has a weight of shape "
                              f'{dense.get(other[0])} there and {here.get(other[0])} here; give the masks that were searched on it.')
     return masks, header
+
+
+def _dense(model: nn.Module, masks: Mapping[str, Tensor]) -> dict[str, list[int]]:
+    """The shapes of the weights that have no mask."""
+    return {name: list(layer.weight.shape) for name, layer in weighted_layers(model).items() if name not in masks}
 
 
 def _unpacked(bits: np.ndarray, shape: list[int]) -> Tensor:

@@ -42,7 +42,7 @@ def linearised(model: LatencyModel, problem: Problem, levels: Levels, budget: fl
     fastest = model.predict(kept) + sum(float(change.min()) for change in changes.values())
     if fastest > budget:
         raise TooFar(f'one linearised step from here comes to {fastest:.4g} ms at best, and {budget:.4g} ms are asked for; '
-                         "take more rounds, or solver='exact'.")
+                     "take more rounds, or solver='exact'.")
     room = budget - fastest
     choice = knapsack([problem.values[name] for name in levels], [changes[name] - changes[name].min() for name in levels],
                       room, max(room, 1e-9) / parts)
