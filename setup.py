@@ -1,4 +1,5 @@
 """`pip install -e .`: the package and its config tree. An installed torch or OpenMMLab package is left as it is."""
+
 from pathlib import Path
 
 from setuptools import find_packages, setup
@@ -15,12 +16,17 @@ def configs() -> list[str]:
     """The config tree as package data: `.mim/configs` is a link to `configs` in a checkout."""
     package = ROOT / 'mmrobustprune'
     return ['.mim/model-index.yml'] + [
-        str(Path('.mim') / path.relative_to(ROOT)) for path in sorted((ROOT / 'configs').rglob('*.py'))
-        if (package / '.mim' / path.relative_to(ROOT)).exists()]
+        str(Path('.mim') / path.relative_to(ROOT))
+        for path in sorted((ROOT / 'configs').rglob('*.py'))
+        if (package / '.mim' / path.relative_to(ROOT)).exists()
+    ]
 
 
-version = next(line.split("'")[1] for line in (ROOT / 'mmrobustprune' / '__init__.py').read_text().splitlines()
-               if line.startswith('__version__'))
+version = next(
+    line.split("'")[1]
+    for line in (ROOT / 'mmrobustprune' / '__init__.py').read_text().splitlines()
+    if line.startswith('__version__')
+)
 readme = ROOT / 'README.md'
 
 setup(
@@ -34,6 +40,8 @@ setup(
     packages=find_packages(include=['mmrobustprune*']),
     package_data={'mmrobustprune': configs()},
     install_requires=requirements('core'),
-    extras_require={name: requirements(name) for name in ('corruption', 'openmmlab', 'attack', 'dev')},
+    extras_require={
+        name: requirements(name) for name in ('corruption', 'openmmlab', 'attack', 'dev')
+    },
     zip_safe=False,
 )

@@ -7,6 +7,7 @@ in one run and with 2 workers, for one model and for three; the numbers must be 
 Example:
     python benchmarks/corruption_suite.py --images 72 --corruptions benchmark --json docs/results/corruption_suite.json
 """
+
 import argparse
 import shutil
 import sys
@@ -23,9 +24,10 @@ from mmengine.registry import MODELS, TRANSFORMS, init_default_scope  # noqa: E4
 from mmengine.runner import Runner  # noqa: E402
 
 from benchmarks.record import keep  # noqa: E402
-from mmrobustprune.corruption import CLEAN, get_suite  # noqa: E402
+from mmrobustprune.corruption import get_suite  # noqa: E402
 from mmrobustprune.corruption.apply import apply  # noqa: E402
-from mmrobustprune.engine.corruption_runner import evaluate_configs  # noqa: E402
+from mmrobustprune.corruption.suites import CLEAN  # noqa: E402
+from mmrobustprune.engine.robustness.runner import evaluate_configs  # noqa: E402
 
 
 @TRANSFORMS.register_module()
@@ -43,9 +45,15 @@ class CorruptInPipeline:
 
 def config_of(images: int, work_dir: Path) -> Config:
     config = Config.fromfile(ROOT / 'configs' / 'bccd' / 'ssdlite_mobilenetv2-scratch_bccd.py')
-    config.merge_from_dict({'work_dir': str(work_dir), 'log_level': 'ERROR', 'test_dataloader.num_workers': 2,
-                            'test_dataloader.dataset.data_root': f'{ROOT}/data/bccd/BCCD/',
-                            'test_dataloader.dataset.indices': images})
+    config.merge_from_dict(
+        {
+            'work_dir': str(work_dir),
+            'log_level': 'ERROR',
+            'test_dataloader.num_workers': 2,
+            'test_dataloader.dataset.data_root': f'{ROOT}/data/bccd/BCCD/',
+            'test_dataloader.dataset.indices': images,
+        }
+    )
     return config
 
 
@@ -67,30 +75,44 @@ def obvious(images: int, checkpoint: str, work: Path, cells: list) -> dict:
         config.load_from, config.experiment_name = checkpoint, f'obvious_{time.time_ns()}_{number}'
         if cell != CLEAN:
             config.test_dataloader.dataset.pipeline.insert(
-                1, dict(type='CorruptInPipeline', corruption=cell.corruption, severity=cell.severity))
+                1,
+                dict(type='CorruptInPipeline', corruption=cell.corruption, severity=cell.severity),
+            )
         found[cell] = Runner.from_cfg(config).test()['pascal_voc/mAP']
     return found
 
 
 def ours(images: int, checkpoints: list[str], work: Path, corruptions: list[str]) -> list[dict]:
     config = config_of(images, work)
-    return evaluate_configs([(config, file, work / f'model{number}') for number, file in enumerate(checkpoints)],
-                            dict(corruptions=corruptions))
+    return evaluate_configs(
+        [(config, file, work / f'model{number}') for number, file in enumerate(checkpoints)],
+        dict(corruptions=corruptions),
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--images', type=int, default=72, help='of the 72 test images')
-    parser.add_argument('--corruptions', nargs='+', help='names or groups (default: one of each group)',
-                        default=['gaussian_noise', 'motion_blur', 'snow', 'elastic_transform'])
-    parser.add_argument('--checkpoints', nargs=3, help='of SSDLite on BCCD (default: random weights)')
+    parser.add_argument(
+        '--corruptions',
+        nargs='+',
+        help='names or groups (default: one of each group)',
+        default=['gaussian_noise', 'motion_blur', 'snow', 'elastic_transform'],
+    )
+    parser.add_argument(
+        '--checkpoints', nargs=3, help='of SSDLite on BCCD (default: random weights)'
+    )
     parser.add_argument('--work-dir', type=Path, default=Path('work_dirs/corruption_suite'))
     parser.add_argument('--json', type=Path, help='JSON file for the record')
     args = parser.parse_args()
     work = args.work_dir.resolve()
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    files = args.checkpoints or [random_weights(config_of(1, work), work / f'{seed}.pth', seed) for seed in range(3)]
+    files = args.checkpoints or [
+        random_weights(config_of(1, work), work / f'{seed}.pth', seed) for seed in range(3)
+    ]
     cells = list(get_suite('voc-c').choose(args.corruptions))
 
     seconds, begin = {}, time.perf_counter()
@@ -106,12 +128,22 @@ def main() -> None:
             values = [found['P'], *(cell['pascal_voc/mAP'] for cell in found['cells'])]
             if values != [expected[cell] for cell in (CLEAN, *cells)]:
                 sys.exit('the two ways do not give the same numbers')
-    ratios = {str(count): seconds[f'obvious {count}'] / seconds[f'ours {count}'] for count in (1, 3)}
+    ratios = {
+        str(count): seconds[f'obvious {count}'] / seconds[f'ours {count}'] for count in (1, 3)
+    }
     for count, ratio in ratios.items():
-        print(f"{count} model(s), {args.images} images, {1 + len(cells)} cells: obvious {seconds[f'obvious {count}']:.1f} s, "
-              f"ours {seconds[f'ours {count}']:.1f} s, {ratio:.2f} times faster, same numbers")
-    keep(args.json, images=args.images, cells=1 + len(cells), seconds=seconds, times_faster=ratios,
-         corruptions=list(dict.fromkeys(cell.corruption for cell in cells)))
+        print(
+            f'{count} model(s), {args.images} images, {1 + len(cells)} cells: obvious {seconds[f"obvious {count}"]:.1f} s, '
+            f'ours {seconds[f"ours {count}"]:.1f} s, {ratio:.2f} times faster, same numbers'
+        )
+    keep(
+        args.json,
+        images=args.images,
+        cells=1 + len(cells),
+        seconds=seconds,
+        times_faster=ratios,
+        corruptions=list(dict.fromkeys(cell.corruption for cell in cells)),
+    )
 
 
 if __name__ == '__main__':

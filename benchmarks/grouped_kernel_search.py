@@ -6,6 +6,7 @@ ResNet-20's (`--weights`): sets chosen depend on them, times hardly.
     python benchmarks/grouped_kernel_search.py --networks resnet20 resnet56 --json docs/results/grouped_kernel_search.json
     python benchmarks/grouped_kernel_search.py --networks resnet50      # about five minutes
 """
+
 from __future__ import annotations
 
 import argparse
@@ -24,17 +25,25 @@ from torchvision.models import resnet50  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from benchmarks.record import keep  # noqa: E402
+from mmrobustprune.grouped_kernels import SEARCHES, Snaking, arrange  # noqa: E402
+from mmrobustprune.grouped_kernels.grouping import filter_order  # noqa: E402
 from mmrobustprune.surgery import prune_grouped_kernels  # noqa: E402
-from mmrobustprune.surgery.grouped import SEARCHES, Snaking, arrange  # noqa: E402
-from mmrobustprune.surgery.grouped.grouping import filter_order  # noqa: E402
 from tests.support.grouped_reference import Search  # noqa: E402
 from tests.support.resnets import CIFARResNet  # noqa: E402
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], float]] = {
-    'resnet20': (lambda: CIFARResNet(20), .4375), 'resnet32': (lambda: CIFARResNet(32), .4375),
-    'resnet56': (lambda: CIFARResNet(56), .4375), 'resnet110': (lambda: CIFARResNet(110), .4375),
-    'resnet50': (resnet50, .75)}
-TARGETS = {('resnet20', 'official'): 2, ('resnet56', 'beam'): 10, ('resnet50', 'official'): 300, ('resnet50', 'beam'): 600}
+    'resnet20': (lambda: CIFARResNet(20), 0.4375),
+    'resnet32': (lambda: CIFARResNet(32), 0.4375),
+    'resnet56': (lambda: CIFARResNet(56), 0.4375),
+    'resnet110': (lambda: CIFARResNet(110), 0.4375),
+    'resnet50': (resnet50, 0.75),
+}
+TARGETS = {
+    ('resnet20', 'official'): 2,
+    ('resnet56', 'beam'): 10,
+    ('resnet50', 'official'): 300,
+    ('resnet50', 'beam'): 600,
+}
 
 
 def network(name: str, search: str, weights: Path | None) -> dict:
@@ -55,8 +64,16 @@ def network(name: str, search: str, weights: Path | None) -> dict:
 
         start = last[0]
         structure = prune_grouped_kernels(model, ratio, search=search, progress=told)
-    return dict(network=name, search=search, ratio=ratio, layers=spent, search_seconds=sum(spent.values()),
-                seconds=time.process_time() - start, achieved=structure.achieved, target=TARGETS.get((name, search)))
+    return dict(
+        network=name,
+        search=search,
+        ratio=ratio,
+        layers=spent,
+        search_seconds=sum(spent.values()),
+        seconds=time.process_time() - start,
+        achieved=structure.achieved,
+        target=TARGETS.get((name, search)),
+    )
 
 
 def beside_the_slow_one(width: int, groups: int, search: str) -> dict:
@@ -64,38 +81,88 @@ def beside_the_slow_one(width: int, groups: int, search: str) -> dict:
     weight = torch.randn(width, width, 3, 3, generator=torch.Generator().manual_seed(0)).double()
     keep, rule = width * 9 // 16, SEARCHES[search]
     start = time.process_time()
-    kernels = arrange('layer', weight, filter_order('layer', Snaking()('layer', weight, groups), width, groups), groups)
+    kernels = arrange(
+        'layer',
+        weight,
+        filter_order('layer', Snaking()('layer', weight, groups), width, groups),
+        groups,
+    )
     kept = rule(kernels, keep).tolist()
     ours = time.process_time() - start
     options = dict(width=rule.width, check_every=rule.check_every, alpha=rule.alpha, beta=rule.beta)
     start = time.process_time()
-    slow = [Search(s, r, keep, **options).run()
-            for s, r in zip(kernels.similarity.tolist(), kernels.roughness.tolist(), strict=True)]
+    slow = [
+        Search(s, r, keep, **options).run()
+        for s, r in zip(kernels.similarity.tolist(), kernels.roughness.tolist(), strict=True)
+    ]
     theirs = time.process_time() - start
-    return dict(width=width, groups=groups, keep=keep, search=search, seconds=ours, slow_seconds=theirs, ratio=theirs / ours,
-                same_sets=sum(a == b for a, b in zip(kept, slow, strict=True)))
+    return dict(
+        width=width,
+        groups=groups,
+        keep=keep,
+        search=search,
+        seconds=ours,
+        slow_seconds=theirs,
+        ratio=theirs / ours,
+        same_sets=sum(a == b for a, b in zip(kept, slow, strict=True)),
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--networks', nargs='*', choices=NETWORKS, default=['resnet20', 'resnet56'])
     parser.add_argument('--searches', nargs='+', choices=SEARCHES, default=['official', 'beam'])
-    parser.add_argument('--width', type=int, default=32, help='of the layer for the slow search; its time grows as width^4')
+    parser.add_argument(
+        '--width',
+        type=int,
+        default=32,
+        help='of the layer for the slow search; its time grows as width^4',
+    )
     parser.add_argument('--weights', type=Path, help="a ResNet-20's state dict")
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    rows = [network(name, search, args.weights) for name in args.networks for search in args.searches]
-    pairs = [beside_the_slow_one(args.width, 8, search) for search in args.searches if search in ('official', 'beam', 'greedy')]
+    rows = [
+        network(name, search, args.weights) for name in args.networks for search in args.searches
+    ]
+    pairs = [
+        beside_the_slow_one(args.width, 8, search)
+        for search in args.searches
+        if search in ('official', 'beam', 'greedy')
+    ]
 
-    table = Table('network', 'search', 'layers', 'search, s', 'in all, s', 'target, s', title='processor time, one thread')
+    table = Table(
+        'network',
+        'search',
+        'layers',
+        'search, s',
+        'in all, s',
+        'target, s',
+        title='processor time, one thread',
+    )
     for row in rows:
-        table.add_row(row['network'], row['search'], str(len(row['layers'])), f"{row['search_seconds']:.2f}",
-                      f"{row['seconds']:.2f}", '' if row['target'] is None else f"< {row['target']}")
-    slow = Table('layer', 'search', 'ours, s', 'slow, s', 'slow / ours', 'equal sets', title='one 3x3 layer')
+        table.add_row(
+            row['network'],
+            row['search'],
+            str(len(row['layers'])),
+            f'{row["search_seconds"]:.2f}',
+            f'{row["seconds"]:.2f}',
+            '' if row['target'] is None else f'< {row["target"]}',
+        )
+    slow = Table(
+        'layer', 'search', 'ours, s', 'slow, s', 'slow / ours', 'equal sets', title='one 3x3 layer'
+    )
     for row in pairs:
-        slow.add_row(f"{row['width']} -> {row['width']}", row['search'], f"{row['seconds']:.4f}", f"{row['slow_seconds']:.2f}",
-                     f"{row['ratio']:.0f}", f"{row['same_sets']} of {row['groups']}")
+        slow.add_row(
+            f'{row["width"]} -> {row["width"]}',
+            row['search'],
+            f'{row["seconds"]:.4f}',
+            f'{row["slow_seconds"]:.2f}',
+            f'{row["ratio"]:.0f}',
+            f'{row["same_sets"]} of {row["groups"]}',
+        )
     console = Console()
     console.print(table)
     console.print(slow)

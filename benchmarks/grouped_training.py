@@ -7,6 +7,7 @@ The arms take turns and the shortest of each one's times counts (processor time 
     python benchmarks/grouped_training.py --json docs/results/grouped_training.json
     python benchmarks/grouped_training.py --device cuda
 """
+
 from __future__ import annotations
 
 import argparse
@@ -24,9 +25,9 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402, N812
 
 from benchmarks.record import keep  # noqa: E402
-from mmrobustprune.report.cost import device_stamp  # noqa: E402
+from mmrobustprune.cost.count import device_stamp  # noqa: E402
+from mmrobustprune.grouped_kernels import mask_kernels, race, set_form  # noqa: E402
 from mmrobustprune.surgery import prune_grouped_kernels  # noqa: E402
-from mmrobustprune.surgery.grouped import mask_kernels, race, set_form  # noqa: E402
 from tests.support.resnets import CIFARResNet  # noqa: E402
 
 
@@ -40,12 +41,22 @@ def arms(depth: int, ratio: float, groups: int) -> dict[str, nn.Module]:
         if isinstance(module, nn.Conv2d):
             alive = module.weight.detach() != 0
             module.weight.register_hook(alive.to(module.weight.dtype).mul)
-    return dict(dense=dense, masked=masked, grouped=set_form(grouped, 'grouped'),
-                written_out=set_form(copy.deepcopy(grouped), 'dense'))
+    return dict(
+        dense=dense,
+        masked=masked,
+        grouped=set_form(grouped, 'grouped'),
+        written_out=set_form(copy.deepcopy(grouped), 'dense'),
+    )
 
 
 # input channels, filters, side of the input, ratio removed
-LAYERS = [(64, 64, 8, .4375), (64, 64, 56, .75), (128, 128, 28, .75), (512, 512, 4, .4375), (512, 512, 7, .75)]
+LAYERS = [
+    (64, 64, 8, 0.4375),
+    (64, 64, 56, 0.75),
+    (128, 128, 28, 0.75),
+    (512, 512, 4, 0.4375),
+    (512, 512, 7, 0.75),
+]
 
 
 def layer_forms(row: tuple, groups: int, batch: int, device: str, repeats: int) -> dict:
@@ -54,31 +65,50 @@ def layer_forms(row: tuple, groups: int, batch: int, device: str, repeats: int) 
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(inputs, filters, 3, padding=1, bias=False))
     prune_grouped_kernels(net, ratio, groups, ['0'], search='random')
-    net[0].out_index = None   # folded, as inside a block
-    x = torch.randn(batch, inputs, side, side).to(device, memory_format=torch.channels_last).requires_grad_()
+    net[0].out_index = None  # folded, as inside a block
+    x = (
+        torch.randn(batch, inputs, side, side)
+        .to(device, memory_format=torch.channels_last)
+        .requires_grad_()
+    )
 
     def run(form: str) -> Callable[[torch.Tensor], None]:
         layer = set_form(copy.deepcopy(net).to(device), form)
         return lambda x: layer(x).sum().backward()
-    seconds = {form: ms / 1e3 for form, ms in race({form: run(form) for form in ('grouped', 'dense')}, x, repeats).items()}
-    return dict(inputs=inputs, filters=filters, side=side, ratio=ratio, per_group=filters // groups, batch=batch, seconds=seconds)
+
+    seconds = {
+        form: ms / 1e3
+        for form, ms in race({form: run(form) for form in ('grouped', 'dense')}, x, repeats).items()
+    }
+    return dict(
+        inputs=inputs,
+        filters=filters,
+        side=side,
+        ratio=ratio,
+        per_group=filters // groups,
+        batch=batch,
+        seconds=seconds,
+    )
 
 
 def step(model: nn.Module, labels: torch.Tensor) -> Callable[[torch.Tensor], None]:
     """Forward, backward and SGD step on a batch."""
-    optimizer = torch.optim.SGD(model.parameters(), lr=.01, momentum=.9, weight_decay=5e-4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
 
     def run(x: torch.Tensor) -> None:
         optimizer.zero_grad()
         F.cross_entropy(model(x), labels).backward()
         optimizer.step()
+
     return run
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--depth', type=int, default=20)
-    parser.add_argument('--ratio', type=float, default=.4375)
+    parser.add_argument('--ratio', type=float, default=0.4375)
     parser.add_argument('--groups', type=int, default=8)
     parser.add_argument('--batch', type=int, default=128)
     parser.add_argument('--layer-batch', type=int, default=8)
@@ -90,22 +120,46 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     x = torch.randn(args.batch, 3, 32, 32).to(args.device, memory_format=torch.channels_last)
     labels = torch.randint(10, (args.batch,), device=args.device)
-    calls = {name: step(model.to(args.device).train(), labels) for name, model in arms(
-        args.depth, args.ratio, args.groups).items()}
+    calls = {
+        name: step(model.to(args.device).train(), labels)
+        for name, model in arms(args.depth, args.ratio, args.groups).items()
+    }
     seconds = {name: ms / 1e3 for name, ms in race(calls, x, args.repeats).items()}
     table = Table('network', 'seconds a step', 'of masked', title=device_stamp(args.device))
     for name, value in seconds.items():
-        table.add_row(name, f'{value:.4f}', f"{value / seconds['masked']:.2f}")
+        table.add_row(name, f'{value:.4f}', f'{value / seconds["masked"]:.2f}')
     Console().print(table)
-    rows = [layer_forms(row, args.groups, args.layer_batch, args.device, args.repeats) for row in LAYERS]
-    table = Table('layer, forward and backward', 'filters a group', 'grouped, s', 'dense, s', 'grouped / dense')
+    rows = [
+        layer_forms(row, args.groups, args.layer_batch, args.device, args.repeats) for row in LAYERS
+    ]
+    table = Table(
+        'layer, forward and backward',
+        'filters a group',
+        'grouped, s',
+        'dense, s',
+        'grouped / dense',
+    )
     for row in rows:
         grouped, dense = row['seconds'].values()
-        table.add_row(f"{row['inputs']} -> {row['filters']}, {row['side']}², {row['ratio']:.2%} removed, batch {row['batch']}",
-                      str(row['per_group']), f'{grouped:.4f}', f'{dense:.4f}', f'{grouped / dense:.2f}')
+        table.add_row(
+            f'{row["inputs"]} -> {row["filters"]}, {row["side"]}², {row["ratio"]:.2%} removed, batch {row["batch"]}',
+            str(row['per_group']),
+            f'{grouped:.4f}',
+            f'{dense:.4f}',
+            f'{grouped / dense:.2f}',
+        )
     Console().print(table)
-    keep(args.json, depth=args.depth, ratio=args.ratio, groups=args.groups, batch=args.batch, seconds=seconds, layers=rows,
-         device=device_stamp(args.device), seed=0)
+    keep(
+        args.json,
+        depth=args.depth,
+        ratio=args.ratio,
+        groups=args.groups,
+        batch=args.batch,
+        seconds=seconds,
+        layers=rows,
+        device=device_stamp(args.device),
+        seed=0,
+    )
 
 
 if __name__ == '__main__':

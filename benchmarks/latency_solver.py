@@ -10,6 +10,7 @@ cut at every target, and its time stands beside the prediction.
 'off' is predicted over measured - 1; 'dense now' is the dense network's time beside that measurement over its time in the table:
 where it is far from 1 the machine was not as it had been, and 'off' says more of that than of the table.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -32,13 +33,9 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from benchmarks.record import keep  # noqa: E402
-from mmrobustprune.engine.latency import example_batch  # noqa: E402
-from mmrobustprune.engine.probe import tensor_forward  # noqa: E402
-from mmrobustprune.masks import CostModel, MaskSet  # noqa: E402
-from mmrobustprune.models.pruned import without_pretrained  # noqa: E402
-from mmrobustprune.scores import Magnitude  # noqa: E402
-from mmrobustprune.surgery import rebuild, trace  # noqa: E402
-from mmrobustprune.surgery.latency import (  # noqa: E402
+from mmrobustprune.cost.model import CostModel  # noqa: E402
+from mmrobustprune.engine.bridge.model import example_batch, tensor_forward  # noqa: E402
+from mmrobustprune.latency import (  # noqa: E402
     LatencyModel,
     LatencySelection,
     LatencyTable,
@@ -49,13 +46,19 @@ from mmrobustprune.surgery.latency import (  # noqa: E402
     measure_whole,
     stamp_of,
 )
+from mmrobustprune.masks import MaskSet  # noqa: E402
+from mmrobustprune.models.pruned import without_pretrained  # noqa: E402
+from mmrobustprune.scores import Magnitude  # noqa: E402
+from mmrobustprune.structure import rebuild  # noqa: E402
+from mmrobustprune.surgery import trace  # noqa: E402
 
-MODELS_AT = {   # name -> config, input side
+MODELS_AT = {  # name -> config, input side
     'resnet50': ('mmpretrain::resnet/resnet50_8xb32_in1k.py', 224),
     'mobilenet_v1': ('configs/adasap/mobilenet-v1_8xb128-90e_in1k.py', 224),
     'mobilenet_v2': ('mmpretrain::mobilenet_v2/mobilenet-v2_8xb32_in1k.py', 224),
     'ssdlite': ('mmdet::ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco.py', 320),
-    'ssd300': ('mmdet::ssd/ssd300_coco.py', 300)}
+    'ssd300': ('mmdet::ssd/ssd300_coco.py', 300),
+}
 
 
 def build(name: str, batch: int) -> tuple[torch.nn.Module, dict]:
@@ -66,7 +69,7 @@ def build(name: str, batch: int) -> tuple[torch.nn.Module, dict]:
     torch.manual_seed(0)
     model = MODELS.build(without_pretrained(config.model)).eval()
     for module in model.modules():
-        if type(module).__name__ == 'L2Norm':   # left uninitialised upstream
+        if type(module).__name__ == 'L2Norm':  # left uninitialised upstream
             torch.nn.init.constant_(module.weight, 20)
     return model, example_batch(model, side, side, batch)
 
@@ -76,11 +79,13 @@ def invented(signature: Signature, inputs: int, outputs: int) -> Timing:
     wide = [16 * ceil(width / 16) for width in (inputs, outputs)]
     stride = prod(dict(signature.options).get('stride') or (1,))
     places = prod(signature.size) / stride
-    ms = .01 + 2e-9 * places * prod(signature.kernel) * prod(wide) + 2e-7 * places * sum(wide)
+    ms = 0.01 + 2e-9 * places * prod(signature.kernel) * prod(wide) + 2e-7 * places * sum(wide)
     return Timing(ms, ms, ms, ms, 1)
 
 
-def table_of(args: argparse.Namespace, name: str, network: Network, model: torch.nn.Module, example: dict) -> LatencyTable:
+def table_of(
+    args: argparse.Namespace, name: str, network: Network, model: torch.nn.Module, example: dict
+) -> LatencyTable:
     """The latency table, measured or invented."""
     options: dict[str, Any] = dict(seconds=args.seconds, points=args.points)
     stamp = stamp_of(model, example)
@@ -121,54 +126,104 @@ def rows(args: argparse.Namespace, name: str) -> Iterator[dict]:
                 print(f'{name}, {solver}, {target:.0%} removed: {error}')
                 continue
             row = dict(
-                model=name, groups=len(sizes), sizes=sum(map(len, sizes.values())), solver=solver, target=target,
-                solver_s=min(steps), gap=selection.solution.gap if solver == 'exact' else None,
-                value=selection.solution.value, dense_ms=latency.dense, constant_ms=latency.constant,
-                factor=latency.factor, predicted_ms=latency.predict(alive), macs_left=1 - cost.removed(alive)['macs'], table_s=seconds,
-                blocks=len(network.changing), kinds=len(latency.table.grids),
+                model=name,
+                groups=len(sizes),
+                sizes=sum(map(len, sizes.values())),
+                solver=solver,
+                target=target,
+                solver_s=min(steps),
+                gap=selection.solution.gap if solver == 'exact' else None,
+                value=selection.solution.value,
+                dense_ms=latency.dense,
+                constant_ms=latency.constant,
+                factor=latency.factor,
+                predicted_ms=latency.predict(alive),
+                macs_left=1 - cost.removed(alive)['macs'],
+                table_s=seconds,
+                blocks=len(network.changing),
+                kinds=len(latency.table.grids),
                 entries=sum(len(grid.entries) for grid in latency.table.grids.values()),
-                worst_interpolation_ms=max(errors, default=None))
+                worst_interpolation_ms=max(errors, default=None),
+            )
             if args.tables is not None and solver == 'exact':
                 row |= real(args, model, found, example, alive)
             yield row
 
 
-def real(args: argparse.Namespace, model: torch.nn.Module, found: Any, example: dict, alive: dict) -> dict:
+def real(
+    args: argparse.Namespace, model: torch.nn.Module, found: Any, example: dict, alive: dict
+) -> dict:
     """Milliseconds of the dense network now and of the one that is cut."""
     small = copy.deepcopy(model)
     masks = MaskSet(small, found.groups)
     masks.remove(alive)
     rebuild(small, masks.structure('latency'))
-    times = [getattr(measure_whole(one, example, tensor_forward, seconds=args.measure), args.statistic)
-             for one in (model, small, model, small)]
+    times = [
+        getattr(measure_whole(one, example, tensor_forward, seconds=args.measure), args.statistic)
+        for one in (model, small, model, small)
+    ]
     return dict(measured_dense_ms=min(times[::2]), measured_ms=min(times[1::2]))
 
 
 def show(found: list[dict], what: str) -> None:
     """All rows as a table."""
-    table = Table('model', 'solver', 'sizes', 'budget', 'step, s', 'gap', 'predicted', 'measured', 'off', 'dense now', 'speed-up',
-                  'MACs ratio', title=what)
+    table = Table(
+        'model',
+        'solver',
+        'sizes',
+        'budget',
+        'step, s',
+        'gap',
+        'predicted',
+        'measured',
+        'off',
+        'dense now',
+        'speed-up',
+        'MACs ratio',
+        title=what,
+    )
     for row in found:
         measured, dense = row.get('measured_ms'), row.get('measured_dense_ms')
         table.add_row(
-            row['model'], row['solver'], f"{row['groups']} groups, {row['sizes']}", f"{1 - row['target']:.0%}",
-            f"{row['solver_s']:.3f}", '-' if row['gap'] is None else f"{row['gap']:.3%}",
-            f"{row['predicted_ms']:.2f} ms", '-' if measured is None else f'{measured:.2f} ms',
-            '-' if measured is None else f"{row['predicted_ms'] / measured - 1:+.1%}",
-            '-' if measured is None else f"{dense / row['dense_ms']:.2f}",
-            '-' if measured is None else f'{dense / measured:.2f}x', f"{1 / row['macs_left']:.2f}x")
+            row['model'],
+            row['solver'],
+            f'{row["groups"]} groups, {row["sizes"]}',
+            f'{1 - row["target"]:.0%}',
+            f'{row["solver_s"]:.3f}',
+            '-' if row['gap'] is None else f'{row["gap"]:.3%}',
+            f'{row["predicted_ms"]:.2f} ms',
+            '-' if measured is None else f'{measured:.2f} ms',
+            '-' if measured is None else f'{row["predicted_ms"] / measured - 1:+.1%}',
+            '-' if measured is None else f'{dense / row["dense_ms"]:.2f}',
+            '-' if measured is None else f'{dense / measured:.2f}x',
+            f'{1 / row["macs_left"]:.2f}x',
+        )
     Console(width=150).print(table)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--models', nargs='+', choices=sorted(MODELS_AT), default=['resnet50'])
-    parser.add_argument('--targets', nargs='+', type=float, default=[.2, .45, .7], help='fractions of the latency removed')
-    parser.add_argument('--tables', type=Path, help='folder of measured tables (default: invented latencies)')
+    parser.add_argument(
+        '--targets',
+        nargs='+',
+        type=float,
+        default=[0.2, 0.45, 0.7],
+        help='fractions of the latency removed',
+    )
+    parser.add_argument(
+        '--tables', type=Path, help='folder of measured tables (default: invented latencies)'
+    )
     parser.add_argument('--seconds', type=float, default=600, help='for one table')
-    parser.add_argument('--measure', type=float, default=20, help='seconds for the time of one whole network')
+    parser.add_argument(
+        '--measure', type=float, default=20, help='seconds for the time of one whole network'
+    )
     parser.add_argument('--points', type=int, default=4, help='widths per side to begin with')
-    parser.add_argument('--statistic', default='median', help="'median', or 'least' on a busy machine")
+    parser.add_argument(
+        '--statistic', default='median', help="'median', or 'least' on a busy machine"
+    )
     parser.add_argument('--batch', type=int, default=1)
     parser.add_argument('--threads', type=int, default=1)
     parser.add_argument('--json', type=Path)
@@ -176,7 +231,12 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     found = [row for name in args.models for row in rows(args, name)]
     stamp = stamp_of(torch.nn.Linear(1, 1), torch.zeros(args.batch, 1))
-    show(found, 'invented latencies' if args.tables is None else f"{stamp['device']}, {args.threads} threads, {args.statistic}")
+    show(
+        found,
+        'invented latencies'
+        if args.tables is None
+        else f'{stamp["device"]}, {args.threads} threads, {args.statistic}',
+    )
     keep(args.json, rows=found, stamp=stamp, statistic=args.statistic)
 
 

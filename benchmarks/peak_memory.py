@@ -1,4 +1,5 @@
 """Peak of the memory that tensors made inside a block hold, on any device, in bytes."""
+
 from __future__ import annotations
 
 import weakref

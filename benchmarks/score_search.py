@@ -7,6 +7,7 @@ Each round times one step of each arm in turn; the times are medians over the ro
 
     python benchmarks/score_search.py --batch 128 --rounds 5 --json docs/results/score_search.json
 """
+
 from __future__ import annotations
 
 import argparse
@@ -31,14 +32,15 @@ from benchmarks.peak_memory import PeakMemory  # noqa: E402
 from benchmarks.record import keep  # noqa: E402
 from mmrobustprune.attack.classifier import Classifier  # noqa: E402
 from mmrobustprune.attack.losses import TRADES  # noqa: E402
-from mmrobustprune.report.cost import device_stamp  # noqa: E402
-from mmrobustprune.scores.learned import HYDRA, Scored, parametrizations  # noqa: E402
+from mmrobustprune.cost.count import device_stamp  # noqa: E402
+from mmrobustprune.mask_search import HYDRA, Scored, parametrizations  # noqa: E402
 from mmrobustprune.sharpness import S2AP, two_pass_step  # noqa: E402
 
 TARGETS = {  # name -> how the measured number must compare with a limit
     'S2AP - host, in outer passes': ('at most', 1.1, operator.le),
     'host, mask sorted anew / host': ('at least', 1.15, operator.ge),
-    'extra memory, in copies of the scores': ('at most', 1.02, operator.le)}
+    'extra memory, in copies of the scores': ('at most', 1.02, operator.le),
+}
 
 
 def cifar_resnet18() -> nn.Module:
@@ -56,8 +58,13 @@ class Search:
         network = cifar_resnet18().to(device).train()
         self.network = HYDRA(0.9).attach(network)
         self.model, self.loss = Classifier(network), TRADES(steps=steps)
-        self.optimizer = torch.optim.SGD(self.network.trained_parameters(), 0.01, momentum=0.9, weight_decay=1e-4)
-        self.x, self.y = torch.rand(batch, 3, 32, 32, device=device), torch.randint(0, 10, (batch,), device=device)
+        self.optimizer = torch.optim.SGD(
+            self.network.trained_parameters(), 0.01, momentum=0.9, weight_decay=1e-4
+        )
+        self.x, self.y = (
+            torch.rand(batch, 3, 32, 32, device=device),
+            torch.randint(0, 10, (batch,), device=device),
+        )
 
     def outer(self) -> torch.Tensor:
         """The loss on the batch that is there."""
@@ -79,8 +86,10 @@ class Search:
         self.outer().backward()
 
     def made_anew(self) -> None:
-        hooks = [self.model.network.get_submodule(name).register_forward_pre_hook(_forget(layer))
-                 for name, layer in self.network.layers.items()]
+        hooks = [
+            self.model.network.get_submodule(name).register_forward_pre_hook(_forget(layer))
+            for name, layer in self.network.layers.items()
+        ]
         try:
             self.host()
         finally:
@@ -94,21 +103,28 @@ class Search:
 
 def _forget(layer: Scored):
     """A hook after which the layer's mask and weight are made again."""
+
     def hook(module, args):
         layer._factor.__init__()
         parametrize._cache.pop((id(module), 'weight'), None)
+
     return hook
 
 
 @torch.no_grad()
 def _by_sort(scores: torch.Tensor, kept: int) -> torch.Tensor:
     mask = torch.ones_like(scores)
-    mask.view(-1)[scores.abs().flatten().sort().indices[:scores.numel() - kept]] = 0
+    mask.view(-1)[scores.abs().flatten().sort().indices[: scores.numel() - kept]] = 0
     return mask
 
 
-ARMS = {'host': Search.host, 'S2AP': Search.s2ap, 'outer pass': Search.one_pass, 'host, mask made anew': Search.made_anew,
-        'host, mask sorted anew': Search.sorted_anew}
+ARMS = {
+    'host': Search.host,
+    'S2AP': Search.s2ap,
+    'outer pass': Search.one_pass,
+    'host, mask made anew': Search.made_anew,
+    'host, mask sorted anew': Search.sorted_anew,
+}
 
 
 def seconds(step, device: str) -> float:
@@ -139,16 +155,20 @@ def extra_copies(device: str) -> float:
     peaks = {}
     for name in ('host', 'S2AP'):
         search = Search(device, 2, 1)
-        ARMS[name](search)   # momentum is made here
+        ARMS[name](search)  # momentum is made here
         search.optimizer.zero_grad()
         with PeakMemory() as memory:
             ARMS[name](search)
         peaks[name] = memory.peak
-    return (peaks['S2AP'] - peaks['host']) / sum(scores.nbytes for scores in search.network.score_parameters())
+    return (peaks['S2AP'] - peaks['host']) / sum(
+        scores.nbytes for scores in search.network.score_parameters()
+    )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--batch', type=int, default=128)
     parser.add_argument('--steps', type=int, default=10, help='of PGD')
@@ -164,12 +184,20 @@ def main() -> None:
         'S2AP - host, in outer passes': (median['S2AP'] - median['host']) / median['outer pass'],
         'host, mask made anew / host': median['host, mask made anew'] / median['host'],
         'host, mask sorted anew / host': median['host, mask sorted anew'] / median['host'],
-        'extra memory, in copies of the scores': copies}
+        'extra memory, in copies of the scores': copies,
+    }
     met = {name: bool(TARGETS[name][2](ratios[name], TARGETS[name][1])) for name in TARGETS}
     result = dict(
-        ratios=ratios, targets={name: f'{word} {limit}' for name, (word, limit, _) in TARGETS.items()}, met=met,
-        median_seconds=median, seconds=spent, batch=args.batch, steps=args.steps,
-        device=device_stamp(args.device), seed=0)
+        ratios=ratios,
+        targets={name: f'{word} {limit}' for name, (word, limit, _) in TARGETS.items()},
+        met=met,
+        median_seconds=median,
+        seconds=spent,
+        batch=args.batch,
+        steps=args.steps,
+        device=device_stamp(args.device),
+        seed=0,
+    )
 
     table = Table('quantity', 'measured', 'target', 'met', title='HYDRA search, ResNet-18, TRADES')
     for name, value in ratios.items():

@@ -5,6 +5,7 @@ ratios are those of the medians over the rounds.
 
     python benchmarks/sharpness_step.py --rounds 10 --json docs/results/sharpness_step.json
 """
+
 from __future__ import annotations
 
 import argparse
@@ -25,11 +26,16 @@ from tqdm import trange  # noqa: E402
 
 from benchmarks.peak_memory import PeakMemory  # noqa: E402
 from benchmarks.record import keep  # noqa: E402
-from mmrobustprune.report.cost import device_stamp  # noqa: E402
+from mmrobustprune.cost.count import device_stamp  # noqa: E402
 from mmrobustprune.sharpness import SAM, AdaSAP, two_pass_step  # noqa: E402
 
-TARGETS = {'SAM / SGD': 2.1, 'AdaSAP / SGD': 2.15, 'SAM / pytorch_optimizer': 1.05,
-           'SAM weight copies': 2.0, 'AdaSAP weight copies': 2.0}
+TARGETS = {
+    'SAM / SGD': 2.1,
+    'AdaSAP / SGD': 2.15,
+    'SAM / pytorch_optimizer': 1.05,
+    'SAM weight copies': 2.0,
+    'AdaSAP weight copies': 2.0,
+}
 SETTINGS = dict(lr=1e-3, momentum=0.9, weight_decay=5e-4)
 
 
@@ -42,9 +48,11 @@ def cifar_resnet18() -> nn.Module:
 
 def ours(rule):
     """A step of ours; rule=None is plain SGD."""
+
     def start(model):
         optimizer = torch.optim.SGD(model.parameters(), **SETTINGS)
         return lambda loss: two_pass_step(model, optimizer, rule, loss)
+
     return start
 
 
@@ -58,13 +66,19 @@ def theirs(model):
             value = loss()
             value.backward()
             return value
+
         closure()
         optimizer.step(closure)
+
     return step
 
 
-ARMS = {'SGD': ours(None), 'SAM': ours(SAM()), 'AdaSAP': ours(AdaSAP()),
-        'pytorch_optimizer': theirs}
+ARMS = {
+    'SGD': ours(None),
+    'SAM': ours(SAM()),
+    'AdaSAP': ours(AdaSAP()),
+    'pytorch_optimizer': theirs,
+}
 
 
 def arm(name: str, device: str, batch: int):
@@ -116,7 +130,8 @@ def weight_copies(device: str) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--rounds', type=int, default=10)
     parser.add_argument('--batch', type=int, default=64)
     parser.add_argument('--device', default='cuda' if torch.cuda.is_available() else 'cpu')
@@ -130,12 +145,20 @@ def main() -> None:
         'SAM / SGD': medians['SAM'] / medians['SGD'],
         'AdaSAP / SGD': medians['AdaSAP'] / medians['SGD'],
         'SAM / pytorch_optimizer': medians['SAM'] / medians['pytorch_optimizer'],
-        'SAM weight copies': copies['SAM'], 'AdaSAP weight copies': copies['AdaSAP']}
+        'SAM weight copies': copies['SAM'],
+        'AdaSAP weight copies': copies['AdaSAP'],
+    }
     result = dict(
-        ratios=ratios, targets=TARGETS,
+        ratios=ratios,
+        targets=TARGETS,
         met={name: ratios[name] <= target for name, target in TARGETS.items()},
-        median_seconds=medians, seconds=spent, weight_copies=copies, batch=args.batch,
-        device=device_stamp(args.device), seed=0)
+        median_seconds=medians,
+        seconds=spent,
+        weight_copies=copies,
+        batch=args.batch,
+        device=device_stamp(args.device),
+        seed=0,
+    )
 
     table = Table('ratio', 'measured', 'target', 'met', title='ResNet-18 CIFAR')
     for name, target in TARGETS.items():

@@ -6,6 +6,7 @@ numbers and the shortest of each one's times counts (processor time with one CPU
 
     python benchmarks/training_attack.py --checkpoint work_dirs/s2ap/dense-seed0/epoch_20.pth --json docs/results/training_attack.json
 """
+
 from __future__ import annotations
 
 import argparse
@@ -25,14 +26,14 @@ from tqdm import trange  # noqa: E402
 from benchmarks.record import keep  # noqa: E402
 from mmrobustprune.attack import TRADES, Classifier  # noqa: E402
 from mmrobustprune.attack import training as attacks  # noqa: E402
-from mmrobustprune.engine.channels_last import channels_last  # noqa: E402
-from mmrobustprune.engine.command import load_config  # noqa: E402
-from mmrobustprune.engine.export import load_model  # noqa: E402
-from mmrobustprune.engine.pictures import TestPictures  # noqa: E402
-from mmrobustprune.engine.pixels import pixel_classifier  # noqa: E402
-from mmrobustprune.report.cost import device_stamp  # noqa: E402
+from mmrobustprune.cost.count import device_stamp  # noqa: E402
+from mmrobustprune.engine.bridge.channels_last import channels_last  # noqa: E402
+from mmrobustprune.engine.bridge.checkpoint import load_model
+from mmrobustprune.engine.bridge.config import load_config
+from mmrobustprune.engine.bridge.images import TestPictures  # noqa: E402
+from mmrobustprune.models.pixels import pixel_classifier  # noqa: E402
 
-ARMS = {'modules': None, 'folded': None, 'bfloat16': 'bfloat16'}   # name -> dtype of the attack
+ARMS = {'modules': None, 'folded': None, 'bfloat16': 'bfloat16'}  # name -> dtype of the attack
 
 
 @contextlib.contextmanager
@@ -42,7 +43,9 @@ def unfolded(model: torch.nn.Module, like: torch.Tensor | None = None):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--config', default='configs/s2ap_jpeg/resnet20_trades-10k.py')
     parser.add_argument('--checkpoint', required=True, help='trained weights of it')
     parser.add_argument('--batch', type=int, default=128)
@@ -60,7 +63,11 @@ def main() -> None:
     for number in trange(args.rounds + 1, desc='rounds', disable=None):
         for name, dtype in ARMS.items():
             loss = TRADES(dtype=dtype)
-            with mock.patch.object(attacks, 'folded_norms', unfolded) if name == 'modules' else contextlib.nullcontext():
+            with (
+                mock.patch.object(attacks, 'folded_norms', unfolded)
+                if name == 'modules'
+                else contextlib.nullcontext()
+            ):
                 torch.manual_seed(1)
                 start = clock()
                 attacked = loss.craft(model, x, y)
@@ -73,12 +80,27 @@ def main() -> None:
     ratios = {name: value / least['modules'] for name, value in least.items()}
     gained = {name: value / raised['modules'] for name, value in raised.items()}
 
-    table = Table('arm', 'seconds', 'of modules', 'KL raised, of modules', title=f'{Path(args.config).stem}, batch {args.batch}')
+    table = Table(
+        'arm',
+        'seconds',
+        'of modules',
+        'KL raised, of modules',
+        title=f'{Path(args.config).stem}, batch {args.batch}',
+    )
     for name in ARMS:
         table.add_row(name, f'{least[name]:.2f}', f'{ratios[name]:.2f}', f'{gained[name]:.3f}')
     Console().print(table)
-    keep(args.json, ratios=ratios, raised=gained, least_seconds=least, seconds=seconds, batch=args.batch,
-         config=args.config, device=device_stamp('cpu'), seed=1)
+    keep(
+        args.json,
+        ratios=ratios,
+        raised=gained,
+        least_seconds=least,
+        seconds=seconds,
+        batch=args.batch,
+        config=args.config,
+        device=device_stamp('cpu'),
+        seed=1,
+    )
 
 
 @torch.no_grad()

@@ -9,6 +9,7 @@ With two GPUs NCCL connects them, else two processes on the CPU are connected by
 Example:
     python benchmarks/two_processes.py --rounds 10 --json docs/results/two_processes.json
 """
+
 from __future__ import annotations
 
 import argparse
@@ -36,7 +37,7 @@ from tqdm import trange  # noqa: E402
 
 from benchmarks.peak_memory import PeakMemory  # noqa: E402
 from benchmarks.record import keep  # noqa: E402
-from mmrobustprune.report.cost import device_stamp  # noqa: E402
+from mmrobustprune.cost.count import device_stamp  # noqa: E402
 from mmrobustprune.sharpness import SAM, AdaSAP, two_pass_step  # noqa: E402
 
 SIZE = 64  # pixels
@@ -55,7 +56,9 @@ class Arm:
             self.model = DistributedDataParallel(self.model, broadcast_buffers=False)
             self.model.register_comm_hook(None, self._count)
         self.rule = RULES[rule]()
-        self.optimizer = torch.optim.SGD(self.model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4)
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(), 1e-3, momentum=0.9, weight_decay=5e-4
+        )
         self.images = torch.randn(batch, 3, SIZE, SIZE, device=device)
         self.labels = torch.randint(0, 10, (batch,), device=device)
 
@@ -85,7 +88,9 @@ def times(world: int, rounds: int, batch: int, device: str) -> dict[str, dict[st
     arms = {name: Arm(name, world, batch, device) for name in RULES}
     found = {name: dict(wall=[], processor=[]) for name in RULES}
     shown = world == 1 or dist.get_rank() == 0
-    for number in trange(-2, rounds, desc=f'{world} process{"es" * (world > 1)}', disable=None if shown else True):
+    for number in trange(
+        -2, rounds, desc=f'{world} process{"es" * (world > 1)}', disable=None if shown else True
+    ):
         for name, arm in arms.items():
             wall, processor = seconds(arm.step, world, device)
             if number >= 0:
@@ -135,38 +140,77 @@ def summary(found: dict[int, dict]) -> list[dict]:
     for world, arms in found.items():
         for name, arm in arms.items():
             plain, alone = arms['SGD'], found[1][name]
-            rows.append(dict(
-                processes=world, arm=name, peak_mib=arm['peak'] / 2**20, sent_mib=arm['sent'] / 2**20,
-                weights_mib=arm['weights'] / 2**20, wall=statistics.median(arm['wall']),
-                processor=statistics.median(arm['processor']), memory_to_sgd=arm['peak'] / plain['peak'],
-                memory_to_one=arm['peak'] / alone['peak'],
-                **{f'{clock}_to_{what}': statistics.median(a / b for a, b in zip(arm[clock], base[clock], strict=True))
-                   for clock in ('wall', 'processor') for what, base in (('sgd', plain), ('one', alone))}))
+            rows.append(
+                dict(
+                    processes=world,
+                    arm=name,
+                    peak_mib=arm['peak'] / 2**20,
+                    sent_mib=arm['sent'] / 2**20,
+                    weights_mib=arm['weights'] / 2**20,
+                    wall=statistics.median(arm['wall']),
+                    processor=statistics.median(arm['processor']),
+                    memory_to_sgd=arm['peak'] / plain['peak'],
+                    memory_to_one=arm['peak'] / alone['peak'],
+                    **{
+                        f'{clock}_to_{what}': statistics.median(
+                            a / b for a, b in zip(arm[clock], base[clock], strict=True)
+                        )
+                        for clock in ('wall', 'processor')
+                        for what, base in (('sgd', plain), ('one', alone))
+                    },
+                )
+            )
     return rows
 
 
 def table(rows: list[dict]) -> Table:
     """The rows as they are printed; seconds and ratios are medians over the rounds."""
     compared = ('/ SGD', '/ one process')
-    shown = Table('processes', 'step', 'peak memory (MiB)', *compared, 'processor time (s)', *compared, 'wall time (s)',
-                  *compared, 'all-reduced (MiB)', title=f'A step of ResNet-18 at {SIZE} pixels, one process of them')
+    shown = Table(
+        'processes',
+        'step',
+        'peak memory (MiB)',
+        *compared,
+        'processor time (s)',
+        *compared,
+        'wall time (s)',
+        *compared,
+        'all-reduced (MiB)',
+        title=f'A step of ResNet-18 at {SIZE} pixels, one process of them',
+    )
     for row in rows:
         cells = [str(row['processes']), row['arm']]
-        for what, name, form in (('peak_mib', 'memory', '.1f'), ('processor', 'processor', '.3f'), ('wall', 'wall', '.3f')):
-            cells += [format(row[what], form), f'{row[f"{name}_to_sgd"]:.2f}', f'{row[f"{name}_to_one"]:.2f}']
+        for what, name, form in (
+            ('peak_mib', 'memory', '.1f'),
+            ('processor', 'processor', '.3f'),
+            ('wall', 'wall', '.3f'),
+        ):
+            cells += [
+                format(row[what], form),
+                f'{row[f"{name}_to_sgd"]:.2f}',
+                f'{row[f"{name}_to_one"]:.2f}',
+            ]
         shown.add_row(*cells, f'{row["sent_mib"]:.1f}')
     return shown
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('--rounds', type=int, default=10, help='steps of each arm (10)')
     parser.add_argument('--batch', type=int, default=8, help='images of one process (8)')
-    parser.add_argument('--device', choices=('cpu', 'cuda'), default='cuda' if torch.cuda.device_count() > 1 else 'cpu')
+    parser.add_argument(
+        '--device',
+        choices=('cpu', 'cuda'),
+        default='cuda' if torch.cuda.device_count() > 1 else 'cpu',
+    )
     parser.add_argument('--json', type=Path, help='write the results here')
     args = parser.parse_args()
     if args.device == 'cuda' and torch.cuda.device_count() < 2:
-        parser.error(f'--device cuda needs two GPUs and {torch.cuda.device_count()} are here; use --device cpu.')
+        parser.error(
+            f'--device cuda needs two GPUs and {torch.cuda.device_count()} are here; use --device cpu.'
+        )
 
     os.environ.setdefault('OMP_NUM_THREADS', '1')
     found = {}
@@ -177,8 +221,18 @@ def main() -> None:
 
     rows = summary(found)
     Console(width=None if sys.stdout.isatty() else 160).print(table(rows))
-    keep(args.json, rows=rows, measured=found, network='ResNet-18', pixels=SIZE, batch=args.batch, rounds=args.rounds,
-         device=device_stamp(args.device), threads=1, seed=0)
+    keep(
+        args.json,
+        rows=rows,
+        measured=found,
+        network='ResNet-18',
+        pixels=SIZE,
+        batch=args.batch,
+        rounds=args.rounds,
+        device=device_stamp(args.device),
+        threads=1,
+        seed=0,
+    )
 
 
 if __name__ == '__main__':

@@ -1,6 +1,9 @@
 """Vision networks made small and robust at once, inside OpenMMLab.
 
-The plain rooms (`sharpness`, `scores`, `masks`, `surgery`, `corruption`, `report`) need PyTorch alone; `engine`, `models` and
-`datasets` are the OpenMMLab side, imported by mmengine when a config says `type='mmrobustprune.X'`.
+The plain rooms need PyTorch alone; `compat.fixes`, `models`, `datasets` and `engine` are the OpenMMLab side, imported by
+mmengine when a config says `type='mmrobustprune.X'`.
 """
+
+from .compat import onednn as _onednn  # noqa: F401  before any room trains a layer that it gets wrong
+
 __version__ = '0.1.0'

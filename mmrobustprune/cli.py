@@ -47,7 +47,10 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 def default_work_dir(config: str, suffix: str) -> Path:
     """work_dirs/<config>_<suffix>; every pruned network's config is called pruned.py, so its folder's name stands in front."""
     path = Path(config).resolve()
-    return Path('work_dirs', f"{f'{path.parent.name}_' if path.stem == 'pruned' else ''}{path.stem}_{suffix}")
+    return Path(
+        'work_dirs',
+        f'{f"{path.parent.name}_" if path.stem == "pruned" else ""}{path.stem}_{suffix}',
+    )
 
 
 def one_or_several(text: str) -> str | tuple[str, ...]:
@@ -63,7 +66,9 @@ def kind(text: str) -> str | dict[str, Any]:
     for pair in given:
         key, equals, value = pair.partition('=')
         if not equals:
-            raise argparse.ArgumentTypeError(f"'{pair}' of '{text}' has no value; write NAME,KEY=VALUE, e.g. beam,width=8.")
+            raise argparse.ArgumentTypeError(
+                f"'{pair}' of '{text}' has no value; write NAME,KEY=VALUE, e.g. beam,width=8."
+            )
         try:
             fields[key] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
@@ -79,12 +84,16 @@ def run(main: Callable[[], Any]) -> None:
     try:
         main()
     except (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError) as error:
-        if os.environ.get('MMRP_TRACEBACK') or str(getattr(error, 'name', '')).startswith('mmrobustprune'):
+        if os.environ.get('MMRP_TRACEBACK') or str(getattr(error, 'name', '')).startswith(
+            'mmrobustprune'
+        ):
             raise
         if isinstance(error, URLError):
             error = f"a download failed ({error.reason}); connect this machine, or put the data where the config's data_root says."
         if isinstance(error, ModuleNotFoundError):
-            error = (f'{error.name} is not installed for {sys.executable}; run `bash tools/setup_env.sh` and '
-                     '`source .venv/bin/activate`, or install the extras of setup.py.')
+            error = (
+                f'{error.name} is not installed for {sys.executable}; run `bash tools/setup_env.sh` and '
+                '`source .venv/bin/activate`, or install the extras of setup.py.'
+            )
         print(f'{os.path.splitext(os.path.basename(sys.argv[0]))[0]}: {error}', file=sys.stderr)
         sys.exit(2)

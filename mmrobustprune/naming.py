@@ -1,4 +1,5 @@
 """What a config names: objects by type and fields, and errors that say the nearest known name."""
+
 from __future__ import annotations
 
 import inspect
@@ -18,7 +19,9 @@ def nearest(name: object, names: Collection[str]) -> str:
 
 def unknown(what: str, name: object, allowed: Collection[str]) -> ValueError:
     """The error for a name that is not among the allowed ones."""
-    return ValueError(f"unknown {what} '{name}'{nearest(name, allowed)}; choose among {', '.join(allowed) or 'none'}.")
+    return ValueError(
+        f"unknown {what} '{name}'{nearest(name, allowed)}; choose among {', '.join(allowed) or 'none'}."
+    )
 
 
 def check_fields(what: str, given: Collection[str], allowed: Collection[str]) -> None:
@@ -28,8 +31,14 @@ def check_fields(what: str, given: Collection[str], allowed: Collection[str]) ->
             raise unknown(f'field of {what}', key, allowed)
 
 
-def build(config: Mapping[str, Any] | Built, what: str, base: type[Built], kinds: Mapping[str, type[Built]], example: str,
-          default: str | None = None) -> Built:
+def build(
+    config: Mapping[str, Any] | Built,
+    what: str,
+    base: type[Built],
+    kinds: Mapping[str, type[Built]],
+    example: str,
+    default: str | None = None,
+) -> Built:
     """The object that a dict describes: `type` is a name among `kinds` or a class, the rest its fields; an object stays.
 
     Args:
@@ -45,7 +54,7 @@ def build(config: Mapping[str, Any] | Built, what: str, base: type[Built], kinds
         return config
     if not isinstance(config, Mapping):
         raise TypeError(f'{config!r} is no {what}; write {example}.')
-    given = {key: value for key, value in config.items() if key != '_scope_'}   # mmengine's mark
+    given = {key: value for key, value in config.items() if key != '_scope_'}  # mmengine's mark
     kind = given.pop('type', default)
     kind = kinds.get(kind, kind) if isinstance(kind, str) else kind
     if not (isinstance(kind, type) and issubclass(kind, base)):
@@ -53,6 +62,10 @@ def build(config: Mapping[str, Any] | Built, what: str, base: type[Built], kinds
     fields = inspect.signature(kind).parameters
     check_fields(f'{what} {kind.__name__}', given, fields)
     for key, field in fields.items():
-        if field.default is field.empty and field.kind not in (field.VAR_POSITIONAL, field.VAR_KEYWORD) and key not in given:
+        if (
+            field.default is field.empty
+            and field.kind not in (field.VAR_POSITIONAL, field.VAR_KEYWORD)
+            and key not in given
+        ):
             raise ValueError(f'{what} {kind.__name__} lacks {key}; write {example}.')
     return kind(**given)

@@ -1,19 +1,19 @@
 """Child registries of mmengine's, so that `type='mmrobustprune.X'` is found without custom_imports."""
+
 from mmengine import registry as upstream
 
 
-def _child(name: str, room: str) -> upstream.Registry:
+def _child(name: str, *rooms: str) -> upstream.Registry:
     parent = getattr(upstream, name)
-    return upstream.Registry(
-        parent.name, parent=parent, scope='mmrobustprune', locations=[f'mmrobustprune.{room}'])
+    locations = [f'mmrobustprune.{room}' for room in rooms]
+    return upstream.Registry(parent.name, parent=parent, scope='mmrobustprune', locations=locations)
 
 
-MODELS = _child('MODELS', 'models')
+MODELS = _child('MODELS', 'models.pruned', 'models.adversarial', 'models.backbones', 'models.necks')
 HOOKS = _child('HOOKS', 'engine')
 RUNNERS = _child('RUNNERS', 'engine')
 LOOPS = _child('LOOPS', 'engine')
 OPTIM_WRAPPERS = _child('OPTIM_WRAPPERS', 'engine')
 DATASETS = _child('DATASETS', 'datasets')
-DATA_SAMPLERS = _child('DATA_SAMPLERS', 'engine')
+DATA_SAMPLERS = _child('DATA_SAMPLERS', 'datasets')
 TRANSFORMS = _child('TRANSFORMS', 'datasets')
-METRICS = _child('METRICS', 'engine')

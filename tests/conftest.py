@@ -6,6 +6,7 @@ of the budget waits, except as the first. When tests are chosen on the command l
 The times are kept in MMRP_HOME (default ~/.cache/mmrobustprune). Property tests draw the same examples in every run;
 HYPOTHESIS_PROFILE=default draws others each time.
 """
+
 import json
 import os
 import time
@@ -20,16 +21,23 @@ from hypothesis import settings  # noqa: E402
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / 'shared' / 'data'
 _cache = os.environ.get('XDG_CACHE_HOME', '~/.cache')
-RECORD = Path(os.environ.get('MMRP_HOME', f'{_cache}/mmrobustprune')).expanduser() / 'slow_tests.json'
+RECORD = (
+    Path(os.environ.get('MMRP_HOME', f'{_cache}/mmrobustprune')).expanduser() / 'slow_tests.json'
+)
 
-settings.register_profile('same', derandomize=True)   # what a run finds, every run finds
-settings.load_profile(os.environ.get('HYPOTHESIS_PROFILE', 'same'))   # 'default' looks elsewhere each time
+settings.register_profile('same', derandomize=True)  # what a run finds, every run finds
+settings.load_profile(
+    os.environ.get('HYPOTHESIS_PROFILE', 'same')
+)  # 'default' looks elsewhere each time
 
 
 def pytest_addoption(parser):
     parser.addoption(
-        '--slow-budget', type=float, default=float(os.environ.get('MMRP_SLOW_BUDGET', 150)),
-        help='seconds for the tests marked slow (default: MMRP_SLOW_BUDGET or 150)')
+        '--slow-budget',
+        type=float,
+        default=float(os.environ.get('MMRP_SLOW_BUDGET', 150)),
+        help='seconds for the tests marked slow (default: MMRP_SLOW_BUDGET or 150)',
+    )
 
 
 def pytest_configure(config):
@@ -40,8 +48,11 @@ class SlowTests:
     """Runs slow tests within a budget and remembers when each ran last."""
 
     def __init__(self, config):
-        chosen = (config.args_source is pytest.Config.ArgsSource.ARGS
-                  or config.option.keyword or config.option.markexpr)
+        chosen = (
+            config.args_source is pytest.Config.ArgsSource.ARGS
+            or config.option.keyword
+            or config.option.markexpr
+        )
         self.budget = float('inf') if chosen else config.option.slow_budget
         self.record = _read(RECORD)
         self.spent, self.left_out = 0.0, []
@@ -65,7 +76,11 @@ class SlowTests:
         return done
 
     def pytest_runtest_setup(self, item):
-        if item.get_closest_marker('slow') and self.spent and self.spent + self.last(item)[1] >= self.budget:
+        if (
+            item.get_closest_marker('slow')
+            and self.spent
+            and self.spent + self.last(item)[1] >= self.budget
+        ):
             self.left_out.append(item.nodeid)
             pytest.skip(f'the {self.budget:.0f} s for slow tests are used up')
 

@@ -1,4 +1,5 @@
 """What the command lines share."""
+
 import sys
 from pathlib import Path
 from urllib.error import URLError
@@ -19,19 +20,25 @@ def end_of(main, monkeypatch, capsys):
 def test_wrong_input_is_one_sentence(monkeypatch, capsys):
     def main():
         raise ValueError('target=2 is not in (0, 1); give a fraction.')
+
     assert end_of(main, monkeypatch, capsys) == 'train: target=2 is not in (0, 1); give a fraction.'
 
 
 def test_another_python_is_told_where_the_right_one_is(monkeypatch, capsys):
     def main():
         import no_such_package  # noqa: F401
+
     error = end_of(main, monkeypatch, capsys)
-    assert error.startswith(f'train: no_such_package is not installed for {sys.executable}; ') and '.venv/bin/activate' in error
+    assert (
+        error.startswith(f'train: no_such_package is not installed for {sys.executable}; ')
+        and '.venv/bin/activate' in error
+    )
 
 
 def test_a_defect_of_our_own_keeps_its_traceback():
     def main():
         import mmrobustprune.nowhere  # noqa: F401
+
     with pytest.raises(ModuleNotFoundError):
         cli.run(main)
 
@@ -39,11 +46,17 @@ def test_a_defect_of_our_own_keeps_its_traceback():
 def test_a_download_without_a_network_is_one_sentence(monkeypatch, capsys):
     def main():
         raise URLError('Name or service not known')
+
     assert end_of(main, monkeypatch, capsys) == (
-        'train: a download failed (Name or service not known); connect this machine, or put the data where the config\'s data_root '
-        'says.')
+        "train: a download failed (Name or service not known); connect this machine, or put the data where the config's data_root "
+        'says.'
+    )
 
 
 def test_pruned_networks_have_default_folders_of_their_own(tmp_path):
-    assert cli.default_work_dir('configs/my_ssd.py', 'attacked') == Path('work_dirs/my_ssd_attacked')
-    assert cli.default_work_dir(str(tmp_path / 'a' / 'pruned.py'), 'attacked') == Path('work_dirs/a_pruned_attacked')
+    assert cli.default_work_dir('configs/my_ssd.py', 'attacked') == Path(
+        'work_dirs/my_ssd_attacked'
+    )
+    assert cli.default_work_dir(str(tmp_path / 'a' / 'pruned.py'), 'attacked') == Path(
+        'work_dirs/a_pruned_attacked'
+    )

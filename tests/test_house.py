@@ -1,31 +1,73 @@
 """House rules: who may import whom, what works without OpenMMLab, sizes, help texts, documented names."""
+
 import ast
 import importlib
 import inspect
 import pkgutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / 'mmrobustprune'
-OPENMMLAB_ROOMS = {'engine', 'models', 'datasets'}
 OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmpretrain'}
-MAY_IMPORT = {  # plain room -> what of ours it may import (a room, or one file of it)
+EVERYWHERE = {'', 'naming', 'rng', 'records'}
+CHANNELS = {'dependency', 'structure', 'scores', 'mask_search', 'cost', 'masks'}
+MAY_IMPORT = {  # room -> the rooms of ours that it may import, beside itself and EVERYWHERE
+    'naming': set(),
+    'rng': set(),
+    'records': set(),
+    'cli': set(),
+    'dependency': set(),
+    'structure': {'dependency'},
+    'scores': {'dependency'},
+    'mask_search': {'dependency'},
+    'cost': {'dependency'},
+    'masks': {'cost', 'dependency', 'structure'},
+    'grouped_kernels': {'dependency', 'scores', 'structure'},
+    'latency': {'cost', 'dependency', 'masks', 'structure'},
+    'surgery': CHANNELS | {'grouped_kernels', 'latency'},
     'sharpness': set(),
-    'scores': {'surgery.groups'},
-    'masks': {'surgery.groups', 'surgery.structure', 'scores'},
-    'surgery': {'scores', 'masks'},
     'attack': set(),
     'corruption': set(),
-    'analysis': {'surgery', 'scores', 'masks', 'sharpness'},
-    'report': {'surgery', 'corruption'},
+    'analysis': set(),
+    'recipes': CHANNELS | {'grouped_kernels', 'latency', 'sharpness'},
+    'report': {'corruption', 'cost', 'recipes'},
+    'compat': set(),
+    'registry': set(),
+    'models': {'attack', 'compat', 'registry', 'structure'},
+    'datasets': {'compat', 'registry'},
 }
-ANYWHERE = {'torch', 'torchvision', 'numpy', 'scipy', 'tqdm', 'mmrobustprune', *sys.stdlib_module_names}
+ENGINE = {  # room of the engine -> the rooms of the engine that it may import; it may import all that is below the engine
+    'bridge': set(),
+    'optim': set(),
+    'resuming': {'bridge'},
+    'pruning': {'bridge', 'optim'},
+    'robustness': {'bridge'},
+    'attacks': {'bridge'},
+    'gradual': {'bridge', 'optim', 'pruning'},
+    'grouped': {'bridge', 'optim', 'pruning'},
+    'search': {'bridge', 'optim', 'pruning'},
+    'runners': {'bridge', 'optim', 'resuming', 'robustness'},
+    'analysis': {'attacks', 'bridge', 'search'},
+    'deploy': {'bridge', 'grouped', 'pruning'},
+}
+OPENMMLAB_ROOMS = {'engine', 'models', 'datasets', 'registry'}
+OPENMMLAB_FILES = {'compat/fixes.py', 'compat/loading.py', 'compat/saving.py'}
+ANYWHERE = {
+    'torch',
+    'torchvision',
+    'numpy',
+    'scipy',
+    'tqdm',
+    'mmrobustprune',
+    *sys.stdlib_module_names,
+}
 ONLY_IN = {  # third party -> the plain files or rooms that may import it
-    'torch_pruning': {'surgery/tracing.py'},
+    'torch_pruning': {'dependency/tracing.py'},
     'imagecorruptions': {'corruption/functions.py'},
     'pyautoattack': {'attack'},
     'matplotlib': {'report'},
@@ -34,15 +76,31 @@ ONLY_IN = {  # third party -> the plain files or rooms that may import it
     'numba': {'corruption/kernels.py'},
     'cv2': {'corruption'},
 }
-FILES = sorted(PACKAGE.rglob('*.py'))
-TRACKED = [path for folder in ('mmrobustprune', 'tools', 'tests', 'configs', 'benchmarks', 'docs')
-           for pattern in ('*.py', '*.sh') for path in sorted((ROOT / folder).rglob(pattern))
-           if '.mim' not in path.parts]
+FOLDERS = ('mmrobustprune', 'tools', 'tests', 'configs', 'benchmarks', 'docs')
+FILES = sorted(path for path in PACKAGE.rglob('*.py') if '.mim' not in path.parts)
+TRACKED = [
+    path
+    for folder in FOLDERS
+    for pattern in ('*.py', '*.sh')
+    for path in sorted((ROOT / folder).rglob(pattern))
+    if '.mim' not in path.parts
+]
 TOOLS = sorted((ROOT / 'tools').glob('*.py'))
 
 
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0] if path.parent != PACKAGE else ''
+def names(paths):
+    return [str(path.relative_to(ROOT)) for path in paths]
+
+
+def parts_of(path: Path) -> tuple[str, ...]:
+    """The dotted name of a file below the package: ('engine', 'bridge', 'runner')."""
+    parts = path.relative_to(PACKAGE).with_suffix('').parts
+    return parts[:-1] if parts[-1] == '__init__' else parts
+
+
+def room_of(parts: tuple[str, ...]) -> str:
+    """'' for the package's own face, 'engine' for the engine's, 'engine.bridge' for a room of it."""
+    return '.'.join(parts[:2] if parts[:1] == ('engine',) else parts[:1])
 
 
 def imports(path: Path) -> set[str]:
@@ -53,61 +111,112 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = '.'.join(here[:len(here) - node.level + 1]) if node.level else ''
+            base = '.'.join(here[: len(here) - node.level + 1]) if node.level else ''
             module = '.'.join(filter(None, (base, node.module)))
             found |= {f'{module}.{alias.name}' for alias in node.names}
     return found
 
 
-PLAIN_FILES = [path for path in FILES if room(path) in MAY_IMPORT]
+def imported_rooms(path: Path) -> set[str]:
+    """Rooms of ours that a file imports, its own aside."""
+    ours = [name for name in imports(path) if name.partition('.')[0] == 'mmrobustprune']
+    rooms = {room_of(tuple(name.split('.')[1:])) for name in ours} - {'__version__'}
+    return rooms - {room_of(parts_of(path))}
 
 
-def names(paths):
-    return [str(path.relative_to(ROOT)) for path in paths]
+def is_plain(path: Path) -> bool:
+    top = parts_of(path)[:1]
+    below = str(path.relative_to(PACKAGE))
+    return not OPENMMLAB_ROOMS & set(top) and below not in OPENMMLAB_FILES
+
+
+PLAIN_FILES = [path for path in FILES if is_plain(path)]
+FILES_OF_ROOMS = [path for path in FILES if room_of(parts_of(path)) not in ('', 'engine')]
 
 
 def test_every_room_is_known():
-    rooms = {room(path) for path in FILES}
-    assert rooms <= {'', *MAY_IMPORT, *OPENMMLAB_ROOMS}
+    rooms = {room_of(parts_of(path)) for path in FILES}
+    assert rooms == {'', 'engine', *MAY_IMPORT, *(f'engine.{name}' for name in ENGINE)}
+
+
+def test_no_two_rooms_import_each_other():
+    arrows = {(room, other) for room, others in MAY_IMPORT.items() for other in others}
+    arrows |= {(room, other) for room, others in ENGINE.items() for other in others}
+    while True:  # until nothing more can be reached
+        further = {(a, d) for a, b in arrows for c, d in arrows if b == c} - arrows
+        if not further:
+            break
+        arrows |= further
+    assert not [pair for pair in arrows if pair[0] == pair[1]]
+
+
+@pytest.mark.parametrize('path', FILES_OF_ROOMS, ids=names(FILES_OF_ROOMS))
+def test_rooms_import_what_they_may(path):
+    """Faces (`__init__`) and imports inside functions count as all others do."""
+    own = room_of(parts_of(path))
+    if own.startswith('engine.'):
+        allowed = {f'engine.{name}' for name in ENGINE[own.partition('.')[2]]} | set(MAY_IMPORT)
+    else:
+        allowed = MAY_IMPORT[own]
+    assert imported_rooms(path) <= allowed | EVERYWHERE
 
 
 @pytest.mark.parametrize('path', PLAIN_FILES, ids=names(PLAIN_FILES))
-def test_plain_rooms_import_what_they_may(path):
-    own = room(path)
-    allowed = {f'mmrobustprune.{name}' for name in ('__version__', 'naming', own, *MAY_IMPORT[own])}
-    for name in imports(path):
-        top = name.partition('.')[0]
-        if top == 'mmrobustprune':
-            assert any(f'{name}.'.startswith(f'{prefix}.') for prefix in allowed), name
-        elif top not in ANYWHERE:
-            places = ONLY_IN.get(top, set())
-            assert {own, str(path.relative_to(PACKAGE))} & places, f'{top} in {own}'
+def test_plain_files_import_third_parties_where_they_may(path):
+    places = {*parts_of(path)[:1], str(path.relative_to(PACKAGE))}
+    for top in {name.partition('.')[0] for name in imports(path)} - ANYWHERE:
+        assert ONLY_IN.get(top, set()) & places, f'{top} in {path.relative_to(PACKAGE)}'
 
 
-def test_the_package_itself_imports_plain_rooms_only():
-    for name in imports(PACKAGE / '__init__.py'):
-        parts = name.split('.')
-        assert parts[0] not in OPENMMLAB and not (parts[0] == 'mmrobustprune' and parts[1] in OPENMMLAB_ROOMS), name
+def test_the_package_itself_imports_plain_files_only():
+    face = imports(PACKAGE / '__init__.py')
+    assert face == {'mmrobustprune.compat.onednn'}
 
 
-BLOCKED = f'''
-import sys
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition('.')[0] in {OPENMMLAB!r}:
-            raise ModuleNotFoundError('blocked: ' + name, name=name)
-sys.meta_path.insert(0, Blocker())
-import importlib
-for name in {sorted(str(path.relative_to(ROOT).with_suffix('')).replace('/', '.').removesuffix('.__init__')
-                    for path in [PACKAGE / '__init__.py', *PLAIN_FILES])!r}:
-    importlib.import_module(name)
-assert not set(sys.modules) & {OPENMMLAB!r}
-'''
+def run(code: str) -> None:
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_plain_rooms_work_without_openmmlab():
-    done = subprocess.run([sys.executable, '-c', BLOCKED], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    modules = ['.'.join(('mmrobustprune', *parts_of(path))) for path in PLAIN_FILES]
+    run(
+        'import importlib, sys\n'
+        'class Blocker:\n'
+        '    def find_spec(self, name, path=None, target=None):\n'
+        f'        if name.partition(".")[0] in {OPENMMLAB!r}:\n'
+        '            raise ModuleNotFoundError("blocked: " + name, name=name)\n'
+        'sys.meta_path.insert(0, Blocker())\n'
+        f'for name in {modules!r}:\n'
+        '    importlib.import_module(name)\n'
+        f'assert not set(sys.modules) & {OPENMMLAB!r}\n'
+    )
+
+
+def test_a_pruned_model_is_loaded_without_the_rest_of_the_house():
+    """All that `init_detector` needs: neither engine, report, corruption and attack, nor torch-pruning."""
+    rest = tuple(f'mmrobustprune.{room}' for room in ('engine', 'report', 'corruption', 'attack'))
+    run(
+        'import sys\n'
+        'import mmrobustprune.models.pruned\n'
+        f'rest = {(*rest, "torch_pruning")!r}\n'
+        'found = [name for name in sys.modules if name.startswith(rest)]\n'
+        'assert not found, found\n'
+    )
+
+
+def test_folders_hold_at_most_15_files():
+    counts = Counter(path.parent.relative_to(ROOT) for path in FILES)
+    assert not {str(folder): count for folder, count in counts.items() if count > 15}
+
+
+def test_no_two_classes_of_one_name():
+    places = {}
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
+    assert not {name: where for name, where in places.items() if len(where) > 1}
 
 
 @pytest.mark.parametrize('path', TRACKED, ids=names(TRACKED))
@@ -117,8 +226,13 @@ def test_no_file_is_over_350_lines(path):
 
 @pytest.mark.parametrize('tool', TOOLS, ids=names(TOOLS))
 def test_every_tool_explains_itself(tool):
-    done = subprocess.run([sys.executable, str(tool), '--help'], cwd=ROOT, capture_output=True, text=True,
-                          env={'PYTHONPATH': str(ROOT), 'PATH': '/usr/bin:/bin', 'HOME': str(Path.home())})
+    done = subprocess.run(
+        [sys.executable, str(tool), '--help'],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={'PYTHONPATH': str(ROOT), 'PATH': '/usr/bin:/bin', 'HOME': str(Path.home())},
+    )
     assert done.returncode == 0, done.stderr
     assert 'xample' in done.stdout and f'tools/{tool.name}' in done.stdout
 
@@ -126,19 +240,17 @@ def test_every_tool_explains_itself(tool):
 @pytest.mark.parametrize('tool', sorted((ROOT / 'tools').glob('*.sh')), ids=lambda path: path.name)
 def test_every_shell_tool_says_its_usage(tool):
     head = tool.read_text().splitlines()[:8]
-    assert head[0] == '#!/usr/bin/env bash' and any(line.startswith('# Usage:') for line in head)
+    assert head[0] == '#!/usr/bin/env bash'
+    assert any(line.startswith('# Usage:') for line in head)
     assert subprocess.run(['bash', '-n', str(tool)]).returncode == 0
 
 
-def public_names():
-    found = []
-    for info in pkgutil.walk_packages([str(PACKAGE)], 'mmrobustprune.'):
-        if info.ispkg:
-            found.append(info.name)
-    return ['mmrobustprune', *found]
+def faces() -> list[str]:
+    found = pkgutil.walk_packages([str(PACKAGE)], 'mmrobustprune.')
+    return ['mmrobustprune', *(info.name for info in found if info.ispkg)]
 
 
-@pytest.mark.parametrize('module', public_names())
+@pytest.mark.parametrize('module', faces())
 def test_public_names_are_documented(module):
     loaded = importlib.import_module(module)
     assert loaded.__doc__, f'{module} has no docstring'

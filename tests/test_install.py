@@ -1,4 +1,5 @@
 """What `pip install` of the project brings, and what it leaves alone."""
+
 import re
 import shutil
 import subprocess
@@ -9,7 +10,16 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PARTS = ('LICENSE', 'MANIFEST.in', 'README.md', 'setup.py', 'pyproject.toml', 'requirements', 'configs', 'mmrobustprune')
+PARTS = (
+    'LICENSE',
+    'MANIFEST.in',
+    'README.md',
+    'setup.py',
+    'pyproject.toml',
+    'requirements',
+    'configs',
+    'mmrobustprune',
+)
 
 
 @pytest.fixture(scope='module')
@@ -19,23 +29,45 @@ def wheel(tmp_path_factory):
     for name in PARTS:
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, folder / name, symlinks=True, ignore=shutil.ignore_patterns('__pycache__'))
+            shutil.copytree(
+                source, folder / name, symlinks=True, ignore=shutil.ignore_patterns('__pycache__')
+            )
         elif source.exists():
             shutil.copy(source, folder)
     done = subprocess.run(
-        [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', 'out', '.'],
-        cwd=folder, capture_output=True, text=True)
+        [
+            sys.executable,
+            '-m',
+            'pip',
+            'wheel',
+            '-q',
+            '--no-deps',
+            '--no-build-isolation',
+            '-w',
+            'out',
+            '.',
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return zipfile.ZipFile(next((folder / 'out').glob('*.whl')))
 
 
 def test_the_package_is_whole(wheel):
-    expected = {str(path.relative_to(ROOT)) for path in (ROOT / 'mmrobustprune').rglob('*.py') if '.mim' not in path.parts}
+    expected = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / 'mmrobustprune').rglob('*.py')
+        if '.mim' not in path.parts
+    }
     assert expected <= set(wheel.namelist())
 
 
 def test_the_config_tree_is_in_it(wheel):
-    expected = {f'mmrobustprune/.mim/{path.relative_to(ROOT)}' for path in (ROOT / 'configs').rglob('*.py')}
+    expected = {
+        f'mmrobustprune/.mim/{path.relative_to(ROOT)}' for path in (ROOT / 'configs').rglob('*.py')
+    }
     assert expected and expected <= set(wheel.namelist())
     assert 'mmrobustprune/.mim/model-index.yml' in wheel.namelist()
 
@@ -44,7 +76,11 @@ def needs(wheel, extra=None):
     name = next(name for name in wheel.namelist() if name.endswith('METADATA'))
     lines = re.findall(r'^Requires-Dist: (.*)$', wheel.read(name).decode(), re.M)
     marked = f'extra == "{extra}"'
-    return [line.partition(';')[0].strip() for line in lines if (marked in line if extra else 'extra ==' not in line)]
+    return [
+        line.partition(';')[0].strip()
+        for line in lines
+        if (marked in line if extra else 'extra ==' not in line)
+    ]
 
 
 def test_an_installed_stack_is_left_alone(wheel):
@@ -54,7 +90,12 @@ def test_an_installed_stack_is_left_alone(wheel):
 
 
 def test_extras(wheel):
-    assert {re.split('[<>=]', need)[0] for need in needs(wheel, 'openmmlab')} == {'mmengine', 'mmcv', 'mmdet', 'mmpretrain'}
+    assert {re.split('[<>=]', need)[0] for need in needs(wheel, 'openmmlab')} == {
+        'mmengine',
+        'mmcv',
+        'mmdet',
+        'mmpretrain',
+    }
     assert needs(wheel, 'attack') and 'pytest' in needs(wheel, 'dev')
     assert any(need.startswith('imagecorruptions') for need in needs(wheel, 'corruption'))
 

@@ -13,8 +13,13 @@ ROOT = Path(__file__).parents[1]
 
 
 def _run(*words):
-    return subprocess.run([sys.executable, 'tools/quickstart.py', *map(str, words)], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, 'PYTHONPATH': str(ROOT)})
+    return subprocess.run(
+        [sys.executable, 'tools/quickstart.py', *map(str, words)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'PYTHONPATH': str(ROOT)},
+    )
 
 
 @pytest.fixture
@@ -34,15 +39,29 @@ def test_the_whole_quick_start_in_miniature(tmp_path):
     assert 'AP50 clean' in done.stdout and '[5/5]' in done.stdout and 'Warning' not in done.stderr
     report = tmp_path / 'work' / 'report'
     names = {file.name for file in report.iterdir()}
-    assert names >= {'index.html', 'table.md', 'table.csv', 'table.json', 'gallery.png', 'corruptions.png', 'structure.txt'}
+    assert names >= {
+        'index.html',
+        'table.md',
+        'table.csv',
+        'table.json',
+        'gallery.png',
+        'corruptions.png',
+        'structure.txt',
+    }
     table = json.loads((report / 'table.json').read_text())
     dense, pruned = table['dense'], table['AdaSAP, half']
-    assert pruned['params']['mean'] == pytest.approx(dense['params']['mean'] / 2, rel=.01)
+    assert pruned['params']['mean'] == pytest.approx(dense['params']['mean'] / 2, rel=0.01)
     assert pruned['macs']['mean'] < dense['macs']['mean']
-    assert {file.name for file in (tmp_path / 'work' / 'adasap').iterdir()} >= {'structure.json', 'pruned.py', 'pruned.pth'}
+    assert {file.name for file in (tmp_path / 'work' / 'adasap').iterdir()} >= {
+        'structure.json',
+        'pruned.py',
+        'pruned.pth',
+    }
     assert '->' in (report / 'structure.txt').read_text()
 
-    again = _run('--smoke', '--work-dir', tmp_path / 'work')     # everything is there: nothing is trained
+    again = _run(
+        '--smoke', '--work-dir', tmp_path / 'work'
+    )  # everything is there: nothing is trained
     assert again.returncode == 0 and len(list((tmp_path / 'work' / 'dense').glob('2*'))) == 1
 
     other = _run('--work-dir', tmp_path / 'work')
@@ -50,8 +69,10 @@ def test_the_whole_quick_start_in_miniature(tmp_path):
 
 
 def test_a_detector_below_its_threshold_fails_the_run(quickstart):
-    quickstart.check('dense', .61, .60)
-    with pytest.raises(ValueError, match=r'the dense detector reaches AP50 0.590 and at least 0.60 was expected'):
-        quickstart.check('dense', .59, .60)
-    assert (quickstart.Plan().least_dense, quickstart.Plan().least_pruned) == (.60, .45)
+    quickstart.check('dense', 0.61, 0.60)
+    with pytest.raises(
+        ValueError, match=r'the dense detector reaches AP50 0.590 and at least 0.60 was expected'
+    ):
+        quickstart.check('dense', 0.59, 0.60)
+    assert (quickstart.Plan().least_dense, quickstart.Plan().least_pruned) == (0.60, 0.45)
     assert quickstart.SMOKE.least_dense == 0

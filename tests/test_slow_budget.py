@@ -1,4 +1,5 @@
 """The budget of the slow tests, in a test session of its own."""
+
 import os
 import shutil
 import subprocess
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-CASES = '''
+CASES = """
 import time
 import pytest
 
@@ -18,7 +19,7 @@ def test_slow(name):
 
 def test_quick():
     pass
-'''
+"""
 
 
 @pytest.fixture
@@ -29,8 +30,13 @@ def session(tmp_path):
     (tmp_path / 'pytest.ini').write_text('[pytest]\ntestpaths = tests\nmarkers = slow\n')
 
     def run(*arguments):
-        done = subprocess.run([sys.executable, '-m', 'pytest', '-v', *arguments], cwd=tmp_path, text=True,
-                              capture_output=True, env=dict(os.environ, MMRP_HOME=str(tmp_path / 'home')))
+        done = subprocess.run(
+            [sys.executable, '-m', 'pytest', '-v', *arguments],
+            cwd=tmp_path,
+            text=True,
+            capture_output=True,
+            env=dict(os.environ, MMRP_HOME=str(tmp_path / 'home')),
+        )
         assert done.returncode == 0, done.stdout
         passed = [line.split('[')[1][0] for line in done.stdout.splitlines() if '] PASSED' in line]
         return ''.join(passed), done.stdout

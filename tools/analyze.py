@@ -17,6 +17,7 @@ epochs, written to WORK_DIR/stability.json. latency: time of one forward pass of
 beside the dense one it came from, and with --table what a measured latency table predicts, written to
 WORK_DIR/latency.json. A run that was stopped goes on when the same command is given again.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -30,11 +31,25 @@ from mmrobustprune import cli  # noqa: E402
 
 def add_frequency(parser: argparse.ArgumentParser) -> None:
     """The options of the kind 'frequency'."""
-    parser.add_argument('--theta', nargs='+', type=float, default=[.3, .5, .7], help='radii (default: 0.3 0.5 0.7)')
-    parser.add_argument('--part', nargs='+', default=['high', 'low'], help='high | low (default: both)')
+    parser.add_argument(
+        '--theta',
+        nargs='+',
+        type=float,
+        default=[0.3, 0.5, 0.7],
+        help='radii (default: 0.3 0.5 0.7)',
+    )
+    parser.add_argument(
+        '--part', nargs='+', default=['high', 'low'], help='high | low (default: both)'
+    )
     parser.add_argument('--shape', default='circle', help='circle (default) | square')
-    parser.add_argument('--normaliser', default='half_side', help='what has radius 1: half_side (default) | corner')
-    parser.add_argument('--space', default='normalised', help='filter what the network sees: normalised (default) | pixel')
+    parser.add_argument(
+        '--normaliser', default='half_side', help='what has radius 1: half_side (default) | corner'
+    )
+    parser.add_argument(
+        '--space',
+        default='normalised',
+        help='filter what the network sees: normalised (default) | pixel',
+    )
 
 
 def frequency(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
@@ -43,23 +58,35 @@ def frequency(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mmrobustprune.engine.frequency import Band, frequency_accuracy
-    bands = [Band(part, theta, args.shape, args.normaliser, args.space) for part in args.part for theta in args.theta]
+    from mmrobustprune.engine.analysis.frequency import Band, frequency_accuracy
+
+    bands = [
+        Band(part, theta, args.shape, args.normaliser, args.space)
+        for part in args.part
+        for theta in args.theta
+    ]
     results = frequency_accuracy(args.config, args.checkpoint, work_dir, bands, **choices)
     table = Table('part', 'theta', 'right', box=SIMPLE, show_edge=False)
-    table.add_row('whole', '', f"{results['clean']:.2%}")
+    table.add_row('whole', '', f'{results["clean"]:.2%}')
     for band in results['bands']:
-        table.add_row(band['part'], f"{band['theta']:g}", f"{band['accuracy']:.2%}")
+        table.add_row(band['part'], f'{band["theta"]:g}', f'{band["accuracy"]:.2%}')
     Console().print(table)
     print(f'{work_dir}: frequency.json')
 
 
 def add_natural(parser: argparse.ArgumentParser) -> None:
     """The options of the kind 'imagenet-v2'."""
-    parser.add_argument('--data-root', default='data/imagenetv2', help='folder of the unpacked variants (default: '
-                        'data/imagenetv2)')
-    parser.add_argument('--variants', nargs='+', default=['matched-frequency', 'threshold-0.7', 'top-images'],
-                        help='which of them (default: all three)')
+    parser.add_argument(
+        '--data-root',
+        default='data/imagenetv2',
+        help='folder of the unpacked variants (default: data/imagenetv2)',
+    )
+    parser.add_argument(
+        '--variants',
+        nargs='+',
+        default=['matched-frequency', 'threshold-0.7', 'top-images'],
+        help='which of them (default: all three)',
+    )
 
 
 def natural(args: argparse.Namespace, work_dir: Path) -> None:
@@ -68,30 +95,52 @@ def natural(args: argparse.Namespace, work_dir: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mmrobustprune.engine.command import load_config
-    from mmrobustprune.engine.natural_shift import imagenet_v2
+    from mmrobustprune.engine.bridge.config import load_config
+    from mmrobustprune.engine.robustness.natural_shift import imagenet_v2
+
     config = load_config(args.config, args.cfg_options)
     config.log_level = 'WARNING'
     results = imagenet_v2(config, args.checkpoint, work_dir, args.data_root, args.variants)
     table = Table('test set', results['metric'], 'R_V2', box=SIMPLE, show_edge=False)
-    table.add_row('own', f"{results['clean']:.2f}", '')
+    table.add_row('own', f'{results["clean"]:.2f}', '')
     for name, value in results['variants'].items():
-        table.add_row(name, f'{value:.2f}', f"{results['R_V2'][name]:.3f}")
+        table.add_row(name, f'{value:.2f}', f'{results["R_V2"][name]:.3f}')
     Console().print(table)
     print(f'{work_dir}: imagenet_v2.json')
 
 
 def add_sharpness(parser: argparse.ArgumentParser) -> None:
     """The options of the kind 'sharpness'."""
-    parser.add_argument('--loss', type=cli.kind, default='CrossEntropy', metavar='NAME[,KEY=VALUE...]', help='CrossEntropy '
-                        '(default) | PGDAT | TRADES | MART | FastAT; the attack is made once and held fixed')
+    parser.add_argument(
+        '--loss',
+        type=cli.kind,
+        default='CrossEntropy',
+        metavar='NAME[,KEY=VALUE...]',
+        help='CrossEntropy '
+        '(default) | PGDAT | TRADES | MART | FastAT; the attack is made once and held fixed',
+    )
     parser.add_argument('--split', default='train', help='pictures: train (default) | test')
-    parser.add_argument('--iterations', type=int, default=10, help='of power iteration (default: 10)')
-    parser.add_argument('--rho', nargs='+', type=float, default=[.001, .0025, .005, .0075, .01], help='radii in units of each '
-                        'weight or score (default: 0.001 0.0025 0.005 0.0075 0.01)')
-    parser.add_argument('--steps', type=int, default=20, help='of APGD for each radius (default: 20)')
-    parser.add_argument('--batch-norm', default='eval', help='statistics: eval (default) | train, those of the batch')
-    parser.add_argument('--seed', type=int, default=0, help='of the choice of pictures and of the attack')
+    parser.add_argument(
+        '--iterations', type=int, default=10, help='of power iteration (default: 10)'
+    )
+    parser.add_argument(
+        '--rho',
+        nargs='+',
+        type=float,
+        default=[0.001, 0.0025, 0.005, 0.0075, 0.01],
+        help='radii in units of each weight or score (default: 0.001 0.0025 0.005 0.0075 0.01)',
+    )
+    parser.add_argument(
+        '--steps', type=int, default=20, help='of APGD for each radius (default: 20)'
+    )
+    parser.add_argument(
+        '--batch-norm',
+        default='eval',
+        help='statistics: eval (default) | train, those of the batch',
+    )
+    parser.add_argument(
+        '--seed', type=int, default=0, help='of the choice of pictures and of the attack'
+    )
 
 
 def sharpness(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
@@ -100,24 +149,52 @@ def sharpness(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mmrobustprune.engine.sharpness_analysis import sharpness_config
+    from mmrobustprune.engine.analysis.sharpness import sharpness_config
+
     loss = dict(type=args.loss) if isinstance(args.loss, str) else args.loss
-    meters = dict(lambda_max=dict(iterations=args.iterations), loss_difference=dict(rho=args.rho, steps=args.steps))
-    results = sharpness_config(args.config, args.checkpoint, work_dir, loss, split=args.split, meters=meters,
-                               batch_norm=args.batch_norm, seed=args.seed, **choices)
-    table = Table('space', 'lambda_max', 'residual', 'loss', *(f'rho {rho:g}' for rho in sorted(set(args.rho))), box=SIMPLE,
-                  show_edge=False)
+    meters = dict(
+        lambda_max=dict(iterations=args.iterations),
+        loss_difference=dict(rho=args.rho, steps=args.steps),
+    )
+    results = sharpness_config(
+        args.config,
+        args.checkpoint,
+        work_dir,
+        loss,
+        split=args.split,
+        meters=meters,
+        batch_norm=args.batch_norm,
+        seed=args.seed,
+        **choices,
+    )
+    table = Table(
+        'space',
+        'lambda_max',
+        'residual',
+        'loss',
+        *(f'rho {rho:g}' for rho in sorted(set(args.rho))),
+        box=SIMPLE,
+        show_edge=False,
+    )
     for space, one in results['spaces'].items():
-        table.add_row(space, *(f'{one[key]:.4g}' for key in ('lambda_max', 'residual', 'loss')),
-                      *(f"{row['value']:.4g}" for row in one['loss_difference']))
+        table.add_row(
+            space,
+            *(f'{one[key]:.4g}' for key in ('lambda_max', 'residual', 'loss')),
+            *(f'{row["value"]:.4g}' for row in one['loss_difference']),
+        )
     Console().print(table)
     print(f'{work_dir}: sharpness.json, loss_difference.png')
 
 
 def add_stability(parser: argparse.ArgumentParser) -> None:
     """The options of the kind 'stability'."""
-    parser.add_argument('paths', nargs='+', metavar='[NAME=]PATH', help='mask files or pruned checkpoints, compared with the '
-                        'first; or work dirs of measured searches, where names that differ only in -seedN are repeats')
+    parser.add_argument(
+        'paths',
+        nargs='+',
+        metavar='[NAME=]PATH',
+        help='mask files or pruned checkpoints, compared with the '
+        'first; or work dirs of measured searches, where names that differ only in -seedN are repeats',
+    )
     parser.add_argument('--warmup', type=int, default=0, help='epochs of a search to shade')
 
 
@@ -127,37 +204,65 @@ def stability(args: argparse.Namespace, work_dir: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mmrobustprune.engine.stability_analysis import (
+    from mmrobustprune.engine.analysis.stability import (
         compare_masks,
         compare_runs,
         is_run,
         named_paths,
     )
+
     paths = named_paths(args.paths)
     if any(is_run(path) for path in paths.values()):
         results = compare_runs(paths, work_dir, args.warmup)
-        table = Table('run', f"stability gained over {results['original']} (mean)", box=SIMPLE, show_edge=False)
+        table = Table(
+            'run',
+            f'stability gained over {results["original"]} (mean)',
+            box=SIMPLE,
+            show_edge=False,
+        )
         for name, one in results['differences'].items():
-            table.add_row(name, f"{one['mean']:+.4g}")
+            table.add_row(name, f'{one["mean"]:+.4g}')
         pictures = results['pictures']
     else:
         results = compare_masks(paths, work_dir)
-        table = Table('mask', 'removed', f"distance to {results['reference']}", 'resized', box=SIMPLE, show_edge=False)
+        table = Table(
+            'mask',
+            'removed',
+            f'distance to {results["reference"]}',
+            'resized',
+            box=SIMPLE,
+            show_edge=False,
+        )
         for one in results['masks']:
-            table.add_row(one['name'], f"{one['removed']:.2%}", f"{one['hamming']:.4g}", f"{one['resized']:.4g}")
+            table.add_row(
+                one['name'],
+                f'{one["removed"]:.2%}',
+                f'{one["hamming"]:.4g}',
+                f'{one["resized"]:.4g}',
+            )
         pictures = ['stability.png']
     Console().print(table)
-    print(f"{work_dir}: {', '.join(['stability.json', *pictures])}")
+    print(f'{work_dir}: {", ".join(["stability.json", *pictures])}')
 
 
 def add_latency(parser: argparse.ArgumentParser) -> None:
     """The options of the kind 'latency'."""
     parser.add_argument('--batch', type=int, default=1, help='pictures per pass (default: 1)')
     parser.add_argument('--threads', type=int, help='CPU threads (default: as many as torch takes)')
-    parser.add_argument('--shape', type=int, nargs=2, metavar=('HEIGHT', 'WIDTH'), help="default: the test pipeline's")
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs=2,
+        metavar=('HEIGHT', 'WIDTH'),
+        help="default: the test pipeline's",
+    )
     parser.add_argument('--device', help='default: a GPU where there is one')
     parser.add_argument('--repeats', type=int, default=50, help='measured passes (default: 50)')
-    parser.add_argument('--table', metavar='FILE', help='latency table (JSON); what it lacks of the dense network is measured')
+    parser.add_argument(
+        '--table',
+        metavar='FILE',
+        help='latency table (JSON); what it lacks of the dense network is measured',
+    )
     parser.add_argument('--seconds', type=float, default=300, help='for the table (default: 300)')
 
 
@@ -167,19 +272,45 @@ def latency(args: argparse.Namespace, work_dir: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mmrobustprune.engine.latency import latency_config
+    from mmrobustprune.engine.analysis.latency import latency_config
+
     results = latency_config(
-        args.config, args.checkpoint, work_dir, args.shape, args.batch, args.threads, args.device, args.repeats, args.table,
-        args.seconds, args.cfg_options)
-    table = Table('network', 'median, ms', '10 % to 90 %', 'predicted, ms', 'parameters', 'MACs', box=SIMPLE, show_edge=False,
-                  title=f"{results['device']}, {results['threads']} threads, batch {results['batch']}")
+        args.config,
+        args.checkpoint,
+        work_dir,
+        args.shape,
+        args.batch,
+        args.threads,
+        args.device,
+        args.repeats,
+        args.table,
+        args.seconds,
+        args.cfg_options,
+    )
+    table = Table(
+        'network',
+        'median, ms',
+        '10 % to 90 %',
+        'predicted, ms',
+        'parameters',
+        'MACs',
+        box=SIMPLE,
+        show_edge=False,
+        title=f'{results["device"]}, {results["threads"]} threads, batch {results["batch"]}',
+    )
     for name, one in results['networks'].items():
         predicted = results.get('predicted_ms', {}).get(name)
-        table.add_row(name, f"{one['median_ms']:.2f}", f"{one['p10_ms']:.2f} to {one['p90_ms']:.2f}",
-                      '-' if predicted is None else f'{predicted:.2f}', f"{one['params']:,}", f"{one['macs']:,}")
+        table.add_row(
+            name,
+            f'{one["median_ms"]:.2f}',
+            f'{one["p10_ms"]:.2f} to {one["p90_ms"]:.2f}',
+            '-' if predicted is None else f'{predicted:.2f}',
+            f'{one["params"]:,}',
+            f'{one["macs"]:,}',
+        )
     Console().print(table)
     if 'speed_up' in results:
-        print(f"{results['speed_up']:.2f}x as fast with {results['macs_ratio']:.2f}x fewer MACs")
+        print(f'{results["speed_up"]:.2f}x as fast with {results["macs_ratio"]:.2f}x fewer MACs')
     print(f'{work_dir}: latency.json')
 
 
@@ -187,23 +318,39 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """What kinds that look at one model take."""
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='its weights, dense or pruned')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields'
+    )
 
 
 def add_pictures(parser: argparse.ArgumentParser) -> None:
     """The options of kinds that look at pictures one by one."""
-    parser.add_argument('--subset', type=int, metavar='N', help='pictures (default: all; sharpness: 1024)')
+    parser.add_argument(
+        '--subset', type=int, metavar='N', help='pictures (default: all; sharpness: 1024)'
+    )
     parser.add_argument('--batch-size', type=int, help="default: the config's")
     parser.add_argument('--device', help='default: a GPU where there is one')
 
 
 def with_pictures(work: Callable) -> Callable:
     """A kind under a progress bar, given the options of `add_pictures`."""
+
     def run(args: argparse.Namespace, work_dir: Path) -> None:
-        from mmrobustprune.engine.attack_progress import batch_bar
+        from mmrobustprune.engine.attacks.progress import batch_bar
+
         with batch_bar() as progress:
-            work(args, work_dir, dict(progress=progress, subset=args.subset, batch_size=args.batch_size, device=args.device,
-                                      options=args.cfg_options))
+            work(
+                args,
+                work_dir,
+                dict(
+                    progress=progress,
+                    subset=args.subset,
+                    batch_size=args.batch_size,
+                    device=args.device,
+                    options=args.cfg_options,
+                ),
+            )
+
     return run
 
 
@@ -220,10 +367,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser = cli.parser_of(__doc__, config=False)
     kinds = parser.add_subparsers(dest='kind', required=True, metavar='KIND')
     for name, (add, _) in KINDS.items():
-        kind = kinds.add_parser(name, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+        kind = kinds.add_parser(
+            name, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
         for one in add:
             one(kind)
-        kind.add_argument('--work-dir', help='default: work_dirs/<config>_<kind>, or work_dirs/<kind> without a config')
+        kind.add_argument(
+            '--work-dir',
+            help='default: work_dirs/<config>_<kind>, or work_dirs/<kind> without a config',
+        )
     args = parser.parse_args(arguments)
 
     name = f'{Path(args.config).stem}_{args.kind}' if 'config' in args else args.kind

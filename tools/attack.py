@@ -9,6 +9,7 @@ A preset says which attacks there are and everything about them; options change 
 normalised pictures and so about five times smaller. Every number is written with its radius in pixel units, space, label rule,
 subset, seed and versions to WORK_DIR/attacks.json. A run that was stopped goes on when the same command is given again.
 """
+
 from __future__ import annotations
 
 import sys
@@ -22,42 +23,101 @@ from mmrobustprune import cli  # noqa: E402
 def main(arguments: list[str] | None = None) -> None:
     parser = cli.parser_of(__doc__)
     parser.add_argument('checkpoint', help='its weights, dense or pruned')
-    parser.add_argument('--preset', default='pixel', help='pixel (default) | pixel-imagenet | sr-gkp | sr-gkp-imagenet')
-    parser.add_argument('--attack', nargs='+', metavar='NAME', help='fgsm | pgd | autoattack (default: all of the preset)')
-    parser.add_argument('--eps', nargs='+', metavar='R', help='radii, e.g. 0.03 or 8/255, each for every attack')
-    parser.add_argument('--step', metavar='S', help="length of PGD's steps (default: the preset's share of the radius)")
+    parser.add_argument(
+        '--preset',
+        default='pixel',
+        help='pixel (default) | pixel-imagenet | sr-gkp | sr-gkp-imagenet',
+    )
+    parser.add_argument(
+        '--attack',
+        nargs='+',
+        metavar='NAME',
+        help='fgsm | pgd | autoattack (default: all of the preset)',
+    )
+    parser.add_argument(
+        '--eps', nargs='+', metavar='R', help='radii, e.g. 0.03 or 8/255, each for every attack'
+    )
+    parser.add_argument(
+        '--step',
+        metavar='S',
+        help="length of PGD's steps (default: the preset's share of the radius)",
+    )
     parser.add_argument('--steps', type=int, metavar='N', help='of PGD')
-    parser.add_argument('--random-start', action=BooleanOptionalAction, default=None, help='begin anywhere in the ball')
+    parser.add_argument(
+        '--random-start',
+        action=BooleanOptionalAction,
+        default=None,
+        help='begin anywhere in the ball',
+    )
     parser.add_argument('--keep', help='last (default) | best: which point of the path counts')
     parser.add_argument('--space', help='pixel | normalised: what the radius is a radius of')
-    parser.add_argument('--clip', help="image | range | none: the picture's bounds, those of all channels, or none")
+    parser.add_argument(
+        '--clip', help="image | range | none: the picture's bounds, those of all channels, or none"
+    )
     parser.add_argument('--label', help='true | predicted: what to move away from')
-    parser.add_argument('--queries', type=int, metavar='N', help="of AutoAttack's Square (default: 5000)")
-    parser.add_argument('--iterations', type=int, metavar='N', help="of AutoAttack's APGD and FAB (default: 100)")
+    parser.add_argument(
+        '--queries', type=int, metavar='N', help="of AutoAttack's Square (default: 5000)"
+    )
+    parser.add_argument(
+        '--iterations', type=int, metavar='N', help="of AutoAttack's APGD and FAB (default: 100)"
+    )
     parser.add_argument('--seed', type=int, help="of the attacks' random numbers (default: 0)")
-    parser.add_argument('--subset', type=int, metavar='N', help='test pictures to attack (default: all)')
-    parser.add_argument('--pick', default='random', help='random (default, nested) | first: which N')
-    parser.add_argument('--subset-seed', type=int, default=0, help='of the random subset (default: 0)')
+    parser.add_argument(
+        '--subset', type=int, metavar='N', help='test pictures to attack (default: all)'
+    )
+    parser.add_argument(
+        '--pick', default='random', help='random (default, nested) | first: which N'
+    )
+    parser.add_argument(
+        '--subset-seed', type=int, default=0, help='of the random subset (default: 0)'
+    )
     parser.add_argument('--batch-size', type=int, help="default: the config's")
     parser.add_argument('--device', help='default: a GPU where there is one')
     parser.add_argument('--work-dir', help='default: work_dirs/<config>_attacked')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields'
+    )
     args = parser.parse_args(arguments)
 
     from rich.console import Console
 
     from mmrobustprune.attack import choose
-    fields = ('step', 'steps', 'random_start', 'keep', 'space', 'clip', 'label', 'queries', 'iterations', 'seed')
-    attacks = choose(args.preset, args.attack, args.eps, **{key: getattr(args, key) for key in fields})
 
-    from mmrobustprune.engine.attack_progress import batch_bar
-    from mmrobustprune.engine.attack_runner import attack_config
-    from mmrobustprune.engine.attack_table import table, verdict
+    fields = (
+        'step',
+        'steps',
+        'random_start',
+        'keep',
+        'space',
+        'clip',
+        'label',
+        'queries',
+        'iterations',
+        'seed',
+    )
+    attacks = choose(
+        args.preset, args.attack, args.eps, **{key: getattr(args, key) for key in fields}
+    )
+
+    from mmrobustprune.engine.attacks.evaluate import attack_config
+    from mmrobustprune.engine.attacks.progress import batch_bar
+    from mmrobustprune.engine.attacks.table import table, verdict
+
     work_dir = args.work_dir or cli.default_work_dir(args.config, 'attacked')
     with batch_bar() as progress:
         results = attack_config(
-            args.config, args.checkpoint, work_dir, attacks, progress, subset=args.subset, pick=args.pick,
-            subset_seed=args.subset_seed, batch_size=args.batch_size, device=args.device, options=args.cfg_options)
+            args.config,
+            args.checkpoint,
+            work_dir,
+            attacks,
+            progress,
+            subset=args.subset,
+            pick=args.pick,
+            subset_seed=args.subset_seed,
+            batch_size=args.batch_size,
+            device=args.device,
+            options=args.cfg_options,
+        )
     Console().print(table(results))
     if notes := verdict(results):
         print(notes)

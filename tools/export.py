@@ -4,6 +4,7 @@
 Example:
     python tools/export.py configs/shapes/ssd-r18_shapes.py work_dirs/half/pruned.pth --out exported --shape 192 192
 """
+
 from __future__ import annotations
 
 import sys
@@ -16,16 +17,36 @@ from mmrobustprune import cli  # noqa: E402
 def main(arguments: list[str] | None = None) -> None:
     parser = cli.parser_of(__doc__)
     parser.add_argument('checkpoint', help='weights, dense or pruned')
-    parser.add_argument('--out', required=True, type=Path, help='folder for model.py, model.pth, model.onnx, structure.json')
-    parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help='input in pixels (default: the test pipeline)')
-    parser.add_argument('--form', choices=['fastest', 'grouped', 'dense'], default='fastest', help='of grouped-kernel layers: '
-                        'the faster one here (default), grouped, or plain ones with zeros')
+    parser.add_argument(
+        '--out',
+        required=True,
+        type=Path,
+        help='folder for model.py, model.pth, model.onnx, structure.json',
+    )
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs=2,
+        metavar=('H', 'W'),
+        help='input in pixels (default: the test pipeline)',
+    )
+    parser.add_argument(
+        '--form',
+        choices=['fastest', 'grouped', 'dense'],
+        default='fastest',
+        help='of grouped-kernel layers: '
+        'the faster one here (default), grouped, or plain ones with zeros',
+    )
     parser.add_argument('--no-onnx', action='store_true', help='write config and weights only')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields')
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields'
+    )
     args = parser.parse_args(arguments)
 
-    from mmrobustprune.engine import command
-    from mmrobustprune.engine.export import export_checkpoint, export_onnx, test_size
+    from mmrobustprune.engine.bridge.config import test_size
+    from mmrobustprune.engine.deploy.export import export_checkpoint, export_onnx
+    from mmrobustprune.engine.runners import command
+
     config = command.load_config(args.config, args.cfg_options)
     size = tuple(args.shape) if args.shape else None
     model, meta = export_checkpoint(config, args.checkpoint, args.out, args.form, size)
@@ -33,7 +54,9 @@ def main(arguments: list[str] | None = None) -> None:
     if not args.no_onnx:
         size = size or test_size(config)
         error = export_onnx(model, size, args.out / 'model.onnx', meta)
-        print(f'{args.out}/model.onnx written for {size[0]}x{size[1]} pixels; it differs from the network by {error:.1e}')
+        print(
+            f'{args.out}/model.onnx written for {size[0]}x{size[1]} pixels; it differs from the network by {error:.1e}'
+        )
 
 
 if __name__ == '__main__':

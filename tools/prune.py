@@ -7,6 +7,7 @@ Examples:
 
 The pruned network is not fine-tuned here: pruned.py starts a training from pruned.pth.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -20,51 +21,133 @@ from mmrobustprune import cli  # noqa: E402
 def method_options(parser: argparse.ArgumentParser) -> list[str]:
     """Add the options that some methods have, all None unless given; returns their names."""
     every = parser.add_argument
-    channels = parser.add_argument_group('channels (all methods but the two of grouped kernels)').add_argument
+    channels = parser.add_argument_group(
+        'channels (all methods but the two of grouped kernels)'
+    ).add_argument
     kernels = parser.add_argument_group('grouped kernels (sr_gkp, tmi_gkp)').add_argument
-    return [action.dest for action in (
-        every('--ignore', nargs='*', metavar='NAME', help='module names, prefixes or patterns left whole'),
-        channels('--budget', choices=['params', 'macs', 'channels'], help='what the target is of (default: params)'),
-        channels('--scope', choices=['network', 'layer'], help='where channels are ranked (default: network)'),
-        channels('--min-keep', type=float, help='fraction of each group that always stays (default: 0.1)'),
-        channels('--round-to', type=int, help='kept channel counts are multiples of this'),
-        kernels('--groups', type=int, help='of filters, in every layer that is cut (default: 8)'),
-        kernels('--layers', type=cli.one_or_several, metavar='3x3|all|NAME,...', help='convolutions to cut (default: 3x3)'),
-        kernels('--part', help="child of the model in which 3x3 and all choose (default: backbone; '' is everywhere)"),
-        kernels('--search', type=cli.kind, metavar='NAME,KEY=VALUE,...',
-                help='which kernels stay: beam (default of sr_gkp) | official | greedy | tmi | l2 | mean | kmeans | ...'),
-        kernels('--grouping', type=cli.kind, metavar='NAME,KEY=VALUE,...',
-                help='which filters form a group: snaking (default of sr_gkp) | ordered | random | clustered | tmi'),
-        kernels('--pointwise', type=cli.kind, metavar='NAME,...', help='another search for 1x1 convolutions'),
-        kernels('--snapshots', nargs='+', metavar='CKPT', help='of earlier epochs, for --grouping tmi'))]
+    return [
+        action.dest
+        for action in (
+            every(
+                '--ignore',
+                nargs='*',
+                metavar='NAME',
+                help='module names, prefixes or patterns unprunable',
+            ),
+            channels(
+                '--budget',
+                choices=['params', 'macs', 'channels'],
+                help='what the target is of (default: params)',
+            ),
+            channels(
+                '--scope',
+                choices=['network', 'layer'],
+                help='where channels are ranked (default: network)',
+            ),
+            channels(
+                '--min-keep',
+                type=float,
+                help='fraction of each group that always stays (default: 0.1)',
+            ),
+            channels('--round-to', type=int, help='kept channel counts are multiples of this'),
+            kernels(
+                '--groups', type=int, help='of filters, in every layer that is cut (default: 8)'
+            ),
+            kernels(
+                '--layers',
+                type=cli.one_or_several,
+                metavar='3x3|all|NAME,...',
+                help='convolutions to cut (default: 3x3)',
+            ),
+            kernels(
+                '--part',
+                help="child of the model in which 3x3 and all choose (default: backbone; '' is everywhere)",
+            ),
+            kernels(
+                '--search',
+                type=cli.kind,
+                metavar='NAME,KEY=VALUE,...',
+                help='which kernels stay: beam (default of sr_gkp) | official | greedy | tmi | l2 | mean | kmeans | ...',
+            ),
+            kernels(
+                '--grouping',
+                type=cli.kind,
+                metavar='NAME,KEY=VALUE,...',
+                help='which filters form a group: snaking (default of sr_gkp) | ordered | random | clustered | tmi',
+            ),
+            kernels(
+                '--pointwise',
+                type=cli.kind,
+                metavar='NAME,...',
+                help='another search for 1x1 convolutions',
+            ),
+            kernels(
+                '--snapshots',
+                nargs='+',
+                metavar='CKPT',
+                help='of earlier epochs, for --grouping tmi',
+            ),
+        )
+    ]
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = cli.parser_of(__doc__)
     parser.add_argument('checkpoint', help='trained weights of the dense model')
-    parser.add_argument('--out', required=True, type=Path, help='folder for structure.json, pruned.py, pruned.pth, cost.json')
-    parser.add_argument('--method', default='magnitude', metavar='NAME',
-                        help='magnitude (default: group L2) | l1 | bn | fpgm | smooth_mix | random, of channels; sr_gkp | tmi_gkp')
+    parser.add_argument(
+        '--out',
+        required=True,
+        type=Path,
+        help='folder for structure.json, pruned.py, pruned.pth, cost.json',
+    )
+    parser.add_argument(
+        '--method',
+        default='magnitude',
+        metavar='NAME',
+        help='magnitude (default: group L2) | l1 | bn | fpgm | smooth_mix | random, of channels; sr_gkp | tmi_gkp',
+    )
     parser.add_argument('--target', type=float, default=0.5, help='fraction removed, in (0, 1)')
-    parser.add_argument('--shape', type=int, nargs=2, metavar=('H', 'W'), help='input in pixels (default: the test pipeline)')
-    parser.add_argument('--dry-run', action='store_true', help='print widths, parameters and MACs per layer, write nothing')
-    parser.add_argument('--why', '--chains', action='store_true', help='print what must shrink together and what is left whole '
-                        'and why; of grouped kernels the groups, what each reads, and the scores')
-    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields')
+    parser.add_argument(
+        '--shape',
+        type=int,
+        nargs=2,
+        metavar=('H', 'W'),
+        help='input in pixels (default: the test pipeline)',
+    )
+    parser.add_argument(
+        '--dry-run',
+        action='store_true',
+        help='print widths, parameters and MACs per layer, write nothing',
+    )
+    parser.add_argument(
+        '--why',
+        '--chains',
+        action='store_true',
+        help='print what must shrink together and what is unprunable '
+        'and why; of grouped kernels the groups, what each reads, and the scores',
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields'
+    )
     names = method_options(parser)
     args = parser.parse_args(arguments)
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
-    from mmrobustprune.engine import command
-    from mmrobustprune.engine.export import test_size
-    from mmrobustprune.engine.oneshot import OneShot
+    from mmrobustprune.engine.bridge.config import test_size
+    from mmrobustprune.engine.deploy.oneshot import OneShot
+    from mmrobustprune.engine.runners import command
     from mmrobustprune.report import as_text, layer_table
+
     config = command.load_config(args.config, args.cfg_options)
     size = tuple(args.shape) if args.shape else test_size(config)
     done = OneShot(config, args.checkpoint, size, args.method, args.target, print, **options)
     if args.why:
         print(done.cut.why)
-    print(as_text(layer_table(done.dense.layers, done.pruned.layers, done.cut.whole), columns=140))
+    print(
+        as_text(
+            layer_table(done.dense.layers, done.pruned.layers, done.cut.unprunable), columns=140
+        )
+    )
     print(f'{done.structure.summary()}; input {size[0]}x{size[1]}')
     if args.dry_run:
         print('dry run: nothing was written')

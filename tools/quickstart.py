@@ -6,6 +6,7 @@ Example:
     python tools/quickstart.py                    (about ten minutes on two cores; tools/quickstart.sh sets up first)
     python tools/quickstart.py --smoke            (the same steps in miniature, no thresholds)
 """
+
 import json
 import logging
 import os
@@ -19,8 +20,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))   # a checkout need not be installed
-os.environ.setdefault('GOMP_SPINCOUNT', '1000')   # spinning threads take a busy machine's cores from each other
+sys.path.insert(0, str(ROOT))  # a checkout need not be installed
+os.environ.setdefault(
+    'GOMP_SPINCOUNT', '1000'
+)  # spinning threads take a busy machine's cores from each other
 
 import numpy as np  # noqa: E402
 from mmengine.config import Config  # noqa: E402
@@ -38,19 +41,29 @@ SHOWN = ('gaussian_noise', 'glass_blur', 'snow', 'frost', 'fog')
 @dataclass(frozen=True)
 class Plan:
     """How much of everything."""
+
     train: int = 800
     test: int = 100
-    epochs: int = 4                 # of the dense detector
-    more: int = 3                   # while it is pruned
+    epochs: int = 4  # of the dense detector
+    more: int = 3  # while it is pruned
     rounds: int = 12
     corruptions: tuple[str, ...] = BENCHMARK
     severities: tuple[int, ...] = (1, 3, 5)
-    least_dense: float = 0.60       # AP50 below which the run counts as failed
+    least_dense: float = 0.60  # AP50 below which the run counts as failed
     least_pruned: float = 0.45
 
 
-SMOKE = Plan(train=32, test=8, epochs=2, more=2, rounds=2, corruptions=('gaussian_noise', 'fog'), severities=(3,),
-             least_dense=0, least_pruned=0)
+SMOKE = Plan(
+    train=32,
+    test=8,
+    epochs=2,
+    more=2,
+    rounds=2,
+    corruptions=('gaussian_noise', 'fog'),
+    severities=(3,),
+    least_dense=0,
+    least_pruned=0,
+)
 
 
 class Steps:
@@ -63,7 +76,10 @@ class Steps:
     def __call__(self, what: str, command: str = '') -> Iterator[None]:
         self.done += 1
         start = time.monotonic()
-        print(f'[{self.done}/{self.count}] {what}' + (f'\n      $ {command}' if command else ''), flush=True)
+        print(
+            f'[{self.done}/{self.count}] {what}' + (f'\n      $ {command}' if command else ''),
+            flush=True,
+        )
         with self.log.open('a') as log, redirect_stdout(log):
             yield
         print(f'      {time.monotonic() - start:.0f} s', flush=True)
@@ -73,8 +89,15 @@ class Steps:
 
 
 def bar(total: int, unit: str, start: int = 0) -> tqdm:
-    return tqdm(total=total, initial=start, unit=unit, ncols=78, leave=False, disable=None,   # none in a log file
-                bar_format='      {l_bar}{bar}{r_bar}')
+    return tqdm(
+        total=total,
+        initial=start,
+        unit=unit,
+        ncols=78,
+        leave=False,
+        disable=None,  # none in a log file
+        bar_format='      {l_bar}{bar}{r_bar}',
+    )
 
 
 class ProgressHook(Hook):
@@ -94,68 +117,114 @@ class ProgressHook(Hook):
 
 def train(config: Path, work_dir: Path, options: dict) -> None:
     """What tools/train.py does, its log in a file only; goes on from the last checkpoint there."""
-    from mmrobustprune.engine.command import build_runner
+    from mmrobustprune.engine.runners.command import build_runner
+
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(options)
-    cfg.visualizer.name = str(work_dir)   # mmengine keeps one per name and process
-    cfg.update(work_dir=str(work_dir), launcher='none', log_level='WARNING',
-               resume=(work_dir / 'last_checkpoint').exists())
+    cfg.visualizer.name = str(work_dir)  # mmengine keeps one per name and process
+    cfg.update(
+        work_dir=str(work_dir),
+        launcher='none',
+        log_level='WARNING',
+        resume=(work_dir / 'last_checkpoint').exists(),
+    )
     runner = build_runner(cfg)
     runner.logger.setLevel(logging.INFO)
     for handler in runner.logger.handlers:
-        handler.setLevel(logging.INFO if isinstance(handler, logging.FileHandler) else logging.ERROR)
+        handler.setLevel(
+            logging.INFO if isinstance(handler, logging.FileHandler) else logging.ERROR
+        )
     runner.register_hook(ProgressHook())
     runner.train()
 
 
 def evaluate(config: Path, checkpoint: Path, work_dir: Path, plan: Plan, options: dict) -> dict:
     """What tools/robustness.py does."""
-    from mmrobustprune.engine.corruption_runner import evaluate_config
+    from mmrobustprune.engine.robustness.runner import evaluate_config
+
     with bar((1 + len(plan.corruptions)) * 1000, '', 0) as progress:
         progress.bar_format = '      {l_bar}{bar}| {postfix} [{elapsed}<{remaining}]'
 
         def show(part, before, cells, done, batches) -> None:
             progress.set_postfix_str(part[0].corruption.replace('_', ' '), refresh=False)
-            progress.update(int(1000 * (1 + len(plan.corruptions)) * (before + len(part) * done / batches) / cells)
-                            - progress.n)
+            progress.update(
+                int(
+                    1000
+                    * (1 + len(plan.corruptions))
+                    * (before + len(part) * done / batches)
+                    / cells
+                )
+                - progress.n
+            )
+
         asked = dict(corruptions=list(plan.corruptions), severities=list(plan.severities))
-        return evaluate_config(config, checkpoint, work_dir, asked, show, log_level='ERROR', **options,
-                               **{'visualizer.name': str(work_dir), 'test_dataloader.num_workers': 1})
+        return evaluate_config(
+            config,
+            checkpoint,
+            work_dir,
+            asked,
+            show,
+            log_level='ERROR',
+            **options,
+            **{'visualizer.name': str(work_dir), 'test_dataloader.num_workers': 1},
+        )
 
 
 def detect(config: Path, checkpoint: Path, images: list[np.ndarray]) -> tuple[list, dict]:
     """Detections of a model, loaded as any mmdet user loads it, in RGB images; its classes and colours."""
     from mmdet.apis import inference_detector, init_detector
 
-    from mmrobustprune.report.gallery import Found
+    from mmrobustprune.report.figures.gallery import Found
+
     model = init_detector(str(config), str(checkpoint), device='cpu')
-    samples = inference_detector(model, [np.ascontiguousarray(image[..., ::-1]) for image in images])
-    found = [Found(s.pred_instances.bboxes.numpy(), s.pred_instances.labels.numpy(), s.pred_instances.scores.numpy())
-             for s in samples]
+    samples = inference_detector(
+        model, [np.ascontiguousarray(image[..., ::-1]) for image in images]
+    )
+    found = [
+        Found(
+            s.pred_instances.bboxes.numpy(),
+            s.pred_instances.labels.numpy(),
+            s.pred_instances.scores.numpy(),
+        )
+        for s in samples
+    ]
     return found, model.dataset_meta
 
 
-def draw_gallery(out: Path, models: dict[str, tuple[Path, Path]], image: np.ndarray, plan: Plan) -> None:
+def draw_gallery(
+    out: Path, models: dict[str, tuple[Path, Path]], image: np.ndarray, plan: Plan
+) -> None:
     """One image clean and corrupted, with what each model finds."""
     from mmrobustprune.corruption.apply import apply
-    from mmrobustprune.report.gallery import gallery
+    from mmrobustprune.report.figures.gallery import gallery
+
     kinds = [kind for kind in SHOWN if kind in plan.corruptions]
     images = [image, *(apply(image, kind, 3) for kind in kinds)]
     rows, meta = [], {}
     for name, files in models.items():
         found, meta = detect(*files, images)
         rows.append((name, list(zip(images, found, strict=True))))
-    gallery(out, ['clean', *(f'{kind}, 3' for kind in kinds)], rows, meta['classes'], meta['palette'], 0.5)
+    gallery(
+        out,
+        ['clean', *(f'{kind}, 3' for kind in kinds)],
+        rows,
+        meta['classes'],
+        meta['palette'],
+        0.5,
+    )
 
 
 def clear_picture(root: Path) -> np.ndarray:
     """Of the test pictures with the most classes, the one whose objects lie farthest apart, RGB."""
     import cv2
-    best: tuple[tuple[int, float], str] = ((0, 0.), '')
+
+    best: tuple[tuple[int, float], str] = ((0, 0.0), '')
     for name in (root / 'ImageSets' / 'Main' / 'test.txt').read_text().split():
         tree = ElementTree.parse(root / 'Annotations' / f'{name}.xml')
         boxes = np.array([[int(side.text) for side in box] for box in tree.iter('bndbox')])
-        gaps = np.maximum(boxes[:, None, :2] - boxes[None, :, 2:], boxes[None, :, :2] - boxes[:, None, 2:]).max(-1)
+        gaps = np.maximum(
+            boxes[:, None, :2] - boxes[None, :, 2:], boxes[None, :, :2] - boxes[:, None, 2:]
+        ).max(-1)
         np.fill_diagonal(gaps, 999)
         kinds = {kind.text for kind in tree.iter('name')}
         best = max(best, ((len(kinds), float(gaps.min())), name))
@@ -164,52 +233,81 @@ def clear_picture(root: Path) -> np.ndarray:
 
 def check(what: str, value: float, least: float) -> None:
     if value < least:
-        raise ValueError(f'the {what} detector reaches AP50 {value:.3f} and at least {least:.2f} was expected; the set-up '
-                         'trains wrongly here (its logs lie beside its checkpoints): please report it with them.')
+        raise ValueError(
+            f'the {what} detector reaches AP50 {value:.3f} and at least {least:.2f} was expected; the set-up '
+            'trains wrongly here (its logs lie beside its checkpoints): please report it with them.'
+        )
 
 
 def options_for(data: Path, plan: Plan) -> dict:
     """The config options of this plan, the same for every step."""
     generate = dict(train=plan.train, test=plan.test, size=192, seed=0)
-    options = {f'{split}_dataloader.dataset.{key}': value for split in ('train', 'val', 'test')
-               for key, value in (('data_root', f'{data}/'), ('generate', generate))}
+    options = {
+        f'{split}_dataloader.dataset.{key}': value
+        for split in ('train', 'val', 'test')
+        for key, value in (('data_root', f'{data}/'), ('generate', generate))
+    }
     return options
 
 
 def schedule(epochs: int) -> dict:
-    return {'train_cfg.max_epochs': epochs, 'param_scheduler.1.T_max': epochs, 'param_scheduler.1.end': epochs}
+    return {
+        'train_cfg.max_epochs': epochs,
+        'param_scheduler.1.T_max': epochs,
+        'param_scheduler.1.end': epochs,
+    }
 
 
 def run(folder: Path, plan: Plan) -> None:
     say_plan(folder, plan)
     steps, data, out = Steps(5, folder / 'quickstart.log'), folder / 'shapes', folder / 'report'
     options = options_for(data, plan)
-    config, dense_dir, pruned_dir = (ROOT / 'configs' / 'shapes' / 'ssd-r18_shapes.py', folder / 'dense',
-                                     folder / 'adasap')
-    models = {DENSE: (config, dense_dir / f'epoch_{plan.epochs}.pth'),
-              PRUNED: (pruned_dir / 'pruned.py', pruned_dir / 'pruned.pth')}
+    config, dense_dir, pruned_dir = (
+        ROOT / 'configs' / 'shapes' / 'ssd-r18_shapes.py',
+        folder / 'dense',
+        folder / 'adasap',
+    )
+    models = {
+        DENSE: (config, dense_dir / f'epoch_{plan.epochs}.pth'),
+        PRUNED: (pruned_dir / 'pruned.py', pruned_dir / 'pruned.pth'),
+    }
 
     from mmrobustprune.datasets import write_shapes
+
     with steps(f'a generated detection set: {plan.train} pictures to train, {plan.test} to test'):
         write_shapes(data, plan.train, plan.test, 192, 0)
     with steps('a small SSD is trained', f'python tools/train.py {config.relative_to(ROOT)}'):
         if not models[DENSE][1].exists():
             train(config, dense_dir, {**options, **schedule(plan.epochs)})
     recipe = config.with_name('ssd-r18_adasap-p50_shapes.py')
-    with steps('AdaSAP removes half its parameters while it trains on', f'python tools/train.py {recipe.relative_to(ROOT)}'):
+    with steps(
+        'AdaSAP removes half its parameters while it trains on',
+        f'python tools/train.py {recipe.relative_to(ROOT)}',
+    ):
         if not models[PRUNED][1].exists():
-            train(recipe, pruned_dir, {**options, **schedule(plan.more), 'load_from': str(models[DENSE][1]),
-                                       'robust_prune.rounds': plan.rounds})
+            train(
+                recipe,
+                pruned_dir,
+                {
+                    **options,
+                    **schedule(plan.more),
+                    'load_from': str(models[DENSE][1]),
+                    'robust_prune.rounds': plan.rounds,
+                },
+            )
     results = {}
     levels = ' '.join(map(str, plan.severities))
-    with steps(f'both under {len(plan.corruptions)} corruptions at severity {levels}',
-               f'python tools/robustness.py CONFIG CHECKPOINT --severities {levels}'):
+    with steps(
+        f'both under {len(plan.corruptions)} corruptions at severity {levels}',
+        f'python tools/robustness.py CONFIG CHECKPOINT --severities {levels}',
+    ):
         for name, files in models.items():
             results[name] = evaluate(*files, files[1].parent / 'corrupted', plan, options)
     with steps('the report'):
         write(models, out, data, plan)
     from mmrobustprune.report.runs import read_run
     from mmrobustprune.report.summary import comparison
+
     runs = [read_run(checkpoint.parent, name) for name, (_, checkpoint) in models.items()]
     print()
     Console(width=100).print(comparison(runs).rich())
@@ -224,38 +322,57 @@ def say_plan(folder: Path, plan: Plan) -> None:
     """Write what this folder holds; another plan's folder is refused."""
     file, wanted = folder / 'plan.json', json.dumps(asdict(plan))
     if file.exists() and file.read_text() != wanted:
-        raise ValueError(f'{folder} holds a quick start of another plan ({file}); remove it or give another --work-dir.')
+        raise ValueError(
+            f'{folder} holds a quick start of another plan ({file}); remove it or give another --work-dir.'
+        )
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(wanted)
 
 
 def write(models: dict[str, tuple[Path, Path]], out: Path, data: Path, plan: Plan) -> None:
     """Costs, gallery, structure tree, table and page."""
-    from mmrobustprune.engine.compare import measure
+    from mmrobustprune.engine.analysis.compare import measure
     from mmrobustprune.report.page import Part
     from mmrobustprune.report.runs import read_run
     from mmrobustprune.report.summary import write_report
-    from mmrobustprune.report.tree import as_text, width_tree
+    from mmrobustprune.report.tables.tree import as_text, width_tree
+
     costs = measure(models)
     for name, (_, checkpoint) in models.items():
         (checkpoint.parent / 'cost.json').write_text(json.dumps(costs[name][1], indent=1))
-    tree = as_text(width_tree(costs[DENSE][0].layers, costs[PRUNED][0].layers, title='output channels'), 100)
+    tree = as_text(
+        width_tree(costs[DENSE][0].layers, costs[PRUNED][0].layers, title='output channels'), 100
+    )
     draw_gallery(out / 'gallery.png', models, clear_picture(data), plan)
     (out / 'structure.txt').write_text(tree, encoding='utf-8')
     runs = [read_run(checkpoint.parent, name) for name, (_, checkpoint) in models.items()]
-    write_report(runs, out, 'A detector, dense and pruned', [
-        Part('What they find', 'One test picture, clean and corrupted; boxes of score 0.5 or more.', picture='gallery.png'),
-        Part('What was removed', 'Output channels of every layer, dense -> pruned.', text=tree)],
-        foot=f'{costs[DENSE][1]["timing"]["device"]}; latency: median of one image, network only.')
+    write_report(
+        runs,
+        out,
+        'A detector, dense and pruned',
+        [
+            Part(
+                'What they find',
+                'One test picture, clean and corrupted; boxes of score 0.5 or more.',
+                picture='gallery.png',
+            ),
+            Part('What was removed', 'Output channels of every layer, dense -> pruned.', text=tree),
+        ],
+        foot=f'{costs[DENSE][1]["timing"]["device"]}; latency: median of one image, network only.',
+    )
 
 
 def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
-    parser.add_argument('--smoke', action='store_true', help='every step in miniature, no thresholds')
-    parser.add_argument('--work-dir', type=Path, help='default: work_dirs/quickstart, or work_dirs/quickstart_smoke')
+    parser.add_argument(
+        '--smoke', action='store_true', help='every step in miniature, no thresholds'
+    )
+    parser.add_argument(
+        '--work-dir', type=Path, help='default: work_dirs/quickstart, or work_dirs/quickstart_smoke'
+    )
     args = parser.parse_args()
     folder = args.work_dir or Path('work_dirs', 'quickstart_smoke' if args.smoke else 'quickstart')
-    warnings.simplefilter('ignore')   # of the libraries underneath
+    warnings.simplefilter('ignore')  # of the libraries underneath
     run(folder, SMOKE if args.smoke else Plan())
 
 

@@ -13,18 +13,19 @@ Example:
     python tools/report.py work_dirs/adasap --out work_dirs/report --fail-under rPC=0.55 fog=0.4   (exit code 3 below)
     python tools/report.py --table s2ap-1 work_dirs/resnet18_* --out work_dirs/tables
 """
+
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))   # a checkout need not be installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 
 from rich.console import Console  # noqa: E402
 
 from mmrobustprune import cli  # noqa: E402
 from mmrobustprune.report import paper  # noqa: E402
-from mmrobustprune.report.gate import EXIT_CODE, failures, parse_bounds  # noqa: E402
 from mmrobustprune.report.runs import read_runs  # noqa: E402
 from mmrobustprune.report.summary import comparison, numbers, write_report  # noqa: E402
+from mmrobustprune.report.tables.gate import EXIT_CODE, failures, parse_bounds  # noqa: E402
 
 
 def paper_table(name: str, runs: list[str], out: str | None, robust: str) -> None:
@@ -40,29 +41,69 @@ def paper_table(name: str, runs: list[str], out: str | None, robust: str) -> Non
     filled = paper.fill(table, paper.observe(runs), robust)
     path = paper.write(filled, out, name)
     console.print(paper.as_rich(filled))
-    print('\n'.join([*paper.notes(filled), f'written to {path} and {path.with_suffix(".csv").name}']))
+    print(
+        '\n'.join([*paper.notes(filled), f'written to {path} and {path.with_suffix(".csv").name}'])
+    )
 
 
 def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
     parser.add_argument('work_dirs', nargs='*', metavar='[NAME=]WORK_DIR')
     parser.add_argument('--out', help='folder of the report')
-    parser.add_argument('--table', metavar='NAME', help="a table of a paper instead of the comparison; 'list' prints the names")
-    parser.add_argument('--robust', default=paper.ROBUST_DEFAULT, metavar='ATTACK@RADIUS', help='the attack that is the robust '
-                        'accuracy of such a table, e.g. pgd@8/255 (default: %(default)s)')
+    parser.add_argument(
+        '--table',
+        metavar='NAME',
+        help="a table of a paper instead of the comparison; 'list' prints the names",
+    )
+    parser.add_argument(
+        '--robust',
+        default=paper.ROBUST_DEFAULT,
+        metavar='ATTACK@RADIUS',
+        help='the attack that is the robust '
+        'accuracy of such a table, e.g. pgd@8/255 (default: %(default)s)',
+    )
     parser.add_argument('--title', default='Comparison')
-    parser.add_argument('--reference', metavar='NAME', help='the run that margins are taken against (default: the first)')
-    parser.add_argument('--partial', action='store_true', help='where cells are missing, take means over the cells that every '
-                        'run has and say so; otherwise such a mean is not given')
-    parser.add_argument('--draws', type=int, default=1000, help="of the bootstrap behind the margins' intervals; 0 gives none "
-                        '(default: 1000)')
-    parser.add_argument('--gallery', type=int, metavar='INDEX', help='show what every run finds in this image of the test set '
-                        'under the corruptions; needs its config and checkpoint')
-    parser.add_argument('--fail-under', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
-                        help=f'exit with code {EXIT_CODE} where P, mPC, rPC, R_C, a corruption (fog=0.4) or a cell (fog-3=0.3) '
-                        'of any run is lower')
-    parser.add_argument('--fail-over', nargs='+', action='extend', default=[], metavar='NAME=VALUE',
-                        help='the same for mCE, relative_mCE, params, macs or latency that is higher')
+    parser.add_argument(
+        '--reference',
+        metavar='NAME',
+        help='the run that margins are taken against (default: the first)',
+    )
+    parser.add_argument(
+        '--partial',
+        action='store_true',
+        help='where cells are missing, take means over the cells that every '
+        'run has and say so; otherwise such a mean is not given',
+    )
+    parser.add_argument(
+        '--draws',
+        type=int,
+        default=1000,
+        help="of the bootstrap behind the margins' intervals; 0 gives none (default: 1000)",
+    )
+    parser.add_argument(
+        '--gallery',
+        type=int,
+        metavar='INDEX',
+        help='show what every run finds in this image of the test set '
+        'under the corruptions; needs its config and checkpoint',
+    )
+    parser.add_argument(
+        '--fail-under',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='NAME=VALUE',
+        help=f'exit with code {EXIT_CODE} where P, mPC, rPC, R_C, a corruption (fog=0.4) or a cell (fog-3=0.3) '
+        'of any run is lower',
+    )
+    parser.add_argument(
+        '--fail-over',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='NAME=VALUE',
+        help='the same for mCE, relative_mCE, params, macs or latency that is higher',
+    )
     args = parser.parse_args()
     if args.table:
         paper_table(args.table, args.work_dirs, args.out, args.robust)
@@ -75,10 +116,18 @@ def main() -> None:
     broken = failures(values, *bounds)
     extra = []
     if args.gallery is not None:
-        from mmrobustprune.engine.corruption_gallery import gallery_parts
+        from mmrobustprune.engine.robustness.gallery import gallery_parts
+
         extra = gallery_parts(runs, args.out, args.gallery)
-    page = write_report(runs, args.out, args.title, extra, reference=args.reference, partial=args.partial,
-                        draws=args.draws)
+    page = write_report(
+        runs,
+        args.out,
+        args.title,
+        extra,
+        reference=args.reference,
+        partial=args.partial,
+        draws=args.draws,
+    )
     Console(width=None if sys.stdout.isatty() else 160).print(card.rich(args.title))
     print(f'written to {page}')
     if broken:

@@ -7,6 +7,7 @@ Example:
 
 Wrong input ends with one sentence and exit code 2; MMRP_TRACEBACK=1 shows where it came from.
 """
+
 from __future__ import annotations
 
 import sys
@@ -20,16 +21,21 @@ def main(arguments: list[str] | None = None) -> dict:
     parser = cli.parser_of(__doc__)
     parser.add_argument('checkpoint', help='weights to evaluate')
     parser.add_argument('--out', metavar='PKL', help='write the predictions to this .pkl file')
-    parser.add_argument('--tta', action='store_true', help="test-time augmentation: the config's, or flips")
+    parser.add_argument(
+        '--tta', action='store_true', help="test-time augmentation: the config's, or flips"
+    )
     parser.add_argument('--show', action='store_true', help='show painted predictions in a window')
     parser.add_argument('--show-dir', help='folder for painted predictions')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds per window')
     cli.add_run_arguments(parser)
     args = parser.parse_args(arguments)
 
-    from mmrobustprune.engine import command
+    from mmrobustprune.engine.runners import command
+
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
-        raise ValueError(f"--out '{args.out}' does not end in .pkl, the format of the predictions; name it so.")
+        raise ValueError(
+            f"--out '{args.out}' does not end in .pkl, the format of the predictions; name it so."
+        )
     cfg = command.read_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
     if args.amp:

@@ -8,6 +8,7 @@ Example:
 A run that was killed goes on with --resume at the next batch after its last checkpoint and ends with the same weights.
 Wrong input ends with one sentence and exit code 2; MMRP_TRACEBACK=1 shows where it came from.
 """
+
 from __future__ import annotations
 
 import sys
@@ -19,25 +20,37 @@ from mmrobustprune import cli  # noqa: E402
 
 def main(arguments: list[str] | None = None) -> None:
     parser = cli.parser_of(__doc__)
-    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
-                        help='go on from this checkpoint, or from the latest one in the work dir')
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        metavar='CHECKPOINT',
+        help='go on from this checkpoint, or from the latest one in the work dir',
+    )
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size'
+    )
     cli.add_run_arguments(parser)
     args = parser.parse_args(arguments)
 
     from mmengine import runner
 
-    from mmrobustprune.engine import command
+    from mmrobustprune.engine.runners import command
+
     cfg = command.read_config(args)
     if args.amp:
         cfg.optim_wrapper = command.amp_wrapper(cfg.optim_wrapper)
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or ()):
-            raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config; add it with the batch '
-                             'size that the learning rate was chosen for.')
+            raise ValueError(
+                '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config; add it with the batch '
+                'size that the learning rate was chosen for.'
+            )
         cfg.auto_scale_lr.enable = True
     if args.resume == 'auto' and runner.find_latest_checkpoint(cfg.work_dir) is None:
-        print(f'{cfg.work_dir} has no checkpoint to resume; the training starts from the beginning.')
+        print(
+            f'{cfg.work_dir} has no checkpoint to resume; the training starts from the beginning.'
+        )
     elif args.resume:
         cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
     command.build_runner(cfg).train()

@@ -1,7 +1,9 @@
 # Dense ResNet-50: where its pruning starts from.
 _base_ = [
-    'mmpretrain::_base_/models/resnet50.py', 'mmpretrain::_base_/datasets/imagenet_bs32.py',
-    './_base_/sgd_8xb128-90e.py', 'mmpretrain::_base_/default_runtime.py'
+    'mmpretrain::_base_/models/resnet50.py',
+    'mmpretrain::_base_/datasets/imagenet_bs32.py',
+    './_base_/sgd_8xb128-90e.py',
+    'mmpretrain::_base_/default_runtime.py',
 ]
 
 train_dataloader = dict(batch_size=128)

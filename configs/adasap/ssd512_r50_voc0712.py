@@ -5,5 +5,15 @@ _base_ = 'mmdet::pascal_voc/ssd512_voc0712.py'
 model = dict(
     data_preprocessor=dict(std=[58.395, 57.12, 57.375]),
     backbone=dict(
-        _delete_=True, type='ResNet', depth=50, num_stages=3, strides=(1, 2, 2), dilations=(1, 1, 1), out_indices=(1, 2),
-        norm_cfg=dict(type='BN'), norm_eval=False, init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50')))
+        _delete_=True,
+        type='ResNet',
+        depth=50,
+        num_stages=3,
+        strides=(1, 2, 2),
+        dilations=(1, 1, 1),
+        out_indices=(1, 2),
+        norm_cfg=dict(type='BN'),
+        norm_eval=False,
+        init_cfg=dict(type='Pretrained', checkpoint='torchvision://resnet50'),
+    ),
+)

@@ -7,14 +7,24 @@ load_from = None
 
 model = dict(
     type='mmrobustprune.AdversarialClassifier',
-    robust_loss=dict(type='TRADES', beta=6.0, eps=8 / 255, step=2 / 255, steps=10))
+    robust_loss=dict(type='TRADES', beta=6.0, eps=8 / 255, step=2 / 255, steps=10),
+)
 
 max_epochs = 20
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', begin=0, T_max=max_epochs, end=max_epochs, by_epoch=True, eta_min=0,
-         convert_to_iter_based=True)
+    dict(
+        type='CosineAnnealingLR',
+        begin=0,
+        T_max=max_epochs,
+        end=max_epochs,
+        by_epoch=True,
+        eta_min=0,
+        convert_to_iter_based=True,
+    ),
 ]
 runner_type = 'mmrobustprune.TrainRunner'
 train_cfg = dict(max_epochs=max_epochs, val_interval=5)
-val_cfg = dict(type='mmrobustprune.AttackedValLoop', images=1000, eps=8 / 255, step=2 / 255, steps=10)
+val_cfg = dict(
+    type='mmrobustprune.AttackedValLoop', images=1000, eps=8 / 255, step=2 / 255, steps=10
+)

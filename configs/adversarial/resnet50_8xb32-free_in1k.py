@@ -3,10 +3,14 @@
 # Validation adds 'attacked/pgd', the accuracy of 1,000 pictures under PGD-10 at 4/255.
 _base_ = 'mmpretrain::resnet/resnet50_8xb32_in1k.py'
 
-model = dict(type='mmrobustprune.AdversarialClassifier', robust_loss=dict(type='FreeAT', eps=4 / 255))
+model = dict(
+    type='mmrobustprune.AdversarialClassifier', robust_loss=dict(type='FreeAT', eps=4 / 255)
+)
 train_dataloader = dict(batch_sampler=dict(type='mmrobustprune.ReplayedBatchSampler', times=4))
 
 param_scheduler = dict(milestones=[8, 15])
 runner_type = 'mmrobustprune.TrainRunner'
 train_cfg = dict(max_epochs=23, val_interval=1)
-val_cfg = dict(type='mmrobustprune.AttackedValLoop', images=1000, eps=4 / 255, step=1 / 255, steps=10)
+val_cfg = dict(
+    type='mmrobustprune.AttackedValLoop', images=1000, eps=4 / 255, step=1 / 255, steps=10
+)

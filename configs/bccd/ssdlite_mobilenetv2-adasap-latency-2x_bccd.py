@@ -4,5 +4,11 @@ _base_ = './ssdlite_mobilenetv2-scratch_bccd.py'
 load_from = 'work_dirs/ssdlite_mobilenetv2-scratch_bccd/epoch_20.pth'
 runner_type = 'mmrobustprune.PruneRunner'
 robust_prune = dict(
-    recipe='adasap_latency', target=0.5, warmup=0.1, rounds=15, prune=0.3, table='work_dirs/bccd_latency/latency_table.json',
-    score=dict(type='TaylorBN'))   # squares, as recorded; HALPTaylor is the recipe's own
+    recipe='adasap_latency',
+    target=0.5,
+    warmup=0.1,
+    rounds=15,
+    prune=0.3,
+    table='work_dirs/bccd_latency/latency_table.json',
+    score=dict(type='TaylorBN'),
+)  # squares, as recorded; HALPTaylor is the recipe's own

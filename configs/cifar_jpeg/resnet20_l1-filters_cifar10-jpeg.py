@@ -3,5 +3,12 @@ _base_ = './resnet20_cifar10-jpeg.py'
 
 runner_type = 'mmrobustprune.PruneRunner'
 robust_prune = dict(
-    recipe='magnitude', target=0.433, score=dict(type='Magnitude', p=1), scope='layer', warmup=0, rounds=1, interval=1)
+    recipe='magnitude',
+    target=0.433,
+    score=dict(type='Magnitude', p=1),
+    scope='layer',
+    warmup=0,
+    rounds=1,
+    interval=1,
+)
 optim_wrapper = dict(optimizer=dict(lr=0.01))

@@ -3,6 +3,7 @@ _base_ = './resnet18_1xb128-100e_svhn.py'
 
 model = dict(
     type='mmrobustprune.AdversarialClassifier',
-    robust_loss=dict(type='TRADES', beta=6., eps=8 / 255, step=2 / 255, steps=10))
+    robust_loss=dict(type='TRADES', beta=6.0, eps=8 / 255, step=2 / 255, steps=10),
+)
 train_cfg = dict(max_epochs=220)
 val_cfg = dict(type='mmrobustprune.AttackedValLoop')

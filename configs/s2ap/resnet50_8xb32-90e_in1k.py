@@ -2,5 +2,13 @@
 _base_ = 'mmpretrain::resnet/resnet50_8xb32_in1k.py'
 
 param_scheduler = dict(
-    _delete_=True, type='CosineAnnealingLR', eta_min=0, by_epoch=True, begin=0, end=90, T_max=90, convert_to_iter_based=True)
+    _delete_=True,
+    type='CosineAnnealingLR',
+    eta_min=0,
+    by_epoch=True,
+    begin=0,
+    end=90,
+    T_max=90,
+    convert_to_iter_based=True,
+)
 train_cfg = dict(max_epochs=90)

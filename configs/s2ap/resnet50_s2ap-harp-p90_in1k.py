@@ -3,7 +3,9 @@
 # does, the mask is chosen by the validation set, which is the test set here: give val_dataloader held-out pictures to avoid that.
 _base_ = ['./resnet50_8xb32-90e_in1k.py', '../recipes/s2ap_harp.py']
 
-model = dict(type='mmrobustprune.AdversarialClassifier', robust_loss=dict(type='FastAT', eps=4 / 255))
+model = dict(
+    type='mmrobustprune.AdversarialClassifier', robust_loss=dict(type='FastAT', eps=4 / 255)
+)
 train_cfg = dict(max_epochs=35)
 val_cfg = dict(type='mmrobustprune.AttackedValLoop', eps=4 / 255, step=1 / 255)
 robust_prune = dict(target=0.9, gamma=0.0075, search='10 epochs', warmup='5 epochs')

@@ -2,4 +2,6 @@
 # --cfg-options robust_prune.gamma=0 is HARP.
 _base_ = ['./vgg16-bn_trades-220e_cifar10.py', '../recipes/s2ap_harp.py']
 
-robust_prune = dict(target=0.9, gamma=0.0025, pretrain='100 epochs', search='20 epochs', warmup='5 epochs')
+robust_prune = dict(
+    target=0.9, gamma=0.0025, pretrain='100 epochs', search='20 epochs', warmup='5 epochs'
+)

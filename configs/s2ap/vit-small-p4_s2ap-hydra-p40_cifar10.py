@@ -2,7 +2,12 @@
 _base_ = ['./vit-small-p4_trades-220e_cifar10.py', '../recipes/s2ap_hydra.py']
 
 robust_prune = dict(
-    target=0.4, gamma=0.0025, ignore=('backbone.patch_embed', 'head'),
-    pretrain='100 epochs', search='20 epochs', warmup='5 epochs',
+    target=0.4,
+    gamma=0.0025,
+    ignore=('backbone.patch_embed', 'head'),
+    pretrain='100 epochs',
+    search='20 epochs',
+    warmup='5 epochs',
     search_optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=1e-4),
-    finetune_optimizer=dict(lr=5e-5))
+    finetune_optimizer=dict(lr=5e-5),
+)

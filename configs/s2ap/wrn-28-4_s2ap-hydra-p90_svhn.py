@@ -2,4 +2,6 @@
 # --cfg-options robust_prune.gamma=0 is HYDRA.
 _base_ = ['./wrn-28-4_trades-220e_svhn.py', '../recipes/s2ap_hydra.py']
 
-robust_prune = dict(target=0.9, gamma=0.005, pretrain='100 epochs', search='20 epochs', warmup='5 epochs')
+robust_prune = dict(
+    target=0.9, gamma=0.005, pretrain='100 epochs', search='20 epochs', warmup='5 epochs'
+)

@@ -4,6 +4,8 @@ _base_ = '../adversarial/resnet20_trades_cifar10-jpeg.py'
 
 model = dict(robust_loss=dict(dtype='bfloat16'))
 train_dataloader = dict(dataset=dict(ann_file='meta/train-10000.txt', data_prefix='train'))
-val_dataloader = dict(batch_size=50, dataset=dict(ann_file='meta/val-5000.txt', data_prefix='train'))
+val_dataloader = dict(
+    batch_size=50, dataset=dict(ann_file='meta/val-5000.txt', data_prefix='train')
+)
 test_dataloader = dict(dataset=dict(data_prefix='test'))
 val_cfg = dict(images=500)

@@ -1,4 +1,5 @@
 """The sharpest direction of a loss: power iteration on its Hessian."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -29,7 +30,13 @@ class Curvature:
     history: tuple[float, ...]
 
 
-def lambda_max(loss: Loss, params: Sequence[Tensor], iterations: int = 10, seed: int = 0, tolerance: float = 0.) -> Curvature:
+def lambda_max(
+    loss: Loss,
+    params: Sequence[Tensor],
+    iterations: int = 10,
+    seed: int = 0,
+    tolerance: float = 0.0,
+) -> Curvature:
     """Curvature of a loss in its sharpest direction: v <- Hv / ||Hv|| from a random unit vector, then v'Hv.
 
     The iteration finds the eigenvalue of greatest *magnitude*, so the value may be negative, and too few iterations
@@ -48,12 +55,16 @@ def lambda_max(loss: Loss, params: Sequence[Tensor], iterations: int = 10, seed:
         ValueError: fewer than one iteration, a negative tolerance, tensors without gradient, a loss that is not finite.
     """
     if iterations < 1 or tolerance < 0:
-        raise ValueError(f'iterations={iterations} and tolerance={tolerance} were given; take at least 1 iteration and a '
-                         'tolerance of at least 0.')
+        raise ValueError(
+            f'iterations={iterations} and tolerance={tolerance} were given; take at least 1 iteration and a '
+            'tolerance of at least 0.'
+        )
     params = check(params)
     value = evaluate(loss)
     product = _hessian(value, params)
-    v = torch.randn(sum(one.numel() for one in params), generator=torch.Generator().manual_seed(seed)).to(params[0])
+    v = torch.randn(
+        sum(one.numel() for one in params), generator=torch.Generator().manual_seed(seed)
+    ).to(params[0])
     v = v / v.norm()
     history: list[float] = []
     while True:
@@ -63,22 +74,32 @@ def lambda_max(loss: Loss, params: Sequence[Tensor], iterations: int = 10, seed:
         history.append(float(quotient))
         length = turned.norm()
         if len(history) > iterations or not length or residual <= tolerance * abs(history[-1]):
-            return Curvature(history[-1], residual, len(history) - 1, float(value.detach()), tuple(history))
+            return Curvature(
+                history[-1], residual, len(history) - 1, float(value.detach()), tuple(history)
+            )
         v = turned / length
 
 
 def _hessian(value: Tensor, params: Sequence[Tensor]):
     """v -> Hv (n,), through one graph of the gradient that every product uses again."""
     if value.grad_fn is None:
-        raise ValueError('the loss does not depend on the tensors given; give those that it is computed from.')
+        raise ValueError(
+            'the loss does not depend on the tensors given; give those that it is computed from.'
+        )
     gradients = torch.autograd.grad(value, params, create_graph=True, materialize_grads=True)
     curved = [number for number, one in enumerate(gradients) if one.requires_grad]
 
     def product(v: Tensor) -> Tensor:
         if not curved:
-            return torch.zeros_like(v)   # a linear loss
+            return torch.zeros_like(v)  # a linear loss
         parts = pieces(v, params)
-        turned = torch.autograd.grad([gradients[n] for n in curved], params, [parts[n] for n in curved], retain_graph=True,
-                                     materialize_grads=True)
+        turned = torch.autograd.grad(
+            [gradients[n] for n in curved],
+            params,
+            [parts[n] for n in curved],
+            retain_graph=True,
+            materialize_grads=True,
+        )
         return flat(turned)
+
     return product

@@ -1,4 +1,5 @@
 """Pictures from their low or their high frequencies alone (as in arXiv 1905.13545), for reconstruction accuracy."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,9 +10,13 @@ from torch import Tensor, nn
 # distance of a frequency (u, v), in cycles per picture side, from the constant; each in units of the half side, so that 1 is
 # the fastest change along an axis
 SHAPES: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(
-    circle=torch.hypot, square=lambda u, v: torch.maximum(u.abs(), v.abs()))
-NORMALISERS: dict[str, Callable[[Tensor], Tensor]] = dict(   # radius 1 is a half side, or the farthest corner
-    half_side=lambda radius: radius, corner=lambda radius: radius / radius.max())
+    circle=torch.hypot, square=lambda u, v: torch.maximum(u.abs(), v.abs())
+)
+NORMALISERS: dict[str, Callable[[Tensor], Tensor]] = (
+    dict(  # radius 1 is a half side, or the farthest corner
+        half_side=lambda radius: radius, corner=lambda radius: radius / radius.max()
+    )
+)
 
 
 def radii(height: int, width: int, shape: str = 'circle', normaliser: str = 'half_side') -> Tensor:
@@ -25,14 +30,18 @@ def radii(height: int, width: int, shape: str = 'circle', normaliser: str = 'hal
     """
     for value, known, name in ((shape, SHAPES, 'shape'), (normaliser, NORMALISERS, 'normaliser')):
         if value not in known:
-            raise ValueError(f"{name}={value!r} is unknown; choose {' or '.join(map(repr, known))}.")
+            raise ValueError(
+                f'{name}={value!r} is unknown; choose {" or ".join(map(repr, known))}.'
+            )
     if height < 2 or width < 2:
         raise ValueError(f'a picture of {height}x{width} has no frequencies; give at least 2x2.')
     u, v = (2 * torch.fft.fftfreq(side, dtype=torch.float64) for side in (height, width))
     return NORMALISERS[normaliser](SHAPES[shape](*torch.meshgrid(u, v, indexing='ij')))
 
 
-def split(images: Tensor, theta: float, shape: str = 'circle', normaliser: str = 'half_side') -> tuple[Tensor, Tensor]:
+def split(
+    images: Tensor, theta: float, shape: str = 'circle', normaliser: str = 'half_side'
+) -> tuple[Tensor, Tensor]:
     """(low, high) of images (..., H, W): the frequencies of radius < theta, and those of radius >= theta; low + high = images.
 
     Raises:
@@ -55,11 +64,13 @@ class FrequencyFilter(nn.Module):
         ValueError: another part; a theta, shape or normaliser that `split` refuses.
     """
 
-    def __init__(self, part: str, theta: float, shape: str = 'circle', normaliser: str = 'half_side') -> None:
+    def __init__(
+        self, part: str, theta: float, shape: str = 'circle', normaliser: str = 'half_side'
+    ) -> None:
         super().__init__()
         if part not in ('low', 'high'):
             raise ValueError(f"part={part!r} is unknown; choose 'low' or 'high'.")
-        split(torch.zeros(2, 2), theta, shape, normaliser)   # a wrong value is said now
+        split(torch.zeros(2, 2), theta, shape, normaliser)  # a wrong value is said now
         self.part, self.options = part, (theta, shape, normaliser)
 
     def forward(self, images: Tensor) -> Tensor:

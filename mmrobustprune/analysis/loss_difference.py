@@ -1,4 +1,5 @@
 """How much the loss can rise in a box around scores or weights: APGD over adaptive L-infinity balls."""
+
 from __future__ import annotations
 
 import math
@@ -12,7 +13,7 @@ from torch import Tensor
 from .stability import flipped
 from .vectors import Loss, check, evaluate, flat, pieces, put_back
 
-RHO = (.001, .0025, .005, .0075, .01)
+RHO = (0.001, 0.0025, 0.005, 0.0075, 0.01)
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,14 @@ class LossDifference:
     flipped: float | None = None
 
 
-def loss_difference(loss: Loss, params: Sequence[Tensor], scale: Sequence[Tensor] | None = None, rho: Sequence[float] = RHO,
-                    steps: int = 20, masks: Callable[[], Mapping[str, Tensor]] | None = None) -> list[LossDifference]:
+def loss_difference(
+    loss: Loss,
+    params: Sequence[Tensor],
+    scale: Sequence[Tensor] | None = None,
+    rho: Sequence[float] = RHO,
+    steps: int = 20,
+    masks: Callable[[], Mapping[str, Tensor]] | None = None,
+) -> list[LossDifference]:
     """Worst-case rise of a loss, max L(s + nu) - L(s) over |nu_i| <= rho c_i, for each rho.
 
     APGD (arXiv 2003.01690) in steps of sign: the first step is 2 rho c, three quarters of each step and a quarter of the one
@@ -56,16 +63,21 @@ def loss_difference(loss: Loss, params: Sequence[Tensor], scale: Sequence[Tensor
     """
     params, radii = check(params), sorted({float(radius) for radius in rho})
     if not radii or not all(0 <= radius < math.inf for radius in radii) or steps < 1:
-        raise ValueError(f'rho={list(rho)} and steps={steps} were given; take radii of at least 0 and at least 1 step.')
-    c = flat([one.abs() for one in params] if scale is None else
-             [part.detach().to(one).expand_as(one) for part, one in zip(scale, params, strict=True)])
+        raise ValueError(
+            f'rho={list(rho)} and steps={steps} were given; take radii of at least 0 and at least 1 step.'
+        )
+    c = flat(
+        [one.abs() for one in params]
+        if scale is None
+        else [part.detach().to(one).expand_as(one) for part, one in zip(scale, params, strict=True)]
+    )
     if not (c >= 0).all():
         raise ValueError('a negative or undefined scale was given; every entry must be at least 0.')
     with put_back(params):
         ball = _Ball(loss, params, c)
         centre, _ = start = ball.look(torch.zeros_like(c))
         before = None if masks is None else {name: mask.clone() for name, mask in masks().items()}
-        worst, results = LossDifference(0., 0., centre, None if masks is None else 0), []
+        worst, results = LossDifference(0.0, 0.0, centre, None if masks is None else 0), []
         for radius in radii:
             value, u = ball.climb(radius, steps, *start)
             if value - centre > worst.value:
@@ -79,9 +91,15 @@ def loss_difference(loss: Loss, params: Sequence[Tensor], scale: Sequence[Tensor
 
 def mean_difference(batches: Sequence[Sequence[LossDifference]]) -> list[LossDifference]:
     """The mean over batches, each with its own worst point, radius by radius."""
-    return [LossDifference(row[0].rho, fmean(one.value for one in row), fmean(one.loss for one in row),
-                           None if row[0].flipped is None else fmean(one.flipped for one in row))
-            for row in zip(*batches, strict=True)]
+    return [
+        LossDifference(
+            row[0].rho,
+            fmean(one.value for one in row),
+            fmean(one.loss for one in row),
+            None if row[0].flipped is None else fmean(one.flipped for one in row),
+        )
+        for row in zip(*batches, strict=True)
+    ]
 
 
 class _Ball:
@@ -92,7 +110,9 @@ class _Ball:
 
     @torch.no_grad()
     def go(self, u: Tensor) -> None:
-        for one, value in zip(self.params, pieces(torch.addcmul(self.s, self.c, u), self.params), strict=True):
+        for one, value in zip(
+            self.params, pieces(torch.addcmul(self.s, self.c, u), self.params), strict=True
+        ):
             one.copy_(value)
 
     def look(self, u: Tensor) -> tuple[float, Tensor]:
@@ -100,36 +120,49 @@ class _Ball:
         self.go(u)
         value = evaluate(self.loss)
         if value.grad_fn is None:
-            raise ValueError('the loss does not depend on the tensors given; give those that it is computed from.')
-        return float(value.detach()), flat(torch.autograd.grad(value, self.params, materialize_grads=True)).sign()
+            raise ValueError(
+                'the loss does not depend on the tensors given; give those that it is computed from.'
+            )
+        return float(value.detach()), flat(
+            torch.autograd.grad(value, self.params, materialize_grads=True)
+        ).sign()
 
     def climb(self, radius: float, steps: int, top: float, sign: Tensor) -> tuple[float, Tensor]:
         """The greatest loss seen within |u| <= radius, and where; `top` and `sign` are those of the centre."""
         u = before = best = torch.zeros_like(self.s)
-        best_sign, step, share = sign, 2 * radius, 1.
+        best_sign, step, share = sign, 2 * radius, 1.0
         improved, judged, at_judgement = 0, 0, None
         judgements = set(checkpoints(steps))
         for number in range(1, steps + 1):
             ahead = (u + step * sign).clamp_(-radius, radius)
-            u, before = (u + share * (ahead - u) + (1 - share) * (u - before)).clamp_(-radius, radius), u
-            share = .75
+            u, before = (
+                (u + share * (ahead - u) + (1 - share) * (u - before)).clamp_(-radius, radius),
+                u,
+            )
+            share = 0.75
             value, sign = self.look(u)
             if value > top:
                 top, best, best_sign = value, u, sign
                 improved += 1
             if number in judgements:
                 now = step, top
-                if improved < .75 * (number - judged) or now == at_judgement:   # it rarely helps, or found nothing since
+                if (
+                    improved < 0.75 * (number - judged) or now == at_judgement
+                ):  # it rarely helps, or found nothing since
                     step /= 2
-                    u, before, sign = best, best, best_sign   # at rest: the last move belongs to another point
+                    u, before, sign = (
+                        best,
+                        best,
+                        best_sign,
+                    )  # at rest: the last move belongs to another point
                 improved, judged, at_judgement = 0, number, now
         return top, best
 
 
 def checkpoints(steps: int) -> Iterator[int]:
     """Where the step is judged: after 22 % of the steps, then in gaps that shrink by 3 % down to 6 %."""
-    place, gap = 0., .22
+    place, gap = 0.0, 0.22
     while place + gap < 1:
         place += gap
         yield math.ceil(round(place * steps, 9))
-        gap = max(gap - .03, .06)
+        gap = max(gap - 0.03, 0.06)

@@ -1,4 +1,5 @@
 """How far masks move: Hamming distances to the first mask and to the one before."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -43,8 +44,13 @@ def hamming(a: Masks, b: Masks) -> Hamming:
     differ = {name: int((a[name] != b[name].to(a[name].device)).sum()) for name in a}
     forced = sum(abs(int(a[name].sum()) - int(b[name].sum())) for name in a)
     entries = sum(mask.numel() for mask in a.values())
-    return Hamming(sum(differ.values()) / entries, sum(differ.values()), entries, forced / entries,
-                   {name: count / a[name].numel() for name, count in differ.items()})
+    return Hamming(
+        sum(differ.values()) / entries,
+        sum(differ.values()),
+        entries,
+        forced / entries,
+        {name: count / a[name].numel() for name, count in differ.items()},
+    )
 
 
 def flipped(a: Masks, b: Masks) -> int:
@@ -83,31 +89,51 @@ class Stability:
             ValueError: `start` was not called, or masks or scores of another network.
         """
         if self.first is None:
-            raise ValueError('there is no first mask to compare with; call start(masks) before the search begins.')
+            raise ValueError(
+                'there is no first mask to compare with; call start(masks) before the search begins.'
+            )
         masks, vector = _kept(masks), _vector(scores)
         first, previous = hamming(self.first, masks), hamming(self.previous, masks)
-        record = dict(hamming_first=first.value, hamming_previous=previous.value, resized_first=first.resized,
-                      layers_first=first.layers, layers_previous=previous.layers,
-                      kept={name: int(mask.sum()) for name, mask in masks.items()})
+        record = dict(
+            hamming_first=first.value,
+            hamming_previous=previous.value,
+            resized_first=first.resized,
+            layers_first=first.layers,
+            layers_previous=previous.layers,
+            kept={name: int(mask.sum()) for name, mask in masks.items()},
+        )
         if self.first_scores is not None and vector is not None:
             if vector.shape != self.first_scores.shape:
-                raise ValueError(f'{vector.numel()} scores were given and the first were {self.first_scores.numel()}; follow '
-                                 'the scores of one network.')
-            record.update(displacement_first=_moved(vector, self.first_scores),
-                          displacement_previous=_moved(vector, self.previous_scores))
+                raise ValueError(
+                    f'{vector.numel()} scores were given and the first were {self.first_scores.numel()}; follow '
+                    'the scores of one network.'
+                )
+            record.update(
+                displacement_first=_moved(vector, self.first_scores),
+                displacement_previous=_moved(vector, self.previous_scores),
+            )
         self.previous, self.previous_scores = masks, vector
         return record
 
     def state_dict(self) -> dict[str, Any]:
         """Masks at one bit per entry, and scores; plain types and tensors."""
-        return dict(first=_packed(self.first), previous=_packed(self.previous), first_scores=self.first_scores,
-                    previous_scores=self.previous_scores)
+        return dict(
+            first=_packed(self.first),
+            previous=_packed(self.previous),
+            first_scores=self.first_scores,
+            previous_scores=self.previous_scores,
+        )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
         self.first, self.previous = _unpacked(state['first']), _unpacked(state['previous'])
-        self.first_scores, self.previous_scores = (   # a resumed run may have loaded them onto its GPU
-            None if state[name] is None else state[name].cpu() for name in ('first_scores', 'previous_scores'))
+        (
+            self.first_scores,
+            self.previous_scores,
+        ) = (  # a resumed run may have loaded them onto its GPU
+            None if state[name] is None else state[name].cpu()
+            for name in ('first_scores', 'previous_scores')
+        )
 
 
 @dataclass(frozen=True)
@@ -128,36 +154,57 @@ class Difference:
         object.__setattr__(self, 'mean', sum(self.values) / len(self.values))
 
 
-def signed_difference(original: Sequence[Mapping[str, Any]], ours: Sequence[Mapping[str, Any]], key: str = 'hamming_first'
-                      ) -> Difference:
+def signed_difference(
+    original: Sequence[Mapping[str, Any]],
+    ours: Sequence[Mapping[str, Any]],
+    key: str = 'hamming_first',
+) -> Difference:
     """h_original - h_ours of two runs' records, by their 'epoch'.
 
     Raises:
         ValueError: they have no epoch with that value in common.
     """
-    theirs, own = ({one['epoch']: one[key] for one in records if one.get(key) is not None} for records in (original, ours))
+    theirs, own = (
+        {one['epoch']: one[key] for one in records if one.get(key) is not None}
+        for records in (original, ours)
+    )
     epochs = sorted(theirs.keys() & own.keys())
     if not epochs:
-        raise ValueError(f"the two runs have no epoch with '{key}' in common; measure both at the same epochs.")
+        raise ValueError(
+            f"the two runs have no epoch with '{key}' in common; measure both at the same epochs."
+        )
     return Difference(epochs, [theirs[epoch] - own[epoch] for epoch in epochs])
 
 
 def pack(masks: Masks) -> dict[str, dict[str, Any]]:
     """Layer -> its bits as a uint8 tensor, eight entries a byte, and its shape."""
-    return {name: dict(bits=torch.from_numpy(np.packbits(mask.detach().cpu().numpy().reshape(-1))), shape=list(mask.shape))
-            for name, mask in masks.items()}
+    return {
+        name: dict(
+            bits=torch.from_numpy(np.packbits(mask.detach().cpu().numpy().reshape(-1))),
+            shape=list(mask.shape),
+        )
+        for name, mask in masks.items()
+    }
 
 
 def unpack(packed: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor]:
     """The masks that `pack` was given."""
-    return {name: torch.from_numpy(np.unpackbits(one['bits'].cpu().numpy(), count=int(np.prod(one['shape'], dtype=int)))
-                                   .astype(bool)).reshape(one['shape']) for name, one in packed.items()}
+    return {
+        name: torch.from_numpy(
+            np.unpackbits(
+                one['bits'].cpu().numpy(), count=int(np.prod(one['shape'], dtype=int))
+            ).astype(bool)
+        ).reshape(one['shape'])
+        for name, one in packed.items()
+    }
 
 
 def _same(a: Masks, b: Masks) -> None:
     odd = sorted(a.keys() ^ b.keys()) or [name for name in a if a[name].shape != b[name].shape]
     if odd:
-        raise ValueError(f"the masks are of two networks ('{odd[0]}' is not the same in both); compare masks of one.")
+        raise ValueError(
+            f"the masks are of two networks ('{odd[0]}' is not the same in both); compare masks of one."
+        )
     if not sum(mask.numel() for mask in a.values()):
         raise ValueError('the masks have no entry; give those of a network with layers to prune.')
     wrong = [name for masks in (a, b) for name in masks if masks[name].dtype != torch.bool]

@@ -1,4 +1,5 @@
 """Several tensors as one vector, and deterministic losses as functions of it."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,10 @@ def flat(tensors: Sequence[Tensor]) -> Tensor:
 
 def pieces(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
     """The vector (n,) cut into the shapes of `like`."""
-    return [part.view_as(one) for part, one in zip(vector.split([one.numel() for one in like]), like, strict=True)]
+    return [
+        part.view_as(one)
+        for part, one in zip(vector.split([one.numel() for one in like]), like, strict=True)
+    ]
 
 
 @contextmanager
@@ -43,7 +47,9 @@ def evaluate(loss: Loss) -> Tensor:
         value = loss()
     if value.numel() != 1 or not torch.isfinite(value).all():
         found = f'{value.item()}' if value.numel() == 1 else f'a tensor {tuple(value.shape)}'
-        raise ValueError(f'the loss is {found} and sharpness needs one finite number; check the data, or take other weights.')
+        raise ValueError(
+            f'the loss is {found} and sharpness needs one finite number; check the data, or take other weights.'
+        )
     return value.reshape(())
 
 
@@ -58,6 +64,8 @@ def check(params: Sequence[Tensor]) -> list[Tensor]:
         raise ValueError('no tensors were given to move in; give the scores or the weights.')
     for number, one in enumerate(params):
         if not (one.is_leaf and one.requires_grad and one.is_floating_point()):
-            raise ValueError(f'tensor {number} {tuple(one.shape)} takes no gradient; give floating-point leaves with '
-                             'requires_grad=True.')
+            raise ValueError(
+                f'tensor {number} {tuple(one.shape)} takes no gradient; give floating-point leaves with '
+                'requires_grad=True.'
+            )
     return params

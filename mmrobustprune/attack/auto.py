@@ -1,4 +1,5 @@
 """AutoAttack (arXiv 2003.01690) through pyautoattack: four attacks, each on what the ones before it left."""
+
 from __future__ import annotations
 
 import logging
@@ -42,21 +43,29 @@ class AutoAttack(Attack):
         super().__post_init__()
         for field, only in (('space', 'pixel'), ('label', 'true'), ('clip', 'image')):
             if getattr(self, field) != only:
-                raise ValueError(f'autoattack got {field}={getattr(self, field)!r} and knows {only!r} alone; leave it at that, '
-                                 'or attack with pgd.')
+                raise ValueError(
+                    f'autoattack got {field}={getattr(self, field)!r} and knows {only!r} alone; leave it at that, '
+                    'or attack with pgd.'
+                )
         for field in _STANDARD:
             self._number(field, getattr(self, field), 1)
 
     def settings(self) -> dict[str, Any]:
         standard = all(getattr(self, field) == value for field, value in _STANDARD.items())
-        return dict(super().settings(), version='standard' if standard else 'custom', pyautoattack=installed('pyautoattack'))
+        return dict(
+            super().settings(),
+            version='standard' if standard else 'custom',
+            pyautoattack=installed('pyautoattack'),
+        )
 
     def _attack(self, model: Classifier, x: Tensor, y: Tensor, index: Tensor) -> Outcome:
         with torch.no_grad():
             logits = model(x)
         classes = logits.shape[1]
         if classes < 4:
-            raise ValueError(f'autoattack needs at least 4 classes for its targeted loss and the model has {classes}; use pgd.')
+            raise ValueError(
+                f'autoattack needs at least 4 classes for its targeted loss and the model has {classes}; use pgd.'
+            )
         robust, result = logits.argmax(1) == y, {}
         with _warnings() as notes, _generators_kept(x.device):
             library = self._library(model, x.device, min(self.targets, classes - 1))
@@ -64,14 +73,19 @@ class AutoAttack(Attack):
                 left = robust.nonzero().flatten()
                 if len(left):
                     library.attacks_to_run = [step]
-                    _, found = library.run_standard_evaluation(x[left], y[left], batch_size=len(left))
+                    _, found = library.run_standard_evaluation(
+                        x[left], y[left], batch_size=len(left)
+                    )
                     robust = robust.index_put((left,), found == y[left])
                 result[step] = robust
         return Outcome(result, tuple(dict.fromkeys(notes)))
 
     def _library(self, model: Classifier, device: torch.device, targets: int) -> Any:
         from pyautoattack import AutoAttack as Library
-        library = Library(model, norm='Linf', eps=self.eps, seed=self.seed, version='standard', device=device)
+
+        library = Library(
+            model, norm='Linf', eps=self.eps, seed=self.seed, version='standard', device=device
+        )
         library.apgd.n_iter = library.apgd_targeted.n_iter = library.fab.n_iter = self.iterations
         library.square.n_queries = self.queries
         library.apgd_targeted.n_target_classes = library.fab.n_target_classes = targets

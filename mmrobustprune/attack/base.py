@@ -1,4 +1,5 @@
 """What every attack is: a budget with everything a number depends on, and one call that says which pictures withstand it."""
+
 from __future__ import annotations
 
 import hashlib
@@ -16,7 +17,8 @@ from .classifier import CLIPS, SPACES, Classifier, Space
 from .training import attacking
 
 LABELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(
-    true=lambda logits, y: y, predicted=lambda logits, y: logits.argmax(1))
+    true=lambda logits, y: y, predicted=lambda logits, y: logits.argmax(1)
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,9 @@ class Attack(ABC):
             ValueError: x is not in [0, 1], or the model is not one that this attack can handle.
         """
         if not (x.is_floating_point() and 0 <= x.min() and x.max() <= 1):
-            raise ValueError(f'{self.name} got {x.dtype} pictures from {x.min():g} to {x.max():g}; give floats in [0, 1].')
+            raise ValueError(
+                f'{self.name} got {x.dtype} pictures from {x.min():g} to {x.max():g}; give floats in [0, 1].'
+            )
         with attacking(model, x):
             return self._attack(model, x, y, index)
 
@@ -95,8 +99,12 @@ class Attack(ABC):
     def stamp(self, model: Classifier, like: Tensor) -> dict[str, Any]:
         """The settings, and radius and reach in pixel units, [0, 1], per channel in the network's order."""
         gain = self.in_space(model, like).gain.double().cpu()
-        return dict(self.settings(), reach=self.reach, eps_pixel=(self.eps / gain).tolist(),
-                    reach_pixel=(self.reach / gain).tolist())
+        return dict(
+            self.settings(),
+            reach=self.reach,
+            eps_pixel=(self.eps / gain).tolist(),
+            reach_pixel=(self.reach / gain).tolist(),
+        )
 
     @property
     def key(self) -> str:
@@ -107,12 +115,18 @@ class Attack(ABC):
     def _among(self, field: str, allowed: Any) -> None:
         value = getattr(self, field)
         if value not in allowed:
-            raise ValueError(f"{self.name} got {field}={value!r}; choose {' or '.join(map(repr, allowed))}.")
+            raise ValueError(
+                f'{self.name} got {field}={value!r}; choose {" or ".join(map(repr, allowed))}.'
+            )
 
     def _number(self, field: str, value: float, least: float = 0) -> None:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        number = (
+            isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        )
         if not number or value < least:
-            raise ValueError(f'{self.name} got {field}={value!r}; give a number of at least {least:g}.')
+            raise ValueError(
+                f'{self.name} got {field}={value!r}; give a number of at least {least:g}.'
+            )
 
     def _length(self, field: str, value: float) -> None:
         """A number in units of the space."""
@@ -125,7 +139,7 @@ class Attack(ABC):
 class Clean(Attack):
     """No attack: plain accuracy, in the same form as the others."""
 
-    eps: float = 0.
+    eps: float = 0.0
     name: ClassVar[str] = 'clean'
 
     @torch.no_grad()
@@ -136,5 +150,7 @@ class Clean(Attack):
 def refuse_grey_levels(who: str, field: str, value: float) -> None:
     """Raise ValueError for a length that is more than all of [0, 1], where pixels lie."""
     if value > 1:
-        raise ValueError(f'{who} got {field}={value:g}; pixels lie in [0, 1] here, so write {value:g}/255 for {value:g} grey '
-                         'levels.')
+        raise ValueError(
+            f'{who} got {field}={value:g}; pixels lie in [0, 1] here, so write {value:g}/255 for {value:g} grey '
+            'levels.'
+        )

@@ -1,4 +1,5 @@
 """A classifier of pixels with its normalisation inside, and the spaces in which an attack may move its input."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -69,22 +70,37 @@ def _pixel(model: Classifier, like: Tensor) -> Space:
 
 def _normalised(model: Classifier, like: Tensor) -> Space:
     with torch.no_grad():
-        zero, one = (model.normalise(like.new_full((1, *like.shape[1:]), value)) for value in (0., 1.))
+        zero, one = (
+            model.normalise(like.new_full((1, *like.shape[1:]), value)) for value in (0.0, 1.0)
+        )
     low, high = (value[0, :, :1, :1] for value in (zero, one))
-    if zero.shape[1:] != like.shape[1:] or any((value != value[:, :, :1, :1]).any() for value in (zero, one)):
-        raise ValueError("this model's normalisation pads or differs from place to place; attack it with space='pixel'.")
+    if zero.shape[1:] != like.shape[1:] or any(
+        (value != value[:, :, :1, :1]).any() for value in (zero, one)
+    ):
+        raise ValueError(
+            "this model's normalisation pads or differs from place to place; attack it with space='pixel'."
+        )
     gain = (high - low).flatten().abs()
-    return Space(model.normalise, model.network, torch.minimum(low, high), torch.maximum(low, high), gain)
+    return Space(
+        model.normalise, model.network, torch.minimum(low, high), torch.maximum(low, high), gain
+    )
 
 
 def _one_range(space: Space) -> Space:
-    return replace(space, low=space.low.min().expand_as(space.low), high=space.high.max().expand_as(space.high))
+    return replace(
+        space, low=space.low.min().expand_as(space.low), high=space.high.max().expand_as(space.high)
+    )
 
 
-SPACES: dict[str, Callable[[Classifier, Tensor], Space]] = dict(pixel=_pixel, normalised=_normalised)
+SPACES: dict[str, Callable[[Classifier, Tensor], Space]] = dict(
+    pixel=_pixel, normalised=_normalised
+)
 # image: what a picture can hold; range: from the lowest to the highest of all channels, as SR-GKP does on CIFAR; none: no bound
 CLIPS: dict[str, Function] = dict(
-    image=lambda space: space, range=_one_range, none=lambda space: replace(space, low=None, high=None))
+    image=lambda space: space,
+    range=_one_range,
+    none=lambda space: replace(space, low=None, high=None),
+)
 
 
 def full_range(x: Tensor) -> AbstractContextManager:

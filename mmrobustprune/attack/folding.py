@@ -1,4 +1,5 @@
 """BatchNorm of an evaluated, frozen network as what it is there, an affine map, inside the convolution before it where it can be."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -26,8 +27,14 @@ def folded_norms(model: nn.Module, like: Tensor | None = None) -> Iterator[None]
         like: (N, ...), what it takes; the first one is passed through the model to see what follows what. None folds nothing
             and leaves maps alone.
     """
-    norms = [norm for norm in model.modules() if type(norm) in _NORMS and norm.running_mean is not None
-             and norm.running_mean.device.type == 'cpu' and 'forward' not in vars(norm)]
+    norms = [
+        norm
+        for norm in model.modules()
+        if type(norm) in _NORMS
+        and norm.running_mean is not None
+        and norm.running_mean.device.type == 'cpu'
+        and 'forward' not in vars(norm)
+    ]
     before = {} if like is None or not norms else _convolutions_before(model, norms, like)
     changed = []
     try:
@@ -39,7 +46,9 @@ def folded_norms(model: nn.Module, like: Tensor | None = None) -> Iterator[None]
                 norm.forward = _mapped(scale, shift)
             else:
                 weight = conv.weight * scale.view(-1, *(1 for _ in conv.weight.shape[1:]))
-                conv.forward = _convolved(conv, weight, shift if conv.bias is None else shift + scale * conv.bias)
+                conv.forward = _convolved(
+                    conv, weight, shift if conv.bias is None else shift + scale * conv.bias
+                )
                 norm.forward = _same
         yield
     finally:
@@ -47,13 +56,27 @@ def folded_norms(model: nn.Module, like: Tensor | None = None) -> Iterator[None]
             vars(module).pop('forward', None)
 
 
-def _convolutions_before(model: nn.Module, norms: list[nn.Module], like: Tensor) -> dict[nn.Module, nn.Module]:
+def _convolutions_before(
+    model: nn.Module, norms: list[nn.Module], like: Tensor
+) -> dict[nn.Module, nn.Module]:
     """Norm -> the convolution whose output is read by this norm alone, each called once; by the graph of one forward pass."""
-    convs = [conv for conv in model.modules() if type(conv).forward in _CONVOLUTIONS and 'forward' not in vars(conv)]
+    convs = [
+        conv
+        for conv in model.modules()
+        if type(conv).forward in _CONVOLUTIONS and 'forward' not in vars(conv)
+    ]
     given: dict[nn.Module, list] = {conv: [] for conv in convs}
     taken: dict[nn.Module, list] = {norm: [] for norm in norms}
-    hooks = [conv.register_forward_hook(lambda module, args, output: given[module].append(output.grad_fn)) for conv in convs]
-    hooks += [norm.register_forward_pre_hook(lambda module, args: taken[module].append(args[0].grad_fn)) for norm in norms]
+    hooks = [
+        conv.register_forward_hook(
+            lambda module, args, output: given[module].append(output.grad_fn)
+        )
+        for conv in convs
+    ]
+    hooks += [
+        norm.register_forward_pre_hook(lambda module, args: taken[module].append(args[0].grad_fn))
+        for norm in norms
+    ]
     try:
         with torch.enable_grad(), torch.autocast(like.device.type, enabled=False):
             end = model(like[:1].detach().requires_grad_())
@@ -61,15 +84,25 @@ def _convolutions_before(model: nn.Module, norms: list[nn.Module], like: Tensor)
         for hook in hooks:
             hook.remove()
     readers = _readers(end)
-    makers = {nodes[0]: conv for conv, nodes in given.items() if len(nodes) == 1 and readers[nodes[0]] == 1}
-    return {norm: makers[nodes[0]] for norm, nodes in taken.items() if len(nodes) == 1 and nodes[0] in makers}
+    makers = {
+        nodes[0]: conv
+        for conv, nodes in given.items()
+        if len(nodes) == 1 and readers[nodes[0]] == 1
+    }
+    return {
+        norm: makers[nodes[0]]
+        for norm, nodes in taken.items()
+        if len(nodes) == 1 and nodes[0] in makers
+    }
 
 
 def _readers(end: Tensor) -> Counter:
     """How many steps of the graph behind a tensor read each node's output."""
     count, waiting = Counter(), [end.grad_fn]
     while waiting:
-        for node, _ in getattr(waiting.pop(), 'next_functions', ()):   # None where nothing of the input arrives
+        for node, _ in getattr(
+            waiting.pop(), 'next_functions', ()
+        ):  # None where nothing of the input arrives
             if node is not None and not count[node]:
                 waiting.append(node)
             count[node] += 1
@@ -87,6 +120,7 @@ def _mapped(scale: Tensor, shift: Tensor) -> Function:
     def forward(x: Tensor) -> Tensor:
         shape = (-1, *(1 for _ in x.shape[2:]))
         return torch.addcmul(shift.to(x.dtype).view(shape), x, scale.to(x.dtype).view(shape))
+
     return forward
 
 

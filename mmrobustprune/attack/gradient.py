@@ -1,4 +1,5 @@
 """Attacks that follow the sign of the input gradient: FGSM (arXiv 1412.6572) and PGD (arXiv 1706.06083)."""
+
 from __future__ import annotations
 
 from abc import abstractmethod

@@ -1,4 +1,5 @@
 """Losses of adversarial training, each with the attack that it is made for."""
+
 from __future__ import annotations
 
 import math
@@ -11,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..naming import build
+from mmrobustprune.naming import build
+
 from .base import refuse_grey_levels
 from .classifier import Classifier, Function, full_range
 from .presets import number
@@ -45,7 +47,9 @@ class RobustLoss(ABC):
         """
 
     @abstractmethod
-    def __call__(self, logits: Function, x: Tensor, attacked: Tensor | None, y: Tensor) -> dict[str, Tensor]:
+    def __call__(
+        self, logits: Function, x: Tensor, attacked: Tensor | None, y: Tensor
+    ) -> dict[str, Tensor]:
         """The parts of the loss, whose sum is to be minimised.
 
         Args:
@@ -64,10 +68,17 @@ class RobustLoss(ABC):
 
     def _number(self, name: str, least: float = 0, whole: bool = False) -> None:
         value = getattr(self, name)
-        fine = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= least
+        fine = (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and math.isfinite(value)
+            and value >= least
+        )
         if not fine or (whole and value != int(value)):
             kind = 'whole number' if whole else 'number'
-            raise ValueError(f'{type(self).__name__} got {name}={value!r}; give a {kind} of at least {least:g}.')
+            raise ValueError(
+                f'{type(self).__name__} got {name}={value!r}; give a {kind} of at least {least:g}.'
+            )
 
     def _pixels(self, name: str) -> None:
         value = getattr(self, name)
@@ -87,7 +98,9 @@ class CrossEntropy(RobustLoss):
     def craft(self, model: Classifier, x: Tensor, y: Tensor) -> None:
         return None
 
-    def __call__(self, logits: Function, x: Tensor, attacked: Tensor | None, y: Tensor) -> dict[str, Tensor]:
+    def __call__(
+        self, logits: Function, x: Tensor, attacked: Tensor | None, y: Tensor
+    ) -> dict[str, Tensor]:
         return dict(loss_clean=_cross_entropy(logits(x), y))
 
 
@@ -107,12 +120,16 @@ class Climbing(RobustLoss):
     def __post_init__(self) -> None:
         self._pixels('eps')
         if self.dtype not in (None, 'bfloat16'):
-            raise ValueError(f"{type(self).__name__} got dtype={self.dtype!r}; give 'bfloat16' or None.")
+            raise ValueError(
+                f"{type(self).__name__} got dtype={self.dtype!r}; give 'bfloat16' or None."
+            )
 
     def craft(self, model: Classifier, x: Tensor, y: Tensor) -> Tensor:
         half = torch.autocast(x.device.type, torch.bfloat16) if self.dtype else full_range(x)
         with attacking(model, x), half:
-            return climb(model, x, self.start(x), self.objective(model, x, y), self.eps, *self.moves())
+            return climb(
+                model, x, self.start(x), self.objective(model, x, y), self.eps, *self.moves()
+            )
 
     @abstractmethod
     def moves(self) -> tuple[float, int]:
@@ -152,7 +169,9 @@ class Stepping(Climbing):
 class PGDAT(Stepping):
     """L = CE(f(x'), y), x' by PGD from a uniform start (arXiv 1706.06083)."""
 
-    def __call__(self, logits: Function, x: Tensor, attacked: Tensor, y: Tensor) -> dict[str, Tensor]:
+    def __call__(
+        self, logits: Function, x: Tensor, attacked: Tensor, y: Tensor
+    ) -> dict[str, Tensor]:
         return dict(loss_robust=_cross_entropy(logits(attacked), y))
 
 
@@ -173,7 +192,9 @@ class FastAT(Climbing):
     def moves(self) -> tuple[float, int]:
         return self.stride * self.eps, 1
 
-    def __call__(self, logits: Function, x: Tensor, attacked: Tensor, y: Tensor) -> dict[str, Tensor]:
+    def __call__(
+        self, logits: Function, x: Tensor, attacked: Tensor, y: Tensor
+    ) -> dict[str, Tensor]:
         return dict(loss_robust=_cross_entropy(logits(attacked), y))
 
 
@@ -190,7 +211,7 @@ class Regularised(Stepping):
     """
 
     beta: float
-    noise: float = .001
+    noise: float = 0.001
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -200,7 +221,9 @@ class Regularised(Stepping):
     def start(self, x: Tensor) -> Tensor:
         return x + self.noise * torch.randn_like(x)
 
-    def __call__(self, logits: Function, x: Tensor, attacked: Tensor, y: Tensor) -> dict[str, Tensor]:
+    def __call__(
+        self, logits: Function, x: Tensor, attacked: Tensor, y: Tensor
+    ) -> dict[str, Tensor]:
         moved = F.log_softmax(logits(attacked).float(), 1)
         clean = F.log_softmax(logits(x).float(), 1)
         return self.terms(clean, moved, y)
@@ -217,7 +240,7 @@ class TRADES(Regularised):
     The gradient passes through p(x) and p(x').
     """
 
-    beta: float = 6.
+    beta: float = 6.0
 
     def objective(self, model: Classifier, x: Tensor, y: Tensor) -> Objective:
         with torch.no_grad():
@@ -225,7 +248,9 @@ class TRADES(Regularised):
         return lambda logits: divergence(clean, F.log_softmax(logits, 1)).sum()
 
     def terms(self, clean: Tensor, moved: Tensor, y: Tensor) -> dict[str, Tensor]:
-        return dict(loss_clean=F.nll_loss(clean, y), loss_robust=self.beta * divergence(clean, moved).mean())
+        return dict(
+            loss_clean=F.nll_loss(clean, y), loss_robust=self.beta * divergence(clean, moved).mean()
+        )
 
 
 @dataclass(kw_only=True)
@@ -235,15 +260,19 @@ class MART(Regularised):
     BCE = 1/N sum_n -log p_y(x'_n) - log(1 - max_{j != y} p_j(x'_n)).
     """
 
-    beta: float = 5.
+    beta: float = 5.0
 
     def terms(self, clean: Tensor, moved: Tensor, y: Tensor) -> dict[str, Tensor]:
         label = y[:, None]
         rival = moved.detach().scatter(1, label, -torch.inf).argmax(1, keepdim=True)
-        others = moved.scatter(1, rival, -torch.inf).logsumexp(1)   # log(1 - p_rival), exact where p_rival is close to 1
+        others = moved.scatter(1, rival, -torch.inf).logsumexp(
+            1
+        )  # log(1 - p_rival), exact where p_rival is close to 1
         doubt = 1 - clean.exp().gather(1, label)[:, 0]
-        return dict(loss_boosted=F.nll_loss(moved, y) - others.mean(),
-                    loss_robust=self.beta * (doubt * divergence(clean, moved)).mean())
+        return dict(
+            loss_boosted=F.nll_loss(moved, y) - others.mean(),
+            loss_robust=self.beta * (doubt * divergence(clean, moved)).mean(),
+        )
 
 
 @dataclass(kw_only=True)
@@ -266,20 +295,22 @@ class FreeAT(RobustLoss):
 
     def craft(self, model: Classifier, x: Tensor, y: Tensor) -> Tensor:
         moved = x + self._places(x)
-        inside = (moved >= 0) & (moved <= 1)   # beyond, the clamp lets no gradient through
+        inside = (moved >= 0) & (moved <= 1)  # beyond, the clamp lets no gradient through
         attacked = moved.clamp(0, 1).requires_grad_()
         due = [inside]
 
         def follow(gradient: Tensor) -> None:
-            if due:   # the first backward pass alone
-                step = torch.nan_to_num(gradient.sign(), 0.) * due.pop()
-                noise = self._noise[:len(step)]
+            if due:  # the first backward pass alone
+                step = torch.nan_to_num(gradient.sign(), 0.0) * due.pop()
+                noise = self._noise[: len(step)]
                 noise.copy_((noise + self.eps * step).clamp(-self.eps, self.eps))
 
         attacked.register_hook(follow)
         return attacked
 
-    def __call__(self, logits: Function, x: Tensor, attacked: Tensor, y: Tensor) -> dict[str, Tensor]:
+    def __call__(
+        self, logits: Function, x: Tensor, attacked: Tensor, y: Tensor
+    ) -> dict[str, Tensor]:
         return dict(loss_robust=_cross_entropy(logits(attacked), y))
 
     def state(self) -> dict[str, Any]:
@@ -294,11 +325,17 @@ class FreeAT(RobustLoss):
         if noise is None or noise.shape[1:] != x.shape[1:]:
             noise = x.new_zeros(0, *x.shape[1:])
         missing = len(x) - len(noise)
-        self._noise = torch.cat([noise.to(x), x.new_zeros(missing, *x.shape[1:])]) if missing > 0 else noise.to(x)
-        return self._noise[:len(x)]
+        self._noise = (
+            torch.cat([noise.to(x), x.new_zeros(missing, *x.shape[1:])])
+            if missing > 0
+            else noise.to(x)
+        )
+        return self._noise[: len(x)]
 
 
-LOSSES: dict[str, type[RobustLoss]] = {kind.__name__: kind for kind in (TRADES, PGDAT, FreeAT, FastAT, MART, CrossEntropy)}
+LOSSES: dict[str, type[RobustLoss]] = {
+    kind.__name__: kind for kind in (TRADES, PGDAT, FreeAT, FastAT, MART, CrossEntropy)
+}
 
 
 def build_robust_loss(config: Mapping[str, Any] | RobustLoss) -> RobustLoss:
@@ -308,7 +345,9 @@ def build_robust_loss(config: Mapping[str, Any] | RobustLoss) -> RobustLoss:
         TypeError: neither a dict nor a loss.
         ValueError: an unknown type or field, or a value that is not allowed.
     """
-    return build(config, 'robust loss', RobustLoss, LOSSES, "robust_loss=dict(type='TRADES', beta=6.0)")
+    return build(
+        config, 'robust loss', RobustLoss, LOSSES, "robust_loss=dict(type='TRADES', beta=6.0)"
+    )
 
 
 def divergence(clean: Tensor, moved: Tensor) -> Tensor:

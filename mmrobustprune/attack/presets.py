@@ -1,11 +1,13 @@
 """Sets of attacks as data: each entry is an attack's name and its fields."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from ..naming import unknown
+from mmrobustprune.naming import unknown
+
 from .auto import AutoAttack
 from .base import Attack
 from .gradient import FGSM, PGD
@@ -20,22 +22,33 @@ PRESETS: dict[str, tuple[dict[str, Any], ...]] = {
     'pixel': (
         dict(attack='fgsm', eps='8/255'),
         dict(attack='pgd', eps='8/255', step='2/255', steps=10, random_start=True),
-        dict(attack='autoattack', eps='8/255')),
+        dict(attack='autoattack', eps='8/255'),
+    ),
     'pixel-imagenet': (
         dict(attack='fgsm', eps='4/255'),
         dict(attack='pgd', eps='4/255', step='1/255', steps=10, random_start=True),
-        dict(attack='autoattack', eps='4/255')),
+        dict(attack='autoattack', eps='4/255'),
+    ),
     'sr-gkp': (
         *(dict(attack='fgsm', eps=eps, label='predicted', **_CIFAR) for eps in ('0.01', '0.1')),
-        dict(attack='pgd', eps='8/255', step='2/255', steps=3, random_start=False, **_CIFAR)),
+        dict(attack='pgd', eps='8/255', step='2/255', steps=3, random_start=False, **_CIFAR),
+    ),
     'sr-gkp-imagenet': (
-        *(dict(attack='fgsm', eps=eps, label='predicted', **_LARGE) for eps in ('0.001', '0.01', '0.1')),
-        dict(attack='pgd', eps='4/255', step='1/255', steps=3, random_start=False, **_LARGE)),
+        *(
+            dict(attack='fgsm', eps=eps, label='predicted', **_LARGE)
+            for eps in ('0.001', '0.01', '0.1')
+        ),
+        dict(attack='pgd', eps='4/255', step='1/255', steps=3, random_start=False, **_LARGE),
+    ),
 }
 
 
-def choose(preset: str = 'pixel', attacks: Sequence[str] | None = None, eps: Sequence[str | float] | None = None,
-           **fields: Any) -> list[Attack]:
+def choose(
+    preset: str = 'pixel',
+    attacks: Sequence[str] | None = None,
+    eps: Sequence[str | float] | None = None,
+    **fields: Any,
+) -> list[Attack]:
     """The attacks of a preset, some of them, with other budgets or fields.
 
     Args:
@@ -51,12 +64,18 @@ def choose(preset: str = 'pixel', attacks: Sequence[str] | None = None, eps: Seq
     for name in attacks or ():
         _among(name, ATTACKS, 'attack')
         if name not in names:
-            raise ValueError(f"preset '{preset}' has no {name}; choose among {', '.join(names)}, or take another preset.")
+            raise ValueError(
+                f"preset '{preset}' has no {name}; choose among {', '.join(names)}, or take another preset."
+            )
     fields = {key: value for key, value in fields.items() if value is not None}
     entries = [entry for entry in entries if entry['attack'] in (attacks or names)]
-    if eps is None and any(fields.get('space') not in (None, entry.get('space', 'pixel')) for entry in entries):
-        raise ValueError(f"space={fields['space']!r} gives the radii of preset '{preset}' another meaning; give eps as well, "
-                         'or take a preset of that space.')
+    if eps is None and any(
+        fields.get('space') not in (None, entry.get('space', 'pixel')) for entry in entries
+    ):
+        raise ValueError(
+            f"space={fields['space']!r} gives the radii of preset '{preset}' another meaning; give eps as well, "
+            'or take a preset of that space.'
+        )
     for key in fields:
         if not any(key in ATTACKS[entry['attack']].__dataclass_fields__ for entry in entries):
             chosen = ' and '.join(dict.fromkeys(entry['attack'] for entry in entries))
@@ -81,7 +100,9 @@ def _make(entry: Mapping[str, Any], eps: str | float | None, fields: Mapping[str
             values['step'] = number(values['step']) / number(values['eps']) * number(eps)
         values['eps'] = eps
     values |= {key: value for key, value in fields.items() if key in kind.__dataclass_fields__}
-    return kind(**{key: number(value) if key in ('eps', 'step') else value for key, value in values.items()})
+    return kind(
+        **{key: number(value) if key in ('eps', 'step') else value for key, value in values.items()}
+    )
 
 
 def _among(name: str, known: Mapping[str, Any], what: str) -> Any:

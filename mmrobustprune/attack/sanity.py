@@ -1,13 +1,23 @@
 """Signs that robust accuracies are not what they seem: gradients that are hidden, budgets that were misread."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-_NOT_COMPARED = {'accuracy', 'breakdown', 'notes', 'seconds', 'images', 'reach', 'eps_pixel', 'reach_pixel'}
-_MONOTONE = ('eps', 'steps')   # more of it never helps the model
-_SQUARE = .002
+_NOT_COMPARED = {
+    'accuracy',
+    'breakdown',
+    'notes',
+    'seconds',
+    'images',
+    'reach',
+    'eps_pixel',
+    'reach_pixel',
+}
+_MONOTONE = ('eps', 'steps')  # more of it never helps the model
+_SQUARE = 0.002
 
 
 def doubts(results: Sequence[Mapping[str, Any]], clean: float) -> list[str]:
@@ -17,29 +27,41 @@ def doubts(results: Sequence[Mapping[str, Any]], clean: float) -> list[str]:
         results: each with `attack`, its settings and `accuracy`, AutoAttack with its `breakdown`.
         clean: accuracy without attack.
     """
-    found = [f"{_name(one)} leaves more right ({one['accuracy']:.2%}) than no attack does ({clean:.2%}){_why(one)}."
-             for one in results if one['accuracy'] > clean]
+    found = [
+        f'{_name(one)} leaves more right ({one["accuracy"]:.2%}) than no attack does ({clean:.2%}){_why(one)}.'
+        for one in results
+        if one['accuracy'] > clean
+    ]
     for one, other in combinations(results, 2):
         for key in _MONOTONE:
             found += _growth(one, other, key)
     for one in results:
         steps = list((one.get('breakdown') or {}).values())
         if len(steps) > 1 and 'square' in one['breakdown'] and steps[-2] - steps[-1] > _SQUARE:
-            found.append(f'{_name(one)}: Square, which sees no gradient, still broke {steps[-2] - steps[-1]:.2%} of the '
-                         'pictures; the gradients may be masked.')
+            found.append(
+                f'{_name(one)}: Square, which sees no gradient, still broke {steps[-2] - steps[-1]:.2%} of the '
+                'pictures; the gradients may be masked.'
+            )
     return found
 
 
 def _growth(one: Mapping[str, Any], other: Mapping[str, Any], key: str) -> list[str]:
-    free = {key, 'step'} if key == 'eps' else {key}   # a step goes with its radius
+    free = {key, 'step'} if key == 'eps' else {key}  # a step goes with its radius
     same = {*one, *other} - _NOT_COMPARED - free
-    if one.get(key) == other.get(key) or any(one.get(k) != other.get(k) for k in same) or key not in one or key not in other:
+    if (
+        one.get(key) == other.get(key)
+        or any(one.get(k) != other.get(k) for k in same)
+        or key not in one
+        or key not in other
+    ):
         return []
     less, more = sorted((one, other), key=lambda result: result[key])
     if more['accuracy'] <= less['accuracy']:
         return []
-    return [f"{_name(more)} with {key}={more[key]:.4g} leaves more right ({more['accuracy']:.2%}) than with {less[key]:.4g} "
-            f"({less['accuracy']:.2%}){_why(more)}."]
+    return [
+        f'{_name(more)} with {key}={more[key]:.4g} leaves more right ({more["accuracy"]:.2%}) than with {less[key]:.4g} '
+        f'({less["accuracy"]:.2%}){_why(more)}.'
+    ]
 
 
 def _why(result: Mapping[str, Any]) -> str:
@@ -49,4 +71,4 @@ def _why(result: Mapping[str, Any]) -> str:
 
 
 def _name(result: Mapping[str, Any]) -> str:
-    return f"{result['attack']} ({result['space']})"
+    return f'{result["attack"]} ({result["space"]})'

@@ -1,10 +1,13 @@
 """Which pictures of a data set an attack is run on: the same ones for every model."""
+
 from __future__ import annotations
 
 import numpy as np
 
 
-def choose_subset(total: int, size: int | None = None, pick: str = 'random', seed: int = 0) -> np.ndarray:
+def choose_subset(
+    total: int, size: int | None = None, pick: str = 'random', seed: int = 0
+) -> np.ndarray:
     """Ascending indices of a subset; random subsets of one seed are nested, so that a larger one contains the smaller.
 
     Args:
@@ -20,7 +23,9 @@ def choose_subset(total: int, size: int | None = None, pick: str = 'random', see
     if size is None:
         return np.arange(total)
     if not 1 <= size <= total:
-        raise ValueError(f'a subset of {size} pictures was asked for and the data set has {total}; give 1 to {total}.')
+        raise ValueError(
+            f'a subset of {size} pictures was asked for and the data set has {total}; give 1 to {total}.'
+        )
     if pick == 'first':
         return np.arange(size)
     return np.sort(np.random.default_rng(seed).permutation(total)[:size])

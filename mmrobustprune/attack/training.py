@@ -1,4 +1,5 @@
 """Attacks for training: pictures that raise a loss of the logits, made in evaluation mode by input gradients alone."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from torch.nn.utils import parametrize
 from .classifier import Function, frozen, full_range
 from .folding import folded_norms
 
-Objective = Callable[[Tensor], Tensor]   # logits (N, classes) -> scalar, a sum over pictures
+Objective = Callable[[Tensor], Tensor]  # logits (N, classes) -> scalar, a sum over pictures
 
 
 @contextmanager
@@ -33,7 +34,15 @@ def cached_weights() -> Iterator[None]:
         parametrize._cache = outer
 
 
-def climb(logits: Function, x: Tensor, start: Tensor, objective: Objective, eps: float, step: float, steps: int) -> Tensor:
+def climb(
+    logits: Function,
+    x: Tensor,
+    start: Tensor,
+    objective: Objective,
+    eps: float,
+    step: float,
+    steps: int,
+) -> Tensor:
     """x' <- clamp(project(x' + step * sign(d objective(logits(x')) / dx'))), `steps` times, from `start`.
 
     Args:
@@ -49,6 +58,6 @@ def climb(logits: Function, x: Tensor, start: Tensor, objective: Objective, eps:
     for _ in range(steps):
         point = point.detach().requires_grad_()
         with torch.enable_grad(), full_range(point):
-            gradient, = torch.autograd.grad(objective(logits(point).float()), point)
+            (gradient,) = torch.autograd.grad(objective(logits(point).float()), point)
         point = (point.detach() + step * gradient.sign()).clamp(low, high)
     return point.detach()

@@ -3,9 +3,35 @@
 
 What needs OpenCV or numba is imported from its own file: `from mmrobustprune.corruption.apply import apply`.
 """
-from .metrics import Summary, summarize
-from .store import CLEAN, CellStore
-from .suites import ALL, BENCHMARK, GROUPS, SEVERITIES, SUITES, Cell, Suite, expand, get_suite
 
-__all__ = ['ALL', 'BENCHMARK', 'CLEAN', 'Cell', 'CellStore', 'GROUPS', 'SEVERITIES', 'SUITES',
-           'Suite', 'Summary', 'expand', 'get_suite', 'summarize']
+from mmrobustprune.records.store import CellStore
+
+from .metrics import Summary, summarize
+from .suites import (
+    ALL,
+    BENCHMARK,
+    CLEAN,
+    GROUPS,
+    SEVERITIES,
+    SUITES,
+    Cell,
+    Suite,
+    expand,
+    get_suite,
+)
+
+__all__ = [
+    'ALL',
+    'BENCHMARK',
+    'CLEAN',
+    'Cell',
+    'CellStore',
+    'GROUPS',
+    'SEVERITIES',
+    'SUITES',
+    'Suite',
+    'Summary',
+    'expand',
+    'get_suite',
+    'summarize',
+]

@@ -1,4 +1,5 @@
 """One corruption of one image: a function of image, corruption, severity and seed alone."""
+
 from __future__ import annotations
 
 import hashlib
@@ -6,29 +7,37 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..naming import unknown
+from mmrobustprune.naming import unknown
+
 from . import cifar, constants, functions
 from .functions import Draws, Function
 from .suites import ALL, SEVERITIES
 
-SMALLEST = 32   # pixels; the published functions are not defined below
-LARGEST = 16384   # pixels; fog makes a square map of the longest side, frost enlarges a picture to it
-_LUMA = np.array([.299, .587, .114])   # ITU-R 601
+SMALLEST = 32  # pixels; the published functions are not defined below
+LARGEST = (
+    16384  # pixels; fog makes a square map of the longest side, frost enlarges a picture to it
+)
+_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601
 
 
 @dataclass(frozen=True)
 class Family:
     """Functions and constants of one published set; `side` is the only image side (pixels) they are for, or None."""
+
     functions: dict[str, Function]
     constants: dict[str, tuple]
     side: int | None = None
 
 
-FAMILIES = {'imagenet': Family(functions.FUNCTIONS, constants.IMAGENET),
-            'cifar': Family(cifar.FUNCTIONS, constants.CIFAR, cifar.SIDE)}
+FAMILIES = {
+    'imagenet': Family(functions.FUNCTIONS, constants.IMAGENET),
+    'cifar': Family(cifar.FUNCTIONS, constants.CIFAR, cifar.SIDE),
+}
 
 
-def apply(image: np.ndarray, corruption: str, severity: int, seed: int = 0, family: str = 'imagenet') -> np.ndarray:
+def apply(
+    image: np.ndarray, corruption: str, severity: int, seed: int = 0, family: str = 'imagenet'
+) -> np.ndarray:
     """Corrupt one image by the functions of ImageNet-C or CIFAR-10-C (Hendrycks, Dietterich, arXiv 1903.12261).
 
     The random numbers come from blake2b(image, corruption, severity, seed): neither the order of calls nor the process nor
@@ -56,27 +65,33 @@ def apply(image: np.ndarray, corruption: str, severity: int, seed: int = 0, fami
     if min(height, width) < SMALLEST:
         room = ((0, max(0, SMALLEST - height)), (0, max(0, SMALLEST - width)), (0, 0))
         rgb = np.pad(rgb, room, 'symmetric')
-    rgb.setflags(write=False)   # the caller's, or an array of our own
+    rgb.setflags(write=False)  # the caller's, or an array of our own
     kin = FAMILIES[family]
     draws = Draws(_entropy(rgb, corruption, severity, seed))
     out = kin.functions[corruption](rgb, kin.constants[corruption][severity - 1], draws)
-    out = np.asarray(out, np.uint8)[:height, :width]   # truncated, as the published sets were
+    out = np.asarray(out, np.uint8)[:height, :width]  # truncated, as the published sets were
     if grey:
         return np.rint(out @ _LUMA).astype(np.uint8).reshape(image.shape)
-    return np.array(out, order='C')   # always an array of its own
+    return np.array(out, order='C')  # always an array of its own
 
 
 def _check(image: np.ndarray, corruption: str, severity: int, family: str) -> None:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
-        raise TypeError(f'{corruption} got an image of {kind}; give a uint8 array with values 0 to 255.')
+        raise TypeError(
+            f'{corruption} got an image of {kind}; give a uint8 array with values 0 to 255.'
+        )
     channels = image.shape[2] if image.ndim == 3 else 1
     if image.ndim not in (2, 3) or channels not in (1, 3) or 0 in image.shape:
-        raise ValueError(f'{corruption} got an image of shape {image.shape}; give (H, W, 3) in RGB or grey (H, W), at least '
-                         'one pixel.')
+        raise ValueError(
+            f'{corruption} got an image of shape {image.shape}; give (H, W, 3) in RGB or grey (H, W), at least '
+            'one pixel.'
+        )
     if max(image.shape) > LARGEST:
-        raise ValueError(f'{corruption} got an image of {image.shape[1]}x{image.shape[0]} pixels; give one of at most '
-                         f'{LARGEST} a side.')
+        raise ValueError(
+            f'{corruption} got an image of {image.shape[1]}x{image.shape[0]} pixels; give one of at most '
+            f'{LARGEST} a side.'
+        )
     if corruption not in ALL:
         raise unknown('corruption', corruption, ALL)
     whole = isinstance(severity, (int, np.integer)) and not isinstance(severity, bool)
@@ -86,8 +101,10 @@ def _check(image: np.ndarray, corruption: str, severity: int, family: str) -> No
         raise unknown('family', family, FAMILIES)
     side = FAMILIES[family].side
     if side is not None and image.shape[:2] != (side, side):
-        raise ValueError(f"{corruption} of family '{family}' is for {side}x{side} images and got {image.shape[1]}x"
-                         f"{image.shape[0]}; choose family 'imagenet'.")
+        raise ValueError(
+            f"{corruption} of family '{family}' is for {side}x{side} images and got {image.shape[1]}x"
+            f"{image.shape[0]}; choose family 'imagenet'."
+        )
 
 
 def _entropy(rgb: np.ndarray, corruption: str, severity: int, seed: int) -> np.ndarray:

@@ -1,4 +1,5 @@
 """What corruption errors are measured against: AlexNet's published errors, or another run's."""
+
 from __future__ import annotations
 
 import os
@@ -8,17 +9,25 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from ..naming import nearest
-from .store import read_json
+from mmrobustprune.naming import nearest
+from mmrobustprune.records.files import read_json
+
 from .suites import BENCHMARK, SEVERITIES, Cell
 
 # what the best value of a metric is, by the evaluator's prefix; error = 1 - value / best
-BEST = {'accuracy': 100., 'single-label': 100., 'multi-label': 100., 'pascal_voc': 1., 'coco': 1.}
+BEST = {
+    'accuracy': 100.0,
+    'single-label': 100.0,
+    'multi-label': 100.0,
+    'pascal_voc': 1.0,
+    'coco': 1.0,
+}
 
 
 @dataclass(frozen=True)
 class CorruptionErrors:
     """mCE and relative mCE in per cent, 100 for the baseline itself; `note` says what is not there and why."""
+
     mCE: float | None = None
     relative_mCE: float | None = None
     note: str = ''
@@ -37,6 +46,7 @@ class Baseline:
         whole: only sums over all of `errors` are known, so that nothing less than the full table can be measured.
         published: what is to be said of a run whose pictures were corrupted here, where the errors are of published ones.
     """
+
     name: str
     clean: float | None
     errors: Mapping[Cell, float]
@@ -44,8 +54,13 @@ class Baseline:
     whole: bool = False
     published: str = ''
 
-    def compare(self, clean: float, values: Mapping[Cell, float], cells: Sequence[Cell], facts: Mapping[str, Any]
-                ) -> CorruptionErrors:
+    def compare(
+        self,
+        clean: float,
+        values: Mapping[Cell, float],
+        cells: Sequence[Cell],
+        facts: Mapping[str, Any],
+    ) -> CorruptionErrors:
         """Mean over corruptions of sum of errors / the baseline's sum; relative: of both minus the clean error.
 
         Args:
@@ -55,29 +70,50 @@ class Baseline:
         """
         other = [key for key, value in self.about.items() if facts.get(key) != value]
         if other:
-            return CorruptionErrors(note=f'no mCE: {self.name} has {_show(self.about, other)} and this run '
-                                         f'{_show(facts, other)}.')
+            return CorruptionErrors(
+                note=f'no mCE: {self.name} has {_show(self.about, other)} and this run '
+                f'{_show(facts, other)}.'
+            )
         wanted = list(self.errors) if self.whole else list(cells)
         absent = sum(cell not in values or cell not in self.errors for cell in wanted)
         if absent or not wanted:
-            return CorruptionErrors(note=f'no mCE: {absent} of the {len(wanted)} benchmark cells that it takes are missing '
-                                         f'here or in {self.name}.')
-        ours = _by_corruption({cell: error(values[cell], str(facts.get('metric'))) for cell in wanted})
+            return CorruptionErrors(
+                note=f'no mCE: {absent} of the {len(wanted)} benchmark cells that it takes are missing '
+                f'here or in {self.name}.'
+            )
+        ours = _by_corruption(
+            {cell: error(values[cell], str(facts.get('metric'))) for cell in wanted}
+        )
         theirs = _by_corruption({cell: self.errors[cell] for cell in wanted})
         flawless = [name for name, value in theirs.items() if value <= 0]
         if flawless:
             return CorruptionErrors(note=f'no mCE: {self.name} makes no error under {flawless[0]}.')
         levels = sorted({cell.severity for cell in wanted})
-        note = '' if (len(ours), len(levels)) == (len(BENCHMARK), len(SEVERITIES)) else (
-            f'mCE over {len(ours)} of {len(BENCHMARK)} corruptions, severities {" ".join(map(str, levels))}.')
-        unhurt = [name for name, value in theirs.items() if self.clean is not None and value <= self.clean]
+        note = (
+            ''
+            if (len(ours), len(levels)) == (len(BENCHMARK), len(SEVERITIES))
+            else (
+                f'mCE over {len(ours)} of {len(BENCHMARK)} corruptions, severities {" ".join(map(str, levels))}.'
+            )
+        )
+        unhurt = [
+            name for name, value in theirs.items() if self.clean is not None and value <= self.clean
+        ]
         if self.clean is None or unhurt:
-            why = f'{unhurt[0]} adds no error to {self.name}' if unhurt else f'the clean error of {self.name} is not known'
-            return CorruptionErrors(_mean_ratio(ours, theirs), note=f'{note} no relative mCE: {why}.'.strip())
+            why = (
+                f'{unhurt[0]} adds no error to {self.name}'
+                if unhurt
+                else f'the clean error of {self.name} is not known'
+            )
+            return CorruptionErrors(
+                _mean_ratio(ours, theirs), note=f'{note} no relative mCE: {why}.'.strip()
+            )
         if self.published and facts.get('stored', True) is None:
             note = f'{note} {self.published}'.strip()
         own = error(clean, str(facts.get('metric')))
-        return CorruptionErrors(_mean_ratio(ours, theirs), _mean_ratio(ours, theirs, own, self.clean), note)
+        return CorruptionErrors(
+            _mean_ratio(ours, theirs), _mean_ratio(ours, theirs, own, self.clean), note
+        )
 
 
 def _by_corruption(errors: Mapping[Cell, float]) -> dict[str, float]:
@@ -87,7 +123,9 @@ def _by_corruption(errors: Mapping[Cell, float]) -> dict[str, float]:
     return {name: fmean(row) for name, row in rows.items()}
 
 
-def _mean_ratio(ours: Mapping[str, float], theirs: Mapping[str, float], own: float = 0, other: float = 0) -> float:
+def _mean_ratio(
+    ours: Mapping[str, float], theirs: Mapping[str, float], own: float = 0, other: float = 0
+) -> float:
     return 100 * fmean((ours[name] - own) / (theirs[name] - other) for name in ours)
 
 
@@ -96,19 +134,35 @@ def _show(facts: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 
 _ALEXNET = dict(
-    gaussian_noise=.886428, shot_noise=.894468, impulse_noise=.922640,
-    defocus_blur=.819880, glass_blur=.826268, motion_blur=.785948, zoom_blur=.798360,
-    snow=.866816, frost=.826572, fog=.819324, brightness=.564592,
-    contrast=.853204, elastic_transform=.646056, pixelate=.717840, jpeg_compression=.606500)
+    gaussian_noise=0.886428,
+    shot_noise=0.894468,
+    impulse_noise=0.922640,
+    defocus_blur=0.819880,
+    glass_blur=0.826268,
+    motion_blur=0.785948,
+    zoom_blur=0.798360,
+    snow=0.866816,
+    frost=0.826572,
+    fog=0.819324,
+    brightness=0.564592,
+    contrast=0.853204,
+    elastic_transform=0.646056,
+    pixelate=0.717840,
+    jpeg_compression=0.606500,
+)
 
 # torchvision's AlexNet on ImageNet-C, means over the five severities (arXiv 1903.12261; to six digits in imagenet.py of
 # github.com/google-research/augmix). Its clean top-1 is 56.522 % (torchvision, AlexNet_Weights.IMAGENET1K_V1);
 # github.com/google-research/robustness_metrics takes an error of .4348 for relative mCE.
 ALEXNET = Baseline(
-    name='alexnet', clean=1 - .56522, errors={Cell(name, level): _ALEXNET[name] for name in BENCHMARK for level in SEVERITIES},
-    about=dict(metric='accuracy/top1', suite='imagenet-c', classes=1000), whole=True,
+    name='alexnet',
+    clean=1 - 0.56522,
+    errors={Cell(name, level): _ALEXNET[name] for name in BENCHMARK for level in SEVERITIES},
+    about=dict(metric='accuracy/top1', suite='imagenet-c', classes=1000),
+    whole=True,
     published='mCE against errors on the published pictures, which were corrupted at 224x224; these were corrupted before resizing, '
-              'which softens noise and lowers mCE.')
+    'which softens noise and lowers mCE.',
+)
 BASELINES = {ALEXNET.name: ALEXNET}
 
 
@@ -126,25 +180,37 @@ def get_baseline(which: str | os.PathLike | Mapping[str, Any]) -> Baseline:
     path = Path(which)
     path = path / 'results.json' if path.is_dir() else path
     if not path.is_file():
-        raise FileNotFoundError(f"baseline '{which}' is neither a name{nearest(str(which), BASELINES)} nor a file; choose "
-                                f"{', '.join(BASELINES)} or give the results.json of another run.")
+        raise FileNotFoundError(
+            f"baseline '{which}' is neither a name{nearest(str(which), BASELINES)} nor a file; choose "
+            f'{", ".join(BASELINES)} or give the results.json of another run.'
+        )
     results = read_json(path)
     if not isinstance(results, Mapping):
-        raise ValueError(f'{path} holds no results of a corruption suite; give a results.json of tools/robustness.py.')
+        raise ValueError(
+            f'{path} holds no results of a corruption suite; give a results.json of tools/robustness.py.'
+        )
     return _from_results(results, path.parent.name or path.stem)
 
 
 def _from_results(results: Mapping[str, Any], name: str) -> Baseline:
     try:
         metric = results['metric']
-        errors = {Cell(one['corruption'], one['severity']): error(one[metric], metric)
-                  for one in results['cells'] if one.get(metric) is not None}
+        errors = {
+            Cell(one['corruption'], one['severity']): error(one[metric], metric)
+            for one in results['cells']
+            if one.get(metric) is not None
+        }
         clean = error(results['clean'][metric], metric)
     except (KeyError, TypeError) as missing:
-        raise ValueError(f'baseline {name} is no results of a corruption suite ({missing} is not there); give a results.json '
-                         'of tools/robustness.py.') from missing
-    about = {key: results[key] for key in ('metric', 'suite', 'seed', 'data', 'eval_mode')
-             if results.get(key) is not None or key == 'seed' and key in results}   # no seed: published pictures
+        raise ValueError(
+            f'baseline {name} is no results of a corruption suite ({missing} is not there); give a results.json '
+            'of tools/robustness.py.'
+        ) from missing
+    about = {
+        key: results[key]
+        for key in ('metric', 'suite', 'seed', 'data', 'eval_mode')
+        if results.get(key) is not None or key == 'seed' and key in results
+    }  # no seed: published pictures
     return Baseline(name, clean, errors, about)
 
 
@@ -156,6 +222,8 @@ def error(value: float, metric: str) -> float:
     """
     prefix = metric.partition('/')[0]
     if prefix not in BEST:
-        raise ValueError(f"the best value of metric '{metric}' is not known, so it has no error; errors are defined for "
-                         f"{', '.join(BEST)}.")
+        raise ValueError(
+            f"the best value of metric '{metric}' is not known, so it has no error; errors are defined for "
+            f'{", ".join(BEST)}.'
+        )
     return 1 - value / BEST[prefix]

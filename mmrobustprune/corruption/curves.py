@@ -3,6 +3,7 @@
 Every rule takes `right` and `wrong`, (K, B) counts of true and false positives at the K true positives of a ranking, and
 `truths` (B,), the number of true boxes; it gives (B,).
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -37,9 +38,9 @@ def area(right: np.ndarray, wrong: np.ndarray, truths: np.ndarray) -> np.ndarray
 def eleven_points(right: np.ndarray, wrong: np.ndarray, truths: np.ndarray) -> np.ndarray:
     """The mean of precision at recall 0, .1, ... 1 (Pascal VOC 2007)."""
     recall, best = _recall(right, truths), _single(right, wrong)
-    best = np.concatenate([best, np.zeros_like(best[:1])])   # a recall that is never reached
+    best = np.concatenate([best, np.zeros_like(best[:1])])  # a recall that is never reached
     total = np.zeros(best.shape[1], np.float32)
-    for threshold in np.arange(0, 1 + 1e-3, .1):
+    for threshold in np.arange(0, 1 + 1e-3, 0.1):
         first = np.count_nonzero(recall < threshold, axis=0)
         total += np.take_along_axis(best, first[None], 0)[0]
     return total / np.float32(11)
@@ -51,7 +52,7 @@ def hundred_one_points(right: np.ndarray, wrong: np.ndarray, truths: np.ndarray)
     best = _best_from_here(right / (wrong + right + np.spacing(1)))
     recall = right / np.maximum(truths, 1)
     last = np.minimum((100 * recall).astype(np.intp), 100)
-    last += _HUNDREDTHS[np.minimum(last + 1, 100)] <= recall   # 100 * .29 is 28.999...
+    last += _HUNDREDTHS[np.minimum(last + 1, 100)] <= recall  # 100 * .29 is 28.999...
     last -= _HUNDREDTHS[np.minimum(last, 100)] > recall
     points = np.diff(np.minimum(last, 100) + 1, axis=0, prepend=0)
     return np.einsum('kb,kb->b', points.astype(np.float64), best) / 101
@@ -60,10 +61,14 @@ def hundred_one_points(right: np.ndarray, wrong: np.ndarray, truths: np.ndarray)
 @dataclass(frozen=True)
 class Curve:
     """A rule: average precision of one class, its precision, and the mean over classes where no class has a true box."""
+
     area: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     dtype: type
     nothing: float
 
 
-CURVES = {'area': Curve(area, np.float32, 0.), '11points': Curve(eleven_points, np.float32, 0.),
-          '101points': Curve(hundred_one_points, np.float64, -1.)}
+CURVES = {
+    'area': Curve(area, np.float32, 0.0),
+    '11points': Curve(eleven_points, np.float32, 0.0),
+    '101points': Curve(hundred_one_points, np.float64, -1.0),
+}

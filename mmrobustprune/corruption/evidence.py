@@ -1,4 +1,5 @@
 """What every image contributed to a metric, so that the metric can be computed again over other images."""
+
 from __future__ import annotations
 
 import os
@@ -13,11 +14,12 @@ from scipy.sparse import csr_matrix
 
 from .curves import CURVES
 
-_ELEMENTS = 1 << 21   # of a working array: 16 MB in double precision
+_ELEMENTS = 1 << 21  # of a working array: 16 MB in double precision
 
 
 class Evidence(ABC):
     """Outcomes per image of one evaluation; `images` is their number."""
+
     images: int
 
     @abstractmethod
@@ -35,15 +37,22 @@ class Evidence(ABC):
     def save(self, path: str | os.PathLike) -> None:
         """Write an .npz file of plain arrays under exactly this name."""
         with open(path, 'wb') as file:
-            np.savez_compressed(file, kind=type(self).__name__, **{
-                field.name: getattr(self, field.name) for field in fields(self)})
+            np.savez_compressed(
+                file,
+                kind=type(self).__name__,
+                **{field.name: getattr(self, field.name) for field in fields(self)},
+            )
 
     def _checked(self, weights: np.ndarray) -> np.ndarray:
         weights = np.asarray(weights, dtype=np.float32)
         if weights.ndim != 2 or weights.shape[1] != self.images:
-            raise ValueError(f'weights are of shape {weights.shape} and there are {self.images} images; give one column each.')
+            raise ValueError(
+                f'weights are of shape {weights.shape} and there are {self.images} images; give one column each.'
+            )
         if weights.size and (weights.min() < 0 or not weights.max(1).all()):
-            raise ValueError('a row of weights has a negative number or no image at all; give how often each image counts.')
+            raise ValueError(
+                'a row of weights has a negative number or no image at all; give how often each image counts.'
+            )
         return weights
 
 
@@ -53,6 +62,7 @@ class Hits(Evidence):
 
     It is rounded to single precision as mmpretrain's is.
     """
+
     correct: np.ndarray
 
     @property
@@ -61,8 +71,10 @@ class Hits(Evidence):
 
     def metric(self, weights: np.ndarray) -> np.ndarray:
         weights = self._checked(weights)
-        hits, all_of_them = (weights @ np.stack([self.correct, np.ones_like(self.correct)], 1).astype(np.float32)).T
-        percent = 100. / all_of_them.astype(np.float64)
+        hits, all_of_them = (
+            weights @ np.stack([self.correct, np.ones_like(self.correct)], 1).astype(np.float32)
+        ).T
+        percent = 100.0 / all_of_them.astype(np.float64)
         return (hits * percent.astype(np.float32)).astype(np.float64)
 
 
@@ -82,6 +94,7 @@ class Matches(Evidence):
         thresholds: (T,) IoU.
         curve: a name of `curves.CURVES`.
     """
+
     image: np.ndarray
     label: np.ndarray
     score: np.ndarray
@@ -108,7 +121,9 @@ class Matches(Evidence):
             rows = max(1, _ELEMENTS // len(outcomes.right))
             for start in range(0, weights.shape[1], rows):
                 part = slice(start, start + rows)
-                precision[at, label, part] = curve.area(*outcomes.weigh(weights[:, part]), truths[label, part])
+                precision[at, label, part] = curve.area(
+                    *outcomes.weigh(weights[:, part]), truths[label, part]
+                )
         return np.mean([_class_mean(one, truths > 0, curve.nothing) for one in precision], axis=0)
 
     def _outcomes(self) -> Iterator[tuple[int, int, _Outcomes]]:
@@ -120,7 +135,11 @@ class Matches(Evidence):
             for at in range(len(self.thresholds)):
                 hit, ignored = self.hit[at, chosen], self.ignored[at, chosen]
                 if hit.any():
-                    yield at, label, _Outcomes.of(self.image[chosen], hit, ~(hit | ignored), self.images)
+                    yield (
+                        at,
+                        label,
+                        _Outcomes.of(self.image[chosen], hit, ~(hit | ignored), self.images),
+                    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,6 +153,7 @@ class _Outcomes:
         right: (K,) image of every true positive.
         wrong: (K, n) sparse, how many wrong detections of each image stand between one true positive and the one before.
     """
+
     right: np.ndarray
     wrong: csr_matrix
 
@@ -143,7 +163,9 @@ class _Outcomes:
         after = np.searchsorted(places, errors)
         errors, after = errors[after < len(places)], after[after < len(places)]
         ones = np.ones(len(errors), np.float32)
-        return cls(image[places], csr_matrix((ones, (after, image[errors])), shape=(len(places), images)))
+        return cls(
+            image[places], csr_matrix((ones, (after, image[errors])), shape=(len(places), images))
+        )
 
     def weigh(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(K, B) counts of true positives up to each and of wrong detections before it; whole numbers, exact below 2^24."""
@@ -172,11 +194,14 @@ def load(path: str | os.PathLike) -> Evidence:
         ValueError: it is cut short or something else.
     """
     if not Path(path).is_file():
-        raise FileNotFoundError(f'{path} is not there; evaluate that cell again to get its evidence.')
+        raise FileNotFoundError(
+            f'{path} is not there; evaluate that cell again to get its evidence.'
+        )
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
         return _KINDS[str(arrays.pop('kind'))](**arrays)
     except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f'{path} is no evidence of an evaluation or is cut short; remove it and evaluate that cell again.'
-                         ) from error
+        raise ValueError(
+            f'{path} is no evidence of an evaluation or is cut short; remove it and evaluate that cell again.'
+        ) from error

@@ -1,4 +1,5 @@
 """P, mPC, rPC, R_C and mCE from the cells of one evaluation; an absent cell is never a zero."""
+
 from __future__ import annotations
 
 import math
@@ -26,6 +27,7 @@ class Summary:
         mCE: mean corruption error against `baseline` in per cent, 100 for the baseline itself (arXiv 1903.12261).
         relative_mCE: the same of the errors that corruptions add to the clean one.
     """
+
     P: float
     mPC: float | None
     rPC: float | None
@@ -43,10 +45,17 @@ class Summary:
         return asdict(self)
 
 
-def summarize(clean: float, values: Mapping[Cell, float], cells: Sequence[Cell], partial: bool = False, *,
-              baseline: Baseline | None = None, run: Mapping[str, Any] | None = None,
-              clean_per_class: Mapping[str, float] | None = None,
-              per_class: Mapping[Cell, Mapping[str, float]] | None = None) -> Summary:
+def summarize(
+    clean: float,
+    values: Mapping[Cell, float],
+    cells: Sequence[Cell],
+    partial: bool = False,
+    *,
+    baseline: Baseline | None = None,
+    run: Mapping[str, Any] | None = None,
+    clean_per_class: Mapping[str, float] | None = None,
+    per_class: Mapping[Cell, Mapping[str, float]] | None = None,
+) -> Summary:
     """Means over the table of `cells`.
 
     Args:
@@ -66,25 +75,46 @@ def summarize(clean: float, values: Mapping[Cell, float], cells: Sequence[Cell],
     there = {cell: values[cell] for cell in cells if cell in values}
     for cell, value in [(Cell('clean', 0), clean), *there.items()]:
         if value is None or not math.isfinite(value):
-            raise ValueError(f'the metric of {cell.corruption} {cell.severity} is {value}, not a '
-                             'number; look at its evaluation.')
+            raise ValueError(
+                f'the metric of {cell.corruption} {cell.severity} is {value}, not a '
+                'number; look at its evaluation.'
+            )
 
     mpc = _mean(_benchmark(cells), there, partial)
     classes = clean_per_class or {}
-    by_class = {name: _class(value, {cell: row[name] for cell, row in (per_class or {}).items() if _number(row.get(name))},
-                             _benchmark(cells), partial) for name, value in classes.items() if _number(value)}
+    by_class = {
+        name: _class(
+            value,
+            {cell: row[name] for cell, row in (per_class or {}).items() if _number(row.get(name))},
+            _benchmark(cells),
+            partial,
+        )
+        for name, value in classes.items()
+        if _number(value)
+    }
     errors = CorruptionErrors()
     if baseline is not None:
         facts = {**(run or {}), **({'classes': len(classes)} if classes else {})}
         errors = baseline.compare(clean, there, _benchmark(cells), facts)
     return Summary(
-        P=clean, mPC=mpc, rPC=ratio(mpc, clean), R_C=ratio(_mean(cells, there, partial), clean),
-        per_corruption={name: _mean([cell for cell in cells if cell.corruption == name], there, partial)
-                        for name in dict.fromkeys(cell.corruption for cell in cells)},
-        per_severity={str(level): _mean([cell for cell in cells if cell.severity == level], there, partial)
-                      for level in sorted({cell.severity for cell in cells})},
+        P=clean,
+        mPC=mpc,
+        rPC=ratio(mpc, clean),
+        R_C=ratio(_mean(cells, there, partial), clean),
+        per_corruption={
+            name: _mean([cell for cell in cells if cell.corruption == name], there, partial)
+            for name in dict.fromkeys(cell.corruption for cell in cells)
+        },
+        per_severity={
+            str(level): _mean([cell for cell in cells if cell.severity == level], there, partial)
+            for level in sorted({cell.severity for cell in cells})
+        },
         note=' '.join(filter(None, (_note(len(cells), len(there), partial), errors.note))),
-        per_class=by_class, mCE=errors.mCE, relative_mCE=errors.relative_mCE, baseline=baseline and baseline.name)
+        per_class=by_class,
+        mCE=errors.mCE,
+        relative_mCE=errors.relative_mCE,
+        baseline=baseline and baseline.name,
+    )
 
 
 def ratio(value: float | None, clean: float) -> float | None:
@@ -105,7 +135,9 @@ def _number(value: float | None) -> bool:
     return value is not None and math.isfinite(value)
 
 
-def _class(clean: float, values: Mapping[Cell, float], cells: Sequence[Cell], partial: bool) -> dict[str, float | None]:
+def _class(
+    clean: float, values: Mapping[Cell, float], cells: Sequence[Cell], partial: bool
+) -> dict[str, float | None]:
     mpc = _mean(cells, values, partial)
     return dict(P=clean, mPC=mpc, rPC=ratio(mpc, clean))
 

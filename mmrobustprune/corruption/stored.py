@@ -1,4 +1,5 @@
 """Corrupted images that lie on disk: ImageNet-C's folders, CIFAR-10-C's arrays, and trees that `write` wrote."""
+
 from __future__ import annotations
 
 import hashlib
@@ -10,12 +11,13 @@ from pathlib import Path, PurePath
 import cv2
 import numpy as np
 
-from .store import read_json
+from mmrobustprune.records.files import read_json
+
 from .suites import GROUPS, SEVERITIES, Cell, Suite
 
 MANIFEST = 'manifest.json'
-SIDE = 224   # pixels of ImageNet-C's images, cropped already
-ROWS = 10000   # images of CIFAR-10's test set; the arrays hold them once per severity
+SIDE = 224  # pixels of ImageNet-C's images, cropped already
+ROWS = 10000  # images of CIFAR-10's test set; the arrays hold them once per severity
 _GROUP = {name: group for group, names in GROUPS.items() for name in names}
 
 
@@ -28,13 +30,20 @@ class StoredSet:
         cropped: the images have the network's size already.
         seed: of the random numbers, where it is known.
     """
+
     cropped = False
     seed: int | None = None
 
     def __init__(self, root: Path, suite: Suite) -> None:
         self.root, self.suite = root, suite
 
-    def read(self, cell: Cell, index: int, path: str | os.PathLike | None, clean: np.ndarray | None = None) -> np.ndarray:
+    def read(
+        self,
+        cell: Cell,
+        index: int,
+        path: str | os.PathLike | None,
+        clean: np.ndarray | None = None,
+    ) -> np.ndarray:
         """An image under a cell.
 
         Args:
@@ -49,7 +58,12 @@ class StoredSet:
         """
         raise NotImplementedError
 
-    def check(self, cells: Iterable[Cell], paths: Sequence[str | os.PathLike] = (), labels: Sequence[int] | None = None) -> None:
+    def check(
+        self,
+        cells: Iterable[Cell],
+        paths: Sequence[str | os.PathLike] = (),
+        labels: Sequence[int] | None = None,
+    ) -> None:
         """Refuse a set that lacks something, before anything is evaluated.
 
         Args:
@@ -61,39 +75,63 @@ class StoredSet:
             ValueError: images that are there more than once, arrays of a wrong shape, labels in another order.
         """
         cells = list(cells)
-        self._refuse_missing([f'{cell.corruption} {cell.severity}' for cell in cells if not self._holds(cell)], len(cells),
-                             'cells', self.root, 'add them, or choose other corruptions and severities')
+        self._refuse_missing(
+            [f'{cell.corruption} {cell.severity}' for cell in cells if not self._holds(cell)],
+            len(cells),
+            'cells',
+            self.root,
+            'add them, or choose other corruptions and severities',
+        )
         for cell in cells:
             self._check_images(cell, paths, labels)
 
     def _holds(self, cell: Cell) -> bool:
         raise NotImplementedError
 
-    def _check_images(self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None) -> None:
+    def _check_images(
+        self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None
+    ) -> None:
         raise NotImplementedError
 
     @staticmethod
-    def _refuse_missing(names: Sequence[str], count: int, what: str, where: Path, advice: str) -> None:
+    def _refuse_missing(
+        names: Sequence[str], count: int, what: str, where: Path, advice: str
+    ) -> None:
         if names:
-            raise FileNotFoundError(f'{len(names)} of {count} {what} are missing in {where} ({some(names)}); {advice}.')
+            raise FileNotFoundError(
+                f'{len(names)} of {count} {what} are missing in {where} ({some(names)}); {advice}.'
+            )
 
 
 class FolderSet(StoredSet):
     """ImageNet-C as published: `<corruption>/<severity>/<class>/<file>`, also with a folder per group above; 224x224."""
+
     cropped = True
 
-    def read(self, cell: Cell, index: int, path: str | os.PathLike | None, clean: np.ndarray | None = None) -> np.ndarray:
+    def read(
+        self,
+        cell: Cell,
+        index: int,
+        path: str | os.PathLike | None,
+        clean: np.ndarray | None = None,
+    ) -> np.ndarray:
         if path is None:
-            raise ValueError(f'{self.root} is looked up by file name and image {index} has none; use a data set of files.')
+            raise ValueError(
+                f'{self.root} is looked up by file name and image {index} has none; use a data set of files.'
+            )
         folder = self._folder(cell)
         found = _find(_listing(folder), PurePath(path))
         if len(found) != 1:
-            raise ValueError(f'{PurePath(path).name} is {"in several folders of" if found else "not in"} {folder}'
-                             f'{f" ({some(found)})" if found else ""}; unpack ImageNet-C anew.')
+            raise ValueError(
+                f'{PurePath(path).name} is {"in several folders of" if found else "not in"} {folder}'
+                f'{f" ({some(found)})" if found else ""}; unpack ImageNet-C anew.'
+            )
         image = decode(folder / found[0])
         if image.shape[:2] != (SIDE, SIDE):
-            raise ValueError(f'{folder / found[0]} has {image.shape[1]}x{image.shape[0]} pixels and ImageNet-C {SIDE}x{SIDE}; '
-                             'give the published set, or one of tools/make_corrupted.py.')
+            raise ValueError(
+                f'{folder / found[0]} has {image.shape[1]}x{image.shape[0]} pixels and ImageNet-C {SIDE}x{SIDE}; '
+                'give the published set, or one of tools/make_corrupted.py.'
+            )
         return image
 
     def _folder(self, cell: Cell) -> Path:
@@ -104,15 +142,24 @@ class FolderSet(StoredSet):
     def _holds(self, cell: Cell) -> bool:
         return self._folder(cell).is_dir()
 
-    def _check_images(self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None) -> None:
+    def _check_images(
+        self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None
+    ) -> None:
         folder = self._folder(cell)
         found = {str(path): _find(_listing(folder), PurePath(path)) for path in paths}
-        self._refuse_missing([PurePath(path).name for path, files in found.items() if not files], len(paths), 'images', folder,
-                             'unpack ImageNet-C anew')
+        self._refuse_missing(
+            [PurePath(path).name for path, files in found.items() if not files],
+            len(paths),
+            'images',
+            folder,
+            'unpack ImageNet-C anew',
+        )
         several = [PurePath(path).name for path, files in found.items() if len(files) > 1]
         if several:
-            raise ValueError(f'{len(several)} of {len(paths)} images are in several folders of {folder} ({some(several)}); '
-                             'keep the clean images in class folders too, or unpack ImageNet-C anew.')
+            raise ValueError(
+                f'{len(several)} of {len(paths)} images are in several folders of {folder} ({some(several)}); '
+                'keep the clean images in class folders too, or unpack ImageNet-C anew.'
+            )
 
 
 class ArraySet(StoredSet):
@@ -120,15 +167,29 @@ class ArraySet(StoredSet):
 
     def __init__(self, root: Path, suite: Suite) -> None:
         super().__init__(root, suite)
-        self.ordered = False   # the labels were compared
+        self.ordered = False  # the labels were compared
 
-    def read(self, cell: Cell, index: int, path: str | os.PathLike | None, clean: np.ndarray | None = None) -> np.ndarray:
+    def read(
+        self,
+        cell: Cell,
+        index: int,
+        path: str | os.PathLike | None,
+        clean: np.ndarray | None = None,
+    ) -> np.ndarray:
         if path is not None and not self.ordered:
-            raise ValueError(f"{self.root} goes by the order of CIFAR-10's own test set and {path} is a file; use the data set "
-                             'CIFAR10, or check the labels first.')
+            raise ValueError(
+                f"{self.root} goes by the order of CIFAR-10's own test set and {path} is a file; use the data set "
+                'CIFAR10, or check the labels first.'
+            )
         if not 0 <= index < ROWS:
-            raise ValueError(f'{self.root} has {ROWS} images and number {index} was asked for; use the test set of CIFAR-10.')
-        return np.array(_array(self._file(cell), (self.suite.side, self.suite.side, 3))[ROWS * (cell.severity - 1) + index])
+            raise ValueError(
+                f'{self.root} has {ROWS} images and number {index} was asked for; use the test set of CIFAR-10.'
+            )
+        return np.array(
+            _array(self._file(cell), (self.suite.side, self.suite.side, 3))[
+                ROWS * (cell.severity - 1) + index
+            ]
+        )
 
     def _file(self, cell: Cell) -> Path:
         return self.root / f'{cell.corruption}.npy'
@@ -136,17 +197,25 @@ class ArraySet(StoredSet):
     def _holds(self, cell: Cell) -> bool:
         return self._file(cell).is_file()
 
-    def _check_images(self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None) -> None:
+    def _check_images(
+        self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None
+    ) -> None:
         _array(self._file(cell), (self.suite.side, self.suite.side, 3))
         for what in (paths, labels):
             if what is not None and len(what) not in (0, ROWS):
-                raise ValueError(f'the data set has {len(what)} images and {self.root} has {ROWS}; evaluate the whole test set.')
+                raise ValueError(
+                    f'the data set has {len(what)} images and {self.root} has {ROWS}; evaluate the whole test set.'
+                )
         if labels is not None:
-            own = _labels(self.root / 'labels.npy')[ROWS * (cell.severity - 1):ROWS * cell.severity]
+            own = _labels(self.root / 'labels.npy')[
+                ROWS * (cell.severity - 1) : ROWS * cell.severity
+            ]
             other = int(np.sum(own != np.asarray(labels)))
             if other:
-                raise ValueError(f"{other} of {ROWS} labels differ from {self.root / 'labels.npy'}; use the data set CIFAR10, "
-                                 'whose order the arrays have.')
+                raise ValueError(
+                    f'{other} of {ROWS} labels differ from {self.root / "labels.npy"}; use the data set CIFAR10, '
+                    'whose order the arrays have.'
+                )
             self.ordered = True
 
 
@@ -157,40 +226,75 @@ class TreeSet(StoredSet):
         super().__init__(root, suite)
         manifest = read_json(root / MANIFEST)
         if manifest.get('suite') != suite.name:
-            raise ValueError(f"{root} was written for suite '{manifest.get('suite')}' and '{suite.name}' is asked for; choose "
-                             'that suite, or write another tree.')
+            raise ValueError(
+                f"{root} was written for suite '{manifest.get('suite')}' and '{suite.name}' is asked for; choose "
+                'that suite, or write another tree.'
+            )
         self.seed, self.names = manifest['seed'], manifest['images']
         self.cells = {Cell(part['corruption'], part['severity']) for part in manifest['cells']}
-        self.places = {PurePath(name).with_suffix('').parts: place for place, name in enumerate(self.names)}
-        self.contents = {content: place for place, content in enumerate(manifest.get('contents') or ())}   # of arrays
+        self.places = {
+            PurePath(name).with_suffix('').parts: place for place, name in enumerate(self.names)
+        }
+        self.contents = {
+            content: place for place, content in enumerate(manifest.get('contents') or ())
+        }  # of arrays
 
-    def read(self, cell: Cell, index: int, path: str | os.PathLike | None, clean: np.ndarray | None = None) -> np.ndarray:
+    def read(
+        self,
+        cell: Cell,
+        index: int,
+        path: str | os.PathLike | None,
+        clean: np.ndarray | None = None,
+    ) -> np.ndarray:
         if path is not None:
             place = self._place(path)
         else:
             place = None if clean is None else self.contents.get(content_of(clean))
         if place is None:
-            raise ValueError(f'{path or f"image {index}"} is not among the {len(self.names)} images of {self.root}; write the '
-                             'tree from this data set.')
+            raise ValueError(
+                f'{path or f"image {index}"} is not among the {len(self.names)} images of {self.root}; write the '
+                'tree from this data set.'
+            )
         return decode(tree_path(self.root, cell, self.names[place]))
 
     def _place(self, path: str | os.PathLike) -> int | None:
         """By as much of the end of the path as the manifest knows."""
         parts = PurePath(path).with_suffix('').parts
-        return next((self.places[parts[start:]] for start in range(len(parts)) if parts[start:] in self.places), None)
+        return next(
+            (
+                self.places[parts[start:]]
+                for start in range(len(parts))
+                if parts[start:] in self.places
+            ),
+            None,
+        )
 
     def _holds(self, cell: Cell) -> bool:
         return cell in self.cells
 
-    def _check_images(self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None) -> None:
+    def _check_images(
+        self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None
+    ) -> None:
         if not len(paths) and not self.contents:
-            raise ValueError(f'{self.root} does not say what its clean pictures are (it was written from files, or by an earlier '
-                             'version); give the command of tools/make_corrupted.py again with this data set.')
-        self._refuse_missing([PurePath(path).name for path in paths if self._place(path) is None], len(paths), 'images',
-                             self.root, 'write the tree from this data set')
+            raise ValueError(
+                f'{self.root} does not say what its clean pictures are (it was written from files, or by an earlier '
+                'version); give the command of tools/make_corrupted.py again with this data set.'
+            )
+        self._refuse_missing(
+            [PurePath(path).name for path in paths if self._place(path) is None],
+            len(paths),
+            'images',
+            self.root,
+            'write the tree from this data set',
+        )
         files = [tree_path(self.root, cell, name) for name in self.names]
-        self._refuse_missing([file.name for file in files if not file.is_file()], len(files), 'files', files[0].parent,
-                             'give the command of tools/make_corrupted.py again')
+        self._refuse_missing(
+            [file.name for file in files if not file.is_file()],
+            len(files),
+            'files',
+            files[0].parent,
+            'give the command of tools/make_corrupted.py again',
+        )
 
 
 _PUBLISHED = {'folders': FolderSet, 'arrays': ArraySet}
@@ -205,11 +309,15 @@ def open_stored(root: str | os.PathLike, suite: Suite) -> StoredSet:
     """
     root = Path(root)
     if not root.is_dir():
-        raise FileNotFoundError(f"stored set '{root}' is no folder; give the one that holds {suite.name}.")
+        raise FileNotFoundError(
+            f"stored set '{root}' is no folder; give the one that holds {suite.name}."
+        )
     if (root / MANIFEST).is_file():
         return TreeSet(root, suite)
     if suite.published is None:
-        raise FileNotFoundError(f"{root} has no {MANIFEST}; write a stored set of '{suite.name}' with tools/make_corrupted.py.")
+        raise FileNotFoundError(
+            f"{root} has no {MANIFEST}; write a stored set of '{suite.name}' with tools/make_corrupted.py."
+        )
     return _PUBLISHED[suite.published](root, suite)
 
 
@@ -220,7 +328,9 @@ def tree_path(root: Path, cell: Cell, name: str) -> Path:
 
 def content_of(image: np.ndarray) -> str:
     """Short hash of an image's shape and pixels."""
-    return hashlib.blake2b(f'{image.shape}'.encode() + np.ascontiguousarray(image).tobytes(), digest_size=16).hexdigest()
+    return hashlib.blake2b(
+        f'{image.shape}'.encode() + np.ascontiguousarray(image).tobytes(), digest_size=16
+    ).hexdigest()
 
 
 def decode(path: str | os.PathLike) -> np.ndarray:
@@ -232,7 +342,9 @@ def decode(path: str | os.PathLike) -> np.ndarray:
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:
-        raise ValueError(f'{path} cannot be read ({error.strerror}); mend the file or take it out of the data set.') from error
+        raise ValueError(
+            f'{path} cannot be read ({error.strerror}); mend the file or take it out of the data set.'
+        ) from error
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if image is None:
         raise ValueError(f'{path} is no image; mend the file or take it out of the data set.')
@@ -245,7 +357,7 @@ def some(names: Sequence[object], most: int = 3) -> str:
     return ', '.join(map(str, names[:most])) + more
 
 
-@lru_cache(maxsize=8)   # the severities of one corruption
+@lru_cache(maxsize=8)  # the severities of one corruption
 def _listing(folder: Path) -> dict[str, tuple[str, ...]]:
     """Stem -> files under the class folders, and class folder + '/' -> ()."""
     listing: dict[str, tuple[str, ...]] = {}
@@ -266,7 +378,7 @@ def _find(listing: dict[str, tuple[str, ...]], path: PurePath) -> list[str]:
     return list(files)
 
 
-@cache   # mapped, not read; each process maps its own
+@cache  # mapped, not read; each process maps its own
 def _array(path: Path, image: tuple[int, int, int]) -> np.ndarray:
     return _mapped(path, (len(SEVERITIES) * ROWS, *image))
 
@@ -274,7 +386,9 @@ def _array(path: Path, image: tuple[int, int, int]) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _labels(path: Path) -> np.ndarray:
     if not path.is_file():
-        raise FileNotFoundError(f'{path} is missing, without which the order of the images is not known; unpack CIFAR-10-C anew.')
+        raise FileNotFoundError(
+            f'{path} is missing, without which the order of the images is not known; unpack CIFAR-10-C anew.'
+        )
     return _mapped(path, (len(SEVERITIES) * ROWS,))
 
 
@@ -284,6 +398,8 @@ def _mapped(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     except (ValueError, EOFError, OSError) as error:
         raise ValueError(f'{path} is cut short or no array; unpack CIFAR-10-C anew.') from error
     if array.shape != shape or array.dtype != np.uint8:
-        raise ValueError(f'{path} holds {array.dtype} of shape {array.shape} and CIFAR-10-C uint8 of shape {shape}; unpack it '
-                         'anew.')
+        raise ValueError(
+            f'{path} holds {array.dtype} of shape {array.shape} and CIFAR-10-C uint8 of shape {shape}; unpack it '
+            'anew.'
+        )
     return array

@@ -1,10 +1,12 @@
 """Corruption suites as data: names in groups, severities, and the images a suite's name is for."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from ..naming import unknown
+from mmrobustprune.naming import unknown
 
 GROUPS = {
     'noise': ('gaussian_noise', 'shot_noise', 'impulse_noise'),
@@ -20,9 +22,9 @@ SEVERITIES = (1, 2, 3, 4, 5)
 _SETS = {**GROUPS, 'benchmark': BENCHMARK, 'all': ALL}
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """One corruption (a name of `ALL`) at one severity (1 to 5)."""
+
     corruption: str
     severity: int
 
@@ -36,6 +38,7 @@ class Suite:
         family: whose functions and constants: 'imagenet' or 'cifar' (`apply.FAMILIES`).
         published: how its authors' files are laid out: 'folders', 'arrays' or None (`stored.open_stored`).
     """
+
     name: str
     corruptions: tuple[str, ...] = BENCHMARK
     severities: tuple[int, ...] = SEVERITIES
@@ -43,8 +46,11 @@ class Suite:
     family: str = 'imagenet'
     published: str | None = None
 
-    def choose(self, corruptions: str | Iterable[str] | None = None,
-               severities: int | Iterable[int] | None = None) -> tuple[Cell, ...]:
+    def choose(
+        self,
+        corruptions: str | Iterable[str] | None = None,
+        severities: int | Iterable[int] | None = None,
+    ) -> tuple[Cell, ...]:
         """The cells of a part of the suite, corruption by corruption in the suite's order.
 
         Args:
@@ -65,7 +71,8 @@ class Suite:
         for level in asked:
             if isinstance(level, bool) or level not in self.severities:
                 raise ValueError(
-                    f"severity {level!r} is not in {allowed} of suite '{self.name}'; drop it.")
+                    f"severity {level!r} is not in {allowed} of suite '{self.name}'; drop it."
+                )
         if not asked:
             raise ValueError(f'no severity was given; choose among {allowed}.')
         return tuple(level for level in self.severities if level in asked)
@@ -78,16 +85,27 @@ class Suite:
         """
         here = f'the data set has {width}x{height} images'
         if self.side is not None and (height, width) != (self.side, self.side):
-            raise ValueError(f"suite '{self.name}' is for {self.side}x{self.side} images and "
-                             f"{here}; choose 'imagenet-c', 'voc-c' or 'coco-c'.")
+            raise ValueError(
+                f"suite '{self.name}' is for {self.side}x{self.side} images and "
+                f"{here}; choose 'imagenet-c', 'voc-c' or 'coco-c'."
+            )
         if self.side is None and (height, width) == (32, 32):
-            raise ValueError(f"{here}, whose numbers nobody must read as those of '{self.name}'; choose suite 'cifar-10-c', "
-                             "or 'imagenet-c-at-32' for ImageNet-C's constants.")
+            raise ValueError(
+                f"{here}, whose numbers nobody must read as those of '{self.name}'; choose suite 'cifar-10-c', "
+                "or 'imagenet-c-at-32' for ImageNet-C's constants."
+            )
 
 
-SUITES = {suite.name: suite for suite in (
-    Suite('voc-c'), Suite('coco-c'), Suite('imagenet-c', published='folders'),
-    Suite('cifar-10-c', side=32, family='cifar', published='arrays'), Suite('imagenet-c-at-32', side=32))}
+SUITES = {
+    suite.name: suite
+    for suite in (
+        Suite('voc-c'),
+        Suite('coco-c'),
+        Suite('imagenet-c', published='folders'),
+        Suite('cifar-10-c', side=32, family='cifar', published='arrays'),
+        Suite('imagenet-c-at-32', side=32),
+    )
+}
 
 
 def get_suite(name: str) -> Suite:
@@ -113,5 +131,8 @@ def expand(corruptions: str | Iterable[str]) -> tuple[str, ...]:
         if name not in ALL and name not in _SETS:
             raise unknown('corruption', name, (*ALL, *_SETS))
     if not names:
-        raise ValueError(f"no corruption was given; choose among {', '.join(ALL)}.")
+        raise ValueError(f'no corruption was given; choose among {", ".join(ALL)}.')
     return tuple(name for name in ALL if name in names)
+
+
+CLEAN = Cell('clean', 0)  # the uncorrupted pass is kept like every other cell

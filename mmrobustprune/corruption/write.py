@@ -1,4 +1,5 @@
 """A data set's images under the cells of a suite, as a tree of PNG files with a manifest of checksums."""
+
 from __future__ import annotations
 
 import errno
@@ -22,28 +23,37 @@ import cv2
 import numpy as np
 
 from mmrobustprune import __version__
+from mmrobustprune.records.files import read_json, write_json
 
-from .store import read_json, write_json
 from .stored import MANIFEST, content_of, decode, some, tree_path
 from .suites import ALL, Cell, Suite
 
-PARTS = '.parts'   # files being written; a tree never holds half a file under its name
-_END = b'IEND\xaeB`\x82'   # the last bytes of every PNG file
-_VERSIONS = ('numpy', 'scipy', 'opencv-python', 'opencv-python-headless', 'pillow', 'numba', 'imagecorruptions',
-             'imagecorruptions-imaug')
+PARTS = '.parts'  # files being written; a tree never holds half a file under its name
+_END = b'IEND\xaeB`\x82'  # the last bytes of every PNG file
+_VERSIONS = (
+    'numpy',
+    'scipy',
+    'opencv-python',
+    'opencv-python-headless',
+    'pillow',
+    'numba',
+    'imagecorruptions',
+    'imagecorruptions-imaug',
+)
 
 Image = str | os.PathLike | np.ndarray
-Progress = Callable[[int, int], Any]   # images done, images
+Progress = Callable[[int, int], Any]  # images done, images
 
 
 @dataclass(frozen=True)
 class _Task:
     """One image under all cells."""
+
     image: Image
     name: str
     out: Path
     cells: tuple[Cell, ...]
-    checksums: tuple[str | None, ...]   # what earlier runs wrote
+    checksums: tuple[str | None, ...]  # what earlier runs wrote
     family: str
     seed: int
 
@@ -51,13 +61,21 @@ class _Task:
 @dataclass(frozen=True)
 class _Done:
     """Checksums by cell, or why there are none."""
+
     name: str
     checksums: tuple[str, ...] = ()
     refused: str = ''
 
 
-def write_tree(images: Sequence[Image], out: str | os.PathLike, suite: Suite, cells: Sequence[Cell] | None = None,
-               seed: int = 0, workers: int = 1, progress: Progress | None = None) -> dict:
+def write_tree(
+    images: Sequence[Image],
+    out: str | os.PathLike,
+    suite: Suite,
+    cells: Sequence[Cell] | None = None,
+    seed: int = 0,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> dict:
     """Write every image under every cell to `<out>/<corruption>/<severity>/<name>.png`, and `<out>/manifest.json`.
 
     Stopped at any time and called again, it keeps the finished files and ends with the same bytes; called with further cells,
@@ -84,20 +102,39 @@ def write_tree(images: Sequence[Image], out: str | os.PathLike, suite: Suite, ce
     names = _names(images)
     if os.path.lexists(out) and not out.is_dir():
         raise ValueError(f"'{out}' is no folder; give another one.")
-    identity = dict(suite=suite.name, family=suite.family, seed=int(seed), versions=_versions(),
-                    checksum='blake2b, 16 bytes', images=names)
+    identity = dict(
+        suite=suite.name,
+        family=suite.family,
+        seed=int(seed),
+        versions=_versions(),
+        checksum='blake2b, 16 bytes',
+        images=names,
+    )
     if any(isinstance(image, np.ndarray) for image in images):
         identity['contents'] = [content_of(image) for image in images]
     with _said_if_full(out), _alone(out):
         manifest = _start(out, identity)
-        known = {Cell(part['corruption'], part['severity']): part['checksums'] for part in manifest['cells']}
+        known = {
+            Cell(part['corruption'], part['severity']): part['checksums']
+            for part in manifest['cells']
+        }
         columns = zip(*(known.get(cell, [None] * len(names)) for cell in cells), strict=True)
-        tasks = [_Task(image, name, out, cells, before, suite.family, int(seed))
-                 for image, name, before in zip(images, names, columns, strict=True)]
+        tasks = [
+            _Task(image, name, out, cells, before, suite.family, int(seed))
+            for image, name, before in zip(images, names, columns, strict=True)
+        ]
         done = _run(tasks, workers, progress or (lambda *_: None))
-        known.update({cell: [done[name].checksums[place] for name in names] for place, cell in enumerate(cells)})
-        manifest['cells'] = [dict(corruption=cell.corruption, severity=cell.severity, checksums=known[cell])
-                             for cell in suite.choose('all') if cell in known]
+        known.update(
+            {
+                cell: [done[name].checksums[place] for name in names]
+                for place, cell in enumerate(cells)
+            }
+        )
+        manifest['cells'] = [
+            dict(corruption=cell.corruption, severity=cell.severity, checksums=known[cell])
+            for cell in suite.choose('all')
+            if cell in known
+        ]
         write_json(out / MANIFEST, manifest)
     return manifest
 
@@ -113,18 +150,23 @@ def check_tree(out: str | os.PathLike, workers: int = 1, progress: Progress | No
     if not (out / MANIFEST).is_file():
         raise FileNotFoundError(f'{out} has no {MANIFEST}; write the tree first.')
     manifest = read_json(out / MANIFEST)
-    files = [(tree_path(out, Cell(part['corruption'], part['severity']), name), checksum)
-             for part in manifest['cells'] for name, checksum in zip(manifest['images'], part['checksums'], strict=True)]
+    files = [
+        (tree_path(out, Cell(part['corruption'], part['severity']), name), checksum)
+        for part in manifest['cells']
+        for name, checksum in zip(manifest['images'], part['checksums'], strict=True)
+    ]
     bad = []
-    with ThreadPoolExecutor(max(workers, 1)) as pool:   # hashing and reading leave Python's lock
+    with ThreadPoolExecutor(max(workers, 1)) as pool:  # hashing and reading leave Python's lock
         for count, (file, right) in enumerate(pool.map(_is_right, files), 1):
             if not right:
                 bad.append(file.relative_to(out))
             if progress is not None:
                 progress(count, len(files))
     if bad:
-        raise ValueError(f'{len(bad)} of {len(files)} files of {out} are missing or changed ({some(bad)}); give the command '
-                         'that wrote them again.')
+        raise ValueError(
+            f'{len(bad)} of {len(files)} files of {out} are missing or changed ({some(bad)}); give the command '
+            'that wrote them again.'
+        )
     return len(files)
 
 
@@ -148,8 +190,10 @@ def _names(images: Sequence[Image]) -> list[str]:
     stems = Counter(PurePath(name).with_suffix('') for name in names)
     twice = [name for name in names if stems[PurePath(name).with_suffix('')] > 1]
     if twice:
-        raise ValueError(f'{len(twice)} images share their name with another one when they end in .png ({some(twice)}); rename '
-                         'them.')
+        raise ValueError(
+            f'{len(twice)} images share their name with another one when they end in .png ({some(twice)}); rename '
+            'them.'
+        )
     return names
 
 
@@ -170,7 +214,9 @@ def _alone(out: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ValueError(f'another process is writing to {out}; wait for it, or give another folder.') from error
+            raise ValueError(
+                f'another process is writing to {out}; wait for it, or give another folder.'
+            ) from error
         for part in parts.glob('*.png'):
             part.unlink()
         try:
@@ -185,16 +231,22 @@ def _start(out: Path, identity: dict) -> dict:
     if not path.exists():
         there = [name for name in ALL if (out / name).exists()]
         if there:
-            raise ValueError(f'{out} holds {some(there)} and no {MANIFEST}, so nobody knows how they were made; give another '
-                             'folder.')
+            raise ValueError(
+                f'{out} holds {some(there)} and no {MANIFEST}, so nobody knows how they were made; give another '
+                'folder.'
+            )
         write_json(path, manifest := {**identity, 'cells': []})
         return manifest
     manifest = read_json(path)
-    if 'contents' in identity:   # manifests of before do not have them; the checksums are compared anyway
+    if (
+        'contents' in identity
+    ):  # manifests of before do not have them; the checksums are compared anyway
         manifest.setdefault('contents', identity['contents'])
     other = [key for key in identity if manifest.get(key) != identity[key]]
     if other:
-        raise ValueError(f"{out} was written with other values of {', '.join(other)}; give another folder, or remove that one.")
+        raise ValueError(
+            f'{out} was written with other values of {", ".join(other)}; give another folder, or remove that one.'
+        )
     return manifest
 
 
@@ -205,7 +257,9 @@ def _said_if_full(out: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise OSError(f'{out} has no space left; what is written stays: make room and give the same command again.') from error
+        raise OSError(
+            f'{out} has no space left; what is written stays: make room and give the same command again.'
+        ) from error
 
 
 def _run(tasks: Sequence[_Task], workers: int, progress: Progress) -> dict[str, _Done]:
@@ -215,12 +269,16 @@ def _run(tasks: Sequence[_Task], workers: int, progress: Progress) -> dict[str, 
             done[one.name] = one
             progress(len(done), len(tasks))
     except BrokenProcessPool as error:
-        raise ChildProcessError(f'a worker process died after {len(done)} of {len(tasks)} images (killed, or out of memory); '
-                                'give the same command again, with fewer workers.') from error
+        raise ChildProcessError(
+            f'a worker process died after {len(done)} of {len(tasks)} images (killed, or out of memory); '
+            'give the same command again, with fewer workers.'
+        ) from error
     bad = sorted((one for one in done.values() if one.refused), key=lambda one: one.name)
     if bad:
-        raise ValueError(f'{len(bad)} of {len(tasks)} images are left out ({some([one.name for one in bad])}), the others are '
-                         f'written: {bad[0].refused}')
+        raise ValueError(
+            f'{len(bad)} of {len(tasks)} images are left out ({some([one.name for one in bad])}), the others are '
+            f'written: {bad[0].refused}'
+        )
     return done
 
 
@@ -232,7 +290,7 @@ def _results(tasks: Sequence[_Task], workers: int) -> Iterable[_Done]:
     try:
         for future in as_completed([pool.submit(_write, task) for task in tasks]):
             yield future.result()
-    finally:   # also after an error: what was not begun is dropped
+    finally:  # also after an error: what was not begun is dropped
         pool.shutdown(cancel_futures=True)
 
 
@@ -243,6 +301,7 @@ def _end_with_parent() -> None:
     def watch() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
+
     threading.Thread(target=watch, daemon=True).start()
 
 
@@ -266,7 +325,12 @@ def _write(task: _Task) -> _Done:
     return _Done(task.name, tuple(checksums))
 
 
-_PACKING = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE]   # fast: noise stays large
+_PACKING = [
+    cv2.IMWRITE_PNG_COMPRESSION,
+    1,
+    cv2.IMWRITE_PNG_STRATEGY,
+    cv2.IMWRITE_PNG_STRATEGY_RLE,
+]  # fast: noise stays large
 
 
 def encode(rgb: np.ndarray) -> bytes:

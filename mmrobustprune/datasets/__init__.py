@@ -1,4 +1,5 @@
 """Data sets and transforms for OpenMMLab that the experiments need."""
+
 from .imagenet_v2 import ImageNetV2
 from .remembered import LoadImageOnce
 from .shapes import ShapesDataset, write_shapes

@@ -1,11 +1,11 @@
 """ImageNet-V2, the three new test sets of ImageNet (arXiv 1902.10811)."""
+
 from pathlib import Path
 
 from mmpretrain.datasets import ImageNet
 
 from mmrobustprune.naming import nearest
-
-from ..registry import DATASETS
+from mmrobustprune.registry import DATASETS
 
 FOLDERS = {
     'matched-frequency': 'imagenetv2-matched-frequency-format-val',
@@ -29,10 +29,14 @@ class ImageNetV2(ImageNet):
         FileNotFoundError: no folder of that variant, or of a class, or an empty one.
     """
 
-    def __init__(self, data_root: str = 'data/imagenetv2', variant: str = 'matched-frequency', **kwargs) -> None:
+    def __init__(
+        self, data_root: str = 'data/imagenetv2', variant: str = 'matched-frequency', **kwargs
+    ) -> None:
         if variant not in FOLDERS:
-            raise ValueError(f"ImageNet-V2 has no variant '{variant}'{nearest(str(variant), FOLDERS)}; choose among "
-                             f"{', '.join(FOLDERS)}.")
+            raise ValueError(
+                f"ImageNet-V2 has no variant '{variant}'{nearest(str(variant), FOLDERS)}; choose among "
+                f'{", ".join(FOLDERS)}.'
+            )
         self.variant = variant
         super().__init__(data_root=str(data_root), data_prefix=FOLDERS[variant], **kwargs)
 
@@ -40,16 +44,32 @@ class ImageNetV2(ImageNet):
         """(path below the variant's folder, class number), class by class."""
         root = Path(self.img_prefix)
         if not root.is_dir():
-            raise FileNotFoundError(f"{root} is not there, so ImageNet-V2 '{self.variant}' cannot be read; unpack its archive "
-                                    'into data_root, or give another variant.')
+            raise FileNotFoundError(
+                f"{root} is not there, so ImageNet-V2 '{self.variant}' cannot be read; unpack its archive "
+                'into data_root, or give another variant.'
+            )
         folders = {folder.name for folder in root.iterdir() if folder.is_dir()}
         wanted = [str(number) for number in range(len(self.CLASSES))]
         if strange := sorted(folders - {*wanted}):
-            raise ValueError(f"{root} has the folder '{strange[0]}', which is no class number from 0 to {len(wanted) - 1}; "
-                             'remove it, or give metainfo with the classes of this tree.')
-        pictures = {name: sorted(path.name for path in (root / name).iterdir() if self.is_valid_file(path.name))
-                    if name in folders else [] for name in wanted}
+            raise ValueError(
+                f"{root} has the folder '{strange[0]}', which is no class number from 0 to {len(wanted) - 1}; "
+                'remove it, or give metainfo with the classes of this tree.'
+            )
+        pictures = {
+            name: sorted(
+                path.name for path in (root / name).iterdir() if self.is_valid_file(path.name)
+            )
+            if name in folders
+            else []
+            for name in wanted
+        }
         if missing := [name for name in wanted if not pictures[name]]:
-            raise FileNotFoundError(f'{root} has no pictures of {len(missing)} of {len(wanted)} classes (the first is folder '
-                                    f'{missing[0]}); unpack its archive again.')
-        return [(f'{name}/{picture}', number) for number, name in enumerate(wanted) for picture in pictures[name]]
+            raise FileNotFoundError(
+                f'{root} has no pictures of {len(missing)} of {len(wanted)} classes (the first is folder '
+                f'{missing[0]}); unpack its archive again.'
+            )
+        return [
+            (f'{name}/{picture}', number)
+            for number, name in enumerate(wanted)
+            for picture in pictures[name]
+        ]

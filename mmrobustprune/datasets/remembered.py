@@ -1,7 +1,8 @@
 """Loading an image once: small data sets fit in memory, and decoding them every epoch costs more than it should."""
+
 from mmcv.transforms import LoadImageFromFile
 
-from ..registry import TRANSFORMS
+from mmrobustprune.registry import TRANSFORMS
 
 
 @TRANSFORMS.register_module()

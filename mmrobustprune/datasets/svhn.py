@@ -1,4 +1,5 @@
 """Street View House Numbers, cropped digits of 32x32 pixels."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,7 +8,7 @@ import numpy as np
 from mmpretrain.datasets import BaseDataset
 from scipy.io import loadmat
 
-from ..registry import DATASETS
+from mmrobustprune.registry import DATASETS
 
 LENGTHS = dict(train=73_257, test=26_032)
 
@@ -39,10 +40,15 @@ class SVHN(BaseDataset):
         """A dict of `img` (32, 32, 3) uint8 RGB and `gt_label` for each picture."""
         path = Path(self.data_root) / f'{self.split}_32x32.mat'
         if not path.is_file():
-            raise FileNotFoundError(f'{path} is not there; put {path.name} from http://ufldl.stanford.edu/housenumbers into '
-                                    'data_root.')
+            raise FileNotFoundError(
+                f'{path} is not there; put {path.name} from http://ufldl.stanford.edu/housenumbers into '
+                'data_root.'
+            )
         images, labels = _read(path, LENGTHS[self.split])
-        return [dict(img=image, gt_label=int(label)) for image, label in zip(images, labels, strict=True)]
+        return [
+            dict(img=image, gt_label=int(label))
+            for image, label in zip(images, labels, strict=True)
+        ]
 
 
 def _read(path: Path, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -50,11 +56,17 @@ def _read(path: Path, length: int) -> tuple[np.ndarray, np.ndarray]:
     try:
         content = loadmat(path, variable_names=('X', 'y'))
         images, labels = content['X'], content['y'].ravel()
-    except Exception as error:   # what scipy raises depends on where the file is cut
-        raise ValueError(f'{path} cannot be read ({error or type(error).__name__}); fetch it again.') from error
+    except Exception as error:  # what scipy raises depends on where the file is cut
+        raise ValueError(
+            f'{path} cannot be read ({error or type(error).__name__}); fetch it again.'
+        ) from error
     if images.shape != (32, 32, 3, length) or images.dtype != np.uint8 or labels.shape != (length,):
-        raise ValueError(f'{path} holds {images.dtype} pictures {images.shape} and {len(labels)} labels where uint8 '
-                         f'{(32, 32, 3, length)} and {length} belong; fetch it again.')
+        raise ValueError(
+            f'{path} holds {images.dtype} pictures {images.shape} and {len(labels)} labels where uint8 '
+            f'{(32, 32, 3, length)} and {length} belong; fetch it again.'
+        )
     if not np.isin(labels, range(1, 11)).all():
-        raise ValueError(f'{path} has labels from {labels.min()} to {labels.max()} where 1 to 10 belong; fetch it again.')
+        raise ValueError(
+            f'{path} has labels from {labels.min()} to {labels.max()} where 1 to 10 belong; fetch it again.'
+        )
     return np.ascontiguousarray(images.transpose(3, 0, 1, 2)), labels % 10

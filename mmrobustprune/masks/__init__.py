@@ -1,5 +1,7 @@
 """Soft pruning: which units go, when, and how they are kept at zero."""
-from .budget import CostModel
+
+from mmrobustprune.cost.model import CostModel
+
 from .maskset import MaskSet
 from .schedule import exponential
 from .select import Selection

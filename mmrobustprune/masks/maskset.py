@@ -1,4 +1,5 @@
 """Soft pruning: units that are exactly zero, and stay zero while training goes on."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -6,8 +7,16 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ..surgery.groups import Group, find_layer, full, kind_of, produces, tensors, width
-from ..surgery.structure import Structure, dense_shape
+from mmrobustprune.dependency.groups import (
+    Group,
+    find_layer,
+    full,
+    kind_of,
+    produces,
+    tensors,
+    width,
+)
+from mmrobustprune.structure.record import Structure, dense_shape
 
 
 class MaskSet:
@@ -24,14 +33,15 @@ class MaskSet:
         self.groups = tuple(groups)
         self.alive = full(self.groups)
         self._handles: list = []
-        self._sides = {}   # (layer, side) -> width
+        self._sides = {}  # (layer, side) -> width
         for group in self.groups:
             for part in group.slices:
                 self._sides[part.layer, part.side] = width(model, part.layer, part.side)
         self._refresh()
 
-    def remove(self, alive: dict[str, Tensor],
-               optimizer: torch.optim.Optimizer | None = None) -> None:
+    def remove(
+        self, alive: dict[str, Tensor], optimizer: torch.optim.Optimizer | None = None
+    ) -> None:
         """Kill every unit that ``alive`` (group -> bool (units,)) no longer holds.
 
         Weights, gradients and, with an optimizer, every state tensor of a parameter's shape become
@@ -41,12 +51,15 @@ class MaskSet:
         fresh = dict(self.alive)
         for name, mask in alive.items():
             if name not in fresh or mask.shape != fresh[name].shape:
-                raise ValueError(f"the masks name group '{name}' with {tuple(mask.shape)} units, "
-                                 'which this mask set does not have; use its own groups.')
+                raise ValueError(
+                    f"the masks name group '{name}' with {tuple(mask.shape)} units, "
+                    'which this mask set does not have; use its own groups.'
+                )
             mask = mask.detach().to('cpu', torch.bool)
             if (mask & ~fresh[name]).any():
-                raise ValueError(f"a removed unit of '{name}' was called back to life; "
-                                 'masks can only grow.')
+                raise ValueError(
+                    f"a removed unit of '{name}' was called back to life; masks can only grow."
+                )
             if not mask.any():
                 raise ValueError(f"no unit of '{name}' would be left; keep at least one.")
             fresh[name] = mask.clone()
@@ -80,19 +93,25 @@ class MaskSet:
 
     def filters(self) -> dict[str, Tensor]:
         """Alive output channels (out,) of every convolution and linear layer in the groups."""
-        return {layer: self.kept(layer) for layer, side in self._sides
-                if side == 'out' and produces(find_layer(self.model, layer))}
+        return {
+            layer: self.kept(layer)
+            for layer, side in self._sides
+            if side == 'out' and produces(find_layer(self.model, layer))
+        }
 
     def structure(self, method: str, **achieved: float) -> Structure:
         """The record that removes exactly the masked units; ``achieved`` adds removed fractions."""
         layers: dict[str, dict] = {}
         rank = {name: i for i, (name, _) in enumerate(self.model.named_modules())}
-        for (name, side), dead in sorted(self._dead.items(), key=lambda item: rank.get(
-                item[0][0], rank.get(item[0][0].rpartition('.')[0]))):
+        for (name, side), dead in sorted(
+            self._dead.items(),
+            key=lambda item: rank.get(item[0][0], rank.get(item[0][0].rpartition('.')[0])),
+        ):
             if dead.any():
                 layer = find_layer(self.model, name)
                 record = layers.setdefault(
-                    name, dict(kind=kind_of(layer).name, shape=dense_shape(layer)))
+                    name, dict(kind=kind_of(layer).name, shape=dense_shape(layer))
+                )
                 record[side] = torch.nonzero(~dead).flatten().tolist()
         return Structure(layers, method, dict(channels=self.removed()) | achieved)
 
@@ -108,8 +127,10 @@ class MaskSet:
         """Take up the masks of a saved run and zero what they removed."""
         if set(state) != set(self.alive):
             odd = sorted(set(state) ^ set(self.alive))[0]
-            raise ValueError(f"the saved masks are of another model (group '{odd}' is in only one "
-                             'of them); resume with the model they were saved with.')
+            raise ValueError(
+                f"the saved masks are of another model (group '{odd}' is in only one "
+                'of them); resume with the model they were saved with.'
+            )
         self.alive = full(self.groups)
         self.remove(state)
 
@@ -119,7 +140,7 @@ class MaskSet:
         for group in self.groups:
             for part in group.slices:
                 self._dead[part.layer, part.side][part.channels(~self.alive[group.name])] = True
-        self._owners: dict[str, list] = {}   # tensor name -> [(layer, side, dim)]
+        self._owners: dict[str, list] = {}  # tensor name -> [(layer, side, dim)]
         for layer, side in self._sides:
             for name, _, dim in tensors(self.model, layer, side):
                 self._owners.setdefault(name, []).append((layer, side, dim))

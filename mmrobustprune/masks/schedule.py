@@ -1,4 +1,5 @@
 """How many units are left after each pruning round."""
+
 from __future__ import annotations
 
 

@@ -1,4 +1,5 @@
 """Which units go: the smallest removal of the lowest scores that meets a budget."""
+
 from __future__ import annotations
 
 import math
@@ -9,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..naming import unknown
-from ..surgery.groups import full
-from .budget import CostModel
+from mmrobustprune.cost.model import CostModel
+from mmrobustprune.dependency.groups import full
+from mmrobustprune.naming import unknown
+
 from .schedule import exponential
 
 TOLERANCE = 0.01
@@ -23,8 +25,8 @@ NORMALISE = {
     'none': lambda s: s,
 }
 SCOPES = {
-    'network': lambda s: s,                                              # scores compete everywhere
-    'layer': lambda s: np.argsort(np.argsort(s, kind='stable')) / len(s),   # same share in each
+    'network': lambda s: s,  # scores compete everywhere
+    'layer': lambda s: np.argsort(np.argsort(s, kind='stable')) / len(s),  # same share in each
 }
 
 
@@ -47,9 +49,11 @@ class Selection:
     round_to: int | None = None
 
     def __post_init__(self):
-        for what, name, allowed in (('budget', self.budget, self.cost.dense),
-                                    ('scope', self.scope, SCOPES),
-                                    ('normalisation', self.normalise, NORMALISE)):
+        for what, name, allowed in (
+            ('budget', self.budget, self.cost.dense),
+            ('scope', self.scope, SCOPES),
+            ('normalisation', self.normalise, NORMALISE),
+        ):
             if name not in allowed:
                 raise unknown(what, name, allowed)
         if not 0 <= self.min_keep < 1:
@@ -59,8 +63,9 @@ class Selection:
 
     def most(self) -> float:
         """The largest fraction of the budget that may be removed from the dense network."""
-        return self.cost.removed({g.name: self._up(self._floor(g.units), g.units)
-                                  for g in self.cost.groups})[self.budget]
+        return self.cost.removed(
+            {g.name: self._up(self._floor(g.units), g.units) for g in self.cost.groups}
+        )[self.budget]
 
     def removed(self, alive: dict[str, Tensor]) -> dict[str, float]:
         """The removed fraction of what the budget is of."""
@@ -71,20 +76,23 @@ class Selection:
         if not 0 < target < 1:
             raise ValueError(f'the target is the fraction removed, in (0, 1), not {target}.')
         if not self.cost.groups:
-            raise ValueError('nothing can be pruned: every layer is left whole; see Trace.whole '
-                             'for the reasons.')
+            raise ValueError(
+                'nothing can be pruned: every layer is unprunable; see Trace.unprunable for the reasons.'
+            )
         if self.most() < target:
             raise ValueError(
                 f'{target:.3f} of the {self.budget} cannot be removed: the nearest feasible value '
                 f'is {self.most():.4f}, with min_keep={self.min_keep}, round_to={self.round_to} '
-                'and the layers that are left whole; lower the target or min_keep.')
+                'and the layers that are unprunable; lower the target or min_keep.'
+            )
 
     def admit(self, target: float) -> None:
         """ValueError where no removal meets the target, tried with the units in their own order."""
         self.plan({g.name: torch.arange(1.0, g.units + 1) for g in self.cost.groups}, target)
 
-    def plan(self, scores: dict[str, Tensor], target: float,
-             alive: dict[str, Tensor] | None = None) -> dict[str, Tensor]:
+    def plan(
+        self, scores: dict[str, Tensor], target: float, alive: dict[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
         """The alive masks (units,) per group after the smallest removal that meets the target.
 
         ``scores`` (units,) per group, higher is kept; dead units of ``alive`` stay dead. The
@@ -93,11 +101,16 @@ class Selection:
         """
         return self._plan(scores, target, alive, strict=True)
 
-    def _plan(self, scores: dict[str, Tensor], target: float, alive: dict[str, Tensor] | None,
-              strict: bool) -> dict[str, Tensor]:
+    def _plan(
+        self,
+        scores: dict[str, Tensor],
+        target: float,
+        alive: dict[str, Tensor] | None,
+        strict: bool,
+    ) -> dict[str, Tensor]:
         self.check(target)
         ranking = _Ranking(self, scores, alive)
-        tried, above = [], None   # above: the smallest removal beyond the tolerance
+        tried, above = [], None  # above: the smallest removal beyond the tolerance
         while True:
             count = ranking.meet(target)
             reached = ranking.removed(count)
@@ -108,24 +121,34 @@ class Selection:
             tried += [reached, ranking.removed(count - 1)]
             if reached < target or count <= ranking.dead:
                 if above is not None and not strict:
-                    warnings.warn(f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}; '
-                                  f'{above[0]:.4f} are removed.', stacklevel=3)
+                    warnings.warn(
+                        f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}; '
+                        f'{above[0]:.4f} are removed.',
+                        stacklevel=3,
+                    )
                     return above[1]
                 nearest = min(tried, key=lambda value: abs(value - target))
                 raise ValueError(
                     f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}: '
-                    f'the nearest feasible value is {nearest:.4f}; ask for it or lower round_to.')
-            ranking.hold(count)   # the next unit is too large a step: look for a smaller one
+                    f'the nearest feasible value is {nearest:.4f}; ask for it or lower round_to.'
+                )
+            ranking.hold(count)  # the next unit is too large a step: look for a smaller one
 
-    def step(self, scores: dict[str, Tensor], target: float, alive: dict[str, Tensor],
-             this: int, rounds: int) -> dict[str, Tensor]:
+    def step(
+        self,
+        scores: dict[str, Tensor],
+        target: float,
+        alive: dict[str, Tensor],
+        this: int,
+        rounds: int,
+    ) -> dict[str, Tensor]:
         """The alive masks after round ``this`` of 1..rounds on the exponential schedule.
 
         The number of units that meets the target is found anew with each round's scores; the last
         round meets it as `plan` does, or warns and removes as little more as it can.
         """
         if this == rounds:
-            return self._plan(scores, target, alive, strict=False)   # or a training would be lost
+            return self._plan(scores, target, alive, strict=False)  # or a training would be lost
         self.check(target)
         ranking = _Ranking(self, scores, alive)
         ratio = ranking.meet(target) / ranking.units
@@ -143,20 +166,21 @@ class Selection:
 class _Ranking:
     """All units in the order in which they go: dead ones first, protected ones never."""
 
-    def __init__(self, rule: Selection, scores: dict[str, Tensor],
-                 alive: dict[str, Tensor] | None):
+    def __init__(self, rule: Selection, scores: dict[str, Tensor], alive: dict[str, Tensor] | None):
         self.rule, self.groups = rule, rule.cost.groups
         keys, owners = [], []
         for i, group in enumerate(self.groups):
             score = scores[group.name].detach().double().cpu().numpy()
             if score.shape != (group.units,) or not np.isfinite(score).all():
-                raise ValueError(f"the scores of '{group.name}' must be {group.units} finite "
-                                 'numbers; check the score and the weights.')
+                raise ValueError(
+                    f"the scores of '{group.name}' must be {group.units} finite "
+                    'numbers; check the score and the weights.'
+                )
             live = (alive or full(self.groups))[group.name].cpu().numpy()
             key = np.full(group.units, -np.inf)
             key[live] = SCOPES[rule.scope](NORMALISE[rule.normalise](score[live]))
             order = np.lexsort((score, key))
-            key[order[group.units - min(rule._floor(group.units), int(live.sum())):]] = np.inf
+            key[order[group.units - min(rule._floor(group.units), int(live.sum())) :]] = np.inf
             keys.append(key)
             owners.append(np.full(group.units, i))
         self.keys, self.key, owner = keys, np.concatenate(keys), np.concatenate(owners)
@@ -168,9 +192,11 @@ class _Ranking:
 
     def kept(self, count: int) -> dict[str, int]:
         """Units left in each group when the first ``count`` units go."""
-        gone = np.bincount(self.order[:max(count, self.dead)], minlength=len(self.groups))
-        return {g.name: self.rule._up(g.units - int(n), int((key > -np.inf).sum()))
-                for g, n, key in zip(self.groups, gone, self.keys, strict=True)} | self.held
+        gone = np.bincount(self.order[: max(count, self.dead)], minlength=len(self.groups))
+        return {
+            g.name: self.rule._up(g.units - int(n), int((key > -np.inf).sum()))
+            for g, n, key in zip(self.groups, gone, self.keys, strict=True)
+        } | self.held
 
     def hold(self, count: int) -> None:
         """From now on keep in the group of the unit before ``count`` what is kept without it."""
@@ -194,7 +220,7 @@ class _Ranking:
     def masks(self, count: int) -> dict[str, Tensor]:
         alive = {}
         for group, key in zip(self.groups, self.keys, strict=True):
-            gone = np.argsort(key, kind='stable')[:group.units - self.kept(count)[group.name]]
+            gone = np.argsort(key, kind='stable')[: group.units - self.kept(count)[group.name]]
             alive[group.name] = torch.ones(group.units, dtype=torch.bool)
             alive[group.name][torch.from_numpy(gone)] = False
         return alive

@@ -1,4 +1,5 @@
 """Adversarial training of any mmpretrain classifier: the attack is part of the data preprocessing of training."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -9,8 +10,9 @@ from mmpretrain.models import ImageClassifier
 from torch import Tensor, nn
 
 from mmrobustprune.attack import Classifier, RobustLoss, build_robust_loss
-from mmrobustprune.engine.pixels import Logits, Preprocessed
 from mmrobustprune.registry import MODELS
+
+from .pixels import Logits, Preprocessed
 
 
 class Unrecorded(Logits):
@@ -37,31 +39,46 @@ class AdversarialClassifier(ImageClassifier):
             from 0 to 255, pictures without exactly one label; in training, a loss that is not finite.
     """
 
-    def __init__(self, *args: Any, robust_loss: Mapping[str, Any] | RobustLoss, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, robust_loss: Mapping[str, Any] | RobustLoss, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.robust_loss = build_robust_loss(robust_loss)
         refuse_mixing(self.data_preprocessor)
         refuse_other_loss(self.head)
         self.data_preprocessor.register_forward_hook(self._attack, with_kwargs=True)
 
-    def forward(self, inputs: Tensor, data_samples: Sequence | None = None, mode: str = 'tensor',
-                adversarial: Tensor | None = None) -> Any:
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence | None = None,
+        mode: str = 'tensor',
+        adversarial: Tensor | None = None,
+    ) -> Any:
         """As ImageClassifier's; with mode='loss' `adversarial` is what the data_preprocessor gives in training."""
         if mode == 'loss':
             return self.loss(inputs, data_samples, adversarial)
         return super().forward(inputs, data_samples, mode)
 
-    def loss(self, inputs: Tensor, data_samples: Sequence, adversarial: Tensor | None = None) -> dict[str, Tensor]:
+    def loss(
+        self, inputs: Tensor, data_samples: Sequence, adversarial: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """The parts of the robust loss of normalised pictures (N, C, H, W) and attacked pixels in [0, 1]."""
-        attacked = None if adversarial is None else Preprocessed(self.data_preprocessor)(adversarial)
+        attacked = (
+            None if adversarial is None else Preprocessed(self.data_preprocessor)(adversarial)
+        )
         if attacked is None and self.robust_loss.attacks:
-            raise ValueError(f'{type(self.robust_loss).__name__} needs attacked pictures; get the batch by '
-                             'data_preprocessor(data, True), as train_step does.')
+            raise ValueError(
+                f'{type(self.robust_loss).__name__} needs attacked pictures; get the batch by '
+                'data_preprocessor(data, True), as train_step does.'
+            )
         losses = self.robust_loss(Unrecorded(self), inputs, attacked, labels(data_samples))
         if not torch.stack(list(losses.values())).isfinite().all():
             parts = ', '.join(f'{name}={value.item():g}' for name, value in losses.items())
-            raise ValueError(f'the training loss is not finite ({parts}) and no weight was changed by it; go on from the last '
-                             'checkpoint with a smaller learning rate or with gradient clipping.')
+            raise ValueError(
+                f'the training loss is not finite ({parts}) and no weight was changed by it; go on from the last '
+                'checkpoint with a smaller learning rate or with gradient clipping.'
+            )
         return losses
 
     def resume_state(self) -> dict[str, Any]:
@@ -72,7 +89,9 @@ class AdversarialClassifier(ImageClassifier):
         """Take up what `resume_state` gave."""
         self.robust_loss.load_state(state)
 
-    def _attack(self, preprocessor: nn.Module, args: tuple, kwargs: dict[str, Any], output: dict) -> dict | None:
+    def _attack(
+        self, preprocessor: nn.Module, args: tuple, kwargs: dict[str, Any], output: dict
+    ) -> dict | None:
         training = args[1] if len(args) > 1 else kwargs.get('training', False)
         if not training:
             return None
@@ -88,13 +107,17 @@ def unit_pixels(inputs: Tensor | Sequence[Tensor], device: torch.device) -> Tens
     if not isinstance(inputs, Tensor):
         sizes = {tuple(one.shape) for one in inputs}
         if len(sizes) > 1:
-            raise ValueError(f'the train pipeline gives pictures of {" and ".join(map(str, sorted(sizes)))}; crop or resize '
-                             'them to one size.')
+            raise ValueError(
+                f'the train pipeline gives pictures of {" and ".join(map(str, sorted(sizes)))}; crop or resize '
+                'them to one size.'
+            )
         inputs = torch.stack(list(inputs))
     inputs = inputs.to(device)
     if inputs.dtype != torch.uint8 and not (0 <= inputs.min() and inputs.max() <= 255):
-        raise ValueError(f'the train pipeline gives values from {inputs.min():g} to {inputs.max():g} and attacks need pixels '
-                         'from 0 to 255; leave normalising to the data_preprocessor.')
+        raise ValueError(
+            f'the train pipeline gives values from {inputs.min():g} to {inputs.max():g} and attacks need pixels '
+            'from 0 to 255; leave normalising to the data_preprocessor.'
+        )
     return inputs.float() / 255
 
 
@@ -102,7 +125,9 @@ def labels(samples: Sequence | None) -> Tensor:
     """(N,) labels of data samples with one each."""
     found = [getattr(sample, 'gt_label', None) for sample in samples or [None]]
     if any(label is None or label.numel() != 1 for label in found):
-        raise ValueError('a training picture has no label or several; robust losses take exactly one.')
+        raise ValueError(
+            'a training picture has no label or several; robust losses take exactly one.'
+        )
     return torch.cat([label.reshape(1) for label in found]).long()
 
 
@@ -111,16 +136,23 @@ def refuse_mixing(preprocessor: nn.Module) -> None:
     mixing = getattr(preprocessor, 'batch_augments', None)
     if mixing is not None:
         names = ' and '.join(type(one).__name__ for one in mixing.augments)
-        raise ValueError(f'robust losses do not take batches whose pictures and labels are mixed ({names}); leave augments in '
-                         'train_cfg, or batch_augments, away.')
+        raise ValueError(
+            f'robust losses do not take batches whose pictures and labels are mixed ({names}); leave augments in '
+            'train_cfg, or batch_augments, away.'
+        )
 
 
 def refuse_other_loss(head: nn.Module) -> None:
     """Raise ValueError unless the loss that is replaced is plain cross-entropy."""
     loss = getattr(head, 'loss_module', None)
-    plain = type(loss).__name__ == 'CrossEntropyLoss' and loss.loss_weight == 1 and not (
-        loss.use_sigmoid or loss.use_soft or loss.class_weight)
+    plain = (
+        type(loss).__name__ == 'CrossEntropyLoss'
+        and loss.loss_weight == 1
+        and not (loss.use_sigmoid or loss.use_soft or loss.class_weight)
+    )
     if not plain:
-        raise ValueError(f'the head minimises {type(loss).__name__} with settings of its own and robust_loss takes its place '
-                         "with plain cross-entropy; write head=dict(loss=dict(type='CrossEntropyLoss', loss_weight=1.0)) "
-                         'if that is meant.')
+        raise ValueError(
+            f'the head minimises {type(loss).__name__} with settings of its own and robust_loss takes its place '
+            "with plain cross-entropy; write head=dict(loss=dict(type='CrossEntropyLoss', loss_weight=1.0)) "
+            'if that is meant.'
+        )

@@ -1,4 +1,5 @@
 """A pruned network as a config: the dense architecture, and the structure record that shrinks it."""
+
 from __future__ import annotations
 
 import copy
@@ -11,14 +12,19 @@ from mmengine.registry import MODELS as ROOT
 from torch import nn
 
 from mmrobustprune.registry import MODELS
-from mmrobustprune.surgery import Structure, load_structure, rebuild
+from mmrobustprune.structure import rebuild
+from mmrobustprune.structure.record import Structure, load_structure
 
 TYPE = 'mmrobustprune.PrunedModel'
 
 
 @MODELS.register_module()
-def PrunedModel(architecture: dict, structure: str, data_preprocessor: dict | None = None,  # noqa: N802
-                backbone: dict | None = None) -> nn.Module:
+def PrunedModel(
+    architecture: dict,
+    structure: str,
+    data_preprocessor: dict | None = None,  # noqa: N802
+    backbone: dict | None = None,
+) -> nn.Module:
     """The plain network that `architecture` becomes under `structure`; no wrapper, no key prefix.
 
     Args:
@@ -46,7 +52,8 @@ def read_structure(structure: str | dict) -> Structure:
     if not Path(structure).exists():
         raise FileNotFoundError(
             f"structure file '{structure}' is not there; give its path (in a config file '{{{{ fileDirname }}}}/structure.json') "
-            'or the JSON text itself.')
+            'or the JSON text itself.'
+        )
     return load_structure(structure)
 
 
@@ -60,7 +67,9 @@ def pruned_model_config(architecture: dict, structure: Structure) -> dict:
     if is_pruned_config(architecture):
         architecture = architecture['architecture']
     text = json.dumps(structure.to_dict(), separators=(',', ':'))
-    config = dict(type=TYPE, architecture=without_pretrained(architecture), structure=text, backbone=dict())
+    config = dict(
+        type=TYPE, architecture=without_pretrained(architecture), structure=text, backbone=dict()
+    )
     if architecture.get('data_preprocessor') is not None:
         config['data_preprocessor'] = architecture['data_preprocessor']
     return config
@@ -69,7 +78,9 @@ def pruned_model_config(architecture: dict, structure: Structure) -> dict:
 def is_pruned_config(model: dict) -> bool:
     """Whether a model dict already builds a pruned network."""
     kind = model.get('type')
-    return kind is PrunedModel or (isinstance(kind, str) and kind.rsplit('.', 1)[-1] == 'PrunedModel')
+    return kind is PrunedModel or (
+        isinstance(kind, str) and kind.rsplit('.', 1)[-1] == 'PrunedModel'
+    )
 
 
 def without_pretrained(config: Any) -> Any:

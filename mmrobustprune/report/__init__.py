@@ -1,5 +1,18 @@
 """What a network costs and what became of it: counts, times, tables, curves, pictures."""
-from .cost import PLAIN, SR_GKP, Cost, Rule, count, device_stamp, latency
-from .tree import as_text, layer_table, width_tree
 
-__all__ = ['PLAIN', 'SR_GKP', 'Cost', 'Rule', 'as_text', 'count', 'device_stamp', 'latency', 'layer_table', 'width_tree']
+from mmrobustprune.cost.count import PLAIN, SR_GKP, Cost, Rule, count, device_stamp, latency
+
+from .tables.tree import as_text, layer_table, width_tree
+
+__all__ = [
+    'PLAIN',
+    'SR_GKP',
+    'Cost',
+    'Rule',
+    'as_text',
+    'count',
+    'device_stamp',
+    'latency',
+    'layer_table',
+    'width_tree',
+]

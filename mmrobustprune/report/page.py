@@ -1,4 +1,5 @@
 """One HTML page that holds everything: texts, tables, pictures; and the same sections as Markdown."""
+
 from __future__ import annotations
 
 import base64
@@ -9,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .cards import Card
+from .tables.cards import Card
 
-_STYLE = '''
+_STYLE = """
 :root{color-scheme:light dark;--ink:#22262b;--quiet:#5b636d;--line:#e3e6ea;--back:#fff;--soft:#f5f6f8;--best:#2f7d54;
 --link:#2f5d8a}
 @media(prefers-color-scheme:dark){:root{--ink:#e4e7eb;--quiet:#9aa3ad;--line:#343a42;--back:#16191d;--soft:#1f2329;
@@ -37,7 +38,7 @@ footer{margin-top:3.5rem;padding-top:1rem;border-top:1px solid var(--line);color
 footer dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem;margin:.4rem 0}
 dt{font-weight:600}dd{margin:0;overflow-wrap:anywhere}
 @media print{nav{display:none}h2{break-after:avoid}img{break-inside:avoid}}
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Part:
     Attributes:
         files: file name -> content, offered under the table to be saved.
     """
+
     title: str
     note: str = ''
     picture: str | Sequence[str] = ''
@@ -56,22 +58,34 @@ class Part:
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        return ((self.picture,) if self.picture else ()) if isinstance(self.picture, str) else tuple(self.picture)
+        return (
+            ((self.picture,) if self.picture else ())
+            if isinstance(self.picture, str)
+            else tuple(self.picture)
+        )
 
     def html(self, folder: Path, anchor: str) -> str:
         """The section with its pictures, read from `folder`, inside it."""
-        lines = [f'<section id="{anchor}"><h2><a href="#{anchor}">{html.escape(self.title)}</a></h2>']
+        lines = [
+            f'<section id="{anchor}"><h2><a href="#{anchor}">{html.escape(self.title)}</a></h2>'
+        ]
         if self.note:
             lines.append(f'<p>{html.escape(self.note)}</p>')
         if self.table:
             lines.append(_table(self.table))
         if self.files:
-            links = ', '.join(f'<a download="{html.escape(name, quote=True)}" href="{_uri(name, content.encode())}">'
-                              f'{html.escape(name)}</a>' for name, content in self.files.items())
+            links = ', '.join(
+                f'<a download="{html.escape(name, quote=True)}" href="{_uri(name, content.encode())}">'
+                f'{html.escape(name)}</a>'
+                for name, content in self.files.items()
+            )
             lines.append(f'<p>Save as {links}.</p>')
         if self.pictures:
-            images = '\n'.join(f'<img src="{_uri(name, (folder / name).read_bytes())}" '
-                               f'alt="{html.escape(self.title, quote=True)}">' for name in self.pictures)
+            images = '\n'.join(
+                f'<img src="{_uri(name, (folder / name).read_bytes())}" '
+                f'alt="{html.escape(self.title, quote=True)}">'
+                for name in self.pictures
+            )
             lines.append(f'<figure>{images}</figure>')
         if self.text:
             lines.append(f'<pre>{html.escape(self.text)}</pre>')
@@ -80,13 +94,23 @@ class Part:
     def markdown(self) -> str:
         """The section for GitHub, its pictures beside the file."""
         pictures = [f'![{self.title}](<{name}>)' for name in self.pictures]
-        blocks = [f'## {self.title}', self.note, self.table.markdown().rstrip() if self.table else '', *pictures,
-                  f'```\n{self.text.rstrip()}\n```' if self.text else '']
+        blocks = [
+            f'## {self.title}',
+            self.note,
+            self.table.markdown().rstrip() if self.table else '',
+            *pictures,
+            f'```\n{self.text.rstrip()}\n```' if self.text else '',
+        ]
         return '\n\n'.join(block for block in blocks if block) + '\n'
 
 
-def write_page(path: str | Path, title: str, parts: Sequence[Part], foot: str = '', stamps: Mapping[str, str] | None = None
-               ) -> Path:
+def write_page(
+    path: str | Path,
+    title: str,
+    parts: Sequence[Part],
+    foot: str = '',
+    stamps: Mapping[str, str] | None = None,
+) -> Path:
     """Write the page to `path`, its pictures inside it, and return the path.
 
     Args:
@@ -97,14 +121,28 @@ def write_page(path: str | Path, title: str, parts: Sequence[Part], foot: str = 
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     anchors = _anchors(parts)
-    links = ''.join(f'<a href="#{anchor}">{html.escape(part.title)}</a>' for anchor, part in zip(anchors, parts, strict=True))
-    body = '\n'.join(part.html(path.parent, anchor) for anchor, part in zip(anchors, parts, strict=True))
-    terms = ''.join(f'<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>' for name, value in (stamps or {}).items())
+    links = ''.join(
+        f'<a href="#{anchor}">{html.escape(part.title)}</a>'
+        for anchor, part in zip(anchors, parts, strict=True)
+    )
+    body = '\n'.join(
+        part.html(path.parent, anchor) for anchor, part in zip(anchors, parts, strict=True)
+    )
+    terms = ''.join(
+        f'<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>'
+        for name, value in (stamps or {}).items()
+    )
     path.write_text(
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width,initial-scale=1">\n<style>{_STYLE}</style>\n'
-        f'<h1>{html.escape(title)}</h1>\n' + (f'<nav>{links}</nav>\n' if len(parts) > 1 else '') + f'{body}\n'
-        f'<footer>{html.escape(foot)}' + (f'<dl>{terms}</dl>' if terms else '') + '</footer></html>\n', encoding='utf-8')
+        f'<h1>{html.escape(title)}</h1>\n'
+        + (f'<nav>{links}</nav>\n' if len(parts) > 1 else '')
+        + f'{body}\n'
+        f'<footer>{html.escape(foot)}'
+        + (f'<dl>{terms}</dl>' if terms else '')
+        + '</footer></html>\n',
+        encoding='utf-8',
+    )
     return path
 
 
@@ -126,8 +164,15 @@ def _uri(name: str, content: bytes) -> str:
 
 def _table(card: Card) -> str:
     rows = [['', *(column.title for column in card.columns)], *card.texts('\0{}')]
-    cells = [[f'<b>{html.escape(text[1:])}</b>' if text.startswith('\0') else html.escape(text) for text in row]
-             for row in rows]
+    cells = [
+        [
+            f'<b>{html.escape(text[1:])}</b>' if text.startswith('\0') else html.escape(text)
+            for text in row
+        ]
+        for row in rows
+    ]
     head = ''.join(f'<th>{cell}</th>' for cell in cells[0])
-    body = '\n'.join('<tr>' + ''.join(f'<td>{cell}</td>' for cell in row) + '</tr>' for row in cells[1:])
+    body = '\n'.join(
+        '<tr>' + ''.join(f'<td>{cell}</td>' for cell in row) + '</tr>' for row in cells[1:]
+    )
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'

@@ -1,4 +1,5 @@
 """What a run left on disk: accuracy under corruption, cost and training log, read from its folder."""
+
 from __future__ import annotations
 
 import json
@@ -18,6 +19,7 @@ REPEAT = re.compile(r'-seed\d+$')
 @dataclass(frozen=True)
 class Log:
     """A training run, every series as (iteration, value): training loss, validation metric, parameters left."""
+
     loss: list[tuple[float, float]] = field(default_factory=list)
     metric: list[tuple[float, float]] = field(default_factory=list)
     share: list[tuple[float, float]] = field(default_factory=list)
@@ -32,6 +34,7 @@ class Run:
         folder: of results.json, with the finished cells and their evidence in `cells`.
         label: what errors call the run, told apart from its repeats; by default its name.
     """
+
     name: str
     results: Mapping[str, Any] | None = None
     cost: Mapping[str, Any] | None = None
@@ -70,20 +73,35 @@ def read_run(folder: str | Path, name: str = '') -> Run:
         ValueError: more than one evaluation in it.
     """
     folder = Path(folder)
-    found = {kind: sorted({*folder.glob(kind), *folder.glob(f'*/{kind}')}) for kind in ('results.json', 'cost.json')}
+    found = {
+        kind: sorted({*folder.glob(kind), *folder.glob(f'*/{kind}')})
+        for kind in ('results.json', 'cost.json')
+    }
     scalars = sorted(folder.glob('*/vis_data/scalars.json'))
     if not any(found.values()) and not scalars:
-        raise FileNotFoundError(f'{folder} holds no results.json, cost.json or training log; give the work dir of a run.')
+        raise FileNotFoundError(
+            f'{folder} holds no results.json, cost.json or training log; give the work dir of a run.'
+        )
     for kind, files in found.items():
         if len(files) > 1:
-            raise ValueError(f'{folder} holds {len(files)} files {kind} ({", ".join(map(str, files))}); '
-                             'give the folder of one of them.')
-    results, cost = (json.loads(files[0].read_text()) if files else None for files in found.values())
+            raise ValueError(
+                f'{folder} holds {len(files)} files {kind} ({", ".join(map(str, files))}); '
+                'give the folder of one of them.'
+            )
+    results, cost = (
+        json.loads(files[0].read_text()) if files else None for files in found.values()
+    )
     metric = results['metric'] if results else ''
     own = folder.resolve().name
     name, repeat = name or REPEAT.sub('', own), REPEAT.search(own)
-    return Run(name, results, cost, _read_log(scalars, metric), found['results.json'][0].parent if results else folder,
-               name + (repeat[0] if repeat else ''))
+    return Run(
+        name,
+        results,
+        cost,
+        _read_log(scalars, metric),
+        found['results.json'][0].parent if results else folder,
+        name + (repeat[0] if repeat else ''),
+    )
 
 
 def read_runs(words: Sequence[str | Path]) -> list[Run]:
@@ -94,17 +112,25 @@ def read_runs(words: Sequence[str | Path]) -> list[Run]:
     Raises:
         FileNotFoundError, ValueError: as `read_run`; a folder given twice.
     """
-    named = [('', Path(word)) if Path(word).exists() else (name, Path(folder))
-             for word in map(str, words) for name, _, folder in [word.rpartition('=')]]
+    named = [
+        ('', Path(word)) if Path(word).exists() else (name, Path(folder))
+        for word in map(str, words)
+        for name, _, folder in [word.rpartition('=')]
+    ]
     places = [folder.resolve() for _, folder in named]
     if twice := [str(folder) for folder, times in Counter(places).items() if times > 1]:
         raise ValueError(f'{twice[0]} is given twice; give every run once.')
     plain = [place.with_name(REPEAT.sub('', place.name)) for place in places]
     short = _shortest({place for (name, _), place in zip(named, plain, strict=True) if not name})
-    runs = [read_run(folder, name or short[place]) for (name, folder), place in zip(named, plain, strict=True)]
+    runs = [
+        read_run(folder, name or short[place])
+        for (name, folder), place in zip(named, plain, strict=True)
+    ]
     labels = Counter(run.label for run in runs)
-    return [replace(run, label=f'{run.label} ({folder})') if labels[run.label] > 1 else run
-            for run, (_, folder) in zip(runs, named, strict=True)]
+    return [
+        replace(run, label=f'{run.label} ({folder})') if labels[run.label] > 1 else run
+        for run, (_, folder) in zip(runs, named, strict=True)
+    ]
 
 
 def _shortest(places: set[Path]) -> dict[Path, str]:
@@ -112,8 +138,11 @@ def _shortest(places: set[Path]) -> dict[Path, str]:
     found = {}
     for place in places:
         others = [other for other in places if other != place and other.name == place.name]
-        size = next(size for size in range(1, len(place.parts) + 1)
-                    if all(other.parts[-size:] != place.parts[-size:] for other in others))
+        size = next(
+            size
+            for size in range(1, len(place.parts) + 1)
+            if all(other.parts[-size:] != place.parts[-size:] for other in others)
+        )
         found[place] = '/'.join(place.parts[-size:])
     return found
 
@@ -131,13 +160,15 @@ def _read_log(files: list[Path], metric: str) -> Log:
                 phase |= {here: int(line['phase'])} if 'phase' in line else {}
             elif metric in line:
                 values[here] = line[metric]
-    return Log(*(sorted(series.items()) for series in (loss, values, share)), _spans(sorted(phase.items())))
+    return Log(
+        *(sorted(series.items()) for series in (loss, values, share)), _spans(sorted(phase.items()))
+    )
 
 
 def _spans(points: list[tuple[float, int]]) -> list[tuple[str, float, float]]:
     """Runs of equal phases as (name, from, to)."""
     spans: list[tuple[str, float, float]] = []
-    before = 0.
+    before = 0.0
     for at, phase in points:
         if spans and spans[-1][0] == PHASES[phase]:
             spans[-1] = (PHASES[phase], spans[-1][1], at)

@@ -1,4 +1,5 @@
 """The sections of a report about accuracy under corruption: every picture with the numbers it is made of."""
+
 from __future__ import annotations
 
 import csv
@@ -6,21 +7,26 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from .bars import class_bars, corruption_bars
-from .cards import Card, Column
-from .curves import severity_curve, training_curve
-from .grid import Grid, is_percent
-from .heatmap import heat_map
-from .margins import Margins, margin_chart, margins
+from .figures.bars import class_bars, corruption_bars
+from .figures.curves import severity_curve, training_curve
+from .figures.heatmap import heat_map
+from .figures.scatter import Point, tradeoff
 from .page import Part
 from .runs import Run
-from .scatter import Point, tradeoff
+from .tables.cards import Card, Column
+from .tables.grid import Grid, is_percent
+from .tables.margins import Margins, margin_chart, margins
 
-MOST_CLASSES = 20   # in a picture or on the page; the file holds all
+MOST_CLASSES = 20  # in a picture or on the page; the file holds all
 
 
-def accuracy(shown: Sequence[tuple[Run, Grid]], every: Sequence[tuple[Run, Grid]], reference: str, draws: int, out: Path
-             ) -> list[Part]:
+def accuracy(
+    shown: Sequence[tuple[Run, Grid]],
+    every: Sequence[tuple[Run, Grid]],
+    reference: str,
+    draws: int,
+    out: Path,
+) -> list[Part]:
     """All that is drawn of the runs that were evaluated.
 
     Args:
@@ -31,16 +37,37 @@ def accuracy(shown: Sequence[tuple[Run, Grid]], every: Sequence[tuple[Run, Grid]
     if not shown:
         return []
     grids = [grid for _, grid in shown]
-    cells = _csv(('run', 'corruption', 'severity', grids[0].metric), (
-        row for run, grid in every for row in [(run.label, 'clean', 0, grid.clean), *(
-            (run.label, cell.corruption, cell.severity, grid.values.get(cell, '')) for cell in grid.shown)]))
+    cells = _csv(
+        ('run', 'corruption', 'severity', grids[0].metric),
+        (
+            row
+            for run, grid in every
+            for row in [
+                (run.label, 'clean', 0, grid.clean),
+                *(
+                    (run.label, cell.corruption, cell.severity, grid.values.get(cell, ''))
+                    for cell in grid.shown
+                ),
+            ]
+        ),
+    )
     (out / 'cells.csv').write_text(cells, encoding='utf-8')
-    parts = [*_severity(grids, out), *_scatter(every, out),
-             Part('Every corruption', _say_bars(grids) + _ticks(grids, reference),
-                  corruption_bars(out / 'corruptions.png', grids, reference).name),
-             Part('Every cell', 'The row mean is over the corruptions above it.' + ' Hatched: not there.' * any(
-                 grid.missing for grid in grids),
-                  heat_map(out / 'heatmap.png', grids).name, files={'cells.csv': cells})]
+    parts = [
+        *_severity(grids, out),
+        *_scatter(every, out),
+        Part(
+            'Every corruption',
+            _say_bars(grids) + _ticks(grids, reference),
+            corruption_bars(out / 'corruptions.png', grids, reference).name,
+        ),
+        Part(
+            'Every cell',
+            'The row mean is over the corruptions above it.'
+            + ' Hatched: not there.' * any(grid.missing for grid in grids),
+            heat_map(out / 'heatmap.png', grids).name,
+            files={'cells.csv': cells},
+        ),
+    ]
     return parts + _margins(shown, reference, draws, out) + _classes(grids, reference, out)
 
 
@@ -49,10 +76,16 @@ def training(runs: Iterable[Run], out: Path) -> list[Part]:
     parts = []
     for number, run in enumerate(runs):
         if len(run.log.loss) > 1:
-            whole = 100 if run.results and run.results['P'] > 1 else 1   # per cent
+            whole = 100 if run.results and run.results['P'] > 1 else 1  # per cent
             metric = [(at, value / whole) for at, value in run.log.metric]
-            file = training_curve(out / f'training_{number}.png', run.log.loss, metric, run.log.phases,
-                                  metric_name=run.metric or 'metric', share=run.log.share).name
+            file = training_curve(
+                out / f'training_{number}.png',
+                run.log.loss,
+                metric,
+                run.log.phases,
+                metric_name=run.metric or 'metric',
+                share=run.log.share,
+            ).name
             parts.append(Part(f'Training: {run.name}', picture=file))
     return parts
 
@@ -60,17 +93,27 @@ def training(runs: Iterable[Run], out: Path) -> list[Part]:
 def _severity(grids: Sequence[Grid], out: Path) -> list[Part]:
     if len(grids[0].severities) < 2:
         return []
-    return [Part('Accuracy against severity', picture=severity_curve(out / 'severity.png', grids).name)]
+    return [
+        Part('Accuracy against severity', picture=severity_curve(out / 'severity.png', grids).name)
+    ]
 
 
 def _scatter(every: Sequence[tuple[Run, Grid]], out: Path) -> list[Part]:
-    points = [Point(run.name, grid.clean, grid.summary.mPC, (run.cost or {}).get('params')) for run, grid in every
-              if grid.summary.mPC is not None]
+    points = [
+        Point(run.name, grid.clean, grid.summary.mPC, (run.cost or {}).get('params'))
+        for run, grid in every
+        if grid.summary.mPC is not None
+    ]
     if len(points) < 2:
         return []
     sized = ' Areas go with the parameters.' if any(point.size for point in points) else ''
-    return [Part('Clean against robust', 'Dashed: nothing is lost; grey: lines of equal R = robust / clean.' + sized,
-                 tradeoff(out / 'scatter.png', points, every[0][1].metric).name)]
+    return [
+        Part(
+            'Clean against robust',
+            'Dashed: nothing is lost; grey: lines of equal R = robust / clean.' + sized,
+            tradeoff(out / 'scatter.png', points, every[0][1].metric).name,
+        )
+    ]
 
 
 def _say_bars(grids: Sequence[Grid]) -> str:
@@ -80,31 +123,51 @@ def _say_bars(grids: Sequence[Grid]) -> str:
     return lines
 
 
-def _margins(shown: Sequence[tuple[Run, Grid]], reference: str, draws: int, out: Path) -> list[Part]:
+def _margins(
+    shown: Sequence[tuple[Run, Grid]], reference: str, draws: int, out: Path
+) -> list[Part]:
     """One picture for every run that is not the reference."""
     by_name = {run.name: (run, grid) for run, grid in shown}
-    if reference not in by_name:   # it was not evaluated
+    if reference not in by_name:  # it was not evaluated
         return []
     theirs, below = by_name.pop(reference)
-    pairs = [(run, (grid, below)) for run, grid in by_name.values() if any(
-        None not in (grid.mean(name), below.mean(name)) for name in grid.corruptions)]
+    pairs = [
+        (run, (grid, below))
+        for run, grid in by_name.values()
+        if any(None not in (grid.mean(name), below.mean(name)) for name in grid.corruptions)
+    ]
     found = [margins(run, theirs, pair, draws) for run, pair in pairs]
     if not found:
         return []
-    pictures = [margin_chart(out / f'margin_{number}.png', one).name for number, one in enumerate(found)]
-    rows = _csv(('run', 'reference', 'corruption', 'difference', 'low', 'high'), (
-        (one.ours, one.theirs, name, value, _blank(low), _blank(high)) for one in found
-        for name, (value, low, high) in one.values.items()))
+    pictures = [
+        margin_chart(out / f'margin_{number}.png', one).name for number, one in enumerate(found)
+    ]
+    rows = _csv(
+        ('run', 'reference', 'corruption', 'difference', 'low', 'high'),
+        (
+            (one.ours, one.theirs, name, value, _blank(low), _blank(high))
+            for one in found
+            for name, (value, low, high) in one.values.items()
+        ),
+    )
     (out / 'margins.csv').write_text(rows, encoding='utf-8')
-    return [Part(f'Margin over {reference}', _say_margins(found), pictures, files={'margins.csv': rows})]
+    return [
+        Part(f'Margin over {reference}', _say_margins(found), pictures, files={'margins.csv': rows})
+    ]
 
 
 def _say_margins(found: Sequence[Margins]) -> str:
-    sentences = [f'Right of zero the run is better than {found[0].theirs}, corruption by corruption.']
+    sentences = [
+        f'Right of zero the run is better than {found[0].theirs}, corruption by corruption.'
+    ]
     if any(not one.why for one in found):
-        sentences.append(f'Lines: {found[0].level:.0%} intervals of the paired bootstrap over images; '
-                         'pale where they hold zero.')
-    sentences += [f'No intervals: {why}.' for why in dict.fromkeys(one.why for one in found if one.why)]
+        sentences.append(
+            f'Lines: {found[0].level:.0%} intervals of the paired bootstrap over images; '
+            'pale where they hold zero.'
+        )
+    sentences += [
+        f'No intervals: {why}.' for why in dict.fromkeys(one.why for one in found if one.why)
+    ]
     return ' '.join(sentences)
 
 
@@ -114,27 +177,64 @@ def _classes(grids: Sequence[Grid], reference: str, out: Path) -> list[Part]:
     names = [name for name in means[0] if all(name in table for table in means)]
     if not names:
         return []
-    rows = _csv(('run', 'class', 'P', 'mPC', 'rPC'), (
-        (grid.name, name, grid.classes[name], table[name], table[name] / grid.classes[name] if grid.classes[name] else '')
-        for grid, table in zip(grids, means, strict=True) for name in names))
+    rows = _csv(
+        ('run', 'class', 'P', 'mPC', 'rPC'),
+        (
+            (
+                grid.name,
+                name,
+                grid.classes[name],
+                table[name],
+                table[name] / grid.classes[name] if grid.classes[name] else '',
+            )
+            for grid, table in zip(grids, means, strict=True)
+            for name in names
+        ),
+    )
     (out / 'per_class.csv').write_text(rows, encoding='utf-8')
     shown, note = names, ''
     if len(names) > MOST_CLASSES:
-        shown = sorted(names, key=lambda name: means[0][name] - grids[0].classes[name])[:MOST_CLASSES]
+        shown = sorted(names, key=lambda name: means[0][name] - grids[0].classes[name])[
+            :MOST_CLASSES
+        ]
         note = f' Of {len(names)} classes the {MOST_CLASSES} that lose most in {grids[0].name}; the file holds all.'
     form = '.1f' if is_percent(grids) else '.3f'
     prefixes = [f'{grid.name}: ' if len(grids) > 1 else '' for grid in grids]
     card = Card(
-        ({'name': name, **{f'{at} clean': grid.classes[name] for at, grid in enumerate(grids)},
-          **{f'{at} mPC': table[name] for at, table in enumerate(means)}} for name in shown),
-        [column for at, prefix in enumerate(prefixes) for column in (
-            Column(f'{at} clean', f'{prefix}clean', form), Column(f'{at} mPC', f'{prefix}mPC', form))])
-    return [Part('Every class', f'Bars: mPC of the class; coloured ticks: clean.{_ticks(grids, reference)}{note}',
-                 class_bars(out / 'classes.png', grids, shown, reference).name, table=card, files={'per_class.csv': rows})]
+        (
+            {
+                'name': name,
+                **{f'{at} clean': grid.classes[name] for at, grid in enumerate(grids)},
+                **{f'{at} mPC': table[name] for at, table in enumerate(means)},
+            }
+            for name in shown
+        ),
+        [
+            column
+            for at, prefix in enumerate(prefixes)
+            for column in (
+                Column(f'{at} clean', f'{prefix}clean', form),
+                Column(f'{at} mPC', f'{prefix}mPC', form),
+            )
+        ],
+    )
+    return [
+        Part(
+            'Every class',
+            f'Bars: mPC of the class; coloured ticks: clean.{_ticks(grids, reference)}{note}',
+            class_bars(out / 'classes.png', grids, shown, reference).name,
+            table=card,
+            files={'per_class.csv': rows},
+        )
+    ]
 
 
 def _ticks(grids: Sequence[Grid], reference: str) -> str:
-    return f' Black ticks: {reference}.' if len(grids) > 1 and reference in [grid.name for grid in grids] else ''
+    return (
+        f' Black ticks: {reference}.'
+        if len(grids) > 1 and reference in [grid.name for grid in grids]
+        else ''
+    )
 
 
 def _csv(head: Sequence[str], rows: Iterable[Sequence]) -> str:

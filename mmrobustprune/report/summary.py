@@ -1,4 +1,5 @@
 """The report of one or several runs: table, pictures, their numbers and one page, in one folder."""
+
 from __future__ import annotations
 
 import json
@@ -9,14 +10,21 @@ from typing import Any
 from mmrobustprune.corruption.suites import BENCHMARK
 from mmrobustprune.naming import nearest
 
-from .cards import Card, Column
-from .grid import Grid, grids, is_percent, say_missing
 from .page import Part, write_page
 from .runs import Run
 from .sections import accuracy, training
-from .stamps import one_device, stamps
+from .tables.cards import Card, Column
+from .tables.grid import Grid, grids, is_percent, say_missing
+from .tables.stamps import one_device, stamps
 
-_OPTIONAL = ('params', 'macs', 'latency', 'R_C', 'mCE', 'relative_mCE')   # columns only where a run has a value
+_OPTIONAL = (
+    'params',
+    'macs',
+    'latency',
+    'R_C',
+    'mCE',
+    'relative_mCE',
+)  # columns only where a run has a value
 
 
 def comparison(runs: Sequence[Run], partial: bool = False) -> Card:
@@ -34,13 +42,32 @@ def numbers(runs: Sequence[Run], partial: bool = False) -> dict[str, dict[str, A
     """What `gate.failures` bounds: the label of every run -> its results, means as the table has them, and its cost."""
     tables, labels = iter(grids(runs, partial)), [run.label for run in runs]
     if twice := [label for label in labels if labels.count(label) > 1]:
-        raise ValueError(f"two runs are called '{twice[0]}', so one would hide the other; give them other names.")
-    return {run.label: {**{key: value for key, value in (run.cost or {}).items() if key in ('params', 'macs', 'latency')},
-                        **({**run.results, **_means(run, next(tables))} if run.results else {})} for run in runs}
+        raise ValueError(
+            f"two runs are called '{twice[0]}', so one would hide the other; give them other names."
+        )
+    return {
+        run.label: {
+            **{
+                key: value
+                for key, value in (run.cost or {}).items()
+                if key in ('params', 'macs', 'latency')
+            },
+            **({**run.results, **_means(run, next(tables))} if run.results else {}),
+        }
+        for run in runs
+    }
 
 
-def write_report(runs: Sequence[Run], out: str | Path, title: str = 'Comparison', extra: Sequence[Part] = (),
-                 foot: str = '', reference: str | None = None, partial: bool = False, draws: int = 1000) -> Path:
+def write_report(
+    runs: Sequence[Run],
+    out: str | Path,
+    title: str = 'Comparison',
+    extra: Sequence[Part] = (),
+    foot: str = '',
+    reference: str | None = None,
+    partial: bool = False,
+    draws: int = 1000,
+) -> Path:
     """Write index.html (all in one file), report.md, the table and the numbers of every picture into `out`.
 
     Args:
@@ -59,8 +86,10 @@ def write_report(runs: Sequence[Run], out: str | Path, title: str = 'Comparison'
     names = list(dict.fromkeys(run.name for run in runs))
     reference = names[0] if reference is None else reference
     if reference not in names:
-        raise ValueError(f"no run is called '{reference}'{nearest(reference, names)}; choose the reference among "
-                         f"{', '.join(names)}.")
+        raise ValueError(
+            f"no run is called '{reference}'{nearest(reference, names)}; choose the reference among "
+            f'{", ".join(names)}.'
+        )
     found = grids(runs, partial)
     card = _card(runs, found)
     every = list(zip((run for run in runs if run.results), found, strict=True))
@@ -71,36 +100,60 @@ def write_report(runs: Sequence[Run], out: str | Path, title: str = 'Comparison'
 
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    files = {'table.md': card.markdown() + (f'\n{note}\n' if note else ''), 'table.csv': card.csv(),
-             'table.json': json.dumps(card.to_dict(), indent=1)}
+    files = {
+        'table.md': card.markdown() + (f'\n{note}\n' if note else ''),
+        'table.csv': card.csv(),
+        'table.json': json.dumps(card.to_dict(), indent=1),
+    }
     for name, content in files.items():
         (out / name).write_text(content, encoding='utf-8')
-    parts = [Part('Table', note, table=card, files=files),
-             *accuracy(shown, every, reference, draws, out),
-             *extra, *training([first[name] for name in names], out)]
+    parts = [
+        Part('Table', note, table=card, files=files),
+        *accuracy(shown, every, reference, draws, out),
+        *extra,
+        *training([first[name] for name in names], out),
+    ]
     stamped = stamps(runs)
-    lines = [f'# {title}\n', *(part.markdown() for part in parts), *([f'{foot}\n'] if foot else []),
-             *(f'- {name}: {value}' for name, value in stamped.items())]
+    lines = [
+        f'# {title}\n',
+        *(part.markdown() for part in parts),
+        *([f'{foot}\n'] if foot else []),
+        *(f'- {name}: {value}' for name, value in stamped.items()),
+    ]
     (out / 'report.md').write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return write_page(out / 'index.html', title, parts, foot, stamped)
 
 
 def _card(runs: Sequence[Run], found: Sequence[Grid]) -> Card:
     tables = iter(found)
-    records = [dict(run.record(), **_means(run, next(tables)) if run.results else {}) for run in runs]
+    records = [
+        dict(run.record(), **_means(run, next(tables)) if run.results else {}) for run in runs
+    ]
     for record in records:
         record['clean'] = record.get('P')
     form = '.1f' if is_percent(found) else '.3f'
     metric = found[0].metric if found else 'metric'
     columns = [
-        Column('params', 'parameters', ',.0f', 'low'), Column('macs', 'MACs', ',.0f', 'low'),
+        Column('params', 'parameters', ',.0f', 'low'),
+        Column('macs', 'MACs', ',.0f', 'low'),
         Column('latency', 'latency (ms)', '.1f', 'low' if one_device(runs) else ''),
-        Column('clean', f'{metric} clean', form, 'high'), Column('mPC', 'mPC', form, 'high'),
-        Column('rPC', 'rPC', '.3f', 'high'), Column('R_C', 'R_C', '.3f', 'high'),
-        Column('mCE', 'mCE', '.1f', 'low'), Column('relative_mCE', 'relative mCE', '.1f', 'low')]
-    return Card(records, [column for column in columns if column.key not in _OPTIONAL
-                          or any(record.get(column.key) is not None for record in records)
-                          and (column.key != 'R_C' or _has_extra(found[0]))])
+        Column('clean', f'{metric} clean', form, 'high'),
+        Column('mPC', 'mPC', form, 'high'),
+        Column('rPC', 'rPC', '.3f', 'high'),
+        Column('R_C', 'R_C', '.3f', 'high'),
+        Column('mCE', 'mCE', '.1f', 'low'),
+        Column('relative_mCE', 'relative mCE', '.1f', 'low'),
+    ]
+    return Card(
+        records,
+        [
+            column
+            for column in columns
+            if column.key not in _OPTIONAL
+            or any(record.get(column.key) is not None for record in records)
+            and (column.key != 'R_C' or _has_extra(found[0]))
+        ],
+    )
 
 
 def _means(run: Run, grid: Grid) -> dict[str, Any]:
@@ -108,8 +161,14 @@ def _means(run: Run, grid: Grid) -> dict[str, Any]:
     summary = grid.summary
     own = {(entry['corruption'], entry['severity']) for entry in run.results['cells']}
     whole = own == {(cell.corruption, cell.severity) for cell in grid.counted}
-    return dict(P=summary.P, mPC=summary.mPC, rPC=summary.rPC, R_C=summary.R_C, per_corruption=summary.per_corruption,
-                **{key: run.results.get(key) if whole else None for key in ('mCE', 'relative_mCE')})
+    return dict(
+        P=summary.P,
+        mPC=summary.mPC,
+        rPC=summary.rPC,
+        R_C=summary.R_C,
+        per_corruption=summary.per_corruption,
+        **{key: run.results.get(key) if whole else None for key in ('mCE', 'relative_mCE')},
+    )
 
 
 def _has_extra(grid: Grid) -> bool:
@@ -122,18 +181,27 @@ def _explain(runs: Sequence[Run], found: Sequence[Grid], card: Card, partial: bo
     if found:
         results = next(run.results for run in runs if run.results)
         grid = found[0]
-        kinds = dict.fromkeys(cell.corruption for cell in grid.counted if cell.corruption in BENCHMARK)
+        kinds = dict.fromkeys(
+            cell.corruption for cell in grid.counted if cell.corruption in BENCHMARK
+        )
         levels = ', '.join(map(str, grid.severities))
-        sentences.append(f"mPC: mean over {len(kinds)} corruptions ({results['suite']}) at severity {levels}, on "
-                         f"{results['images']} images; rPC: mPC / clean.")
+        sentences.append(
+            f'mPC: mean over {len(kinds)} corruptions ({results["suite"]}) at severity {levels}, on '
+            f'{results["images"]} images; rPC: mPC / clean.'
+        )
         if any(column.key == 'R_C' for column in card.columns):
             sentences.append(f'R_C: mean over all {len(grid.corruptions)} corruptions / clean.')
         sentences.append(say_missing(found, partial))
-    repeats = {name: max((cell.runs for cell in row.values() if cell), default=0) for name, row in card.rows.items()}
+    repeats = {
+        name: max((cell.runs for cell in row.values() if cell), default=0)
+        for name, row in card.rows.items()
+    }
     if any(number > 1 for number in repeats.values()):
         named = ', '.join(f'{name}: {number}' for name, number in repeats.items() if number > 1)
-        sentences.append(f'±: sample standard deviation over the runs of one name ({named}); pictures show the first '
-                         'of them, the scatter all.')
+        sentences.append(
+            f'±: sample standard deviation over the runs of one name ({named}); pictures show the first '
+            'of them, the scatter all.'
+        )
     if not one_device(runs):
         sentences.append('Latencies were taken on different devices and are not to be compared.')
     return ' '.join(filter(None, sentences))

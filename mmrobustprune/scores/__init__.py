@@ -1,7 +1,9 @@
 """How much a channel matters."""
+
 from __future__ import annotations
 
-from ..naming import build
+from mmrobustprune.naming import build
+
 from .base import Score
 from .bn_scale import BNScale
 from .fpgm import FPGM
@@ -11,10 +13,23 @@ from .smooth_mix import SmoothMix
 from .taylor import HALPTaylor, Taylor, TaylorBN
 
 SCORES: dict[str, type[Score]] = {
-    cls.__name__: cls for cls in (Magnitude, Taylor, TaylorBN, HALPTaylor, BNScale, Random, FPGM, SmoothMix)}
+    cls.__name__: cls
+    for cls in (Magnitude, Taylor, TaylorBN, HALPTaylor, BNScale, Random, FPGM, SmoothMix)
+}
 
-__all__ = ['BNScale', 'FPGM', 'HALPTaylor', 'Magnitude', 'Random', 'SCORES', 'Score', 'SmoothMix', 'Taylor',
-           'TaylorBN', 'build_score']
+__all__ = [
+    'BNScale',
+    'FPGM',
+    'HALPTaylor',
+    'Magnitude',
+    'Random',
+    'SCORES',
+    'Score',
+    'SmoothMix',
+    'Taylor',
+    'TaylorBN',
+    'build_score',
+]
 
 
 def build_score(config: dict | str | Score) -> Score:

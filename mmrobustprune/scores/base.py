@@ -1,4 +1,5 @@
 """What a score is: one number per unit, and one per filter."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -6,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ..surgery.groups import Group, Slice, find_layer, kind_of, produces
+from mmrobustprune.dependency.groups import Group, Slice, find_layer, kind_of, produces
 
 
 class Score:
@@ -37,9 +38,14 @@ class FilterScore(Score):
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
-        return {group.name: sum(self.rows(unit_rows(model, part)) for part in group.slices
-                                if part.side == 'out' and produces(find_layer(model, part.layer)))
-                for group in groups}
+        return {
+            group.name: sum(
+                self.rows(unit_rows(model, part))
+                for part in group.slices
+                if part.side == 'out' and produces(find_layer(model, part.layer))
+            )
+            for group in groups
+        }
 
     @torch.no_grad()
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
@@ -58,7 +64,7 @@ def outputs(layer: nn.Module) -> int:
 
 def filter_rows(layer: nn.Module, side: str = 'out', of: Tensor | None = None) -> Tensor:
     """The weight, or a tensor of its shape, as (channels of that side, all the rest)."""
-    kind = kind_of(layer)   # None for a grouped convolution: its filters lie on dimension 0
+    kind = kind_of(layer)  # None for a grouped convolution: its filters lie on dimension 0
     tensor = layer.weight if of is None else of
     return tensor.movedim(kind.dims[side]['weight'] if kind else 0, 0).flatten(1)
 

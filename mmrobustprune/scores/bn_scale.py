@@ -1,4 +1,5 @@
 """Size of the batch normalisation scales."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -6,23 +7,30 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ..surgery.groups import Group, Slice, find_layer, spread
+from mmrobustprune.dependency.groups import Group, Slice, find_layer, spread
+
 from .base import Score, makers, outputs
 
 
 def norms(model: nn.Module, group: Group) -> list[Slice]:
     """The batch normalisations of a group that have a scale."""
-    return [part for part in group.slices
-            if isinstance(layer := find_layer(model, part.layer), nn.modules.batchnorm._BatchNorm)
-            and layer.weight is not None]
+    return [
+        part
+        for part in group.slices
+        if isinstance(layer := find_layer(model, part.layer), nn.modules.batchnorm._BatchNorm)
+        and layer.weight is not None
+    ]
 
 
-def over_filters(scores: dict[str, Tensor], model: nn.Module,
-                 groups: tuple[Group, ...]) -> dict[str, Tensor]:
+def over_filters(
+    scores: dict[str, Tensor], model: nn.Module, groups: tuple[Group, ...]
+) -> dict[str, Tensor]:
     """Unit scores laid out over the filters of the groups' layers."""
     if not groups:
-        raise ValueError('a score of batch normalisations finds the filters they belong to through '
-                         'the groups; call filters(model, groups).')
+        raise ValueError(
+            'a score of batch normalisations finds the filters they belong to through '
+            'the groups; call filters(model, groups).'
+        )
     return spread(scores, groups, {name: outputs(layer) for name, layer in makers(model)})
 
 
@@ -36,8 +44,10 @@ class BNScale(Score):
     def _score(self, model: nn.Module, group: Group) -> Tensor:
         found = norms(model, group)
         if not found:
-            raise ValueError(f"group '{group.name}' has no batch normalisation whose scale could be "
-                             'its score; ignore that layer or use Magnitude or Taylor.')
+            raise ValueError(
+                f"group '{group.name}' has no batch normalisation whose scale could be "
+                'its score; ignore that layer or use Magnitude or Taylor.'
+            )
         return sum(find_layer(model, part.layer).weight.abs()[part.index].sum(1) for part in found)
 
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:

@@ -1,4 +1,5 @@
 """Distance to the other filters."""
+
 from __future__ import annotations
 
 import torch

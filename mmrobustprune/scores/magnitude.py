@@ -1,4 +1,5 @@
 """Size of the weights."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..surgery.groups import Group, find_layer, produces
+from mmrobustprune.dependency.groups import Group, find_layer, produces
+
 from .base import Score, filter_rows, makers, unit_rows
 
 
@@ -27,11 +29,18 @@ class Magnitude(Score):
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
-        return {group.name: sum(
-            unit_rows(model, part).abs().pow(self.p).sum(1) for part in group.slices
-            if produces(find_layer(model, part.layer))).pow(1 / self.p) for group in groups}
+        return {
+            group.name: sum(
+                unit_rows(model, part).abs().pow(self.p).sum(1)
+                for part in group.slices
+                if produces(find_layer(model, part.layer))
+            ).pow(1 / self.p)
+            for group in groups
+        }
 
     @torch.no_grad()
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
-        return {name: torch.linalg.vector_norm(filter_rows(layer, 'out'), self.p, dim=1)
-                for name, layer in makers(model)}
+        return {
+            name: torch.linalg.vector_norm(filter_rows(layer, 'out'), self.p, dim=1)
+            for name, layer in makers(model)
+        }

@@ -1,4 +1,5 @@
 """Chance, the baseline of baselines."""
+
 from __future__ import annotations
 
 import zlib
@@ -8,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..surgery.groups import Group
+from mmrobustprune.dependency.groups import Group
+
 from .base import Score, makers, outputs
 
 

@@ -1,4 +1,5 @@
 """How rough a kernel is, and how large."""
+
 from __future__ import annotations
 
 from torch import Tensor
@@ -16,8 +17,12 @@ def roughness(weight: Tensor, power: float = 2) -> Tensor:
         (...)
     """
     a = weight.abs().pow(power)
-    pairs = ((a[..., 1:, :], a[..., :-1, :]), (a[..., 1:], a[..., :-1]),
-             (a[..., 1:, 1:], a[..., :-1, :-1]), (a[..., 1:, :-1], a[..., :-1, 1:]))
+    pairs = (
+        (a[..., 1:, :], a[..., :-1, :]),
+        (a[..., 1:], a[..., :-1]),
+        (a[..., 1:, 1:], a[..., :-1, :-1]),
+        (a[..., 1:, :-1], a[..., :-1, 1:]),
+    )
     return 2 * sum((one - two).abs().sum((-2, -1)) for one, two in pairs)
 
 

@@ -1,4 +1,5 @@
 """Size and smoothness of filters, mixed by rank."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -7,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..surgery.groups import Group, find_layer, kind_of, produces
+from mmrobustprune.dependency.groups import Group, find_layer, kind_of, produces
+
 from .base import Score, makers
 from .roughness import energy, roughness
 
@@ -25,15 +27,23 @@ class SmoothMix(Score):
 
     def __post_init__(self):
         if not 0 <= self.alpha <= 1:
-            raise ValueError(f'SmoothMix takes alpha in [0, 1], not {self.alpha}; 0.9 is the usual value.')
+            raise ValueError(
+                f'SmoothMix takes alpha in [0, 1], not {self.alpha}; 0.9 is the usual value.'
+            )
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
         scores = {}
         for group in groups:
-            made = [(_sums(layer), part.index) for part in group.slices
-                    if part.side == 'out' and produces(layer := find_layer(model, part.layer))]
-            size, rough = (sum(sums[at][index.to(sums[at].device)].sum(1) for sums, index in made) for at in (0, 1))
+            made = [
+                (_sums(layer), part.index)
+                for part in group.slices
+                if part.side == 'out' and produces(layer := find_layer(model, part.layer))
+            ]
+            size, rough = (
+                sum(sums[at][index.to(sums[at].device)].sum(1) for sums, index in made)
+                for at in (0, 1)
+            )
             scores[group.name] = self._mix(size, rough)
         return scores
 
@@ -48,7 +58,7 @@ class SmoothMix(Score):
 
 def _sums(layer: nn.Module) -> tuple[Tensor, Tensor]:
     """Size and roughness (out,) of a layer's filters; a linear layer's are single cells and have no roughness."""
-    kind = kind_of(layer)   # None for a grouped convolution: its filters lie on dimension 0
+    kind = kind_of(layer)  # None for a grouped convolution: its filters lie on dimension 0
     weight = layer.weight.movedim(kind.dims['out']['weight'] if kind else 0, 0)
     kernels = weight if weight.dim() == 4 else weight.flatten(1)[..., None, None]
     return energy(kernels).sum(1), roughness(kernels).sum(1)

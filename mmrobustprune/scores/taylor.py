@@ -1,4 +1,5 @@
 """What the loss would lose, to first order."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -6,7 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from ..surgery.groups import Group, Slice, find_layer, produces
+from mmrobustprune.dependency.groups import Group, Slice, find_layer, produces
+
 from .base import Score, filter_rows, makers
 from .bn_scale import norms, over_filters
 
@@ -34,15 +36,21 @@ class Taylor(Score):
 
         A batch whose gradients overflowed is left out, as mixed precision skips its step.
         """
-        products = {name: self._product(layer) for name, layer in self.layers(model)
-                    if layer.weight is not None and layer.weight.grad is not None}
+        products = {
+            name: self._product(layer)
+            for name, layer in self.layers(model)
+            if layer.weight is not None and layer.weight.grad is not None
+        }
         if all(torch.isfinite(product).all() for product in products.values()):
             for name, value in self._losses(model, products).items():
-                self.sums[name] = self.sums[name].to(value.device) + value if (
-                    name in self.sums) else value
+                self.sums[name] = (
+                    self.sums[name].to(value.device) + value if (name in self.sums) else value
+                )
             self.batches += 1
 
-    def watch(self, model: nn.Module, optimizer: torch.optim.Optimizer, groups: Iterable[Group] = ()):
+    def watch(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, groups: Iterable[Group] = ()
+    ):
         """Observe before every step of an optimizer; the handle returned ends it."""
         return optimizer.register_step_pre_hook(lambda *_: self.observe(model))
 
@@ -59,10 +67,14 @@ class Taylor(Score):
 
     def load_state_dict(self, state: dict) -> None:
         """Take back what `state_dict` gave; ValueError for what another score saw."""
-        saved = state.get('type', 'TaylorBN' if isinstance(self, TaylorBN) else type(self).__name__)   # older ones do not say
+        saved = state.get(
+            'type', 'TaylorBN' if isinstance(self, TaylorBN) else type(self).__name__
+        )  # older ones do not say
         if saved != type(self).__name__:
-            raise ValueError(f"the checkpoint's scores are of {saved} and {type(self).__name__} is asked for; resume with "
-                             f"robust_prune.score=dict(type='{saved}'), or start anew.")
+            raise ValueError(
+                f"the checkpoint's scores are of {saved} and {type(self).__name__} is asked for; resume with "
+                f"robust_prune.score=dict(type='{saved}'), or start anew."
+            )
         self.sums, self.batches = dict(state['sums']), state['batches']
 
     def _product(self, layer: nn.Module) -> Tensor:
@@ -77,23 +89,32 @@ class Taylor(Score):
 
     def _score(self, model: nn.Module, group: Group) -> Tensor:
         # A frozen layer has no gradient; the layers coupled with it speak for the group.
-        seen = [(part, self.sums[part.layer]) for part in self._parts(model, group)
-                if part.layer in self.sums]
+        seen = [
+            (part, self.sums[part.layer])
+            for part in self._parts(model, group)
+            if part.layer in self.sums
+        ]
         if not seen:
             raise self._unseen(group)
         return sum(total[part.index.to(total.device)].sum(1) for part, total in seen) / self.batches
 
     def _unseen(self, group: Group) -> ValueError:
-        return ValueError(f"{type(self).__name__} saw no gradient in group '{group.name}'; call observe(model) after a backward "
-                          'pass that reaches it, or name it in ignore.')
+        return ValueError(
+            f"{type(self).__name__} saw no gradient in group '{group.name}'; call observe(model) after a backward "
+            'pass that reaches it, or name it in ignore.'
+        )
 
     def _parts(self, model: nn.Module, group: Group) -> list[Slice]:
-        return [part for part in group.slices
-                if part.side == 'out' and produces(find_layer(model, part.layer))]
+        return [
+            part
+            for part in group.slices
+            if part.side == 'out' and produces(find_layer(model, part.layer))
+        ]
 
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
-        return {name: self.sums[name] / self.batches for name, _ in makers(model)
-                if name in self.sums}
+        return {
+            name: self.sums[name] / self.batches for name, _ in makers(model) if name in self.sums
+        }
 
 
 class TaylorBN(Taylor):
@@ -103,7 +124,11 @@ class TaylorBN(Taylor):
     """
 
     def layers(self, model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
-        return ((name, layer) for name, layer in model.named_modules() if _is_norm(layer) or produces(layer))
+        return (
+            (name, layer)
+            for name, layer in model.named_modules()
+            if _is_norm(layer) or produces(layer)
+        )
 
     def _product(self, layer: nn.Module) -> Tensor:
         if not _is_norm(layer):
@@ -129,18 +154,25 @@ class HALPTaylor(TaylorBN):
         super().__init__()
         self.groups: tuple[Group, ...] = ()
 
-    def watch(self, model: nn.Module, optimizer: torch.optim.Optimizer, groups: Iterable[Group] = ()):
+    def watch(
+        self, model: nn.Module, optimizer: torch.optim.Optimizer, groups: Iterable[Group] = ()
+    ):
         self.groups = tuple(groups)
         return super().watch(model, optimizer)
 
     def _losses(self, model: nn.Module, products: dict[str, Tensor]) -> dict[str, Tensor]:
         if not self.groups:
-            raise ValueError('HALPTaylor adds up what is coupled in every batch; tell it the groups by watch(model, optimizer, '
-                             'groups).')
+            raise ValueError(
+                'HALPTaylor adds up what is coupled in every batch; tell it the groups by watch(model, optimizer, '
+                'groups).'
+            )
         found = {}
         for group in self.groups:
-            seen = [products[part.layer][part.index.to(products[part.layer].device)].sum(1)
-                    for part in self._parts(model, group) if part.layer in products]
+            seen = [
+                products[part.layer][part.index.to(products[part.layer].device)].sum(1)
+                for part in self._parts(model, group)
+                if part.layer in products
+            ]
             if seen:
                 found[group.name] = sum(seen).abs()
         return found

@@ -1,4 +1,5 @@
 """AdaSAP: a wide radius for neurons that may go, a narrow one for those that matter."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -47,7 +48,8 @@ class AdaSAP(Rule):
     _alive: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def set_scores(
-            self, scores: Mapping[str, Tensor], alive: Mapping[str, Tensor] | None = None) -> None:
+        self, scores: Mapping[str, Tensor], alive: Mapping[str, Tensor] | None = None
+    ) -> None:
         """Take the importance of neurons from outside, until the next call.
 
         Args:
@@ -62,11 +64,13 @@ class AdaSAP(Rule):
             if score.ndim != 1 or not torch.isfinite(score).all():
                 raise ValueError(
                     f'the score of {name!r} has shape {tuple(score.shape)} or is not finite; give '
-                    'one finite number per output.')
+                    'one finite number per output.'
+                )
             if name in alive and alive[name].shape != score.shape:
                 raise ValueError(
                     f'alive of {name!r} has {alive[name].numel()} entries and its score '
-                    f'{len(score)}; give both one entry per output.')
+                    f'{len(score)}; give both one entry per output.'
+                )
         self._scores = {name: wide(score.detach()).clone() for name, score in scores.items()}
         self._alive = {name: living.detach().bool().clone() for name, living in alive.items()}
 
@@ -83,7 +87,8 @@ class AdaSAP(Rule):
             if name not in params:
                 raise ValueError(
                     f'scores were set for {name!r}, which is no parameter of the network; set the '
-                    'scores of this one.')
+                    'scores of this one.'
+                )
         return super().offsets(params, grads, reuse)
 
     def _turn(self, names, weights, grads):
@@ -95,15 +100,21 @@ class AdaSAP(Rule):
         torch._foreach_mul_(grads, scales)
 
     def _radii(
-            self, names: list[str], weights: list[Tensor], sizes: list[int],
+        self,
+        names: list[str],
+        weights: list[Tensor],
+        sizes: list[int],
     ) -> tuple[Tensor, Tensor]:
         """Radius of every neuron, 0 for a dead one, and which are alive; both (neurons,)."""
         pairs = [self._score(*layer) for layer in zip(names, weights, sizes, strict=True)]
         scores, alive = (torch.cat(part) for part in zip(*pairs, strict=True))
         ranges = RANGES[self.scope]([name in self._scores for name in names])
-        index = torch.cat([  # filled on the device: a copy from the host would wait for it
-            scores.new_full((size,), number, dtype=torch.long)
-            for size, number in zip(sizes, ranges, strict=True)])
+        index = torch.cat(
+            [  # filled on the device: a copy from the host would wait for it
+                scores.new_full((size,), number, dtype=torch.long)
+                for size, number in zip(sizes, ranges, strict=True)
+            ]
+        )
         low = _extreme(scores, alive, index, max(ranges) + 1, 'amin')
         high = _extreme(scores, alive, index, max(ranges) + 1, 'amax')
         share = torch.where(high > low, (scores - low) / (high - low), 0.5)
@@ -123,7 +134,8 @@ class AdaSAP(Rule):
         if len(score) != size or len(alive) != size:
             raise ValueError(
                 f'{name!r} has {size} outputs, its scores and alive have {len(score)} and '
-                f'{len(alive)} entries; set the scores again after a removal.')
+                f'{len(alive)} entries; set the scores again after a removal.'
+            )
         return score, alive
 
     def __post_init__(self):
@@ -134,7 +146,8 @@ class AdaSAP(Rule):
         if self.rho_min > self.rho_max:
             raise ValueError(
                 f'rho_min={self.rho_min} is larger than rho_max={self.rho_max}; the least '
-                'important neuron gets rho_max, so exchange them.')
+                'important neuron gets rho_max, so exchange them.'
+            )
 
 
 def filter_norms(weight: Tensor) -> Tensor:
@@ -158,6 +171,6 @@ def _extreme(scores: Tensor, alive: Tensor, index: Tensor, count: int, which: st
 
 
 RANGES = dict(  # number of the range each weight is compared in, from whether its scores were given
-    layer=lambda given: list(range(len(given))),
-    network=lambda given: [int(flag) for flag in given])
+    layer=lambda given: list(range(len(given))), network=lambda given: [int(flag) for flag in given]
+)
 LENGTHS = {'global': _global, 'neuron': _neuron}

@@ -1,14 +1,18 @@
 """Rules from configuration dicts."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..naming import build
+from mmrobustprune.naming import build
+
 from .adasap import AdaSAP
 from .rules import ASAM, AWP, SAM, Rule
 from .score_space import S2AP, MaskedAWP
 
-RULES: dict[str, type[Rule]] = dict(SAM=SAM, ASAM=ASAM, AdaSAP=AdaSAP, AWP=AWP, S2AP=S2AP, MaskedAWP=MaskedAWP)
+RULES: dict[str, type[Rule]] = dict(
+    SAM=SAM, ASAM=ASAM, AdaSAP=AdaSAP, AWP=AWP, S2AP=S2AP, MaskedAWP=MaskedAWP
+)
 
 
 def build_rule(config: Mapping | Rule | None, default: str = 'SAM') -> Rule | None:
@@ -21,4 +25,10 @@ def build_rule(config: Mapping | Rule | None, default: str = 'SAM') -> Rule | No
         TypeError: neither a dict, a rule nor None.
         ValueError: an unknown type or field (the nearest is named), or a value out of its range.
     """
-    return None if config is None else build(config, 'rule', Rule, RULES, "rule=dict(type='SAM', rho=0.05) or rule=None", default)
+    return (
+        None
+        if config is None
+        else build(
+            config, 'rule', Rule, RULES, "rule=dict(type='SAM', rho=0.05) or rule=None", default
+        )
+    )

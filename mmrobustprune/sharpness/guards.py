@@ -1,4 +1,5 @@
 """What the second pass must leave as it found it: weights, buffers, random generators."""
+
 from __future__ import annotations
 
 import random
@@ -38,8 +39,12 @@ def moved(weights: Sequence[Tensor], offsets: list[Tensor]) -> Iterator[None]:
 @contextmanager
 def frozen_buffers(model: nn.Module) -> Iterator[None]:
     """Afterwards every buffer (BatchNorm statistics, counters, queues) is what it was before."""
-    kept = [(module, name, buffer, buffer.clone()) for module in model.modules()
-            for name, buffer in module._buffers.items() if buffer is not None]
+    kept = [
+        (module, name, buffer, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
     try:
         yield
     finally:
@@ -61,8 +66,12 @@ class RandomState:
     @classmethod
     def now(cls) -> RandomState:
         device = _accelerator()
-        return cls(random.getstate(), np.random.get_state(), torch.get_rng_state(),
-                   None if device is None else device.get_rng_state())
+        return cls(
+            random.getstate(),
+            np.random.get_state(),
+            torch.get_rng_state(),
+            None if device is None else device.get_rng_state(),
+        )
 
     def restore(self) -> None:
         """Set the generators to this state."""

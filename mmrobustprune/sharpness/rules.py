@@ -1,4 +1,5 @@
 """Perturbation rules: where the weights move before the second gradient is taken."""
+
 from __future__ import annotations
 
 import math
@@ -27,8 +28,8 @@ class Rule:
 
     @torch.no_grad()
     def offsets(
-            self, params: Mapping[str, Tensor], grads: Mapping[str, Tensor | None],
-            reuse: bool = False) -> dict[str, Tensor]:
+        self, params: Mapping[str, Tensor], grads: Mapping[str, Tensor | None], reuse: bool = False
+    ) -> dict[str, Tensor]:
         """What to add to each weight: {name: offset of the weight's shape}, of the weights moved.
 
         Norms are taken in float32 or wider. Where one is zero, infinite or NaN the offset is zero,
@@ -61,7 +62,8 @@ class Rule:
             if not any(fnmatchcase(name, pattern) for name in params):
                 raise ValueError(
                     f'params names {pattern!r}, which matches no parameter of the network; '
-                    'compare with model.named_parameters().')
+                    'compare with model.named_parameters().'
+                )
         return [name for name in params if any(fnmatchcase(name, p) for p in self.params)]
 
     def _turn(self, names: list[str], weights: list[Tensor], grads: list[Tensor]) -> None:
@@ -75,7 +77,8 @@ class Rule:
 
 CHOICES = dict(
     weight=lambda name, weight: name.rsplit('.', 1)[-1].endswith('weight') and weight.ndim > 1,
-    all=lambda name, weight: True)
+    all=lambda name, weight: True,
+)
 
 
 @dataclass
@@ -184,9 +187,12 @@ def stretch_(directions: list[Tensor], radii: Tensor, lengths: Tensor, sizes: li
     Direction k has sizes[k] parts: the rows of its first dimension, or with size 1 all of it.
     """
     factors, broken = (
-        [part.view(-1, *[1] * (direction.ndim - 1)) if direction.ndim else part.view(())
-         for part, direction in zip(vector.split(sizes), directions, strict=True)]
-        for vector in ratio(radii, lengths))
+        [
+            part.view(-1, *[1] * (direction.ndim - 1)) if direction.ndim else part.view(())
+            for part, direction in zip(vector.split(sizes), directions, strict=True)
+        ]
+        for vector in ratio(radii, lengths)
+    )
     torch._foreach_mul_(directions, factors)
     for direction, bad in zip(directions, broken, strict=True):
         direction.masked_fill_(bad, 0)
@@ -213,4 +219,5 @@ def at_least_zero(**values: float) -> None:
     for name, value in values.items():
         if not isinstance(value, (int, float)) or not (math.isfinite(value) and value >= 0):
             raise ValueError(
-                f'{name}={value!r} is not a finite number >= 0; with 0 the weights do not move.')
+                f'{name}={value!r} is not a finite number >= 0; with 0 the weights do not move.'
+            )

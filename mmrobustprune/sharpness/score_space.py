@@ -1,4 +1,5 @@
 """Perturbation of scores while a mask is searched (S2AP), and of surviving weights afterwards."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +49,12 @@ class S2AP(Rule):
                 if z is not None:
                     u.add_(z.to(u))
         lengths = norms(grads)
-        stretch_(grads, BOUNDS[self.bound](lengths, self.gamma * norms(weights)), lengths, [1] * len(grads))
+        stretch_(
+            grads,
+            BOUNDS[self.bound](lengths, self.gamma * norms(weights)),
+            lengths,
+            [1] * len(grads),
+        )
         if self.carry:
             self._z = dict(zip(names, grads, strict=True))
 
@@ -65,10 +71,14 @@ class S2AP(Rule):
         one_of('norm', self.norm, LENGTHS)
         one_of('bound', self.bound, BOUNDS)
         if self.step == 0:
-            raise ValueError('step=0 never leaves the scores; give a length > 0, or gamma=0 for no perturbation.')
+            raise ValueError(
+                'step=0 never leaves the scores; give a length > 0, or gamma=0 for no perturbation.'
+            )
         if self.norm == 'network' and self.bound == 'equality' and not self.carry:
-            raise ValueError("norm='network' cancels under bound='equality' without carry, where every layer is stretched to "
-                             "gamma ||s_l||; use bound='ball', carry=True, or norm='layer'.")
+            raise ValueError(
+                "norm='network' cancels under bound='equality' without carry, where every layer is stretched to "
+                "gamma ||s_l||; use bound='ball', carry=True, or norm='layer'."
+            )
 
 
 @dataclass
@@ -117,8 +127,10 @@ class MaskedAWP(AWP):
             return weight != 0
         mask = self._masks[key] = self._masks[key].to(weight.device)
         if mask.shape != weight.shape:
-            raise ValueError(f'the mask of {name!r} has shape {tuple(mask.shape)} and the weight {tuple(weight.shape)}; set the '
-                             'masks of this network.')
+            raise ValueError(
+                f'the mask of {name!r} has shape {tuple(mask.shape)} and the weight {tuple(weight.shape)}; set the '
+                'masks of this network.'
+            )
         return mask
 
     def __post_init__(self):
@@ -130,8 +142,13 @@ def _at_most(lengths: Tensor, radii: Tensor) -> Tensor:
     return torch.minimum(lengths, radii)
 
 
-LENGTHS = dict(layer=lambda lengths: lengths, network=lambda lengths: lengths.norm().expand(len(lengths)))
+LENGTHS = dict(
+    layer=lambda lengths: lengths, network=lambda lengths: lengths.norm().expand(len(lengths))
+)
 BOUNDS = dict(equality=lambda lengths, radii: radii, ball=_at_most)
 MEASURED = dict(
-    kept=lambda weights, masks: [weight * mask for weight, mask in zip(weights, masks, strict=True)],
-    dense=lambda weights, masks: weights)
+    kept=lambda weights, masks: [
+        weight * mask for weight, mask in zip(weights, masks, strict=True)
+    ],
+    dense=lambda weights, masks: weights,
+)

@@ -1,4 +1,5 @@
 """The step in two passes: gradient at w, move to w + e, gradient there, back to w, update."""
+
 from __future__ import annotations
 
 import warnings
@@ -13,15 +14,21 @@ from .guards import RandomState, frozen_buffers, moved, preserved_rng
 from .rules import Rule
 
 REMEDIES = dict.fromkeys(
-    ('FullyShardedDataParallel', 'FSDPModule', 'DeepSpeedEngine', 'MMDeepSpeedEngineWrapper',
-     'ColossalAIModelWrapper'),
-    'train with DistributedDataParallel, or with rule=None')
+    (
+        'FullyShardedDataParallel',
+        'FSDPModule',
+        'DeepSpeedEngine',
+        'MMDeepSpeedEngineWrapper',
+        'ColossalAIModelWrapper',
+    ),
+    'train with DistributedDataParallel, or with rule=None',
+)
 TOO_FAR = 3.0  # times the clean loss
 
 
 def two_pass_step(
-        model: nn.Module, optimizer: Optimizer, rule: Rule | None,
-        closure: Callable[[], Tensor]) -> Tensor:
+    model: nn.Module, optimizer: Optimizer, rule: Rule | None, closure: Callable[[], Tensor]
+) -> Tensor:
     """One optimizer step with the gradient taken at w + e, where e is the rule's offset at w.
 
     Both passes see the same random numbers; weights come back bit by bit, buffers keep what the
@@ -71,11 +78,13 @@ def perturbed(model: nn.Module, optimizer: Optimizer, rule: Rule) -> Iterator[No
         yield
 
 
-def _climb(
-        model: nn.Module, optimizer: Optimizer, rule: Rule) -> tuple[list[Tensor], list[Tensor]]:
+def _climb(model: nn.Module, optimizer: Optimizer, rule: Rule) -> tuple[list[Tensor], list[Tensor]]:
     owned = {id(p) for group in optimizer.param_groups for p in group['params']}
-    turned = {id(module.weight) for module in model.modules()
-              if isinstance(module, _ConvTransposeNd) and module.groups == 1}
+    turned = {
+        id(module.weight)
+        for module in model.modules()
+        if isinstance(module, _ConvTransposeNd) and module.groups == 1
+    }
     params, grads = {}, {}
     for name, p in model.named_parameters():
         first = int(id(p) in turned)  # outputs come first, as the rules expect
@@ -93,7 +102,8 @@ def every_parameter(model: nn.Module, optimizer: Optimizer) -> list[nn.Parameter
 
 
 def swap_gradients(
-        params: list[nn.Parameter], gradients: list[Tensor | None] | None = None,
+    params: list[nn.Parameter],
+    gradients: list[Tensor | None] | None = None,
 ) -> list[Tensor | None]:
     """Set the parameters' gradients (None: take them away), and return those they had."""
     before = [p.grad for p in params]
@@ -118,11 +128,13 @@ def refuse_unsupported(model: nn.Module) -> None:
     for cls in type(model).__mro__:
         if cls.__name__ in REMEDIES:
             raise ValueError(
-                f'two passes do not work under {cls.__name__}; {REMEDIES[cls.__name__]}.')
+                f'two passes do not work under {cls.__name__}; {REMEDIES[cls.__name__]}.'
+            )
     if isinstance(model, nn.parallel.DistributedDataParallel) and model.static_graph:
         raise ValueError(
             'two passes do not work under DistributedDataParallel(static_graph=True); '
-            'leave static_graph out of the model wrapper.')
+            'leave static_graph out of the model wrapper.'
+        )
 
 
 def warn_if_far(rule: Rule, clean: Tensor, far: Tensor) -> None:
@@ -135,4 +147,5 @@ def warn_if_far(rule: Rule, clean: Tensor, far: Tensor) -> None:
         warnings.warn(
             f'{rule} raised the loss from {clean:.4g} to {far:.4g}, more than {TOO_FAR:g} times; '
             'use a smaller radius (2.0 suits ASAM and adaptive AdaSAP, 0.05 to 0.1 the others).',
-            stacklevel=2)
+            stacklevel=2,
+        )

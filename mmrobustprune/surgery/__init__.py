@@ -1,20 +1,40 @@
-"""Hard pruning: what shrinks together, the structure record, removal, and its certificate."""
-from .grouped_conv import GroupedKernelConv2d
-from .groups import Group, Slice, Trace
-from .rebuild import rebuild
-from .structure import Structure, load_structure, save_structure
+"""Hard pruning: removal of channels, its certificate, and the public names of everything below it."""
 
-__all__ = ['Group', 'GroupedKernelConv2d', 'Slice', 'Structure', 'Trace', 'certify', 'export_forms',
-           'load_structure', 'prune_channels', 'prune_grouped_kernels', 'rebuild', 'remove_unread', 'save_structure',
-           'trace']
+from collections.abc import Callable
+from importlib import import_module
 
-_LATER = {'trace': 'tracing', 'prune_channels': 'channels', 'certify': 'verify',
-          'prune_grouped_kernels': 'grouped', 'export_forms': 'grouped', 'remove_unread': 'unread'}
+from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
+from mmrobustprune.dependency.groups import Group, Slice, Trace
+from mmrobustprune.grouped_kernels import export_forms, prune_grouped_kernels
+from mmrobustprune.structure import Structure, load_structure, rebuild, save_structure
+
+from .verify import certify
+
+__all__ = [
+    'Group',
+    'GroupedKernelConv2d',
+    'Slice',
+    'Structure',
+    'Trace',
+    'certify',
+    'export_forms',
+    'load_structure',
+    'prune_channels',
+    'prune_grouped_kernels',
+    'rebuild',
+    'remove_unread',
+    'save_structure',
+    'trace',
+]
+
+_TRACING = {  # what reaches torch-pruning is imported on first use: a pruned network is rebuilt without it
+    'trace': 'mmrobustprune.dependency.tracing',
+    'prune_channels': 'mmrobustprune.surgery.channels',
+    'remove_unread': 'mmrobustprune.surgery.unread',
+}
 
 
-def __getattr__(name: str):
-    # A pruned model is rebuilt without torch-pruning, so what needs it is imported on first use.
-    if name not in _LATER:
+def __getattr__(name: str) -> Callable:
+    if name not in _TRACING:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-    from importlib import import_module
-    return getattr(import_module(f'.{_LATER[name]}', __name__), name)
+    return getattr(import_module(_TRACING[name]), name)

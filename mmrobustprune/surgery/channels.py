@@ -1,4 +1,5 @@
 """One-shot channel pruning: trace, score, choose, verify, remove."""
+
 from __future__ import annotations
 
 import copy
@@ -7,24 +8,33 @@ from typing import Any
 
 from torch import nn
 
-from ..masks.budget import CostModel
-from ..masks.maskset import MaskSet
-from ..masks.select import Selection
-from ..scores import Magnitude, Score
-from .groups import Trace, matching
-from .rebuild import rebuild
-from .recording import Forward
-from .structure import Structure
-from .tracing import trace
+from mmrobustprune.cost.model import CostModel
+from mmrobustprune.dependency.groups import Trace, matching
+from mmrobustprune.dependency.recording import Forward
+from mmrobustprune.dependency.tracing import trace
+from mmrobustprune.masks.maskset import MaskSet
+from mmrobustprune.masks.select import Selection
+from mmrobustprune.scores import Magnitude, Score
+from mmrobustprune.structure.rebuild import rebuild
+from mmrobustprune.structure.record import Structure
+
 from .verify import certify
 
 
-def prune_channels(model: nn.Module, example_input: Any, ratio: float = 0.5,
-                   score: Score | None = None, ignore: Iterable[str] = (),
-                   budget: str = 'channels', scope: str = 'network', normalise: str = 'mean',
-                   min_keep: float = 0.1, round_to: int | None = None,
-                   layers: Iterable[str] | None = None,
-                   forward: Forward | None = None) -> Structure:
+def prune_channels(
+    model: nn.Module,
+    example_input: Any,
+    ratio: float = 0.5,
+    score: Score | None = None,
+    ignore: Iterable[str] = (),
+    budget: str = 'channels',
+    scope: str = 'network',
+    normalise: str = 'mean',
+    min_keep: float = 0.1,
+    round_to: int | None = None,
+    layers: Iterable[str] | None = None,
+    forward: Forward | None = None,
+) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
 
     ``ratio`` is the fraction removed of ``budget`` ('channels', 'params' or 'macs'), in (0, 1),
@@ -32,7 +42,7 @@ def prune_channels(model: nn.Module, example_input: Any, ratio: float = 0.5,
     ``layers`` restricts the removal to groups that hold one of these layers, ``ignore`` keeps the
     widths of others. Before anything is removed a certificate makes sure that the smaller network
     computes what the masked one does. Raises ValueError, and leaves the model as it was, where the
-    model cannot be traced, a pattern matches nothing, a demanded layer must stay whole, the budget
+    model cannot be traced, a pattern matches nothing, a demanded layer must stay unprunable, the budget
     cannot be met or the certificate fails.
     """
     found = trace(model, example_input, forward, ignore)
@@ -51,13 +61,18 @@ def prune_channels(model: nn.Module, example_input: Any, ratio: float = 0.5,
 
 
 def _demanded(model: nn.Module, found: Trace, layers: Iterable[str]) -> tuple:
-    wanted = matching([name for name, _ in model.named_modules()],
-                      [layers] if isinstance(layers, str) else layers)
-    groups = tuple(group for group in found.groups
-                   if any(part.side == 'out' and part.layer in wanted for part in group.slices))
+    wanted = matching(
+        [name for name, _ in model.named_modules()], [layers] if isinstance(layers, str) else layers
+    )
+    groups = tuple(
+        group
+        for group in found.groups
+        if any(part.side == 'out' and part.layer in wanted for part in group.slices)
+    )
     given = {wanted.get(part.layer) for group in groups for part in group.slices}
     for layer, pattern in wanted.items():
-        if layer in found.whole and pattern not in given:
-            raise ValueError(f"'{layer}' cannot be pruned: {found.whole[layer]}; take '{pattern}' "
-                             'out of layers.')
+        if layer in found.unprunable and pattern not in given:
+            raise ValueError(
+                f"'{layer}' cannot be pruned: {found.unprunable[layer]}; take '{pattern}' out of layers."
+            )
     return groups

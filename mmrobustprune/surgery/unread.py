@@ -1,4 +1,5 @@
 """From zeros to a smaller network: channels that no layer reads are removed, and nothing changes."""
+
 from __future__ import annotations
 
 import copy
@@ -9,14 +10,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from ..masks.budget import CostModel
-from ..masks.maskset import MaskSet
-from .groups import Group, kind_of, produces
-from .rebuild import rebuild
-from .recording import Forward, default_forward
-from .structure import Structure
-from .tracing import trace
-from .verify import TOLERANCE, FullPrecision, certify, difference, random_like
+from mmrobustprune.cost.model import CostModel
+from mmrobustprune.dependency.groups import Group, kind_of, produces
+from mmrobustprune.dependency.recording import Forward, default_forward
+from mmrobustprune.dependency.tracing import trace
+from mmrobustprune.masks.maskset import MaskSet
+from mmrobustprune.structure.compare import TOLERANCE, FullPrecision, difference, random_like
+from mmrobustprune.structure.rebuild import rebuild
+from mmrobustprune.structure.record import Structure
+
+from .verify import certify
 
 
 @dataclass
@@ -35,7 +38,7 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
     float64). Where channels of several layers are added up, all readers of the sum must agree.
 
     Args:
-        model: plain weights, zeros included (see `mmrobustprune.scores.learned.make_plain`).
+        model: plain weights, zeros included (see `mmrobustprune.mask_search.make_plain`).
         example_input: one batch of inputs; `forward(model, example_input)` as in `trace`.
 
     Raises:
@@ -44,14 +47,18 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
     """
     for name, module in model.named_modules():
         if is_parametrized(module):
-            raise ValueError(f"'{name}' is parametrized, so its weights are not its own; call make_plain(model) first.")
+            raise ValueError(
+                f"'{name}' is parametrized, so its weights are not its own; call make_plain(model) first."
+            )
     found = trace(model, example_input, forward)
     dead = {name: _dead_inputs(layer) for name, layer in model.named_modules() if produces(layer)}
     alive = {group.name: _read_by_some(group, dead) for group in found.groups}
     masks = MaskSet(copy.deepcopy(model), found.groups)
     masks.remove(alive)
     certify(masks, example_input, forward)
-    structure = masks.structure('unread channels', **CostModel(model, found.groups, found.shapes).removed(alive))
+    structure = masks.structure(
+        'unread channels', **CostModel(model, found.groups, found.shapes).removed(alive)
+    )
     _compare(model, structure, example_input, forward or default_forward)
     rebuild(model, structure)
     return Unread(structure, _left(found.groups, alive, dead))
@@ -77,10 +84,12 @@ def _read_by_some(group: Group, dead: dict[str, Tensor]) -> Tensor:
     return read
 
 
-def _left(groups: tuple[Group, ...], alive: dict[str, Tensor], dead: dict[str, Tensor]) -> dict[str, str]:
+def _left(
+    groups: tuple[Group, ...], alive: dict[str, Tensor], dead: dict[str, Tensor]
+) -> dict[str, str]:
     """{layer: how many of its masked inputs stay, and why}."""
     stays = {name: mask.clone() for name, mask in dead.items()}
-    why: dict[str, dict[str, None]] = {}   # layer -> reasons, in order and each once
+    why: dict[str, dict[str, None]] = {}  # layer -> reasons, in order and each once
     for group in groups:
         readers = [part for part in group.slices if part.side == 'in']
         unread = [dead[part.layer][part.index] & alive[group.name][:, None] for part in readers]
@@ -94,9 +103,12 @@ def _left(groups: tuple[Group, ...], alive: dict[str, Tensor], dead: dict[str, T
                     reasons[f"'{other.layer}' reads some of them"] = None
             if own.any() and not reasons:
                 reasons['one channel has to stay'] = None
-    return {name: f'{int(mask.sum())} of {int(dead[name].sum())} masked input channels stay: '
-            + (', '.join(why.get(name, ())) or 'the width of what it reads is fixed')
-            for name, mask in stays.items() if mask.any()}
+    return {
+        name: f'{int(mask.sum())} of {int(dead[name].sum())} masked input channels stay: '
+        + (', '.join(why.get(name, ())) or 'the width of what it reads is fixed')
+        for name, mask in stays.items()
+        if mask.any()
+    }
 
 
 @torch.no_grad()
@@ -107,5 +119,7 @@ def _compare(model: nn.Module, structure: Structure, example: Any, forward: Forw
     with FullPrecision():
         found = difference(forward(dense, example), forward(smaller, example))
     if not found <= TOLERANCE[torch.float64]:
-        raise ValueError(f'the surgery was refused: without the unread channels the outputs differ by {found:.2g} where '
-                         f'{TOLERANCE[torch.float64]:.0e} is allowed; keep the masked network instead.')
+        raise ValueError(
+            f'the surgery was refused: without the unread channels the outputs differ by {found:.2g} where '
+            f'{TOLERANCE[torch.float64]:.0e} is allowed; keep the masked network instead.'
+        )

@@ -1,4 +1,5 @@
 """The certificate of a surgery: the smaller network computes what the masked one computes."""
+
 from __future__ import annotations
 
 import copy
@@ -6,19 +7,27 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map
 
-from ..masks.maskset import MaskSet
-from .groups import Group, full
-from .rebuild import rebuild
-from .recording import Forward, default_forward, tensors_in
+from mmrobustprune.dependency.groups import Group, full
+from mmrobustprune.dependency.recording import Forward, default_forward, tensors_in
+from mmrobustprune.masks.maskset import MaskSet
+from mmrobustprune.structure.compare import (
+    TOLERANCE,
+    FullPrecision,
+    difference,
+    random_like,
+    randomise,
+)
+from mmrobustprune.structure.rebuild import rebuild
 
-TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 
-
-def certify(masks: MaskSet, example: Any, forward: Forward | None = None,
-            dtype: torch.dtype | None = None, seed: int = 0) -> float:
+def certify(
+    masks: MaskSet,
+    example: Any,
+    forward: Forward | None = None,
+    dtype: torch.dtype | None = None,
+    seed: int = 0,
+) -> float:
     """Largest relative difference between the masked network's outputs and the smaller one's.
 
     max |y_masked - y_removed| / max |y_masked| per output tensor, in evaluation mode, on random
@@ -50,7 +59,7 @@ def certify(masks: MaskSet, example: Any, forward: Forward | None = None,
         """The groups of a set that fails which fail by themselves; all where none does."""
         if len(groups) == 1:
             return groups
-        halves = groups[:len(groups) // 2], groups[len(groups) // 2:]
+        halves = groups[: len(groups) // 2], groups[len(groups) // 2 :]
         bad = [half for half in halves if error(only(half)) > TOLERANCE[dtype]]
         return [group for half in bad for group in guilty(half)] or groups
 
@@ -61,72 +70,25 @@ def certify(masks: MaskSet, example: Any, forward: Forward | None = None,
     raise ValueError(
         'the surgery was refused: the outputs of the masked and of the smaller network differ by '
         f'{found:.2g} where {TOLERANCE[dtype]:.0e} is allowed; leave whole by ignore='
-        f'{[group.name for group in guilty(cut)]}.')
-
-
-def random_like(example: Any, dtype: torch.dtype, seed: int) -> Any:
-    """The example with standard normal noise in place of its floating-point tensors."""
-    generator = torch.Generator().manual_seed(seed)
-
-    def noise(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor) or not leaf.is_floating_point():
-            return leaf
-        return torch.randn(leaf.shape, generator=generator, dtype=dtype).to(leaf.device)
-
-    return tree_map(noise, example)
-
-
-def difference(ours: Any, theirs: Any) -> float:
-    """max |a - b| / max |a| per tensor, the largest over nested tuples, lists and dicts."""
-    a, b = tensors_in(ours), tensors_in(theirs)
-    if [t.shape for t in a] != [t.shape for t in b]:
-        return float('inf')
-    errors = [float((s - t).abs().max()) / (float(s.abs().max()) or 1.0)
-              for s, t in zip(a, b, strict=True) if s.numel()]
-    return max((error if error == error else float('inf') for error in errors), default=0.0)
-
-
-class FullPrecision(TorchFunctionMode):
-    """Layers that cast to float32 inside (mmdet's L2Norm) stay in float64."""
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is Tensor.float and args[0].dtype == torch.float64:
-            return args[0]
-        return func(*args, **(kwargs or {}))
+        f'{[group.name for group in guilty(cut)]}.'
+    )
 
 
 @torch.no_grad()
-def randomise(model: nn.Module, seed: int) -> None:
-    """Random weights that keep the signal's variance, and statistics as at the start."""
-    generator = torch.Generator().manual_seed(seed + 1)
-
-    def fill(tensor: Tensor, low: float, high: float) -> None:
-        noise = torch.rand(tensor.shape, generator=generator, dtype=torch.float64)
-        tensor.copy_(noise * (high - low) + low)
-
-    for parameter in model.parameters():
-        if parameter.dim() > 1:   # keeps the variance of the signal
-            bound = (6 * parameter.shape[0] / parameter.numel()) ** 0.5
-            fill(parameter, -bound, bound)
-        else:
-            fill(parameter, 0.5, 1.5)
-    for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.reset_running_stats()
-
-
-@torch.no_grad()
-def _difference(model: nn.Module, masks: MaskSet, alive: dict[str, Tensor], example: Any,
-                forward: Forward) -> float:
+def _difference(
+    model: nn.Module, masks: MaskSet, alive: dict[str, Tensor], example: Any, forward: Forward
+) -> float:
     twin = MaskSet(model, masks.groups)
     twin.remove(alive)
     removed = rebuild(copy.deepcopy(model), twin.structure('certificate'))
     with FullPrecision():
         ours = forward(model, example)
         if not all(tensor.isfinite().all() for tensor in tensors_in(ours)):
-            raise ValueError('the surgery cannot be certified: the network itself gives infinite or NaN outputs; '
-                             'initialise or load its weights first.')
+            raise ValueError(
+                'the surgery cannot be certified: the network itself gives infinite or NaN outputs; '
+                'initialise or load its weights first.'
+            )
         try:
             return difference(ours, forward(removed, example))
-        except RuntimeError:   # a width that is a number in the model's code
+        except RuntimeError:  # a width that is a number in the model's code
             return float('inf')

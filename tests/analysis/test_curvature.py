@@ -1,4 +1,5 @@
 """lambda_max against spectra that are known and against the whole Hessian."""
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from mmrobustprune.analysis import lambda_max
-from mmrobustprune.scores.learned import straight_through
+from mmrobustprune.mask_search import straight_through
 
 
 def quadratic(*eigenvalues, seed=0):
@@ -16,17 +17,28 @@ def quadratic(*eigenvalues, seed=0):
     size = len(eigenvalues)
     turn, _ = torch.linalg.qr(torch.randn(size, size, generator=generator, dtype=torch.float64))
     matrix = turn @ torch.diag(torch.tensor(eigenvalues, dtype=torch.float64)) @ turn.T
-    params = [torch.randn(part, generator=generator, dtype=torch.float64, requires_grad=True) for part in (size // 2,
-                                                                                                          size - size // 2)]
+    params = [
+        torch.randn(part, generator=generator, dtype=torch.float64, requires_grad=True)
+        for part in (size // 2, size - size // 2)
+    ]
 
     def loss():
         x = torch.cat(params)
         return x @ matrix @ x / 2 + x.sum()
+
     return loss, params
 
 
-@pytest.mark.parametrize('spectrum, top', [
-    ((5, 2, 1, -1), 5), ((1, 2, -7, 3), -7), ((4, 4, 1, .5), 4), ((-3, -3, -3, -3), -3), ((9, 0, 0, 0), 9)])
+@pytest.mark.parametrize(
+    'spectrum, top',
+    [
+        ((5, 2, 1, -1), 5),
+        ((1, 2, -7, 3), -7),
+        ((4, 4, 1, 0.5), 4),
+        ((-3, -3, -3, -3), -3),
+        ((9, 0, 0, 0), 9),
+    ],
+)
 def test_the_eigenvalue_of_greatest_magnitude_with_its_sign(spectrum, top):
     found = lambda_max(*quadratic(*spectrum), iterations=80)
     assert found.value == pytest.approx(top, rel=1e-8) and found.residual < 1e-6
@@ -35,12 +47,14 @@ def test_the_eigenvalue_of_greatest_magnitude_with_its_sign(spectrum, top):
 
 def test_opposite_eigenvalues_never_settle_and_the_residual_says_so():
     found = lambda_max(*quadratic(3, -3, 1, 0), iterations=60)
-    assert abs(found.value) < 3 and found.residual > .1
+    assert abs(found.value) < 3 and found.residual > 0.1
 
 
 def test_each_iteration_is_one_step_of_power_iteration():
-    loss, params = quadratic(5, 3, -2, 1, .5)
-    hessian = torch.autograd.functional.hessian(lambda x: loss_at(loss, params, x), torch.cat(params).detach())
+    loss, params = quadratic(5, 3, -2, 1, 0.5)
+    hessian = torch.autograd.functional.hessian(
+        lambda x: loss_at(loss, params, x), torch.cat(params).detach()
+    )
     v = torch.randn(5, generator=torch.Generator().manual_seed(4)).double()
     expected = []
     for _ in range(4):
@@ -62,13 +76,16 @@ def loss_at(loss, params, x):
 
 def test_a_network_of_fifty_parameters_against_its_whole_hessian():
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2), nn.Tanh(), nn.Linear(2, 2)).double()
+    net = nn.Sequential(
+        nn.Linear(4, 6), nn.Tanh(), nn.Linear(6, 2), nn.Tanh(), nn.Linear(2, 2)
+    ).double()
     params = list(net.parameters())
     assert sum(p.numel() for p in params) == 50
     x, y = torch.randn(20, 4).double(), torch.randint(2, (20,))
     whole = torch.autograd.functional.hessian(
         lambda vector: F.cross_entropy(torch.func.functional_call(net, split(net, vector), x), y),
-        torch.cat([p.detach().reshape(-1) for p in params]))
+        torch.cat([p.detach().reshape(-1) for p in params]),
+    )
     spectrum = torch.linalg.eigvalsh(whole)
     found = lambda_max(lambda: F.cross_entropy(net(x), y), params, iterations=500, tolerance=1e-7)
     assert found.value == pytest.approx(float(spectrum[spectrum.abs().argmax()]), rel=1e-9)
@@ -80,7 +97,7 @@ def test_a_network_of_fifty_parameters_against_its_whole_hessian():
 def split(net, vector):
     found = {}
     for name, p in net.named_parameters():
-        found[name], vector = vector[:p.numel()].view_as(p), vector[p.numel():]
+        found[name], vector = vector[: p.numel()].view_as(p), vector[p.numel() :]
     return found
 
 
@@ -121,13 +138,14 @@ def test_a_linear_loss_is_flat():
 
 def test_straight_through_scores_give_the_scaled_hessian_of_the_weights():
     """H = D H_u D with D = diag(sign(s) w), the pruned entry included."""
-    w = torch.tensor([2., -1., 3.], dtype=torch.float64)
-    s = torch.tensor([1., -2., .1], dtype=torch.float64, requires_grad=True)
-    matrix = torch.tensor([[2., 1., 0.], [1., 3., 1.], [0., 1., 1.]], dtype=torch.float64)
+    w = torch.tensor([2.0, -1.0, 3.0], dtype=torch.float64)
+    s = torch.tensor([1.0, -2.0, 0.1], dtype=torch.float64, requires_grad=True)
+    matrix = torch.tensor([[2.0, 1.0, 0.0], [1.0, 3.0, 1.0], [0.0, 1.0, 1.0]], dtype=torch.float64)
 
     def loss():
-        u = straight_through(w, s, s.abs() > .5)
+        u = straight_through(w, s, s.abs() > 0.5)
         return u @ matrix @ u / 2
+
     scale = torch.diag(torch.sign(s.detach()) * w)
     top = torch.linalg.eigvalsh(scale @ matrix @ scale)[-1]
     assert lambda_max(loss, [s], iterations=200).value == pytest.approx(float(top))
@@ -141,7 +159,10 @@ def test_attention_is_differentiated_twice():
     def loss():
         q = x @ w
         return F.scaled_dot_product_attention(q, q, q).square().mean()
-    whole = torch.autograd.functional.hessian(lambda one: plain_attention(x @ one).square().mean(), w.detach()).view(16, 16)
+
+    whole = torch.autograd.functional.hessian(
+        lambda one: plain_attention(x @ one).square().mean(), w.detach()
+    ).view(16, 16)
     spectrum = torch.linalg.eigvalsh(whole.double())
     found = lambda_max(loss, [w], iterations=300)
     assert found.value == pytest.approx(float(spectrum[spectrum.abs().argmax()]), rel=1e-3)
@@ -151,10 +172,18 @@ def plain_attention(q):
     return ((q @ q.transpose(-1, -2)) / 2).softmax(-1) @ q
 
 
-@pytest.mark.parametrize('change, words', [
-    (dict(iterations=0), 'iterations=0'), (dict(tolerance=-1.), 'tolerance=-1.0'), (dict(params=[]), 'no tensors'),
-    (dict(params=[torch.zeros(2)]), 'takes no gradient'), (dict(loss=lambda: torch.tensor(float('nan'))), 'loss is nan'),
-    (dict(loss=lambda: torch.zeros(2)), 'a tensor (2,)'), (dict(loss=lambda: torch.ones(())), 'does not depend')])
+@pytest.mark.parametrize(
+    'change, words',
+    [
+        (dict(iterations=0), 'iterations=0'),
+        (dict(tolerance=-1.0), 'tolerance=-1.0'),
+        (dict(params=[]), 'no tensors'),
+        (dict(params=[torch.zeros(2)]), 'takes no gradient'),
+        (dict(loss=lambda: torch.tensor(float('nan'))), 'loss is nan'),
+        (dict(loss=lambda: torch.zeros(2)), 'a tensor (2,)'),
+        (dict(loss=lambda: torch.ones(())), 'does not depend'),
+    ],
+)
 def test_wrong_input_is_one_sentence(change, words):
     loss, params = quadratic(1, 2)
     with pytest.raises(ValueError) as error:

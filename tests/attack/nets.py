@@ -1,16 +1,20 @@
 """Classifiers whose adversarial pictures can be written down, and small ones that cannot."""
+
 import torch
 from torch import nn
 
 from mmrobustprune.attack import Classifier, Normalise
 
-MEAN, STD = (.4, .5, .6), (.2, .25, .5)
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.5)
 
 
 def linear(classes=2, seed=0, normalise=True):
     """logits = W z + b of 3x4x4 pictures."""
     torch.manual_seed(seed)
-    return Classifier(nn.Sequential(nn.Flatten(), nn.Linear(48, classes)), Normalise(MEAN, STD) if normalise else None)
+    return Classifier(
+        nn.Sequential(nn.Flatten(), nn.Linear(48, classes)),
+        Normalise(MEAN, STD) if normalise else None,
+    )
 
 
 def small(classes=5, seed=0):
@@ -18,16 +22,22 @@ def small(classes=5, seed=0):
     torch.manual_seed(seed)
     norm = nn.BatchNorm2d(8)
     norm.running_mean.normal_()
-    norm.running_var.uniform_(.5, 2)
+    norm.running_var.uniform_(0.5, 2)
     net = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1), norm, nn.ReLU(), nn.Dropout(.5), nn.Flatten(), nn.Linear(8 * 16, classes))
+        nn.Conv2d(3, 8, 3, padding=1),
+        norm,
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Flatten(),
+        nn.Linear(8 * 16, classes),
+    )
     return Classifier(net, Normalise(MEAN, STD))
 
 
 def pictures(count=32, seed=1):
     """(x, index): pixels in [0, 1], some of them at the ends."""
     torch.manual_seed(seed)
-    return (torch.rand(count, 3, 4, 4) * 1.4 - .2).clamp(0, 1), torch.arange(count)
+    return (torch.rand(count, 3, 4, 4) * 1.4 - 0.2).clamp(0, 1), torch.arange(count)
 
 
 def labels(model, x):

@@ -1,4 +1,5 @@
 """AutoAttack: the breakdown, what it refuses, what it leaves alone."""
+
 import random
 
 import pytest
@@ -14,25 +15,31 @@ def test_every_step_leaves_fewer_and_the_last_one_counts():
     model, (x, index) = small(), pictures(24)
     y = labels(model, x)
     clean = Clean()(model, x, y, index).robust['clean']
-    robust = AutoAttack(eps=.03, **QUICK)(model, x, y, index).robust
+    robust = AutoAttack(eps=0.03, **QUICK)(model, x, y, index).robust
     assert list(robust) == ['apgd-ce', 'apgd-t', 'fab-t', 'square']
     masks = [clean, *robust.values()]
     assert all(not (after & ~before).any() for before, after in zip(masks, masks[1:], strict=False))
     assert masks[-1].sum() < clean.sum()
-    pgd = PGD(eps=.03, step=.01, steps=10, random_start=True)(model, x, y, index).robust['pgd']
-    assert robust['square'].sum() <= pgd.sum() + 1   # five iterations stand against ten
+    pgd = PGD(eps=0.03, step=0.01, steps=10, random_start=True)(model, x, y, index).robust['pgd']
+    assert robust['square'].sum() <= pgd.sum() + 1  # five iterations stand against ten
 
 
 def test_the_exact_answer_on_a_linear_model():
     """APGD finds the corner of the ball: exactly the pictures whose margin outlives eps |w|_1 withstand."""
     model, (x, index) = linear(4, normalise=False), pictures(16)
-    x = x * .8 + .1   # no picture is at the bounds, so the ball is never clipped
+    x = x * 0.8 + 0.1  # no picture is at the bounds, so the ball is never clipped
     y = labels(model, x)
     weight, logits = model.network[1].weight, model(x)
-    worst = torch.stack([logits[range(16), y] - logits[:, j] - .02 * (weight[y] - weight[j]).abs().sum(1) for j in range(4)], 1)
+    worst = torch.stack(
+        [
+            logits[range(16), y] - logits[:, j] - 0.02 * (weight[y] - weight[j]).abs().sum(1)
+            for j in range(4)
+        ],
+        1,
+    )
     worst[range(16), y] = torch.inf
     expected = worst.min(1).values > 0
-    robust = AutoAttack(eps=.02, iterations=20, queries=20)(model, x, y, index).robust
+    robust = AutoAttack(eps=0.02, iterations=20, queries=20)(model, x, y, index).robust
     assert torch.equal(robust['square'], expected) and 0 < expected.sum() < 16
 
 
@@ -46,22 +53,29 @@ def test_a_radius_of_zero_is_no_attack():
 def test_targets_are_capped_and_three_classes_refused(monkeypatch):
     made = []
     original = AutoAttack._library
-    monkeypatch.setattr(AutoAttack, '_library', lambda *args: made.append(original(*args)) or made[-1])
+    monkeypatch.setattr(
+        AutoAttack, '_library', lambda *args: made.append(original(*args)) or made[-1]
+    )
     x, index = pictures(4)
     for classes, targets in ((4, 3), (12, 9)):
         model = small(classes)
-        AutoAttack(eps=.01, **QUICK)(model, x, labels(model, x), index)
-        assert (made[-1].apgd_targeted.n_target_classes, made[-1].fab.n_target_classes) == (targets, targets)
+        AutoAttack(eps=0.01, **QUICK)(model, x, labels(model, x), index)
+        assert (made[-1].apgd_targeted.n_target_classes, made[-1].fab.n_target_classes) == (
+            targets,
+            targets,
+        )
     model = small(3)
     with pytest.raises(ValueError, match='at least 4 classes .* has 3'):
-        AutoAttack(eps=.01, **QUICK)(model, x, labels(model, x), index)
+        AutoAttack(eps=0.01, **QUICK)(model, x, labels(model, x), index)
 
 
 def test_the_same_seed_gives_the_same_answer_and_no_generator_moves():
     model, (x, index) = small(), pictures(16)
     y = labels(model, x)
     state, python = torch.random.get_rng_state(), random.getstate()
-    first, second = (AutoAttack(eps=.02, seed=3, **QUICK)(model, x, y, index).robust for _ in range(2))
+    first, second = (
+        AutoAttack(eps=0.02, seed=3, **QUICK)(model, x, y, index).robust for _ in range(2)
+    )
     assert all(torch.equal(first[step], second[step]) for step in first)
     assert torch.equal(state, torch.random.get_rng_state()) and python == random.getstate()
     assert not any(p.grad is not None for p in model.parameters())
@@ -70,7 +84,7 @@ def test_the_same_seed_gives_the_same_answer_and_no_generator_moves():
 def test_pictures_that_are_wrong_from_the_start_stay_wrong():
     model, (x, index) = small(), pictures(4)
     y = (labels(model, x) + 2) % 5
-    robust = AutoAttack(eps=.01, **QUICK)(model, x, y, index).robust
+    robust = AutoAttack(eps=0.01, **QUICK)(model, x, y, index).robust
     assert not robust['apgd-ce'][1:].any() and list(robust) == list(AutoAttack.steps)
 
 
@@ -80,22 +94,34 @@ def test_its_warnings_are_kept_as_notes():
             return x.flatten(1)[:, :5] + torch.rand(len(x), 5)
 
     from mmrobustprune.attack import Classifier
+
     x, index = pictures(8)
-    notes = AutoAttack(eps=.01, **QUICK)(Classifier(Noisy()), x, index % 5, index).notes
+    notes = AutoAttack(eps=0.01, **QUICK)(Classifier(Noisy()), x, index % 5, index).notes
     assert any('randomized defense' in note for note in notes)
 
 
 def test_the_stamp_says_version_and_library():
     x, _ = pictures(2)
     stamp = AutoAttack(eps=8 / 255).stamp(small(), x)
-    assert (stamp['version'], stamp['iterations'], stamp['queries'], stamp['targets']) == ('standard', 100, 5000, 9)
+    assert (stamp['version'], stamp['iterations'], stamp['queries'], stamp['targets']) == (
+        'standard',
+        100,
+        5000,
+        9,
+    )
     assert stamp['eps_pixel'] == [8 / 255] * 3 and stamp['pyautoattack'] == '0.2.0'
-    assert AutoAttack(eps=.1, queries=10).stamp(small(), x)['version'] == 'custom'
+    assert AutoAttack(eps=0.1, queries=10).stamp(small(), x)['version'] == 'custom'
 
 
-@pytest.mark.parametrize('fields, sentence', [
-    (dict(space='normalised'), "space='normalised' and knows 'pixel' alone"), (dict(label='predicted'), 'label='),
-    (dict(clip='none'), 'clip='), (dict(queries=0), 'queries=0')])
+@pytest.mark.parametrize(
+    'fields, sentence',
+    [
+        (dict(space='normalised'), "space='normalised' and knows 'pixel' alone"),
+        (dict(label='predicted'), 'label='),
+        (dict(clip='none'), 'clip='),
+        (dict(queries=0), 'queries=0'),
+    ],
+)
 def test_what_it_cannot_do_is_refused(fields, sentence):
     with pytest.raises(ValueError, match=sentence):
-        AutoAttack(eps=.1, **fields)
+        AutoAttack(eps=0.1, **fields)

@@ -1,4 +1,5 @@
 """BatchNorm under attack: the same outputs and gradients, in fewer steps where a convolution is free to take it in."""
+
 import pytest
 import torch
 from torch import nn
@@ -14,10 +15,10 @@ def settled(model, shape, seed=0):
     torch.manual_seed(seed)
     for module in model.modules():
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)):
-            module.running_mean.normal_(0, .3)
-            module.running_var.uniform_(.5, 2)
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.5, 2)
             if module.affine:
-                nn.init.uniform_(module.weight, -1, 1)   # a negative scale, too
+                nn.init.uniform_(module.weight, -1, 1)  # a negative scale, too
                 nn.init.normal_(module.bias)
     return model.double().eval(), torch.randn(shape, dtype=torch.float64)
 
@@ -31,8 +32,11 @@ def answer(model, x):
 def norms_left(model, x):
     """How many norms still compute something."""
     seen = []
-    hooks = [module.register_forward_hook(lambda m, args, out: seen.append(out is not args[0])) for module in model.modules()
-             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d))]
+    hooks = [
+        module.register_forward_hook(lambda m, args, out: seen.append(out is not args[0]))
+        for module in model.modules()
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d))
+    ]
     model(x)
     for hook in hooks:
         hook.remove()
@@ -47,7 +51,9 @@ def same(model, x, left):
         assert norms_left(model, x) == left
     torch.testing.assert_close(out, plain, rtol=1e-9, atol=1e-9 * plain.abs().max().item())
     torch.testing.assert_close(gradient, slope, rtol=1e-9, atol=1e-9 * slope.abs().max().item())
-    assert torch.equal(answer(model, x)[0], plain) and not any('forward' in vars(module) for module in model.modules())
+    assert torch.equal(answer(model, x)[0], plain) and not any(
+        'forward' in vars(module) for module in model.modules()
+    )
 
 
 @pytest.mark.parametrize('make', [resnet18, mobilenet_v2], ids=lambda make: make.__name__)
@@ -55,11 +61,21 @@ def test_every_norm_of_a_real_network_vanishes(make):
     same(*settled(make(num_classes=4), (2, 3, 40, 40)), left=0)
 
 
-@pytest.mark.parametrize('conv, norm, shape', [
-    (nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6), (3, 4, 9)), (nn.Conv2d(4, 6, 3, groups=2), nn.BatchNorm2d(6), (3, 4, 9, 8)),
-    (nn.Conv2d(4, 6, 3, padding=2, padding_mode='reflect', bias=False), nn.BatchNorm2d(6), (3, 4, 9, 8)),
-    (nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6, affine=False), (3, 4, 9, 8)), (nn.Conv3d(4, 6, 3), nn.BatchNorm3d(6), (2, 4, 5, 6, 7))],
-    ids=['1d', 'grouped', 'reflected', 'no affine', '3d'])
+@pytest.mark.parametrize(
+    'conv, norm, shape',
+    [
+        (nn.Conv1d(4, 6, 3), nn.BatchNorm1d(6), (3, 4, 9)),
+        (nn.Conv2d(4, 6, 3, groups=2), nn.BatchNorm2d(6), (3, 4, 9, 8)),
+        (
+            nn.Conv2d(4, 6, 3, padding=2, padding_mode='reflect', bias=False),
+            nn.BatchNorm2d(6),
+            (3, 4, 9, 8),
+        ),
+        (nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6, affine=False), (3, 4, 9, 8)),
+        (nn.Conv3d(4, 6, 3), nn.BatchNorm3d(6), (2, 4, 5, 6, 7)),
+    ],
+    ids=['1d', 'grouped', 'reflected', 'no affine', '3d'],
+)
 def test_convolutions_of_all_kinds_take_the_norm_in(conv, norm, shape):
     same(*settled(nn.Sequential(conv, norm, nn.ReLU(inplace=True)), shape), left=0)
 
@@ -69,23 +85,41 @@ class Shared(nn.Module):
 
     def __init__(self, how):
         super().__init__()
-        self.conv, self.norm, self.other, self.how = nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.BatchNorm2d(6), how
+        self.conv, self.norm, self.other, self.how = (
+            nn.Conv2d(3, 6, 3),
+            nn.BatchNorm2d(6),
+            nn.BatchNorm2d(6),
+            how,
+        )
 
     def forward(self, x):
         z = self.conv(x)
         return self.how(self, z, x)
 
 
-@pytest.mark.parametrize('how, left', [
-    (lambda self, z, x: self.norm(z) + z, 1),
-    (lambda self, z, x: self.norm(z) + self.other(z), 2),
-    (lambda self, z, x: self.norm(torch.relu(z)), 1),
-    (lambda self, z, x: self.norm(torch.relu_(z)), 1),
-    (lambda self, z, x: self.norm(z * 2), 1),
-    (lambda self, z, x: self.norm(z) + self.conv(x), 1),
-    (lambda self, z, x: self.norm(self.norm(z)), 2),
-    (lambda self, z, x: self.other(self.norm(z)), 1)],
-    ids=['skip', 'two norms', 'relu', 'relu in place', 'scaled', 'convolution twice', 'norm twice', 'norm after norm'])
+@pytest.mark.parametrize(
+    'how, left',
+    [
+        (lambda self, z, x: self.norm(z) + z, 1),
+        (lambda self, z, x: self.norm(z) + self.other(z), 2),
+        (lambda self, z, x: self.norm(torch.relu(z)), 1),
+        (lambda self, z, x: self.norm(torch.relu_(z)), 1),
+        (lambda self, z, x: self.norm(z * 2), 1),
+        (lambda self, z, x: self.norm(z) + self.conv(x), 1),
+        (lambda self, z, x: self.norm(self.norm(z)), 2),
+        (lambda self, z, x: self.other(self.norm(z)), 1),
+    ],
+    ids=[
+        'skip',
+        'two norms',
+        'relu',
+        'relu in place',
+        'scaled',
+        'convolution twice',
+        'norm twice',
+        'norm after norm',
+    ],
+)
 def test_a_norm_stays_where_it_is_not_alone_behind_the_convolution(how, left):
     same(*settled(Shared(how), (2, 3, 7, 7)), left=left)
 
@@ -108,14 +142,21 @@ def test_a_parametrized_weight_is_folded_as_it_computes():
     same(model, x, left=0)
 
 
-@pytest.mark.parametrize('make, shape', [(nn.BatchNorm1d, (6, 5)), (nn.BatchNorm1d, (6, 5, 4)), (nn.BatchNorm2d, (6, 5, 4, 3)),
-                                         (nn.BatchNorm3d, (6, 5, 4, 3, 2))])
+@pytest.mark.parametrize(
+    'make, shape',
+    [
+        (nn.BatchNorm1d, (6, 5)),
+        (nn.BatchNorm1d, (6, 5, 4)),
+        (nn.BatchNorm2d, (6, 5, 4, 3)),
+        (nn.BatchNorm3d, (6, 5, 4, 3, 2)),
+    ],
+)
 def test_a_norm_by_itself_is_its_affine_map(make, shape):
     model, x = settled(make(5), shape)
     same(model, x, left=1)
     with attacking(model):
         assert answer(model, x)[2] == 'AddcmulBackward0'
-        assert model.float()(x.bfloat16()).dtype == torch.bfloat16   # as under autocast
+        assert model.float()(x.bfloat16()).dtype == torch.bfloat16  # as under autocast
 
 
 def test_the_model_is_whole_again_after_an_error():
@@ -126,7 +167,9 @@ def test_the_model_is_whole_again_after_an_error():
     assert torch.equal(model(x), plain)
     with pytest.raises(RuntimeError), folded_norms(model, x[:, :2]):
         pass
-    assert torch.equal(model(x), plain) and not any(module._forward_hooks or module._forward_pre_hooks for module in model)
+    assert torch.equal(model(x), plain) and not any(
+        module._forward_hooks or module._forward_pre_hooks for module in model
+    )
 
 
 def test_outputs_that_do_not_depend_on_the_pictures_fold_nothing():

@@ -1,4 +1,5 @@
 """Losses of adversarial training: written-out values, closed forms on a linear model, inputs that are refused."""
+
 import math
 
 import pytest
@@ -34,26 +35,30 @@ def total(losses):
 
 def test_trades_is_the_written_out_sum():
     """p(x) = (1/2, 1/2), p(x') = (1/4, 3/4), label 0: CE = log 2, KL = 1/2 log 2 + 1/2 log(2/3)."""
-    clean, moved = probabilities([.5, .5]), probabilities([.25, .75])
-    losses = TRADES(beta=6.)(lambda logits: logits, clean, moved, torch.tensor([0]))
+    clean, moved = probabilities([0.5, 0.5]), probabilities([0.25, 0.75])
+    losses = TRADES(beta=6.0)(lambda logits: logits, clean, moved, torch.tensor([0]))
     assert losses['loss_clean'].item() == pytest.approx(math.log(2))
-    assert losses['loss_robust'].item() == pytest.approx(6 * (.5 * math.log(2) + .5 * math.log(2 / 3)), rel=1e-5)
+    assert losses['loss_robust'].item() == pytest.approx(
+        6 * (0.5 * math.log(2) + 0.5 * math.log(2 / 3)), rel=1e-5
+    )
 
 
 def test_mart_is_the_written_out_sum():
     """p(x) = (.5, .3, .2), p(x') = (.2, .7, .1), label 0: BCE = -log .2 - log .3, the second term is halved."""
-    clean, moved = probabilities([.5, .3, .2]), probabilities([.2, .7, .1])
-    losses = MART(beta=5.)(lambda logits: logits, clean, moved, torch.tensor([0]))
-    assert losses['loss_boosted'].item() == pytest.approx(-math.log(.2) - math.log(.3), rel=1e-5)
-    kl = .5 * math.log(.5 / .2) + .3 * math.log(.3 / .7) + .2 * math.log(.2 / .1)
-    assert losses['loss_robust'].item() == pytest.approx(5 * .5 * kl, rel=1e-5)
+    clean, moved = probabilities([0.5, 0.3, 0.2]), probabilities([0.2, 0.7, 0.1])
+    losses = MART(beta=5.0)(lambda logits: logits, clean, moved, torch.tensor([0]))
+    assert losses['loss_boosted'].item() == pytest.approx(-math.log(0.2) - math.log(0.3), rel=1e-5)
+    kl = 0.5 * math.log(0.5 / 0.2) + 0.3 * math.log(0.3 / 0.7) + 0.2 * math.log(0.2 / 0.1)
+    assert losses['loss_robust'].item() == pytest.approx(5 * 0.5 * kl, rel=1e-5)
 
 
 def test_the_gradient_of_trades_passes_through_both_predictions():
     """d KL(p||q) / d logits of q = q - p, of p = p (log p/q - KL)."""
-    clean = probabilities([.5, .3, .2]).requires_grad_()
-    moved = probabilities([.2, .7, .1]).requires_grad_()
-    TRADES(beta=2.)(lambda logits: logits, clean, moved, torch.tensor([1]))['loss_robust'].backward()
+    clean = probabilities([0.5, 0.3, 0.2]).requires_grad_()
+    moved = probabilities([0.2, 0.7, 0.1]).requires_grad_()
+    TRADES(beta=2.0)(lambda logits: logits, clean, moved, torch.tensor([1]))[
+        'loss_robust'
+    ].backward()
     p, q = clean.detach().exp(), moved.detach().exp()
     ratio = (p / q).log()
     assert torch.allclose(moved.grad, 2 * (q - p), atol=1e-6)
@@ -63,7 +68,7 @@ def test_the_gradient_of_trades_passes_through_both_predictions():
 def test_trades_without_its_second_term_is_cross_entropy():
     x, index = pictures(8)
     grads = []
-    for loss in (TRADES(beta=0., steps=1), CrossEntropy()):
+    for loss in (TRADES(beta=0.0, steps=1), CrossEntropy()):
         model = linear(classes=5)
         total(loss(model, x, loss.craft(model, x, index % 5), index % 5)).backward()
         grads.append(model.network[1].weight.grad)
@@ -71,12 +76,17 @@ def test_trades_without_its_second_term_is_cross_entropy():
 
 
 @settings(max_examples=50, deadline=None)
-@given(st.integers(0, 1000), st.floats(.01, 50))
+@given(st.integers(0, 1000), st.floats(0.01, 50))
 def test_the_divergence_is_never_negative_and_zero_only_at_equality(seed, scale):
     draw = torch.Generator().manual_seed(seed)
-    clean, moved = (F.log_softmax(scale * torch.randn(4, 6, generator=draw, dtype=torch.float64), 1) for _ in range(2))
+    clean, moved = (
+        F.log_softmax(scale * torch.randn(4, 6, generator=draw, dtype=torch.float64), 1)
+        for _ in range(2)
+    )
     found = divergence(clean, moved)
-    assert (found >= -1e-12).all() and (divergence(clean, clean) == 0).all()   # rounding, where both are one-hot
+    assert (found >= -1e-12).all() and (
+        divergence(clean, clean) == 0
+    ).all()  # rounding, where both are one-hot
     assert (found > 0)[(clean.exp() - moved.exp()).abs().amax(1) > 1e-6].all()
 
 
@@ -91,10 +101,10 @@ def test_the_attack_of_trades_raises_its_divergence():
 
 
 def test_the_start_of_trades_is_small_and_gaussian():
-    x = torch.full((64, 3, 8, 8), .5)
+    x = torch.full((64, 3, 8, 8), 0.5)
     torch.manual_seed(0)
-    noise = TRADES(noise=.001).start(x) - x
-    assert noise.std().item() == pytest.approx(.001, rel=.05) and noise.abs().max() > .002
+    noise = TRADES(noise=0.001).start(x) - x
+    assert noise.std().item() == pytest.approx(0.001, rel=0.05) and noise.abs().max() > 0.002
 
 
 def worst_corner(model, x, y):
@@ -112,7 +122,9 @@ def test_fast_at_on_a_linear_model():
     torch.manual_seed(3)
     low, high = (x - EPS).clamp(0), (x + EPS).clamp(max=1)
     start = torch.clamp(x + EPS * (2 * torch.rand_like(x) - 1), low, high)
-    assert torch.allclose(attacked, torch.clamp(start + 1.25 * EPS * worst_corner(model, x, y), low, high), atol=1e-6)
+    assert torch.allclose(
+        attacked, torch.clamp(start + 1.25 * EPS * worst_corner(model, x, y), low, high), atol=1e-6
+    )
 
 
 def test_pgd_at_on_a_linear_model_ends_in_the_corner():
@@ -143,7 +155,9 @@ def test_free_at_on_a_linear_model():
     assert torch.equal(loss.state()['noise'], EPS * corner)
     second = free_step(loss, model, x, y)
     assert torch.allclose(second, (x + EPS * corner).clamp(0, 1))
-    inside = (x + EPS * corner >= 0) & (x + EPS * corner <= 1)   # the others were cut, and have no gradient
+    inside = (x + EPS * corner >= 0) & (
+        x + EPS * corner <= 1
+    )  # the others were cut, and have no gradient
     assert torch.equal(loss.state()['noise'][inside], (EPS * corner)[inside]) and not inside.all()
 
 
@@ -152,7 +166,9 @@ def test_the_noise_of_free_at_belongs_to_places_of_the_batch():
     y = index % 2
     free_step(loss, model, x[:2], y[:2])
     first = loss.state()['noise'].clone()
-    assert torch.equal(free_step(loss, model, x, y)[:2], (x[:2] + first).clamp(0, 1))   # two places moved, four are new
+    assert torch.equal(
+        free_step(loss, model, x, y)[:2], (x[:2] + first).clamp(0, 1)
+    )  # two places moved, four are new
     whole = loss.state()['noise'].clone()
     free_step(loss, model, x[:1], y[:1])
     assert torch.equal(loss.state()['noise'][1:], whole[1:]) and len(whole) == 6
@@ -178,7 +194,7 @@ def test_free_at_goes_on_from_its_state():
     resumed.load_state(loss.state())
     assert torch.equal(resumed.craft(model, x, y), loss.craft(model, x, y))
     free_step(resumed, model, x, 1 - y)
-    assert not torch.equal(resumed.state()['noise'], loss.state()['noise'])   # a copy
+    assert not torch.equal(resumed.state()['noise'], loss.state()['noise'])  # a copy
 
 
 def test_an_infinite_gradient_leaves_the_noise_finite():
@@ -191,22 +207,33 @@ def test_an_infinite_gradient_leaves_the_noise_finite():
 def test_every_loss_is_built_by_its_name_with_fractions_as_text():
     for name, kind in LOSSES.items():
         assert type(build_robust_loss(dict(type=name))) is kind
-    built = build_robust_loss(dict(type='TRADES', beta=1, eps='4/255', step='1/255', steps=3, _scope_='mmpretrain'))
+    built = build_robust_loss(
+        dict(type='TRADES', beta=1, eps='4/255', step='1/255', steps=3, _scope_='mmpretrain')
+    )
     assert (built.beta, built.eps, built.step, built.steps) == (1, 4 / 255, 1 / 255, 3)
     assert build_robust_loss(built) is built
 
 
-@pytest.mark.parametrize('given, sentence', [
-    (dict(type='TRADES', eps=8), 'TRADES got eps=8; pixels lie in [0, 1] here, so write 8/255 for 8 grey levels.'),
-    (dict(type='PGDAT', step=2), 'PGDAT got step=2; pixels lie in [0, 1] here, so write 2/255'),
-    (dict(type='FreeAT', eps='4'), 'FreeAT got eps=4; pixels lie in [0, 1]'),
-    (dict(type='TRADES', beta=-1), 'TRADES got beta=-1; give a number of at least 0.'),
-    (dict(type='PGDAT', steps=2.5), 'PGDAT got steps=2.5; give a whole number of at least 1.'),
-    (dict(type='FastAT', eps=math.nan), 'FastAT got eps=nan; give a number'),
-    (dict(type='TRADES', eps='a/255'), "'a/255' is no number; give one such as 0.03 or 8/255."),
-    (dict(type='TRADE'), "unknown robust loss 'TRADE' (did you mean 'TRADES'?); choose among TRADES, PGDAT,"),
-    (dict(type='FreeAT', replays=4), "unknown field of robust loss FreeAT 'replays'"),
-])
+@pytest.mark.parametrize(
+    'given, sentence',
+    [
+        (
+            dict(type='TRADES', eps=8),
+            'TRADES got eps=8; pixels lie in [0, 1] here, so write 8/255 for 8 grey levels.',
+        ),
+        (dict(type='PGDAT', step=2), 'PGDAT got step=2; pixels lie in [0, 1] here, so write 2/255'),
+        (dict(type='FreeAT', eps='4'), 'FreeAT got eps=4; pixels lie in [0, 1]'),
+        (dict(type='TRADES', beta=-1), 'TRADES got beta=-1; give a number of at least 0.'),
+        (dict(type='PGDAT', steps=2.5), 'PGDAT got steps=2.5; give a whole number of at least 1.'),
+        (dict(type='FastAT', eps=math.nan), 'FastAT got eps=nan; give a number'),
+        (dict(type='TRADES', eps='a/255'), "'a/255' is no number; give one such as 0.03 or 8/255."),
+        (
+            dict(type='TRADE'),
+            "unknown robust loss 'TRADE' (did you mean 'TRADES'?); choose among TRADES, PGDAT,",
+        ),
+        (dict(type='FreeAT', replays=4), "unknown field of robust loss FreeAT 'replays'"),
+    ],
+)
 def test_wrong_settings_are_refused_in_one_sentence(given, sentence):
     with pytest.raises(ValueError) as error:
         build_robust_loss(given)
@@ -219,6 +246,8 @@ def test_what_is_no_loss_is_refused():
 
 
 def test_an_attack_of_eight_instead_of_eight_255ths_is_refused():
-    with pytest.raises(ValueError, match=r'pgd got eps=8; pixels lie in \[0, 1\] here, so write 8/255'):
+    with pytest.raises(
+        ValueError, match=r'pgd got eps=8; pixels lie in \[0, 1\] here, so write 8/255'
+    ):
         PGD(eps=8, step=2, steps=10, random_start=True)
     assert PGD(eps=8, step=2, steps=10, random_start=True, space='normalised').eps == 8

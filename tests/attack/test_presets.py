@@ -1,4 +1,5 @@
 """Presets, subsets, and what makes a result doubtful."""
+
 import numpy as np
 import pytest
 import torch
@@ -27,43 +28,72 @@ def test_every_preset_can_be_made():
 
 def test_the_budgets_of_sr_gkp_in_pixels():
     """eps .01, .1 and 8/255 of normalised CIFAR pictures: about .51, 5.1 and 1.6 of 255 levels, PGD reaching 1.2."""
-    cifar = Classifier(nn.Flatten(), Normalise((.4914, .4822, .4465), (.2023, .1994, .2010)))
+    cifar = Classifier(nn.Flatten(), Normalise((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)))
     weak, strong, pgd = choose('sr-gkp')
     assert [(a.eps, a.label, a.space, a.clip) for a in (weak, strong)] == [
-        (.01, 'predicted', 'normalised', 'range'), (.1, 'predicted', 'normalised', 'range')]
-    assert pgd == PGD(eps=8 / 255, step=2 / 255, steps=3, random_start=False, space='normalised', clip='range')
+        (0.01, 'predicted', 'normalised', 'range'),
+        (0.1, 'predicted', 'normalised', 'range'),
+    ]
+    assert pgd == PGD(
+        eps=8 / 255, step=2 / 255, steps=3, random_start=False, space='normalised', clip='range'
+    )
     x = torch.zeros(1, 3, 32, 32)
     levels = [255 * np.mean(attack.stamp(cifar, x)['eps_pixel']) for attack in (weak, strong, pgd)]
-    assert levels == pytest.approx([.51, 5.12, 1.61], abs=.01)
-    assert 255 * np.mean(pgd.stamp(cifar, x)['reach_pixel']) == pytest.approx(1.2, abs=.01)
-    assert [a.eps for a in choose('sr-gkp-imagenet')] == [.001, .01, .1, 4 / 255]
+    assert levels == pytest.approx([0.51, 5.12, 1.61], abs=0.01)
+    assert 255 * np.mean(pgd.stamp(cifar, x)['reach_pixel']) == pytest.approx(1.2, abs=0.01)
+    assert [a.eps for a in choose('sr-gkp-imagenet')] == [0.001, 0.01, 0.1, 4 / 255]
     assert {a.clip for a in choose('sr-gkp-imagenet')} == {'none'}
 
 
 def test_names_radii_and_fields_can_be_chosen():
-    fgsm, one, two = choose('pixel', ['fgsm', 'pgd'], eps=None, seed=4), *choose('pixel', ['pgd'], eps=['4/255', 0], steps=3)
+    fgsm, one, two = (
+        choose('pixel', ['fgsm', 'pgd'], eps=None, seed=4),
+        *choose('pixel', ['pgd'], eps=['4/255', 0], steps=3),
+    )
     assert fgsm[0] == FGSM(eps=8 / 255, seed=4) and len(fgsm) == 2
-    assert one == PGD(eps=4 / 255, step=1 / 255, steps=3, random_start=True) and (two.eps, two.step) == (0, 0)
-    assert choose('pixel', ['pgd'], eps=[.1], step='.03')[0].step == .03
+    assert one == PGD(eps=4 / 255, step=1 / 255, steps=3, random_start=True) and (
+        two.eps,
+        two.step,
+    ) == (0, 0)
+    assert choose('pixel', ['pgd'], eps=[0.1], step='.03')[0].step == 0.03
     assert choose('pixel', ['pgd'], random_start=False)[0].random_start is False
-    assert choose('pixel', ['autoattack'], eps=['0.5'], queries=7) == [AutoAttack(eps=.5, queries=7)]
-    assert choose('sr-gkp', ['fgsm'], eps=['0.05'], label='true') == [FGSM(eps=.05, space='normalised', clip='range')]
-    assert choose('pixel', ['fgsm', 'pgd'], eps=[.1], steps=2)[0] == FGSM(eps=.1)   # FGSM has no steps and goes without
+    assert choose('pixel', ['autoattack'], eps=['0.5'], queries=7) == [
+        AutoAttack(eps=0.5, queries=7)
+    ]
+    assert choose('sr-gkp', ['fgsm'], eps=['0.05'], label='true') == [
+        FGSM(eps=0.05, space='normalised', clip='range')
+    ]
+    assert choose('pixel', ['fgsm', 'pgd'], eps=[0.1], steps=2)[0] == FGSM(
+        eps=0.1
+    )  # FGSM has no steps and goes without
 
 
-@pytest.mark.parametrize('arguments, sentence', [
-    (dict(preset='srgkp'), "did you mean 'sr-gkp'"), (dict(attacks=['pdg']), "did you mean 'pgd'"),
-    (dict(preset='sr-gkp', attacks=['autoattack']), "preset 'sr-gkp' has no autoattack"),
-    (dict(space='normalised', attacks=['pgd']), 'give eps as well'), (dict(eps=['8/0']), "'8/0' is no number"),
-    (dict(eps=['big']), "'big' is no number"), (dict(attacks=['fgsm'], steps=3), 'fgsm have no steps'),
-    (dict(eps=[-.1]), 'eps=-0.1'), (dict(space='normalised', eps=[.1]), "knows 'pixel' alone")])
+@pytest.mark.parametrize(
+    'arguments, sentence',
+    [
+        (dict(preset='srgkp'), "did you mean 'sr-gkp'"),
+        (dict(attacks=['pdg']), "did you mean 'pgd'"),
+        (dict(preset='sr-gkp', attacks=['autoattack']), "preset 'sr-gkp' has no autoattack"),
+        (dict(space='normalised', attacks=['pgd']), 'give eps as well'),
+        (dict(eps=['8/0']), "'8/0' is no number"),
+        (dict(eps=['big']), "'big' is no number"),
+        (dict(attacks=['fgsm'], steps=3), 'fgsm have no steps'),
+        (dict(eps=[-0.1]), 'eps=-0.1'),
+        (dict(space='normalised', eps=[0.1]), "knows 'pixel' alone"),
+    ],
+)
 def test_wrong_choices_are_one_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         choose(**arguments)
 
 
 def test_numbers():
-    assert (number('8/255'), number(' 0.5 '), number(2), number('1e-3')) == (8 / 255, .5, 2., .001)
+    assert (number('8/255'), number(' 0.5 '), number(2), number('1e-3')) == (
+        8 / 255,
+        0.5,
+        2.0,
+        0.001,
+    )
 
 
 @given(total=st.integers(1, 300), seed=st.integers(0, 9), data=st.data())
@@ -71,11 +101,15 @@ def test_random_subsets_are_nested(total, seed, data):
     large = data.draw(st.integers(1, total))
     small = data.draw(st.integers(1, large))
     one, two = (choose_subset(total, size, seed=seed) for size in (small, large))
-    assert len(one) == small and set(one) <= set(two) <= set(range(total)) and (np.diff(two) > 0).all()
+    assert (
+        len(one) == small and set(one) <= set(two) <= set(range(total)) and (np.diff(two) > 0).all()
+    )
 
 
 def test_subsets():
-    assert choose_subset(5).tolist() == [0, 1, 2, 3, 4] and choose_subset(9, 3, 'first').tolist() == [0, 1, 2]
+    assert choose_subset(5).tolist() == [0, 1, 2, 3, 4] and choose_subset(
+        9, 3, 'first'
+    ).tolist() == [0, 1, 2]
     assert choose_subset(100, 10, seed=1).tolist() != choose_subset(100, 10, seed=2).tolist()
     for size in (0, 11):
         with pytest.raises(ValueError, match='give 1 to 10'):
@@ -85,22 +119,32 @@ def test_subsets():
 
 
 def result(accuracy, **fields):
-    return dict(dict(attack='pgd', space='pixel', label='true', eps=.03, step=.01, steps=10), accuracy=accuracy, **fields)
+    return dict(
+        dict(attack='pgd', space='pixel', label='true', eps=0.03, step=0.01, steps=10),
+        accuracy=accuracy,
+        **fields,
+    )
 
 
 def test_nothing_to_doubt():
-    falling = [result(.5), {**result(.4), 'steps': 20}, {**result(.3), 'eps': .06, 'step': .02},
-               {**result(.9), 'space': 'normalised'}]
-    assert doubts(falling, .95) == []
-    assert doubts([result(.3, breakdown={'apgd-ce': .31, 'square': .3095})], .9) == []
+    falling = [
+        result(0.5),
+        {**result(0.4), 'steps': 20},
+        {**result(0.3), 'eps': 0.06, 'step': 0.02},
+        {**result(0.9), 'space': 'normalised'},
+    ]
+    assert doubts(falling, 0.95) == []
+    assert doubts([result(0.3, breakdown={'apgd-ce': 0.31, 'square': 0.3095})], 0.9) == []
 
 
 def test_doubts():
-    more_steps, = doubts([result(.5), {**result(.6), 'steps': 20}], .9)
-    assert 'steps=20 leaves more right (60.00%) than with 10' in more_steps and 'masked' in more_steps
-    wider, = doubts([{**result(.6), 'eps': .06, 'step': .02}, result(.5)], .9)
+    (more_steps,) = doubts([result(0.5), {**result(0.6), 'steps': 20}], 0.9)
+    assert (
+        'steps=20 leaves more right (60.00%) than with 10' in more_steps and 'masked' in more_steps
+    )
+    (wider,) = doubts([{**result(0.6), 'eps': 0.06, 'step': 0.02}, result(0.5)], 0.9)
     assert 'eps=0.06' in wider
-    predicted, = doubts([{**result(.95), 'label': 'predicted'}], .9)
+    (predicted,) = doubts([{**result(0.95), 'label': 'predicted'}], 0.9)
     assert 'no attack' in predicted and 'predicted label' in predicted
-    square, = doubts([result(.3, breakdown={'apgd-ce': .4, 'square': .3})], .9)
+    (square,) = doubts([result(0.3, breakdown={'apgd-ce': 0.4, 'square': 0.3})], 0.9)
     assert 'Square' in square

@@ -1,4 +1,5 @@
 """Attacks for training: what they leave as it was, how often weights are computed, which random numbers they take."""
+
 import copy
 
 import pytest
@@ -35,7 +36,7 @@ def scaled(model):
     conv = model.network[0]
     parametrize.register_parametrization(conv, 'weight', Scaled(conv.weight))
     part = conv.parametrizations.weight[0]
-    part.computed = 0   # registering computes it
+    part.computed = 0  # registering computes it
     return part
 
 
@@ -43,7 +44,11 @@ def scaled(model):
 def test_the_attack_stays_in_the_ball_and_among_pictures(loss):
     model, (x, y) = small().train(), labelled()
     attacked = loss.craft(model, x, y)
-    assert (attacked - x).abs().max() <= loss.eps + 1e-7 and 0 <= attacked.min() and attacked.max() <= 1
+    assert (
+        (attacked - x).abs().max() <= loss.eps + 1e-7
+        and 0 <= attacked.min()
+        and attacked.max() <= 1
+    )
     assert (attacked - x).abs().mean() > loss.eps / 4 and not attacked.requires_grad
 
 
@@ -53,14 +58,18 @@ def test_the_model_is_afterwards_what_it_was(loss):
     model, (x, y) = small().train(), labelled()
     model.network[3].eval()
     model.network[0].bias.requires_grad_(False)
-    model.network[5].weight.grad = torch.full_like(model.network[5].weight, 7.)
+    model.network[5].weight.grad = torch.full_like(model.network[5].weight, 7.0)
     before, modes = copy.deepcopy(model.state_dict()), [m.training for m in model.modules()]
     flags = [p.requires_grad for p in model.parameters()]
     seen = []
-    model.network[1].register_forward_hook(lambda module, *_: seen.append((module.training, module.weight.requires_grad)))
+    model.network[1].register_forward_hook(
+        lambda module, *_: seen.append((module.training, module.weight.requires_grad))
+    )
     loss.craft(model, x, y)
     assert set(seen) == {(False, False)}
-    assert [m.training for m in model.modules()] == modes and [p.requires_grad for p in model.parameters()] == flags
+    assert [m.training for m in model.modules()] == modes and [
+        p.requires_grad for p in model.parameters()
+    ] == flags
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
     assert (model.network[5].weight.grad == 7).all()
     assert all(p.grad is None for name, p in model.named_parameters() if name != 'network.5.weight')
@@ -77,14 +86,14 @@ def test_evaluation_mode_makes_pictures_independent_of_each_other():
 def test_parametrized_weights_are_computed_once_and_not_left_behind():
     model, (x, y) = small().train(), labelled()
     part = scaled(model)
-    with parametrize.cached():   # as around a whole training step
+    with parametrize.cached():  # as around a whole training step
         TRADES(steps=3).craft(model, x, y)
         assert part.computed == 1
         model(x).sum().backward()
         assert part.computed == 2 and part.scale.grad is not None
         TRADES(steps=3).craft(model, x, y)
         model(x)
-        assert part.computed == 3   # the outer cache still holds the weight with its graph
+        assert part.computed == 3  # the outer cache still holds the weight with its graph
     model(x)
     assert part.computed == 4 and parametrize._cache_enabled == 0 and not parametrize._cache
 
@@ -103,7 +112,9 @@ def test_a_weight_with_a_graph_is_not_attacked_in_its_stead():
     assert torch.equal(attacked, PGDAT(steps=1).craft(model, x, y))
 
 
-@pytest.mark.parametrize('loss', [TRADES(steps=1), PGDAT(steps=1)], ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize(
+    'loss', [TRADES(steps=1), PGDAT(steps=1)], ids=lambda loss: type(loss).__name__
+)
 def test_confident_pictures_move_under_half_precision(loss):
     """p - 1 of a confident picture is zero in float16."""
     model, (x, _) = small(), labelled()
@@ -130,14 +141,14 @@ def test_an_attack_in_bfloat16_raises_its_objective_as_much(loss):
         assert attacked.dtype == torch.float32 and (attacked - x).abs().max() <= made.eps + 1e-7
         objective = made.objective(model, x, y)
         risen[dtype] = (objective(model(attacked)) - objective(model(x))).item()
-    assert risen[None] > 0 and abs(risen['bfloat16'] / risen[None] - 1) < .05
+    assert risen[None] > 0 and abs(risen['bfloat16'] / risen[None] - 1) < 0.05
 
 
 def test_the_passes_of_an_attack_in_bfloat16_are():
     model, (x, y), seen = small(), labelled(), []
     model.network[2].register_forward_hook(lambda module, args, output: seen.append(output.dtype))
     PGDAT(steps=2, dtype='bfloat16').craft(model, x, y)
-    assert set(seen[1:]) == {torch.bfloat16}   # the first one looks what follows what
+    assert set(seen[1:]) == {torch.bfloat16}  # the first one looks what follows what
     seen.clear()
     model(x)
     assert seen == [torch.float32]
@@ -153,7 +164,7 @@ def test_random_numbers_come_from_the_generator_that_a_resume_restores():
         ends.append((TRADES(steps=1).craft(model, x, y), torch.rand(())))
     assert torch.equal(ends[0][0], ends[1][0]) and ends[0][1] == ends[1][1]
     torch.manual_seed(5)
-    assert torch.rand(()) != ends[0][1]   # they were drawn from it
+    assert torch.rand(()) != ends[0][1]  # they were drawn from it
 
 
 def test_under_no_grad_the_attack_is_the_same():
@@ -169,5 +180,5 @@ def test_a_climb_on_a_linear_objective_ends_in_the_corner():
     """w.x rises most at x + eps sign(w), cut to [0, 1]."""
     model, (x, _) = linear(normalise=False), pictures(4)
     weight = model.network[1].weight[0].reshape(3, 4, 4)
-    point = climb(model, x, x, lambda logits: logits[:, 0].sum(), eps=.1, step=.04, steps=3)
-    assert torch.allclose(point, (x + .1 * weight.sign()).clamp(0, 1), atol=1e-6)
+    point = climb(model, x, x, lambda logits: logits[:, 0].sum(), eps=0.1, step=0.04, steps=3)
+    assert torch.allclose(point, (x + 0.1 * weight.sign()).clamp(0, 1), atol=1e-6)

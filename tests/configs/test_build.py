@@ -1,4 +1,5 @@
 """What every experiment describes can be made: the network, its optimizer and pipelines; data sets and metrics are known."""
+
 import json
 from pathlib import Path
 
@@ -14,15 +15,24 @@ import mmrobustprune.engine  # noqa: F401  knows `mmrobustprune::`
 from mmrobustprune.models.pruned import without_pretrained
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
-EXPERIMENTS = [path for path in sorted(CONFIGS.rglob('*.py'))
-               if not {'_base_', '__pycache__', 'recipes'} & {*path.relative_to(CONFIGS).parts}]
+EXPERIMENTS = [
+    path
+    for path in sorted(CONFIGS.rglob('*.py'))
+    if not {'_base_', '__pycache__', 'recipes'} & {*path.relative_to(CONFIGS).parts}
+]
 
 
 def nested(config):
     """A config and every dict inside it."""
     if isinstance(config, dict):
         yield config
-    for value in config.values() if isinstance(config, dict) else config if isinstance(config, (list, tuple)) else ():
+    for value in (
+        config.values()
+        if isinstance(config, dict)
+        else config
+        if isinstance(config, (list, tuple))
+        else ()
+    ):
         yield from nested(value)
 
 
@@ -49,8 +59,10 @@ def test_every_experiment_builds(path, built):
         model = once(built, registry.MODELS, architecture)
         build_optim_wrapper(model, config.optim_wrapper)
         schedulers = config.param_scheduler
-        assert all(registry.PARAM_SCHEDULERS.get(part['type']) for part in
-                   ([schedulers] if isinstance(schedulers, dict) else schedulers))
+        assert all(
+            registry.PARAM_SCHEDULERS.get(part['type'])
+            for part in ([schedulers] if isinstance(schedulers, dict) else schedulers)
+        )
         for part in ('train', 'val', 'test'):
             for data in nested(config[f'{part}_dataloader'].dataset):
                 if {'pipeline', 'dataset', 'datasets'} & {*data}:

@@ -1,4 +1,5 @@
 """The comparison matrix: every arm is AdaSAP's experiment but for what its name says."""
+
 import functools
 from dataclasses import fields
 from pathlib import Path
@@ -7,28 +8,38 @@ import pytest
 from mmengine.config import Config
 
 import mmrobustprune.engine  # noqa: F401  knows `mmrobustprune::`
-from mmrobustprune.engine.recipes import build_recipe
+from mmrobustprune.recipes.build import build_recipe
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'adasap'
 TAYLOR = dict(type='Taylor')
-SAM, ASAM = dict(type='SAM', rho=.05), dict(type='ASAM', rho=2.)
+SAM, ASAM = dict(type='SAM', rho=0.05), dict(type='ASAM', rho=2.0)
 ARMS = {
     'magnitude': dict(rule=None, finetune_rule=None),
     'taylor': dict(rule=None, finetune_rule=None, score=TAYLOR),
     'sam': dict(rule=SAM, finetune_rule=SAM, score=TAYLOR),
-    'asam': dict(rule=ASAM, score=TAYLOR),   # the last phase is AdaSAP's own
+    'asam': dict(rule=ASAM, score=TAYLOR),  # the last phase is AdaSAP's own
     'adasap': {},
-    'adasap-sam': dict(rule=dict(type='AdaSAP', rho_min=.01, rho_max=.1, adaptive=False), finetune_rule=SAM),
+    'adasap-sam': dict(
+        rule=dict(type='AdaSAP', rho_min=0.01, rho_max=0.1, adaptive=False), finetune_rule=SAM
+    ),
 }
-CHANGES = {f'{arm}-p{size}': dict(arm_fields, **({} if size == 60 else dict(target=size / 100)))
-           for arm, arm_fields in ARMS.items() for size in (24, 60, 80)}
+CHANGES = {
+    f'{arm}-p{size}': dict(arm_fields, **({} if size == 60 else dict(target=size / 100)))
+    for arm, arm_fields in ARMS.items()
+    for size in (24, 60, 80)
+}
 CHANGES |= {
-    'adasap-taylor-p60': dict(score=TAYLOR), 'adasap-taylor-p24': dict(score=TAYLOR, target=.24),
-    'adasap-p54': dict(target=.54),
-    **{f'adasap-p54-warmup{epochs}': dict(target=.54, warmup=f'{epochs} epochs') for epochs in (5, 20, 30)},
-    'adasap-p80-finetune-sgd': dict(target=.8, finetune_rule=None),
+    'adasap-taylor-p60': dict(score=TAYLOR),
+    'adasap-taylor-p24': dict(score=TAYLOR, target=0.24),
+    'adasap-p54': dict(target=0.54),
+    **{
+        f'adasap-p54-warmup{epochs}': dict(target=0.54, warmup=f'{epochs} epochs')
+        for epochs in (5, 20, 30)
+    },
+    'adasap-p80-finetune-sgd': dict(target=0.8, finetune_rule=None),
     'adasap-p80-finetune-adasap': dict(
-        target=.8, finetune_rule=dict(type='AdaSAP', rho_min=.01, rho_max=2., adaptive=True)),
+        target=0.8, finetune_rule=dict(type='AdaSAP', rho_min=0.01, rho_max=2.0, adaptive=True)
+    ),
 }
 
 
@@ -43,7 +54,11 @@ def changed(arm, own):
     """Fields of an arm's recipe that are not AdaSAP's own; all else agrees."""
     (recipe, rest), (ours, our_rest) = arm, own
     assert rest == our_rest
-    return {f.name: getattr(recipe, f.name) for f in fields(recipe) if getattr(recipe, f.name) != getattr(ours, f.name)}
+    return {
+        f.name: getattr(recipe, f.name)
+        for f in fields(recipe)
+        if getattr(recipe, f.name) != getattr(ours, f.name)
+    }
 
 
 @pytest.mark.parametrize('name', CHANGES)
@@ -53,9 +68,14 @@ def test_an_arm_differs_from_adasap_by_what_it_names_only(name):
 
 @pytest.mark.parametrize('network, size', [('mobilenet-v1', 'p44'), ('mobilenet-v2', 'p50')])
 def test_the_comparison_of_the_mobilenets(network, size):
-    assert changed(read(f'taylor-{size}', network), read(f'adasap-{size}', network)) == ARMS['taylor']
+    assert (
+        changed(read(f'taylor-{size}', network), read(f'adasap-{size}', network)) == ARMS['taylor']
+    )
 
 
 def test_every_arm_is_listed():
-    arms = {path.name[len('resnet50_8xb128-'):-len('_in1k.py')] for path in CONFIGS.glob('resnet50_8xb128-*-p*_in1k.py')}
+    arms = {
+        path.name[len('resnet50_8xb128-') : -len('_in1k.py')]
+        for path in CONFIGS.glob('resnet50_8xb128-*-p*_in1k.py')
+    }
     assert arms == {*CHANGES}

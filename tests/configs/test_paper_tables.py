@@ -1,4 +1,5 @@
 """Ready configs stand where the papers' tables have them, and what the report takes for silent is what the recipes say."""
+
 from pathlib import Path
 
 import pytest
@@ -11,26 +12,56 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 
 def places(facts):
     """(table, labels) of the rows that have a cell for such a run."""
-    return {(name, row.labels) for name, table in TABLES.items() for row in table.rows if any(
-        fits(facts, {**table.where, **row.where, **column.where}) for column in table.columns if isinstance(column, Column))}
+    return {
+        (name, row.labels)
+        for name, table in TABLES.items()
+        for row in table.rows
+        if any(
+            fits(facts, {**table.where, **row.where, **column.where})
+            for column in table.columns
+            if isinstance(column, Column)
+        )
+    }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('config, wanted', [
-    ('adasap/resnet50_8xb128-90e_in1k', {('adasap-7', ('dense', '1')), ('adasap-11', ('dense', '1'))}),
-    ('adasap/resnet50_8xb128-adasap-sam-p80_in1k', {('adasap-7', ('AdaSAP_P', '0.20')), ('adasap-15', ('AdaSAP_P', '0.20'))}),
-    ('adasap/resnet50_8xb128-asam-p24_in1k', {('adasap-15', ('SAM + ASAM', '0.76'))}),
-    ('adasap/resnet50_8xb128-adasap-taylor-p60_in1k', {('adasap-10', ('AdaSAP_P,Taylor', '0.42'))}),
-    ('adasap/resnet50_8xb128-adasap-p54-warmup5_in1k', {('adasap-13', ('5',))}),
-    ('adasap/resnet50_8xb128-adasap-p80-finetune-sgd_in1k', {('adasap-14', ('none',))}),
-    ('adasap/ssd512_r50-adasap-p50_voc0712', {('adasap-detectors', ('AdaSAP_P + ASAM', '{target}'))}),
-    ('s2ap/wrn-28-4_s2ap-harp-p90_svhn', {('s2ap-2', ('WRN-28-4', '90 %')), ('s2ap-5', ('SVHN', 'WRN-28-4', '90 %'))}),
-    ('s2ap/resnet18_s2ap-harp-clean-p95_cifar10', {('s2ap-10', ('ResNet18', '95 %', '{host}'))}),
-    ('s2ap/resnet18_s2ap-harp-channel_cifar10', {('s2ap-9', ('ResNet18', '{target}'))}),
-    ('s2ap/resnet50_s2ap-harp-p90_in1k', {('s2ap-4', ('ResNet50', '90 %'))}),
-])
+@pytest.mark.parametrize(
+    'config, wanted',
+    [
+        (
+            'adasap/resnet50_8xb128-90e_in1k',
+            {('adasap-7', ('dense', '1')), ('adasap-11', ('dense', '1'))},
+        ),
+        (
+            'adasap/resnet50_8xb128-adasap-sam-p80_in1k',
+            {('adasap-7', ('AdaSAP_P', '0.20')), ('adasap-15', ('AdaSAP_P', '0.20'))},
+        ),
+        ('adasap/resnet50_8xb128-asam-p24_in1k', {('adasap-15', ('SAM + ASAM', '0.76'))}),
+        (
+            'adasap/resnet50_8xb128-adasap-taylor-p60_in1k',
+            {('adasap-10', ('AdaSAP_P,Taylor', '0.42'))},
+        ),
+        ('adasap/resnet50_8xb128-adasap-p54-warmup5_in1k', {('adasap-13', ('5',))}),
+        ('adasap/resnet50_8xb128-adasap-p80-finetune-sgd_in1k', {('adasap-14', ('none',))}),
+        (
+            'adasap/ssd512_r50-adasap-p50_voc0712',
+            {('adasap-detectors', ('AdaSAP_P + ASAM', '{target}'))},
+        ),
+        (
+            's2ap/wrn-28-4_s2ap-harp-p90_svhn',
+            {('s2ap-2', ('WRN-28-4', '90 %')), ('s2ap-5', ('SVHN', 'WRN-28-4', '90 %'))},
+        ),
+        (
+            's2ap/resnet18_s2ap-harp-clean-p95_cifar10',
+            {('s2ap-10', ('ResNet18', '95 %', '{host}'))},
+        ),
+        ('s2ap/resnet18_s2ap-harp-channel_cifar10', {('s2ap-9', ('ResNet18', '{target}'))}),
+        ('s2ap/resnet50_s2ap-harp-p90_in1k', {('s2ap-4', ('ResNet50', '90 %'))}),
+    ],
+)
 def test_a_run_of_a_ready_config_has_its_place(config, wanted):
     from mmengine.config import Config
+
     file = CONFIGS / f'{config}.py'
     facts = facts_of(file.stem, Config.fromfile(file).to_dict())
     assert wanted <= places(dict(facts, method=facts['recipe'] or 'dense'))
@@ -39,15 +70,31 @@ def test_a_run_of_a_ready_config_has_its_place(config, wanted):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', RECIPES)
 def test_what_is_silent_in_a_config_is_what_the_recipe_says(name):
-    from mmrobustprune.engine.recipes import build_recipe
-    recipe = build_recipe(dict(recipe=name, target=.5))
+    from mmrobustprune.recipes.build import build_recipe
+
+    recipe = build_recipe(dict(recipe=name, target=0.5))
     wanted = RECIPES[name]
     if 'host' in wanted:
-        assert (recipe.host['type'], recipe.host.get('form', 'weight'), recipe.gamma, recipe.perturb, recipe.warmup) == (
-            wanted['host'], wanted['form'], wanted['gamma'], wanted['perturb'], SEARCH_WARMUP)
+        assert (
+            recipe.host['type'],
+            recipe.host.get('form', 'weight'),
+            recipe.gamma,
+            recipe.perturb,
+            recipe.warmup,
+        ) == (wanted['host'], wanted['form'], wanted['gamma'], wanted['perturb'], SEARCH_WARMUP)
         assert recipe.finetune_gamma is None
     else:
-        found = facts_of('a_b', dict(robust_prune=dict(
-            recipe=name, target=.5, budget=recipe.budget, score=recipe.score, rule=recipe.rule,
-            finetune_rule=recipe.finetune_rule)))
+        found = facts_of(
+            'a_b',
+            dict(
+                robust_prune=dict(
+                    recipe=name,
+                    target=0.5,
+                    budget=recipe.budget,
+                    score=recipe.score,
+                    rule=recipe.rule,
+                    finetune_rule=recipe.finetune_rule,
+                )
+            ),
+        )
         assert {key: found[key] for key in wanted} == wanted and recipe.warmup == WARMUP

@@ -1,4 +1,5 @@
 """The configs in the tree: each is read and builds; the largest goes through all phases."""
+
 import copy
 import json
 from pathlib import Path
@@ -8,15 +9,18 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
 import mmrobustprune.engine  # noqa: F401  knows `mmrobustprune::`
-from mmrobustprune.engine.recipes import build_recipe
 from mmrobustprune.models.pruned import without_pretrained
+from mmrobustprune.recipes.build import build_recipe
 from tests.support.tiny import quick
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 
 
-@pytest.mark.parametrize('path', [p for p in sorted(CONFIGS.rglob('*.py')) if '__pycache__' not in p.parts],
-                         ids=lambda p: str(p.relative_to(CONFIGS)))
+@pytest.mark.parametrize(
+    'path',
+    [p for p in sorted(CONFIGS.rglob('*.py')) if '__pycache__' not in p.parts],
+    ids=lambda p: str(p.relative_to(CONFIGS)),
+)
 def test_every_config_is_read_and_its_recipe_is_valid(path):
     config = Config.fromfile(path)
     if 'robust_prune' in config:
@@ -27,9 +31,13 @@ def test_every_config_is_read_and_its_recipe_is_valid(path):
 @pytest.mark.parametrize('name', ['adasap', 'magnitude', 'taylor'])
 def test_a_recipe_as_one_more_base(tmp_path, name):
     (tmp_path / 'user.py').write_text(
-        f"_base_ = ['mmdet::ssd/ssd300_coco.py', 'mmrobustprune::recipes/{name}.py']\nrobust_prune = dict(target=0.3)\n")
+        f"_base_ = ['mmdet::ssd/ssd300_coco.py', 'mmrobustprune::recipes/{name}.py']\nrobust_prune = dict(target=0.3)\n"
+    )
     config = Config.fromfile(tmp_path / 'user.py')
-    assert build_recipe(config.robust_prune).target == 0.3 and config.model.type == 'SingleStageDetector'
+    assert (
+        build_recipe(config.robust_prune).target == 0.3
+        and config.model.type == 'SingleStageDetector'
+    )
 
 
 def on_shapes(config, folder, batch):
@@ -42,9 +50,14 @@ def on_shapes(config, folder, batch):
         while 'dataset' in leaf or 'datasets' in leaf:
             leaf = leaf['dataset'] if 'dataset' in leaf else leaf['datasets'][0]
         loader.dataset = dict(
-            type='mmrobustprune.ShapesDataset', data_root=str(folder / 'shapes'), generate=dict(train=6, test=2, size=96),
-            ann_file=f'ImageSets/Main/{name}.txt', data_prefix=dict(sub_data_root=''), pipeline=leaf.pipeline,
-            test_mode=name == 'test')
+            type='mmrobustprune.ShapesDataset',
+            data_root=str(folder / 'shapes'),
+            generate=dict(train=6, test=2, size=96),
+            ann_file=f'ImageSets/Main/{name}.txt',
+            data_prefix=dict(sub_data_root=''),
+            pipeline=leaf.pipeline,
+            test_mode=name == 'test',
+        )
     config.model = without_pretrained(config.model)
     config.model['bbox_head']['num_classes'] = 5
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
@@ -72,11 +85,19 @@ def test_ssd512_on_voc_goes_through_all_phases(tmp_path, name):
 @pytest.mark.slow
 def test_ssd512_with_resnet50_learns(tmp_path):
     """Fresh weights and one picture at a time, so a smaller learning rate, and no warm-up."""
-    config = on_shapes(Config.fromfile(CONFIGS / 'adasap' / 'ssd512_r50_voc0712.py'), tmp_path, batch=1)
+    config = on_shapes(
+        Config.fromfile(CONFIGS / 'adasap' / 'ssd512_r50_voc0712.py'), tmp_path, batch=1
+    )
     config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2)
-    config.param_scheduler, config.optim_wrapper.optimizer.lr, config.randomness = None, 3e-4, dict(seed=0)
+    config.param_scheduler, config.optim_wrapper.optimizer.lr, config.randomness = (
+        None,
+        3e-4,
+        dict(seed=0),
+    )
     runner = RUNNERS.build(config)
     runner.train()
     losses = runner.message_hub.get_scalar('train/loss').data[0]
-    assert len(losses) == 12 and losses[-4:].mean() < .8 * losses[:2].mean(), losses
-    assert (runner.model.neck.l2_norm.weight > 10).all()          # 20 at the start; mmdet leaves it to init_weights
+    assert len(losses) == 12 and losses[-4:].mean() < 0.8 * losses[:2].mean(), losses
+    assert (
+        runner.model.neck.l2_norm.weight > 10
+    ).all()  # 20 at the start; mmdet leaves it to init_weights

@@ -17,8 +17,19 @@ from numba import njit
 from mmrobustprune.corruption import ALL, GROUPS, SEVERITIES, functions
 from mmrobustprune.corruption.apply import FAMILIES, LARGEST, apply
 
-DRAWS = ('gaussian_noise', 'shot_noise', 'impulse_noise', 'glass_blur', 'motion_blur', 'snow',
-         'frost', 'fog', 'elastic_transform', 'speckle_noise', 'spatter')
+DRAWS = (
+    'gaussian_noise',
+    'shot_noise',
+    'impulse_noise',
+    'glass_blur',
+    'motion_blur',
+    'snow',
+    'frost',
+    'fog',
+    'elastic_transform',
+    'speckle_noise',
+    'spatter',
+)
 DIGESTS = """
 import hashlib, sys
 import numpy as np
@@ -51,8 +62,13 @@ def test_result_depends_on_image_corruption_severity_and_seed_alone(name):
 def test_the_order_of_calls_and_the_process_do_not_matter():
     image = np.arange(37 * 53 * 3, dtype=np.uint32).astype(np.uint8).reshape(37, 53, 3)
     here = {name: hashlib.md5(apply(image, name, 3, 5)).hexdigest() for name in ALL}
-    there = subprocess.run([sys.executable, '-c', DIGESTS, *reversed(ALL)], capture_output=True,
-                           text=True, check=True, cwd=Path(__file__).parents[2]).stdout.split()
+    there = subprocess.run(
+        [sys.executable, '-c', DIGESTS, *reversed(ALL)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    ).stdout.split()
     assert dict(zip(there[::2], there[1::2], strict=True)) == here
 
 
@@ -63,7 +79,7 @@ def test_the_two_that_ignore_numpys_seed_are_tamed():
         for _ in range(2):
             np.random.seed(3)
             raw.append(imagecorruptions.corrupt(image, 3, name))
-        assert not np.array_equal(*raw)   # the defect
+        assert not np.array_equal(*raw)  # the defect
         assert np.array_equal(apply(image, name, 3, 3), apply(image, name, 3, 3))
 
 
@@ -92,6 +108,7 @@ def test_every_global_generator_is_left_as_it_was():
 
     def reseed():
         random.seed(1), np.random.seed(1), torch.manual_seed(1), _numba_seed(1)
+
     reseed()
     expected = [draw(), draw()]
     reseed()
@@ -103,16 +120,27 @@ def test_every_global_generator_is_left_as_it_was():
         apply(picture(40, 48), 'fogg', 3)
 
 
-KINDS = dict(black=lambda random: 0 * random, white=lambda random: 0 * random + 255, noise=lambda random: 255 * random,
-             dots=lambda random: 255 * (random > .97))
+KINDS = dict(
+    black=lambda random: 0 * random,
+    white=lambda random: 0 * random + 255,
+    noise=lambda random: 255 * random,
+    dots=lambda random: 255 * (random > 0.97),
+)
 
 
 @settings(max_examples=60, deadline=None)
-@given(name=st.sampled_from(ALL), severity=st.sampled_from(SEVERITIES), seed=st.integers(-2**40, 2**40),
-       shape=st.sampled_from([(1, 1), (1, 60), (70, 1), (3, 500), (32, 32), (33, 65), (100, 41)]),
-       channels=st.sampled_from([(), (1,), (3,)]), kind=st.sampled_from(list(KINDS)))
+@given(
+    name=st.sampled_from(ALL),
+    severity=st.sampled_from(SEVERITIES),
+    seed=st.integers(-(2**40), 2**40),
+    shape=st.sampled_from([(1, 1), (1, 60), (70, 1), (3, 500), (32, 32), (33, 65), (100, 41)]),
+    channels=st.sampled_from([(), (1,), (3,)]),
+    kind=st.sampled_from(list(KINDS)),
+)
 def test_any_image_is_a_function_of_its_arguments(name, severity, seed, shape, channels, kind):
-    image = KINDS[kind](np.random.default_rng(abs(seed)).random((*shape, *channels))).astype(np.uint8)
+    image = KINDS[kind](np.random.default_rng(abs(seed)).random((*shape, *channels))).astype(
+        np.uint8
+    )
     out = apply(image, name, severity, seed)
     np.random.seed(1)
     apply(255 - image, name, 6 - severity, seed + 1)
@@ -129,15 +157,16 @@ def test_any_size_and_aspect(name, shape, capsys):
         out = apply(image, name, severity, 1)
         assert out.dtype == np.uint8 and out.shape == image.shape and out.flags.c_contiguous
         assert np.array_equal(image, before)
-    assert capsys.readouterr().out == ''   # the library prints where shapes do not fit
+    assert capsys.readouterr().out == ''  # the library prints where shapes do not fit
 
 
 @pytest.mark.parametrize('name', ALL)
 def test_a_tiny_flat_image_stays_flat_in_the_mean(name):
     """Mirroring keeps an image of 8 pixels as bright as the large image of the same colour."""
     tiny = np.mean([apply(np.full((8, 8, 3), 120, np.uint8), name, 1, s).mean() for s in range(8)])
-    large = np.mean([apply(np.full((64, 64, 3), 120, np.uint8), name, 1, s).mean()
-                     for s in range(8)])
+    large = np.mean(
+        [apply(np.full((64, 64, 3), 120, np.uint8), name, 1, s).mean() for s in range(8)]
+    )
     assert tiny == pytest.approx(large, abs=12)
 
 
@@ -147,24 +176,24 @@ def test_grey_is_the_rgb_image_it_stands_for(name):
     out = apply(grey, name, 3, 2)
     assert out.shape == grey.shape and out.dtype == np.uint8
     rgb = apply(np.stack([grey] * 3, -1), name, 3, 2)
-    assert np.array_equal(out, np.rint(rgb @ [.299, .587, .114]))
+    assert np.array_equal(out, np.rint(rgb @ [0.299, 0.587, 0.114]))
     assert np.array_equal(apply(grey[..., None], name, 3, 2)[..., 0], out)
 
 
 def test_an_image_on_which_no_drop_falls_stays_as_it_is():
     """The published spatter divides by the largest drop, and 0/0 comes out as a black image."""
     image = picture(40, 48)
-    none = (0, 0, 1, .69, .6, 0)   # drops of height 0
+    none = (0, 0, 1, 0.69, 0.6, 0)  # drops of height 0
     assert np.array_equal(functions.spatter(image, none, functions.Draws(np.arange(8))), image)
     assert apply(np.full((32, 32, 3), 200, np.uint8), 'spatter', 1, 3).mean() > 150
 
 
 def test_impulse_noise_hits_the_published_share_half_of_it_white():
     image = np.full((200, 200, 3), 100, np.uint8)
-    for severity, amount in zip(SEVERITIES, (.03, .06, .09, .17, .27), strict=True):
+    for severity, amount in zip(SEVERITIES, (0.03, 0.06, 0.09, 0.17, 0.27), strict=True):
         out = apply(image, 'impulse_noise', severity)
-        assert np.mean(out != 100) == pytest.approx(amount, abs=.01)
-        assert np.mean(out[out != 100] == 255) == pytest.approx(.5, abs=.02)
+        assert np.mean(out != 100) == pytest.approx(amount, abs=0.01)
+        assert np.mean(out[out != 100] == 255) == pytest.approx(0.5, abs=0.02)
         assert set(np.unique(out)) == {0, 100, 255}
 
 
@@ -174,8 +203,9 @@ def test_images_are_rgb():
     assert drops[2] > drops[0] > 0
 
 
-@pytest.mark.parametrize('name', [
-    name for name in ALL if name not in GROUPS['weather'] + ('saturate', 'zoom_blur')])
+@pytest.mark.parametrize(
+    'name', [name for name in ALL if name not in GROUPS['weather'] + ('saturate', 'zoom_blur')]
+)
 def test_a_higher_severity_is_farther_from_the_image(name):
     image = picture(96, 96)
     far = [np.abs(apply(image, name, level).astype(int) - image).mean() for level in (1, 5)]
@@ -194,22 +224,32 @@ def test_opencvs_threads_do_not_matter():
     assert all(np.array_equal(a, b) for a, b in zip(*outs, strict=True))
 
 
-@pytest.mark.parametrize('image, error, sentence', [
-    (np.zeros((40, 40, 3)), TypeError, 'fog got an image of float64; give a uint8 array'),
-    ([[1]], TypeError, 'list'),
-    (np.zeros((40, 40, 4), np.uint8), ValueError, r'shape \(40, 40, 4\)'),
-    (np.zeros((0, 40, 3), np.uint8), ValueError, 'at least one'),
-    (np.zeros(40, np.uint8), ValueError, r'shape \(40,\)'),
-    (np.zeros((1, LARGEST + 1), np.uint8), ValueError, 'at most 16384'),
-])
+@pytest.mark.parametrize(
+    'image, error, sentence',
+    [
+        (np.zeros((40, 40, 3)), TypeError, 'fog got an image of float64; give a uint8 array'),
+        ([[1]], TypeError, 'list'),
+        (np.zeros((40, 40, 4), np.uint8), ValueError, r'shape \(40, 40, 4\)'),
+        (np.zeros((0, 40, 3), np.uint8), ValueError, 'at least one'),
+        (np.zeros(40, np.uint8), ValueError, r'shape \(40,\)'),
+        (np.zeros((1, LARGEST + 1), np.uint8), ValueError, 'at most 16384'),
+    ],
+)
 def test_what_is_no_image_is_refused_by_name(image, error, sentence):
     with pytest.raises(error, match=sentence):
         apply(image, 'fog', 3)
 
 
-@pytest.mark.parametrize('name, severity, sentence', [
-    ('glas_blur', 3, "did you mean 'glass_blur'"), ('fog', 6, r'severity 6 is not in 1\.\.5'),
-    ('fog', 0, 'severity 0'), ('fog', 2., r'severity 2\.0'), ('fog', True, 'severity True')])
+@pytest.mark.parametrize(
+    'name, severity, sentence',
+    [
+        ('glas_blur', 3, "did you mean 'glass_blur'"),
+        ('fog', 6, r'severity 6 is not in 1\.\.5'),
+        ('fog', 0, 'severity 0'),
+        ('fog', 2.0, r'severity 2\.0'),
+        ('fog', True, 'severity True'),
+    ],
+)
 def test_what_is_no_cell_is_refused(name, severity, sentence):
     with pytest.raises(ValueError, match=sentence):
         apply(picture(40, 40), name, severity)
@@ -219,7 +259,10 @@ def test_what_is_no_family_or_not_its_size_is_refused():
     with pytest.raises(ValueError, match="did you mean 'cifar'"):
         apply(picture(32, 32), 'fog', 1, family='cifar10')
     for shape in ((1, 1), (1, 32), (32, 33), (224, 224)):
-        with pytest.raises(ValueError, match=f"32x32 images and got {shape[1]}x{shape[0]}; choose family 'imagenet'"):
+        with pytest.raises(
+            ValueError,
+            match=f"32x32 images and got {shape[1]}x{shape[0]}; choose family 'imagenet'",
+        ):
             apply(picture(*shape), 'fog', 1, family='cifar')
 
 
@@ -234,8 +277,10 @@ def test_both_families_depend_on_their_arguments_alone(family, name):
         assert np.array_equal(apply(image, name, severity, 1, family), out)
         assert out.shape == image.shape and out.dtype == np.uint8
     grey = image[..., 0]
-    assert np.array_equal(apply(grey, name, 3, 1, family), np.rint(
-        apply(np.stack([grey] * 3, -1), name, 3, 1, family) @ [.299, .587, .114]))
+    assert np.array_equal(
+        apply(grey, name, 3, 1, family),
+        np.rint(apply(np.stack([grey] * 3, -1), name, 3, 1, family) @ [0.299, 0.587, 0.114]),
+    )
 
 
 @pytest.mark.parametrize('name', ALL)
@@ -249,4 +294,4 @@ def test_an_image_may_be_read_only():
     image.setflags(write=False)
     for name in ALL:
         out = apply(image, name, 1)
-        out[0] = 0   # the result is the caller's own
+        out[0] = 0  # the result is the caller's own

@@ -12,7 +12,7 @@ def hits(rng, probability, images):
 
 def table(seed, names=('fog', 'snow'), severities=2):
     rng = np.random.default_rng(seed)
-    return {name: [hits(rng, .5, 40) for _ in range(severities)] for name in names}
+    return {name: [hits(rng, 0.5, 40) for _ in range(severities)] for name in names}
 
 
 def test_a_model_is_no_better_than_itself():
@@ -25,17 +25,22 @@ def test_a_model_is_no_better_than_itself():
 def test_differences_are_means_over_severities_and_then_corruptions():
     right, wrong = Hits(np.ones(4, bool)), Hits(np.zeros(4, bool))
     half = Hits(np.array([True, True, False, False]))
-    found = paired_margin({'fog': [right, half], 'snow': [wrong, wrong]}, {'fog': [wrong, half], 'snow': [half, wrong]})
+    found = paired_margin(
+        {'fog': [right, half], 'snow': [wrong, wrong]},
+        {'fog': [wrong, half], 'snow': [half, wrong]},
+    )
     assert [found[name][0] for name in ('fog', 'snow', 'mean')] == pytest.approx([50, -25, 12.5])
-    assert found['fog'][1:] == (50, 50)     # the same images in both models and severities
+    assert found['fog'][1:] == (50, 50)  # the same images in both models and severities
     assert found['snow'][1] < -25 < found['snow'][2]
 
 
 def test_the_same_images_are_drawn_for_all_cells():
     """What one corruption wins on an image the other loses on it: their mean never moves."""
-    image = np.random.default_rng(0).random(50) < .5
+    image = np.random.default_rng(0).random(50) < 0.5
     nothing = Hits(np.zeros(50, bool))
-    found = paired_margin({'fog': [Hits(image)], 'snow': [Hits(~image)]}, {'fog': [nothing], 'snow': [nothing]})
+    found = paired_margin(
+        {'fog': [Hits(image)], 'snow': [Hits(~image)]}, {'fog': [nothing], 'snow': [nothing]}
+    )
     assert found['mean'] == pytest.approx((50, 50, 50), abs=1e-4)
     assert found['fog'][2] - found['fog'][1] > 10
 
@@ -49,9 +54,9 @@ def test_the_same_seed_gives_the_same_interval_and_batches_do_not_matter(monkeyp
 
 
 def test_a_higher_level_is_wider_and_the_sides_change_the_sign():
-    narrow, wide = (paired_margin(table(0), table(1), level=level)['mean'] for level in (.5, .99))
+    narrow, wide = (paired_margin(table(0), table(1), level=level)['mean'] for level in (0.5, 0.99))
     assert wide[1] < narrow[1] < narrow[0] < narrow[2] < wide[2]
-    turned = paired_margin(table(1), table(0), level=.5)['mean']
+    turned = paired_margin(table(1), table(0), level=0.5)['mean']
     assert turned == pytest.approx((-narrow[0], -narrow[2], -narrow[1]))
 
 
@@ -59,24 +64,41 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     """Two models right on .7 and .6 of the images, paired: the truth is 10 points."""
     rng, covered = np.random.default_rng(7), 0
     for trial in range(400):
-        ours = rng.random(150) < .7
-        theirs = np.where(rng.random(150) < .5, ours & (rng.random(150) < 6 / 7), rng.random(150) < .6)
-        _, low, high = paired_margin({'fog': [Hits(ours)]}, {'fog': [Hits(theirs)]}, draws=300, seed=trial)['fog']
+        ours = rng.random(150) < 0.7
+        theirs = np.where(
+            rng.random(150) < 0.5, ours & (rng.random(150) < 6 / 7), rng.random(150) < 0.6
+        )
+        _, low, high = paired_margin(
+            {'fog': [Hits(ours)]}, {'fog': [Hits(theirs)]}, draws=300, seed=trial
+        )['fog']
         covered += low <= 10 <= high
-    assert .92 <= covered / 400 <= .98
+    assert 0.92 <= covered / 400 <= 0.98
 
 
-@pytest.mark.parametrize('ours, theirs, reason', [
-    (table(0), table(0, names=('fog',)), 'evidence of fog, snow and the other of fog; give both the same corruptions'),
-    (table(0), table(0, severities=3), 'fog has 2 severities of one model and 3'),
-    ({}, {}, 'evidence of nothing'), ({'fog': []}, {'fog': []}, 'same corruptions'),
-    ({'fog': [Hits(np.ones(3, bool))]}, {'fog': [Hits(np.ones(4, bool))]}, r'evidence of \[3, 4\] images cannot be paired')])
+@pytest.mark.parametrize(
+    'ours, theirs, reason',
+    [
+        (
+            table(0),
+            table(0, names=('fog',)),
+            'evidence of fog, snow and the other of fog; give both the same corruptions',
+        ),
+        (table(0), table(0, severities=3), 'fog has 2 severities of one model and 3'),
+        ({}, {}, 'evidence of nothing'),
+        ({'fog': []}, {'fog': []}, 'same corruptions'),
+        (
+            {'fog': [Hits(np.ones(3, bool))]},
+            {'fog': [Hits(np.ones(4, bool))]},
+            r'evidence of \[3, 4\] images cannot be paired',
+        ),
+    ],
+)
 def test_what_cannot_be_paired_is_refused(ours, theirs, reason):
     with pytest.raises(ValueError, match=reason):
         paired_margin(ours, theirs)
 
 
-@pytest.mark.parametrize('options', [dict(draws=0), dict(level=1.), dict(level=95)])
+@pytest.mark.parametrize('options', [dict(draws=0), dict(level=1.0), dict(level=95)])
 def test_numbers_that_give_no_interval_are_refused(options):
     with pytest.raises(ValueError, match='give no interval; take at least one draw and a level in'):
         paired_margin(table(0), table(1), **options)

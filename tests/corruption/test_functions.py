@@ -1,4 +1,5 @@
 """Our functions with ImageNet's constants are those of `imagecorruptions`, bit for bit, and the loops those of scipy and skimage."""
+
 import importlib
 import inspect
 import re
@@ -27,14 +28,16 @@ def published(image, name, severity, words, draws):
     numbers = {}
     if name == 'glass_blur':
         numbers['seed'] = draws.word
-    if name == 'impulse_noise':   # draws from a generator of its own
+    if name == 'impulse_noise':  # draws from a generator of its own
         numbers['seed'], draws.random = np.random.default_rng(5), np.random.default_rng(5).random
     before = np.random.get_state()
     np.random.seed(words)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter('ignore')
-            return np.uint8(imagecorruptions.corruption_dict[name](Image.fromarray(image), severity, **numbers))
+            return np.uint8(
+                imagecorruptions.corruption_dict[name](Image.fromarray(image), severity, **numbers)
+            )
     finally:
         np.random.set_state(before)
 
@@ -46,7 +49,9 @@ def test_our_function_is_the_published_one_bit_for_bit(name):
             image, words = picture(*shape, seed), np.arange(severity, severity + 8, dtype=np.uint32)
             draws = Draws(words)
             expected = published(image, name, severity, words, draws)
-            found = functions.FUNCTIONS[name](image.copy(), constants.IMAGENET[name][severity - 1], draws)
+            found = functions.FUNCTIONS[name](
+                image.copy(), constants.IMAGENET[name][severity - 1], draws
+            )
             assert np.array_equal(np.uint8(found), expected), (shape, severity)
 
 
@@ -55,7 +60,9 @@ def test_images_larger_than_the_pictures_of_frost_too(name):
     image, words = np.tile(picture(65, 95), (10, 10, 1)), np.arange(8, dtype=np.uint32)
     draws = Draws(words)
     expected = published(image, name, 2, words, draws)
-    assert np.array_equal(np.uint8(functions.FUNCTIONS[name](image, constants.IMAGENET[name][1], draws)), expected)
+    assert np.array_equal(
+        np.uint8(functions.FUNCTIONS[name](image, constants.IMAGENET[name][1], draws)), expected
+    )
 
 
 @pytest.mark.parametrize('family', [constants.IMAGENET, constants.CIFAR])
@@ -70,14 +77,16 @@ def test_imagenets_constants_are_those_in_the_source_of_imagecorruptions():
     """Every number of ours stands in its function's list, in this order (zoom and elastic are expressions there)."""
     module = importlib.import_module('imagecorruptions.corruptions')
     for name in ALL:
-        if name in ('zoom_blur', 'elastic_transform', 'glass_blur'):   # covered by the bits
+        if name in ('zoom_blur', 'elastic_transform', 'glass_blur'):  # covered by the bits
             continue
-        listed = re.search(r'c = (\[.*?\])\[\s*severity', inspect.getsource(getattr(module, name)), re.S)[1]
-        assert tuple(eval(listed)) == constants.IMAGENET[name], name   # noqa: S307  the library's own text
+        listed = re.search(
+            r'c = (\[.*?\])\[\s*severity', inspect.getsource(getattr(module, name)), re.S
+        )[1]
+        assert tuple(eval(listed)) == constants.IMAGENET[name], name  # noqa: S307  the library's own text
 
 
 @pytest.mark.parametrize('dtype', [np.float32, np.float64])
-@pytest.mark.parametrize('sigma', [.05, .4, 1, 2.3, (6.4, 4.8), (0, 3)])
+@pytest.mark.parametrize('sigma', [0.05, 0.4, 1, 2.3, (6.4, 4.8), (0, 3)])
 @pytest.mark.parametrize('ours, theirs', [('edge', 'nearest'), ('symmetric', 'reflect')])
 def test_gaussian_is_skimages(ours, theirs, sigma, dtype):
     for shape in ((7, 90), (64, 33), (1, 5)):
@@ -96,9 +105,11 @@ def test_zoom_is_scipys(factor, dtype):
         image = np.random.default_rng(2).random(shape).astype(dtype)
         middle = [int(np.ceil(side / factor)) for side in shape[:2]]
         top = [(side - part) // 2 for side, part in zip(shape, middle, strict=False)]
-        part = image[top[0]:top[0] + middle[0], top[1]:top[1] + middle[1]]
+        part = image[top[0] : top[0] + middle[0], top[1] : top[1] + middle[1]]
         expected = ndimage.zoom(part, (factor, factor, 1), order=1)
-        out = np.zeros((*(kernels.zoomed_size(side, factor) for side in shape[:2]), shape[2]), dtype)
+        out = np.zeros(
+            (*(kernels.zoomed_size(side, factor) for side in shape[:2]), shape[2]), dtype
+        )
         kernels.add_zoomed(image, factor, out)
         assert np.array_equal(out, expected)
 
@@ -109,18 +120,22 @@ def test_warp_is_scipys_far_outside_too():
     places[:, 0, :8] = [-1, -1e-16, 0, 12, 12.5, 13, 26, -13]
     found = kernels.warped(image, places[0], places[1])
     for channel in range(3):
-        assert np.array_equal(found[..., channel],
-                              ndimage.map_coordinates(image[..., channel], places, order=1, mode='reflect'))
+        assert np.array_equal(
+            found[..., channel],
+            ndimage.map_coordinates(image[..., channel], places, order=1, mode='reflect'),
+        )
 
 
 def test_recoloured_is_skimages_for_every_sixteenth_colour_and_all_near_grey():
     levels = np.unique([*range(0, 256, 16), 1, 2, 127, 128, 254, 255])
     colours = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3).astype(np.uint8)
-    for scale, offset, lift in ((1., 0., .3), (20., .2, 0.), (.1, 0., 0.)):
-        hsv = rgb2hsv(colours / 255.)
+    for scale, offset, lift in ((1.0, 0.0, 0.3), (20.0, 0.2, 0.0), (0.1, 0.0, 0.0)):
+        hsv = rgb2hsv(colours / 255.0)
         hsv[..., 1] = np.clip(hsv[..., 1] * scale + offset, 0, 1)
         hsv[..., 2] = np.clip(hsv[..., 2] + lift, 0, 1)
-        assert np.array_equal(kernels.recoloured(colours, scale, offset, lift), np.clip(hsv2rgb(hsv), 0, 1) * 255)
+        assert np.array_equal(
+            kernels.recoloured(colours, scale, offset, lift), np.clip(hsv2rgb(hsv), 0, 1) * 255
+        )
 
 
 @pytest.mark.parametrize('side', [2, 32, 64])
@@ -137,5 +152,5 @@ def test_the_pictures_of_frost_are_read_once(monkeypatch):
     read, files = cv2.imread, []
     monkeypatch.setattr(cv2, 'imread', lambda path: files.append(path) or read(path))
     for seed in range(40):
-        functions.frost(picture(40, 40), (1, .4), Draws(np.array([seed])))
+        functions.frost(picture(40, 40), (1, 0.4), Draws(np.array([seed])))
     assert len(files) == len(set(files)) == 6

@@ -28,7 +28,10 @@ def imagenet(tmp_path):
     """Two classes of two images; '0.png' is in both."""
     for cell, grey in ((FOG, 100), (SNOW, 200)):
         for index, name in enumerate(('n01/0', 'n01/val_1', 'n02/0', 'n02/val_2')):
-            save(tmp_path / cell.corruption / str(cell.severity) / f'{name}.png', (grey + index, 1, 2))
+            save(
+                tmp_path / cell.corruption / str(cell.severity) / f'{name}.png',
+                (grey + index, 1, 2),
+            )
     return tmp_path
 
 
@@ -48,15 +51,19 @@ def arrays(tmp_path_factory):
 def test_imagenet_c_is_found_by_class_folder_and_stem(imagenet):
     images = open_stored(imagenet, IMAGENET)
     assert isinstance(images, FolderSet) and images.cropped and images.seed is None
-    assert images.read(FOG, 99, '/data/val/n02/0.JPEG')[5, 5].tolist() == [102, 1, 2]   # RGB
+    assert images.read(FOG, 99, '/data/val/n02/0.JPEG')[5, 5].tolist() == [102, 1, 2]  # RGB
     assert images.read(SNOW, 0, '/data/val/n01/0.JPEG')[0, 0, 0] == 200
     images.check([FOG, SNOW], ['n01/0.JPEG', 'n02/0.JPEG', 'n02/val_2.JPEG'])
 
 
-def test_imagenet_c_is_found_by_a_unique_stem_where_the_clean_images_have_no_class_folders(imagenet):
+def test_imagenet_c_is_found_by_a_unique_stem_where_the_clean_images_have_no_class_folders(
+    imagenet,
+):
     images = open_stored(imagenet, IMAGENET)
     assert images.read(FOG, 0, '/data/val/val_2.JPEG')[0, 0, 0] == 103
-    with pytest.raises(ValueError, match=r'0.JPEG is in several folders of .*2 \(n01/0.png, n02/0.png\)'):
+    with pytest.raises(
+        ValueError, match=r'0.JPEG is in several folders of .*2 \(n01/0.png, n02/0.png\)'
+    ):
         images.read(FOG, 0, '/data/val/0.JPEG')
     with pytest.raises(ValueError, match='1 of 2 images are in several folders'):
         images.check([FOG], ['val/0.JPEG', 'val/val_1.JPEG'])
@@ -75,9 +82,14 @@ def test_imagenet_c_with_a_folder_per_group(imagenet):
 
 def test_missing_cells_and_images_are_counted_and_named(imagenet):
     images = open_stored(imagenet, IMAGENET)
-    with pytest.raises(FileNotFoundError, match=r'4 of 5 cells are missing in .*\(fog 1, fog 3, fog 4 and 1 more\); add'):
+    with pytest.raises(
+        FileNotFoundError,
+        match=r'4 of 5 cells are missing in .*\(fog 1, fog 3, fog 4 and 1 more\); add',
+    ):
         images.check([Cell('fog', level) for level in range(1, 6)])
-    with pytest.raises(FileNotFoundError, match=r'2 of 3 images are missing in .*fog/2 \(a.JPEG, b.JPEG\)'):
+    with pytest.raises(
+        FileNotFoundError, match=r'2 of 3 images are missing in .*fog/2 \(a.JPEG, b.JPEG\)'
+    ):
         images.check([FOG], ['n01/a.JPEG', 'n01/0.JPEG', 'b.JPEG'])
     with pytest.raises(ValueError, match='a.JPEG is not in'):
         images.read(FOG, 0, 'n01/a.JPEG')
@@ -100,8 +112,12 @@ def test_cifar_10_c_goes_by_row(arrays):
     assert isinstance(images, ArraySet) and not images.cropped
     for severity in range(1, 6):
         image = images.read(Cell('snow', severity), 7, None)
-        assert image.shape == (32, 32, 3) and image[0, 0].tolist() == [severity, 4, 9] and image.sum() == severity + 13
-    image[:] = 1   # the caller's own
+        assert (
+            image.shape == (32, 32, 3)
+            and image[0, 0].tolist() == [severity, 4, 9]
+            and image.sum() == severity + 13
+        )
+    image[:] = 1  # the caller's own
     assert images.read(Cell('snow', 5), 7, None).sum() == 18
     assert pickle.loads(pickle.dumps(images)).read(FOG, 7, None)[0, 0].tolist() == [2, 3, 9]
     with pytest.raises(ValueError, match='number 10000 was asked for'):
@@ -124,9 +140,14 @@ def test_missing_and_wrong_arrays_are_named(arrays, tmp_path):
     with pytest.raises(FileNotFoundError, match=r'1 of 2 cells are missing in .*\(frost 1\)'):
         open_stored(arrays, CIFAR).check([FOG, Cell('frost', 1)])
     np.save(tmp_path / 'fog.npy', np.zeros((10, 32, 32, 3), np.uint8))
-    with pytest.raises(ValueError, match=r'fog.npy holds uint8 of shape \(10, 32, 32, 3\) and CIFAR-10-C uint8 of shape \(50000'):
+    with pytest.raises(
+        ValueError,
+        match=r'fog.npy holds uint8 of shape \(10, 32, 32, 3\) and CIFAR-10-C uint8 of shape \(50000',
+    ):
         open_stored(tmp_path, CIFAR).check([FOG])
-    np.save(tmp_path / 'snow.npy', np.array([dict(a=1)], dtype=object), allow_pickle=True)   # could run code
+    np.save(
+        tmp_path / 'snow.npy', np.array([dict(a=1)], dtype=object), allow_pickle=True
+    )  # could run code
     with pytest.raises(ValueError, match='snow.npy is cut short or no array'):
         open_stored(tmp_path, CIFAR).check([SNOW])
     (tmp_path / 'frost.npy').write_bytes((tmp_path / 'fog.npy').read_bytes()[:1000])
@@ -141,8 +162,10 @@ def test_labels_that_are_not_there_are_missed(tmp_path):
 
 
 def test_our_own_tree_is_found_by_path(tmp_path):
-    files = [save(tmp_path / 'clean' / name, (10 * index, 20, 30), 40) for index, name in enumerate(
-        ('a/0.png', 'b/0.png', 'b/1.png'))]
+    files = [
+        save(tmp_path / 'clean' / name, (10 * index, 20, 30), 40)
+        for index, name in enumerate(('a/0.png', 'b/0.png', 'b/1.png'))
+    ]
     write_tree(files, tmp_path / 'tree', get_suite('voc-c'), [FOG], seed=5)
     images = open_stored(tmp_path / 'tree', get_suite('voc-c'))
     assert isinstance(images, TreeSet) and images.seed == 5 and not images.cropped
@@ -171,13 +194,20 @@ def test_a_tree_of_arrays_is_looked_up_by_the_clean_picture(tmp_path):
     write_tree(clean, tmp_path / 'tree', suite, [FOG])
     images = open_stored(tmp_path / 'tree', suite)
     for index in (0, 2):
-        assert np.array_equal(images.read(FOG, index, None, clean[2]), decode(tmp_path / 'tree' / 'fog' / '2' / '2.png'))
-    with pytest.raises(ValueError, match='image 0 is not among the 3 images of .*write the tree from this data set'):
+        assert np.array_equal(
+            images.read(FOG, index, None, clean[2]),
+            decode(tmp_path / 'tree' / 'fog' / '2' / '2.png'),
+        )
+    with pytest.raises(
+        ValueError, match='image 0 is not among the 3 images of .*write the tree from this data set'
+    ):
         images.read(FOG, 0, None, clean[0] + 1)
     images.check([FOG])
     manifest = json.loads((tmp_path / 'tree' / 'manifest.json').read_text())
     contents = manifest.pop('contents')
-    (tmp_path / 'tree' / 'manifest.json').write_text(json.dumps(manifest))   # as an earlier version wrote it
+    (tmp_path / 'tree' / 'manifest.json').write_text(
+        json.dumps(manifest)
+    )  # as an earlier version wrote it
     with pytest.raises(ValueError, match='does not say what its clean pictures are'):
         open_stored(tmp_path / 'tree', suite).check([FOG])
     assert write_tree(clean, tmp_path / 'tree', suite, [FOG])['contents'] == contents
@@ -186,7 +216,10 @@ def test_a_tree_of_arrays_is_looked_up_by_the_clean_picture(tmp_path):
 def test_what_is_no_stored_set_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match='is no folder'):
         open_stored(tmp_path / 'none', IMAGENET)
-    with pytest.raises(FileNotFoundError, match="no manifest.json; write a stored set of 'voc-c' with tools/make_corrupted.py"):
+    with pytest.raises(
+        FileNotFoundError,
+        match="no manifest.json; write a stored set of 'voc-c' with tools/make_corrupted.py",
+    ):
         open_stored(tmp_path, get_suite('voc-c'))
 
 

@@ -17,7 +17,11 @@ def test_the_default_is_the_benchmark_at_five_severities():
 def test_a_choice_keeps_the_order_of_the_suite_whatever_the_order_asked_for():
     cells = get_suite('coco-c').choose(['fog', 'noise', 'fog'], (5, 3))
     assert [cell.corruption for cell in cells[::2]] == [
-        'gaussian_noise', 'shot_noise', 'impulse_noise', 'fog']
+        'gaussian_noise',
+        'shot_noise',
+        'impulse_noise',
+        'fog',
+    ]
     assert [cell.severity for cell in cells[:2]] == [3, 5]
 
 
@@ -29,15 +33,18 @@ def test_all_is_nineteen():
     assert len(get_suite('imagenet-c').choose('all', 1)) == 19
 
 
-@pytest.mark.parametrize('corruptions, severities, sentence', [
-    (['gausian_noise'], None, "did you mean 'gaussian_noise'"),
-    ([], None, 'no corruption was given'),
-    (None, [6], r'severity 6 is not in 1\.\.5'),
-    (None, [0], 'severity 0'),
-    (None, [2.5], r'severity 2\.5'),
-    (None, [True], 'severity True'),
-    (None, [], 'no severity'),
-])
+@pytest.mark.parametrize(
+    'corruptions, severities, sentence',
+    [
+        (['gausian_noise'], None, "did you mean 'gaussian_noise'"),
+        ([], None, 'no corruption was given'),
+        (None, [6], r'severity 6 is not in 1\.\.5'),
+        (None, [0], 'severity 0'),
+        (None, [2.5], r'severity 2\.5'),
+        (None, [True], 'severity True'),
+        (None, [], 'no severity'),
+    ],
+)
 def test_a_wrong_choice_is_one_sentence(corruptions, severities, sentence):
     with pytest.raises(ValueError, match=sentence):
         get_suite('voc-c').choose(corruptions, severities)

@@ -25,8 +25,15 @@ CELLS = [Cell('gaussian_noise', 1), Cell('fog', 4)]
 def files(tmp_path):
     """Five pictures of odd sizes: JPEG, grey, in folders."""
     found = []
-    for index, (name, shape) in enumerate((('a.jpg', (40, 61, 3)), ('b/a.jpg', (33, 32, 3)), ('b/c.png', (50, 47)),
-                                           ('b/d/e.f.png', (3, 90, 3)), ('z.bmp', (35, 36, 3)))):
+    for index, (name, shape) in enumerate(
+        (
+            ('a.jpg', (40, 61, 3)),
+            ('b/a.jpg', (33, 32, 3)),
+            ('b/c.png', (50, 47)),
+            ('b/d/e.f.png', (3, 90, 3)),
+            ('z.bmp', (35, 36, 3)),
+        )
+    ):
         path = tmp_path / 'clean' / name
         path.parent.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(path), np.random.default_rng(index).integers(0, 256, shape, dtype=np.uint8))
@@ -36,12 +43,23 @@ def files(tmp_path):
 
 def tree(folder):
     """Relative path -> bytes of everything there."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob('*')) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }
 
 
 def test_what_is_stored_is_what_apply_computes(files, tmp_path):
     seen = []
-    manifest = write_tree(files, tmp_path / 'out', VOC, VOC.choose('all', [2, 5]), seed=3, progress=lambda *at: seen.append(at))
+    manifest = write_tree(
+        files,
+        tmp_path / 'out',
+        VOC,
+        VOC.choose('all', [2, 5]),
+        seed=3,
+        progress=lambda *at: seen.append(at),
+    )
     assert manifest['images'] == ['a.jpg', 'b/a.jpg', 'b/c.png', 'b/d/e.f.png', 'z.bmp']
     assert seen == [(done, 5) for done in range(1, 6)] and len(manifest['cells']) == 38
     images = open_stored(tmp_path / 'out', VOC)
@@ -56,10 +74,17 @@ def test_what_is_stored_is_what_apply_computes(files, tmp_path):
 def test_arrays_are_written_under_their_number_with_the_suites_family(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (11, 32, 32, 3), dtype=np.uint8)
     manifest = write_tree(images, tmp_path, CIFAR, CIFAR.choose('all', 3))
-    assert manifest['family'] == 'cifar' and manifest['images'][10] == '10.png' and manifest['images'][9] == '09.png'
+    assert (
+        manifest['family'] == 'cifar'
+        and manifest['images'][10] == '10.png'
+        and manifest['images'][9] == '09.png'
+    )
     stored = open_stored(tmp_path, CIFAR)
     for name in ALL:
-        assert np.array_equal(stored.read(Cell(name, 3), 10, None, images[10]), apply(images[10], name, 3, family='cifar'))
+        assert np.array_equal(
+            stored.read(Cell(name, 3), 10, None, images[10]),
+            apply(images[10], name, 3, family='cifar'),
+        )
 
 
 def test_workers_cells_in_turns_and_a_second_run_end_with_the_same_bytes(files, tmp_path):
@@ -83,7 +108,7 @@ def test_an_image_is_decoded_once_for_all_its_cells(files, tmp_path, monkeypatch
     assert read == files
 
 
-SLOW = '''
+SLOW = """
 import sys, time
 from mmrobustprune.corruption import get_suite, write
 put = write._put
@@ -95,7 +120,7 @@ def slow(file, data, parts):
 write._put = slow
 suite = get_suite('voc-c')
 write.write_tree(sys.argv[2:], sys.argv[1], suite, suite.choose(['gaussian_noise', 'fog'], 3))
-'''
+"""
 
 
 def test_killed_at_any_time_it_goes_on_and_ends_with_the_same_bytes(files, tmp_path):
@@ -105,14 +130,18 @@ def test_killed_at_any_time_it_goes_on_and_ends_with_the_same_bytes(files, tmp_p
     process = subprocess.Popen([sys.executable, '-c', SLOW, str(out), *map(str, files)], cwd=ROOT)
     deadline = time.monotonic() + 120
     while len(list(out.glob('*/*/**/*.png'))) < 3 and time.monotonic() < deadline:
-        time.sleep(.02)
+        time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
     kept = {path: path.stat().st_mtime_ns for path in out.glob('*/*/**/*.png')}
     assert 3 <= len(kept) < 10
     whole = tree(tmp_path / 'whole')
-    assert all(path.read_bytes() == whole[str(path.relative_to(out))] for path in kept)   # none is half written
-    with pytest.raises(FileNotFoundError, match='2 of 2 cells are missing'):   # unfinished cells are no cells
+    assert all(
+        path.read_bytes() == whole[str(path.relative_to(out))] for path in kept
+    )  # none is half written
+    with pytest.raises(
+        FileNotFoundError, match='2 of 2 cells are missing'
+    ):  # unfinished cells are no cells
         open_stored(out, VOC).check(cells)
     write_tree(files, out, VOC, cells)
     assert tree(out) == whole
@@ -122,21 +151,32 @@ def test_killed_at_any_time_it_goes_on_and_ends_with_the_same_bytes(files, tmp_p
 def test_a_damaged_file_is_found_and_written_anew(files, tmp_path):
     write_tree(files, tmp_path / 'out', VOC, CELLS)
     expected = tree(tmp_path / 'out')
-    changed, cut, gone = (tmp_path / 'out' / name for name in ('fog/4/a.png', 'fog/4/z.png', 'gaussian_noise/1/b/c.png'))
+    changed, cut, gone = (
+        tmp_path / 'out' / name
+        for name in ('fog/4/a.png', 'fog/4/z.png', 'gaussian_noise/1/b/c.png')
+    )
     changed.write_bytes(changed.read_bytes().replace(b'IDAT', b'JDAT'))
     cut.write_bytes(cut.read_bytes()[:-9])
     gone.unlink()
-    with pytest.raises(ValueError, match=r'3 of 10 files of .* are missing or changed \(gaussian_noise/1/b/c.png, fog/4/a.png'):
+    with pytest.raises(
+        ValueError,
+        match=r'3 of 10 files of .* are missing or changed \(gaussian_noise/1/b/c.png, fog/4/a.png',
+    ):
         check_tree(tmp_path / 'out', workers=3)
     write_tree(files, tmp_path / 'out', VOC, CELLS)
     assert tree(tmp_path / 'out') == expected and check_tree(tmp_path / 'out') == 10
 
 
 @pytest.mark.parametrize('workers', [1, 2])
-def test_images_that_cannot_be_read_are_counted_and_named_and_the_others_written(files, tmp_path, workers):
+def test_images_that_cannot_be_read_are_counted_and_named_and_the_others_written(
+    files, tmp_path, workers
+):
     files[1].write_bytes(b'no image')
     files[4].unlink()
-    with pytest.raises(ValueError, match=r'2 of 5 images are left out \(b/a.jpg, z.bmp\), the others are written: .*a.jpg is no'):
+    with pytest.raises(
+        ValueError,
+        match=r'2 of 5 images are left out \(b/a.jpg, z.bmp\), the others are written: .*a.jpg is no',
+    ):
         write_tree(files, tmp_path / 'out', VOC, CELLS, workers=workers)
     assert len(list((tmp_path / 'out').rglob('*.png'))) == 6
     with pytest.raises(FileNotFoundError, match='cells are missing'):
@@ -157,9 +197,13 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(files, tmp_path, mo
                 real(path, data[:10])
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return real(path, data)
+
     with monkeypatch.context() as patch:
         patch.setattr(Path, 'write_bytes', full)
-        with pytest.raises(OSError, match='has no space left; what is written stays: make room and give the same command again'):
+        with pytest.raises(
+            OSError,
+            match='has no space left; what is written stays: make room and give the same command again',
+        ):
             write_tree(files, tmp_path / 'out', VOC, CELLS)
     found = list((tmp_path / 'out').rglob('*.png'))
     assert len(found) == 5 and all(cv2.imread(str(path)) is not None for path in found)
@@ -182,7 +226,9 @@ def _kill_in_child(parent, path):
 
 
 def test_a_worker_that_dies_is_said(files, tmp_path):
-    with pytest.raises(ChildProcessError, match=r'a worker process died after \d of 5 images .* fewer workers'):
+    with pytest.raises(
+        ChildProcessError, match=r'a worker process died after \d of 5 images .* fewer workers'
+    ):
         write_tree([*files[:4], _Deadly(files[4])], tmp_path / 'out', VOC, CELLS, workers=2)
     write_tree(files, tmp_path / 'out', VOC, CELLS)
     assert check_tree(tmp_path / 'out') == 10
@@ -191,8 +237,14 @@ def test_a_worker_that_dies_is_said(files, tmp_path):
 def test_a_folder_of_something_else_is_refused(files, tmp_path):
     out = tmp_path / 'out'
     write_tree(files, out, VOC, CELLS)
-    for words, what in ((dict(seed=1), 'seed'), (dict(images=files[:4]), 'images'), (dict(suite=get_suite('coco-c')), 'suite')):
-        with pytest.raises(ValueError, match=f'was written with other values of {what}; give another folder'):
+    for words, what in (
+        (dict(seed=1), 'seed'),
+        (dict(images=files[:4]), 'images'),
+        (dict(suite=get_suite('coco-c')), 'suite'),
+    ):
+        with pytest.raises(
+            ValueError, match=f'was written with other values of {what}; give another folder'
+        ):
             write_tree(**{**dict(images=files, out=out, suite=VOC, cells=CELLS), **words})
     manifest = json.loads((out / 'manifest.json').read_text())
     manifest['versions']['numpy'] = '1.0'
@@ -209,13 +261,18 @@ def test_a_folder_of_something_else_is_refused(files, tmp_path):
 
 
 def test_two_runs_in_one_folder_are_refused(files, tmp_path):
-    with write._alone(tmp_path / 'out'), pytest.raises(ValueError, match='another process is writing'):
+    with (
+        write._alone(tmp_path / 'out'),
+        pytest.raises(ValueError, match='another process is writing'),
+    ):
         write_tree(files, tmp_path / 'out', VOC, CELLS)
 
 
 def test_images_without_names_of_their_own_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r'2 images share their name .*\(a.jpg, a.png\); rename'):
-        write_tree([tmp_path / 'a.jpg', tmp_path / 'a.png', tmp_path / 'b.png'], tmp_path / 'out', VOC)
+        write_tree(
+            [tmp_path / 'a.jpg', tmp_path / 'a.png', tmp_path / 'b.png'], tmp_path / 'out', VOC
+        )
     with pytest.raises(ValueError, match='no image to corrupt'):
         write_tree([], tmp_path / 'out', VOC)
 

@@ -14,21 +14,33 @@ from mmrobustprune.datasets.scenes import CLASSES, OUTLINES, PALETTE, draw_scene
 
 @pytest.fixture(scope='module')
 def root(tmp_path_factory):
-    return write_shapes(tmp_path_factory.mktemp('data') / 'shapes', train=6, test=3, size=96, seed=5)
+    return write_shapes(
+        tmp_path_factory.mktemp('data') / 'shapes', train=6, test=3, size=96, seed=5
+    )
 
 
 def _dataset(root, split='test', **fields):
-    return DATASETS.build(dict(
-        type='mmrobustprune.ShapesDataset', data_root=str(root), ann_file=f'ImageSets/Main/{split}.txt',
-        generate=dict(train=6, test=3, size=96, seed=5), data_prefix=dict(sub_data_root=''), test_mode=True,
-        pipeline=[dict(type='mmdet.LoadAnnotations', with_bbox=True)], **fields))
+    return DATASETS.build(
+        dict(
+            type='mmrobustprune.ShapesDataset',
+            data_root=str(root),
+            ann_file=f'ImageSets/Main/{split}.txt',
+            generate=dict(train=6, test=3, size=96, seed=5),
+            data_prefix=dict(sub_data_root=''),
+            test_mode=True,
+            pipeline=[dict(type='mmdet.LoadAnnotations', with_bbox=True)],
+            **fields,
+        )
+    )
 
 
 def test_every_outline_is_negative_inside_and_positive_outside():
-    inside = dict(disc=(0, 0), ring=(.7, 0), square=(.8, .8), triangle=(0, 0), star=(0, -.9))
-    outside = dict(disc=(1.1, 0), ring=(0, 0), square=(.9, 0), triangle=(.9, -.5), star=(0, .8))
+    inside = dict(disc=(0, 0), ring=(0.7, 0), square=(0.8, 0.8), triangle=(0, 0), star=(0, -0.9))
+    outside = dict(disc=(1.1, 0), ring=(0, 0), square=(0.9, 0), triangle=(0.9, -0.5), star=(0, 0.8))
     for name, outline in OUTLINES.items():
-        assert outline(*map(np.float64, inside[name])) < 0 < outline(*map(np.float64, outside[name]))
+        assert (
+            outline(*map(np.float64, inside[name])) < 0 < outline(*map(np.float64, outside[name]))
+        )
     assert len(CLASSES) == len(PALETTE)
 
 
@@ -52,13 +64,23 @@ def test_the_same_seed_writes_the_same_bytes_and_another_does_not(root, tmp_path
 
 
 def test_who_asks_for_the_classes_alone_writes_nothing(tmp_path):
-    dataset = DATASETS.build(dict(type='mmrobustprune.ShapesDataset', data_root=str(tmp_path / 'none'), lazy_init=True,
-                                  ann_file='ImageSets/Main/test.txt', data_prefix=dict(sub_data_root=''), pipeline=[]))
+    dataset = DATASETS.build(
+        dict(
+            type='mmrobustprune.ShapesDataset',
+            data_root=str(tmp_path / 'none'),
+            lazy_init=True,
+            ann_file='ImageSets/Main/test.txt',
+            data_prefix=dict(sub_data_root=''),
+            pipeline=[],
+        )
+    )
     assert len(dataset.metainfo['classes']) > 1 and not (tmp_path / 'none').exists()
 
 
 def test_the_splits_differ(root):
-    first = [cv2.imread(str(root / 'JPEGImages' / f'{split}_00000.jpg')) for split in ('train', 'test')]
+    first = [
+        cv2.imread(str(root / 'JPEGImages' / f'{split}_00000.jpg')) for split in ('train', 'test')
+    ]
     assert not np.array_equal(*first)
 
 
@@ -94,11 +116,15 @@ def test_annotations_are_voc_and_the_stamp_says_what_was_written(root):
 
 def test_an_image_is_read_once_and_changes_stay_outside(root):
     from mmengine.registry import TRANSFORMS
+
     load = TRANSFORMS.build(dict(type='mmrobustprune.LoadImageOnce'))
     stock = TRANSFORMS.build(dict(type='LoadImageFromFile', _scope_='mmdet'))
     path = str(root / 'JPEGImages' / 'test_00000.jpg')
     first, expected = load(dict(img_path=path)), stock(dict(img_path=path))
-    assert np.array_equal(first['img'], expected['img']) and first['img_shape'] == expected['img_shape']
+    assert (
+        np.array_equal(first['img'], expected['img'])
+        and first['img_shape'] == expected['img_shape']
+    )
     first['img'][:] = 0
     load.file_client = None
     second = load(dict(img_path=path, note='kept'))

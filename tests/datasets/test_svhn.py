@@ -35,11 +35,15 @@ def write(root, split, images, labels):
 def test_pictures_and_digits(root):
     train, test = SVHN(str(root)), SVHN(str(root), 'test')
     assert (len(train), len(test)) == (23, 11) and train.CLASSES == tuple('0123456789')
-    assert train.get_gt_labels().tolist() == [(n + 1) % 10 for n in range(23)]        # 10 is the digit 0
+    assert train.get_gt_labels().tolist() == [(n + 1) % 10 for n in range(23)]  # 10 is the digit 0
     images, _ = pictures(23)
     for n in (0, 9, 22):
         image = train.get_data_info(n)['img']
-        assert image.dtype == np.uint8 and image.flags.c_contiguous and np.array_equal(image, images[..., n])
+        assert (
+            image.dtype == np.uint8
+            and image.flags.c_contiguous
+            and np.array_equal(image, images[..., n])
+        )
 
 
 def test_the_last_pictures_are_held_out(root):
@@ -48,12 +52,18 @@ def test_the_last_pictures_are_held_out(root):
     assert [held[n]['img'][0, 0, 0] for n in range(len(held))] == list(range(18, 23))
 
 
-@pytest.mark.parametrize('change, message', [
-    (dict(length=22), r'holds uint8 pictures \(32, 32, 3, 22\) and 22 labels where uint8 \(32, 32, 3, 23\) and 23 belong'),
-    (dict(labels=np.zeros((23, 1), np.uint8)), 'has labels from 0 to 0 where 1 to 10 belong'),
-    (dict(images=np.zeros((32, 32, 3, 23))), 'holds float64 pictures'),
-    (dict(labels=np.ones((22, 1), np.uint8)), 'and 22 labels where'),
-])
+@pytest.mark.parametrize(
+    'change, message',
+    [
+        (
+            dict(length=22),
+            r'holds uint8 pictures \(32, 32, 3, 22\) and 22 labels where uint8 \(32, 32, 3, 23\) and 23 belong',
+        ),
+        (dict(labels=np.zeros((23, 1), np.uint8)), 'has labels from 0 to 0 where 1 to 10 belong'),
+        (dict(images=np.zeros((32, 32, 3, 23))), 'holds float64 pictures'),
+        (dict(labels=np.ones((22, 1), np.uint8)), 'and 22 labels where'),
+    ],
+)
 def test_files_of_something_else_are_refused(root, change, message):
     images, labels = pictures(change.get('length', 23))
     write(root, 'train', change.get('images', images), change.get('labels', labels))
@@ -75,7 +85,9 @@ def test_missing_and_cut_files_are_refused(root):
     with pytest.raises(ValueError, match="cannot be read .'X'.; fetch it again"):
         SVHN(str(root))
     path.unlink()
-    with pytest.raises(FileNotFoundError, match='train_32x32.mat is not there; put train_32x32.mat from http'):
+    with pytest.raises(
+        FileNotFoundError, match='train_32x32.mat is not there; put train_32x32.mat from http'
+    ):
         SVHN(str(root))
     with pytest.raises(ValueError, match="no split 'extra'; choose train or test"):
         SVHN(str(root), 'extra')

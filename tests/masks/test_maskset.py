@@ -1,4 +1,5 @@
 """Zeros that stay zeros."""
+
 import copy
 
 import pytest
@@ -7,8 +8,7 @@ from torch import nn
 
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.surgery import trace
-
-from ..surgery.nets import Between, L2Norm, Residual, every_third_dead
+from tests.support.networks import Between, L2Norm, Residual, every_third_dead
 
 IMAGE = torch.randn(4, 3, 6, 6)
 OPTIMIZERS = {
@@ -27,8 +27,7 @@ def setup(optimizer=None):
 
 
 def same(one, other):
-    return all(torch.equal(a, b)
-               for a, b in zip(one.parameters(), other.parameters(), strict=True))
+    return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
 def train(model, optimizer, steps=2):
@@ -95,7 +94,8 @@ def test_the_mask_of_a_unit_on_a_bare_parameter():
     masks.remove({'first': torch.arange(8) > 2})
     assert (model.middle.weight[:3] == 0).all() and (model.middle.weight[3:] != 0).all()
     assert masks.structure('x').layers['middle.weight'] == dict(
-        kind='parameter', shape=[8], out=[3, 4, 5, 6, 7])
+        kind='parameter', shape=[8], out=[3, 4, 5, 6, 7]
+    )
 
 
 def test_masks_only_grow():
@@ -140,7 +140,8 @@ def test_structure_and_kept_channels():
     assert structure.layers == {
         'conv1': dict(kind='conv', shape=[4, 6, 3, 3], out=[0, 3]),
         'bn1': dict(kind='norm', shape=[4], out=[0, 3]),
-        'conv2': {'kind': 'conv', 'shape': [6, 4, 3, 3], 'in': [0, 3]}}
+        'conv2': {'kind': 'conv', 'shape': [6, 4, 3, 3], 'in': [0, 3]},
+    }
     assert structure.method == 'Magnitude'
     assert structure.achieved == dict(channels=pytest.approx(0.2), params=0.2)
     assert masks.kept('conv1').tolist() == [True, False, False, True]
@@ -170,9 +171,12 @@ def test_tied_parameters_are_masked_through_every_name():
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_on_a_gpu():
-    from mmrobustprune.masks import CostModel, Selection
+    from mmrobustprune.cost.model import CostModel
+    from mmrobustprune.masks import Selection
     from mmrobustprune.scores import FPGM, BNScale, Magnitude, Taylor
-    from mmrobustprune.surgery import certify, rebuild
+    from mmrobustprune.structure import rebuild
+    from mmrobustprune.surgery import certify
+
     model, image = Residual(64, 64).cuda(), IMAGE.cuda()
     found = trace(model, image)
     optimizer = torch.optim.AdamW(model.parameters())

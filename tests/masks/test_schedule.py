@@ -1,4 +1,5 @@
 """The exponential schedule of AdaSAP."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,12 +13,12 @@ def test_the_printed_example():
 
 
 def test_each_round_removes_the_same_share():
-    kept = [10 ** 9, *exponential(10 ** 9, 0.5, 30)]
+    kept = [10**9, *exponential(10**9, 0.5, 30)]
     for before, after in zip(kept, kept[1:], strict=False):
         assert after / before == pytest.approx(0.5 ** (1 / 30), rel=1e-6)
 
 
-@given(st.integers(1, 10 ** 5), st.floats(0, 0.99), st.integers(1, 60))
+@given(st.integers(1, 10**5), st.floats(0, 0.99), st.integers(1, 60))
 def test_monotone_and_exact_at_the_end(m, ratio, rounds):
     kept = exponential(m, ratio, rounds)
     assert len(kept) == rounds and kept[-1] == round(m * (1 - ratio))

@@ -1,22 +1,32 @@
 """Which units go, and that the budget is met."""
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mmrobustprune.masks import CostModel, Selection
+from mmrobustprune.cost.model import CostModel
+from mmrobustprune.dependency.groups import full
+from mmrobustprune.masks import Selection
 from mmrobustprune.surgery import Group, Slice
-from mmrobustprune.surgery.groups import full
 
 
 def chain(*widths):
     """1x1 convolutions in a row; every layer but the last is a group named by its index."""
     widths = (3, *widths)
     net = nn.Sequential(*(nn.Conv2d(a, b, 1) for a, b in zip(widths, widths[1:], strict=False)))
-    groups = [Group(str(i), width, (Slice(str(i), 'out', torch.arange(width)[:, None]),
-                                    Slice(str(i + 1), 'in', torch.arange(width)[:, None])))
-              for i, width in enumerate(widths[1:-1])]
+    groups = [
+        Group(
+            str(i),
+            width,
+            (
+                Slice(str(i), 'out', torch.arange(width)[:, None]),
+                Slice(str(i + 1), 'in', torch.arange(width)[:, None]),
+            ),
+        )
+        for i, width in enumerate(widths[1:-1])
+    ]
     return CostModel(net, groups, {str(i): 1 for i in range(len(widths) - 1)})
 
 
@@ -24,7 +34,7 @@ def kept(alive):
     return {name: torch.nonzero(mask).flatten().tolist() for name, mask in alive.items()}
 
 
-SCORES = {'0': torch.tensor([4., 1, 3, 2]), '1': torch.tensor([40., 10, 30, 20])}
+SCORES = {'0': torch.tensor([4.0, 1, 3, 2]), '1': torch.tensor([40.0, 10, 30, 20])}
 
 
 def test_network_scope_with_and_without_normalisation():
@@ -37,7 +47,7 @@ def test_network_scope_with_and_without_normalisation():
 
 def test_layer_scope_takes_the_same_share():
     cost = chain(10, 20, 2)
-    scores = {'0': torch.arange(10.), '1': 1000 - torch.arange(20.)}
+    scores = {'0': torch.arange(10.0), '1': 1000 - torch.arange(20.0)}
     alive = Selection(cost, 'channels', 'layer').plan(scores, 0.4)
     assert kept(alive) == {'0': list(range(4, 10)), '1': list(range(12))}
 
@@ -53,9 +63,14 @@ def test_every_group_keeps_its_share():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(40, 120), min_size=1, max_size=4), st.floats(0.1, 0.8),
-       st.sampled_from(['channels', 'params', 'macs']), st.sampled_from(['network', 'layer']),
-       st.sampled_from([None, 2]), st.integers(0, 99))
+@given(
+    st.lists(st.integers(40, 120), min_size=1, max_size=4),
+    st.floats(0.1, 0.8),
+    st.sampled_from(['channels', 'params', 'macs']),
+    st.sampled_from(['network', 'layer']),
+    st.sampled_from([None, 2]),
+    st.integers(0, 99),
+)
 def test_the_smallest_removal_that_meets_the_target(widths, target, budget, scope, step, seed):
     cost = chain(*widths, 5)
     generator = torch.Generator().manual_seed(seed)
@@ -77,8 +92,13 @@ def test_the_smallest_removal_that_meets_the_target(widths, target, budget, scop
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(1, 8), st.floats(0.2, 0.7), st.sampled_from(['channels', 'params', 'macs']),
-       st.sampled_from([None, 2]), st.integers(0, 99))
+@given(
+    st.integers(1, 8),
+    st.floats(0.2, 0.7),
+    st.sampled_from(['channels', 'params', 'macs']),
+    st.sampled_from([None, 2]),
+    st.integers(0, 99),
+)
 def test_rounds_are_monotone_and_end_exactly(rounds, target, budget, step, seed):
     cost = chain(128, 160, 96, 144, 200, 80, 5)
     generator = torch.Generator().manual_seed(seed)
@@ -86,8 +106,10 @@ def test_rounds_are_monotone_and_end_exactly(rounds, target, budget, step, seed)
     rule = Selection(cost, budget, round_to=step)
     alive, units = full(cost.groups), [cost.dense['channels']]
     for this in range(1, rounds + 1):
-        scores = {name: s * (1 + 0.1 * torch.rand(len(s), generator=generator))
-                  for name, s in base.items()}
+        scores = {
+            name: s * (1 + 0.1 * torch.rand(len(s), generator=generator))
+            for name, s in base.items()
+        }
         fresh = rule.step(scores, target, alive, this, rounds)
         assert not any((fresh[name] & ~alive[name]).any() for name in fresh)
         alive = fresh
@@ -109,13 +131,13 @@ def test_the_schedule_is_exponential_in_units():
 def test_dead_units_stay_dead_whatever_their_score():
     cost = chain(10, 2)
     alive = {'0': torch.arange(10) < 7}
-    result = Selection(cost, 'channels').plan({'0': torch.arange(10.)}, 0.5, alive)
+    result = Selection(cost, 'channels').plan({'0': torch.arange(10.0)}, 0.5, alive)
     assert kept(result) == {'0': [2, 3, 4, 5, 6]}
 
 
 def test_a_unit_that_is_too_large_a_step_is_passed_over():
-    cost = chain(2, 300, 2)   # a unit of the first group holds a fifth of the parameters
-    scores = {'0': torch.tensor([0.1, 9.]), '1': torch.arange(300.) + 1}
+    cost = chain(2, 300, 2)  # a unit of the first group holds a fifth of the parameters
+    scores = {'0': torch.tensor([0.1, 9.0]), '1': torch.arange(300.0) + 1}
     alive = Selection(cost, 'params', normalise='none', min_keep=0).plan(scores, 0.1)
     assert alive['0'].all() and 0.1 <= cost.removed(alive)['params'] <= 0.11
 
@@ -123,13 +145,15 @@ def test_a_unit_that_is_too_large_a_step_is_passed_over():
 def test_the_last_round_removes_a_little_more_rather_than_lose_the_training():
     cost = chain(10, 2)
     with pytest.warns(UserWarning, match='0.4000 are removed'):
-        alive = Selection(cost, 'channels').step({'0': torch.arange(10.)}, 0.33, full(cost.groups), 3, 3)
+        alive = Selection(cost, 'channels').step(
+            {'0': torch.arange(10.0)}, 0.33, full(cost.groups), 3, 3
+        )
     assert kept(alive) == {'0': [4, 5, 6, 7, 8, 9]}
 
 
 def test_refusals():
     cost = chain(10, 2)
-    scores = {'0': torch.arange(10.)}
+    scores = {'0': torch.arange(10.0)}
     with pytest.raises(ValueError, match='the nearest feasible value is 0.3000'):
         Selection(cost, 'channels').plan(scores, 0.33)
     with pytest.raises(ValueError, match='the nearest feasible value is 0.9000'):

@@ -1,4 +1,5 @@
 """Adversarial training of an mmpretrain classifier: the attack's place, two passes, neutrality, inputs that are refused."""
+
 import copy
 from types import SimpleNamespace
 
@@ -14,8 +15,8 @@ from torch.nn.utils import parametrize
 
 import mmrobustprune.models  # noqa: F401  registers
 from mmrobustprune.attack import TRADES
-from mmrobustprune.engine.measure import FixedBatch
-from mmrobustprune.engine.optim_wrapper import AmpSAMOptimWrapper, SAMOptimWrapper
+from mmrobustprune.engine.bridge.training_loss import FixedBatch
+from mmrobustprune.engine.optim.optim_wrapper import AmpSAMOptimWrapper, SAMOptimWrapper
 from tests.support.passes import (
     assert_same_state,
     assert_zero_radius_is_plain,
@@ -23,37 +24,60 @@ from tests.support.passes import (
     seed_all,
 )
 
-MEAN, STD, EPS = (120., 110., 100.), (50., 60., 70.), 8 / 255   # RGB; the pictures below are BGR
+MEAN, STD, EPS = (
+    (120.0, 110.0, 100.0),
+    (50.0, 60.0, 70.0),
+    8 / 255,
+)  # RGB; the pictures below are BGR
 HEAD = dict(type='LinearClsHead', num_classes=5, in_channels=64)
 
 
 def classifier(robust_loss=None, **changes):
     """A ResNet-8 with the weights of seed 0, stock without a robust loss."""
     init_default_scope('mmpretrain')
-    kind = dict(type='ImageClassifier') if robust_loss is None else dict(
-        type='mmrobustprune.AdversarialClassifier', robust_loss=robust_loss)
+    kind = (
+        dict(type='ImageClassifier')
+        if robust_loss is None
+        else dict(type='mmrobustprune.AdversarialClassifier', robust_loss=robust_loss)
+    )
     torch.manual_seed(0)
-    return MODELS.build(dict(kind, **dict(dict(
-        data_preprocessor=dict(type='ClsDataPreprocessor', mean=MEAN, std=STD, to_rgb=True),
-        backbone=dict(type='mmrobustprune.CIFARResNet', depth=8), neck=dict(type='GlobalAveragePooling'),
-        head=dict(HEAD)), **changes))).train()
+    return MODELS.build(
+        dict(
+            kind,
+            **dict(
+                dict(
+                    data_preprocessor=dict(
+                        type='ClsDataPreprocessor', mean=MEAN, std=STD, to_rgb=True
+                    ),
+                    backbone=dict(type='mmrobustprune.CIFARResNet', depth=8),
+                    neck=dict(type='GlobalAveragePooling'),
+                    head=dict(HEAD),
+                ),
+                **changes,
+            ),
+        )
+    ).train()
 
 
 def batch(number=0, count=6, dtype=torch.uint8):
     """Raw data as a loader gives it, always the same for a number."""
     draw = torch.Generator().manual_seed(number)
     pictures = torch.randint(0, 256, (count, 3, 16, 16), generator=draw).to(dtype)
-    return dict(inputs=list(pictures), data_samples=[DataSample().set_gt_label(i % 5) for i in range(count)])
+    return dict(
+        inputs=list(pictures), data_samples=[DataSample().set_gt_label(i % 5) for i in range(count)]
+    )
 
 
 def wrapped(model, cls=SAMOptimWrapper, **kwargs):
-    return cls(optimizer=torch.optim.SGD(model.parameters(), .1, momentum=.9), **kwargs)
+    return cls(optimizer=torch.optim.SGD(model.parameters(), 0.1, momentum=0.9), **kwargs)
 
 
 def watched(model):
     """The adversarial pictures of each forward call of the model, and of each attack."""
     seen, crafted, craft = [], [], model.robust_loss.craft
-    model.register_forward_pre_hook(lambda module, args, kwargs: seen.append(kwargs['adversarial']), with_kwargs=True)
+    model.register_forward_pre_hook(
+        lambda module, args, kwargs: seen.append(kwargs['adversarial']), with_kwargs=True
+    )
 
     def counted(*args):
         crafted.append(craft(*args))
@@ -76,9 +100,12 @@ def test_evaluation_and_state_dict_are_stock():
 @pytest.mark.parametrize('dtype', [torch.uint8, torch.float32])
 def test_training_data_gain_attacked_pixels(dtype):
     model, stock = classifier(dict(type='TRADES', steps=2)), classifier()
-    raw, data = torch.stack(batch()['inputs']) / 255, model.data_preprocessor(batch(dtype=dtype), True)
+    raw, data = (
+        torch.stack(batch()['inputs']) / 255,
+        model.data_preprocessor(batch(dtype=dtype), True),
+    )
     assert torch.equal(data['inputs'], stock.data_preprocessor(batch(), True)['inputs'])
-    attacked = data['adversarial']   # in the pictures' own channel order
+    attacked = data['adversarial']  # in the pictures' own channel order
     assert 0 < (attacked - raw).abs().mean() and (attacked - raw).abs().max() <= EPS + 1e-6
     assert 0 <= attacked.min() and attacked.max() <= 1
     assert 'adversarial' not in model.data_preprocessor(batch(), training=False)
@@ -88,7 +115,7 @@ def test_training_data_gain_attacked_pixels(dtype):
 
 def test_the_loss_is_that_of_the_pictures_as_the_network_sees_them():
     """TRADES by hand, on a stock model: attacked pictures first, as they move BatchNorm's statistics."""
-    model, stock = classifier(dict(type='TRADES', beta=6., steps=1)), classifier()
+    model, stock = classifier(dict(type='TRADES', beta=6.0, steps=1)), classifier()
     data = model.data_preprocessor(batch(), True)
     losses = model(**data, mode='loss')
     attacked = stock.data_preprocessor(dict(inputs=255 * data['adversarial']))['inputs']
@@ -113,7 +140,7 @@ def test_cross_entropy_is_stock_training_bit_for_bit():
 def test_two_passes_share_one_attack(wrapper):
     model = classifier(dict(type='TRADES', steps=2))
     seen, crafted = watched(model)
-    optimizer = wrapped(model, wrapper, rule=dict(type='SAM', rho=.05), accumulative_counts=2)
+    optimizer = wrapped(model, wrapper, rule=dict(type='SAM', rho=0.05), accumulative_counts=2)
     for number in range(2):
         model.train_step(batch(number), optimizer)
     assert len(crafted) == 2 and len(seen) == 4
@@ -121,8 +148,11 @@ def test_two_passes_share_one_attack(wrapper):
     assert all(p.isfinite().all() for p in model.parameters())
 
 
-@pytest.mark.parametrize('loss', [dict(type='TRADES', steps=2), dict(type='FastAT'), dict(type='FreeAT')],
-                         ids=lambda x: x['type'])
+@pytest.mark.parametrize(
+    'loss',
+    [dict(type='TRADES', steps=2), dict(type='FastAT'), dict(type='FreeAT')],
+    ids=lambda x: x['type'],
+)
 def test_a_radius_of_zero_is_the_plain_step_bit_for_bit(loss):
     model = classifier(loss)
     assert_zero_radius_is_plain(model, [batch(0), batch(0), batch(1)])
@@ -136,7 +166,10 @@ def test_the_attack_moves_no_statistics_and_no_gradients():
     flags = [p.requires_grad for p in model.parameters()]
     model.data_preprocessor(batch(), True)
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert all(p.grad is None for p in model.parameters()) and [p.requires_grad for p in model.parameters()] == flags
+    assert (
+        all(p.grad is None for p in model.parameters())
+        and [p.requires_grad for p in model.parameters()] == flags
+    )
     assert [m.training for m in model.modules()] == modes
 
 
@@ -156,7 +189,7 @@ def test_parametrized_weights_train():
     head, part = model.head.fc, Doubled()
     parametrize.register_parametrization(head, 'weight', part)
     part.computed, before = 0, head.parametrizations.weight.original.clone()
-    model.train_step(batch(), wrapped(model, rule=dict(type='SAM', rho=.05)))
+    model.train_step(batch(), wrapped(model, rule=dict(type='SAM', rho=0.05)))
     assert part.computed == 1 + 2 * 2
     assert not torch.equal(head.parametrizations.weight.original, before)
 
@@ -164,13 +197,15 @@ def test_parametrized_weights_train():
 def test_a_copy_attacks_itself():
     model = classifier(dict(type='PGDAT', steps=1))
     twin = copy.deepcopy(model)
-    nn.init.zeros_(twin.head.fc.weight)   # no gradient, so the attack stays at its start
+    nn.init.zeros_(twin.head.fc.weight)  # no gradient, so the attack stays at its start
     seed_all()
     start = model.robust_loss.start(torch.stack(batch()['inputs']) / 255).clamp(0, 1)
     seed_all()
     assert torch.allclose(twin.data_preprocessor(batch(), True)['adversarial'], start, atol=1e-6)
     seed_all()
-    assert not torch.allclose(model.data_preprocessor(batch(), True)['adversarial'], start, atol=1e-6)
+    assert not torch.allclose(
+        model.data_preprocessor(batch(), True)['adversarial'], start, atol=1e-6
+    )
 
 
 def test_the_loss_of_a_fixed_batch_leaves_no_trace():
@@ -186,7 +221,9 @@ def test_the_loss_of_a_fixed_batch_leaves_no_trace():
 
 def test_without_an_attacked_batch_there_is_no_robust_loss():
     model = classifier(dict(type='TRADES'))
-    with pytest.raises(ValueError, match='TRADES needs attacked pictures; get the batch by data_preprocessor'):
+    with pytest.raises(
+        ValueError, match='TRADES needs attacked pictures; get the batch by data_preprocessor'
+    ):
         model(**model.data_preprocessor(batch(), False), mode='loss')
 
 
@@ -195,23 +232,43 @@ def test_a_loss_that_is_not_finite_stops_before_any_weight_changes():
     with torch.no_grad():
         model.head.fc.bias[0] = torch.nan
     before = copy.deepcopy(dict(model.named_parameters()))
-    with pytest.raises(ValueError, match=r'training loss is not finite \(loss_clean=nan, loss_robust=nan\) and no weight was'):
-        model.train_step(batch(), wrapped(model, rule=dict(type='SAM', rho=.05)))
-    assert all(torch.equal(p, before[name]) for name, p in model.named_parameters() if name != 'head.fc.bias')
+    with pytest.raises(
+        ValueError,
+        match=r'training loss is not finite \(loss_clean=nan, loss_robust=nan\) and no weight was',
+    ):
+        model.train_step(batch(), wrapped(model, rule=dict(type='SAM', rho=0.05)))
+    assert all(
+        torch.equal(p, before[name])
+        for name, p in model.named_parameters()
+        if name != 'head.fc.bias'
+    )
 
 
 def mixed():
-    return dict(augments=[dict(type='Mixup', alpha=.8), dict(type='CutMix', alpha=1.)])
+    return dict(augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)])
 
 
-@pytest.mark.parametrize('changes, sentence', [
-    (dict(train_cfg=mixed(), data_preprocessor=dict(num_classes=5)),
-     'pictures and labels are mixed (Mixup and CutMix); leave augments'),
-    (dict(head=dict(HEAD, loss=dict(type='LabelSmoothLoss', label_smooth_val=.1))), 'the head minimises LabelSmoothLoss'),
-    (dict(head=dict(HEAD, loss=dict(type='CrossEntropyLoss', class_weight=[1.] * 5))),
-     'CrossEntropyLoss with settings of its own'),
-    (dict(robust_loss=dict(type='TRADES', eps=8)), 'TRADES got eps=8; pixels lie in [0, 1] here, so write 8/255'),
-])
+@pytest.mark.parametrize(
+    'changes, sentence',
+    [
+        (
+            dict(train_cfg=mixed(), data_preprocessor=dict(num_classes=5)),
+            'pictures and labels are mixed (Mixup and CutMix); leave augments',
+        ),
+        (
+            dict(head=dict(HEAD, loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1))),
+            'the head minimises LabelSmoothLoss',
+        ),
+        (
+            dict(head=dict(HEAD, loss=dict(type='CrossEntropyLoss', class_weight=[1.0] * 5))),
+            'CrossEntropyLoss with settings of its own',
+        ),
+        (
+            dict(robust_loss=dict(type='TRADES', eps=8)),
+            'TRADES got eps=8; pixels lie in [0, 1] here, so write 8/255',
+        ),
+    ],
+)
 def test_what_a_robust_loss_cannot_take_is_refused(changes, sentence):
     changes = dict(dict(robust_loss=dict(type='TRADES')), **changes)
     with pytest.raises(ValueError) as error:
@@ -222,11 +279,15 @@ def test_what_a_robust_loss_cannot_take_is_refused(changes, sentence):
 def test_pictures_that_are_no_pixels_are_refused():
     model, data = classifier(dict(type='TRADES')), batch(dtype=torch.float32)
     data['inputs'][0] -= 300
-    with pytest.raises(ValueError, match='values from -300 to 255|leave normalising to the data_preprocessor'):
+    with pytest.raises(
+        ValueError, match='values from -300 to 255|leave normalising to the data_preprocessor'
+    ):
         model.data_preprocessor(data, True)
     data = batch()
     data['inputs'][0] = data['inputs'][0][:, :8]
-    with pytest.raises(ValueError, match=r'pictures of \(3, 8, 16\) and \(3, 16, 16\); crop or resize'):
+    with pytest.raises(
+        ValueError, match=r'pictures of \(3, 8, 16\) and \(3, 16, 16\); crop or resize'
+    ):
         model.data_preprocessor(data, True)
 
 

@@ -1,4 +1,5 @@
 """Results of evaluations as tools/robustness.py writes them, of any size, without any model."""
+
 import json
 from pathlib import Path
 
@@ -9,17 +10,53 @@ from mmrobustprune.corruption.evidence import Hits
 from mmrobustprune.report.runs import Run
 
 
-def results(clean=.8, slope=.1, kinds=('fog', 'snow'), levels=(1, 3), whole=1, drop=(), classes=(), **changes):
+def results(
+    clean=0.8,
+    slope=0.1,
+    kinds=('fog', 'snow'),
+    levels=(1, 3),
+    whole=1,
+    drop=(),
+    classes=(),
+    **changes,
+):
     """The metric falls by `slope` per severity and a little per corruption; `drop` are (corruption, severity) not there."""
     metric = changes.pop('metric', 'pascal_voc/AP50')
-    values = {Cell(kind, level): whole * max(.01, clean - slope * level - .01 * ALL.index(kind) / 2)
-              for kind in kinds for level in levels if (kind, level) not in drop}
-    cells = [dict(corruption=kind, severity=level, **{metric: values.get(Cell(kind, level))},
-                  per_class={name: values.get(Cell(kind, level)) for name in classes}) for kind in kinds for level in levels]
-    summary = summarize(whole * clean, values, [Cell(kind, level) for kind in kinds for level in levels])
-    return dict(summary.to_dict(), metric=metric, suite='voc-c', seed=0, data='d1', images=10, corruptions=list(kinds),
-                severities=list(levels), cells=cells, clean_per_class=dict.fromkeys(classes, whole * clean),
-                versions=dict(torch='2'), command='python tools/robustness.py a b', checkpoint='a.pth', **changes)
+    values = {
+        Cell(kind, level): whole * max(0.01, clean - slope * level - 0.01 * ALL.index(kind) / 2)
+        for kind in kinds
+        for level in levels
+        if (kind, level) not in drop
+    }
+    cells = [
+        dict(
+            corruption=kind,
+            severity=level,
+            **{metric: values.get(Cell(kind, level))},
+            per_class={name: values.get(Cell(kind, level)) for name in classes},
+        )
+        for kind in kinds
+        for level in levels
+    ]
+    summary = summarize(
+        whole * clean, values, [Cell(kind, level) for kind in kinds for level in levels]
+    )
+    return dict(
+        summary.to_dict(),
+        metric=metric,
+        suite='voc-c',
+        seed=0,
+        data='d1',
+        images=10,
+        corruptions=list(kinds),
+        severities=list(levels),
+        cells=cells,
+        clean_per_class=dict.fromkeys(classes, whole * clean),
+        versions=dict(torch='2'),
+        command='python tools/robustness.py a b',
+        checkpoint='a.pth',
+        **changes,
+    )
 
 
 def run(name='dense', cost=None, folder=Path(), **changes):
@@ -37,7 +74,16 @@ def save_hits(folder: Path, name: str, hits: dict) -> Run:
         values[Cell(kind, level)] = value
         cells.append({'corruption': kind, 'severity': level, 'accuracy/top1': value})
     kinds, levels = (list(dict.fromkeys(cell[at] for cell in hits)) for at in (0, 1))
-    content = dict(summarize(90., values, list(values)).to_dict(), metric='accuracy/top1', suite='imagenet-c', seed=0,
-                   data='d1', images=len(right), corruptions=kinds, severities=levels, cells=cells)
+    content = dict(
+        summarize(90.0, values, list(values)).to_dict(),
+        metric='accuracy/top1',
+        suite='imagenet-c',
+        seed=0,
+        data='d1',
+        images=len(right),
+        corruptions=kinds,
+        severities=levels,
+        cells=cells,
+    )
     (folder / 'results.json').write_text(json.dumps(content))
     return Run(name, content, folder=folder)

@@ -1,4 +1,5 @@
 """AdaSAP: radii by score, dead neurons, scopes, norms, state."""
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,8 +12,8 @@ def radii(rule, scores, alive=None, name='w.weight'):
     """Radii that a layer of these scores gets, seen through gradients of length 1 in all."""
     count = len(scores)
     rule.set_scores({name: torch.tensor(scores)}, alive and {name: torch.tensor(alive)})
-    grads = {name: torch.full((count, 1), count ** -0.5)}
-    return (rule.offsets({name: torch.ones(count, 1)}, grads)[name] * count ** 0.5).flatten()
+    grads = {name: torch.full((count, 1), count**-0.5)}
+    return (rule.offsets({name: torch.ones(count, 1)}, grads)[name] * count**0.5).flatten()
 
 
 def flat(**fields):
@@ -39,8 +40,8 @@ def test_a_layer_with_no_neuron_alive_stays():
 
 def test_own_filter_norms_before_any_score_was_set():
     weights = {'w.weight': torch.tensor([[3.0, 4.0], [0.0, 0.0], [1.0, 0.0]])}  # norms 5, 0, 1
-    grads = {'w.weight': torch.full((3, 2), 6 ** -0.5)}
-    offsets = flat().offsets(weights, grads)['w.weight'] * 6 ** 0.5
+    grads = {'w.weight': torch.full((3, 2), 6**-0.5)}
+    offsets = flat().offsets(weights, grads)['w.weight'] * 6**0.5
     torch.testing.assert_close(offsets, torch.tensor([[0.1, 0.1], [0.0, 0.0], [0.5, 0.5]]))
 
 
@@ -58,8 +59,8 @@ def test_scope_network_compares_all_layers_but_not_scores_with_norms():
     weights['c.weight'] = weights['c.weight'] * 100
     rule = flat(scope='network')
     rule.set_scores({'a.weight': torch.tensor([0.0, 1.0]), 'b.weight': torch.tensor([3.0, 4.0])})
-    offsets = rule.offsets(weights, {name: torch.full((2, 1), 6 ** -0.5) for name in weights})
-    moved = torch.cat([offsets[name].flatten() for name in weights]) * 6 ** 0.5
+    offsets = rule.offsets(weights, {name: torch.full((2, 1), 6**-0.5) for name in weights})
+    moved = torch.cat([offsets[name].flatten() for name in weights]) * 6**0.5
     torch.testing.assert_close(moved, torch.tensor([0.5, 0.4, 0.2, 0.1, 0.5, 0.1]))
 
 
@@ -79,7 +80,7 @@ def test_norm_of_each_neuron():
     rule.set_scores({'a.weight': torch.tensor([1.0, 2.0])})
     grads = {'a.weight': torch.tensor([[3.0, 4.0], [0.0, 100.0]])}
     offsets = rule.offsets({'a.weight': torch.ones(2, 2)}, grads)['a.weight']
-    torch.testing.assert_close(offsets.norm(dim=1) * 2 ** 0.5, torch.tensor([0.5, 0.1]))
+    torch.testing.assert_close(offsets.norm(dim=1) * 2**0.5, torch.tensor([0.5, 0.1]))
 
 
 def test_norm_of_each_neuron_spares_the_others_of_one_that_is_no_number():
@@ -109,18 +110,21 @@ def test_the_length_of_the_gradient_does_not_matter(c, norm, adaptive):
     rule = AdaSAP(norm=norm, adaptive=adaptive)
     torch.testing.assert_close(
         rule.offsets(weights, {'a.weight': c * grads['a.weight']})['a.weight'],
-        rule.offsets(weights, grads)['a.weight'])
+        rule.offsets(weights, grads)['a.weight'],
+    )
 
 
 def test_a_resumed_rule_has_the_same_radii():
     weights, grads = {'a.weight': torch.randn(3, 2)}, {'a.weight': torch.randn(3, 2)}
     rule = AdaSAP()
-    rule.set_scores({'a.weight': torch.tensor([3.0, 1.0, 2.0])},
-                    {'a.weight': torch.tensor([True, True, False])})
+    rule.set_scores(
+        {'a.weight': torch.tensor([3.0, 1.0, 2.0])}, {'a.weight': torch.tensor([True, True, False])}
+    )
     resumed = AdaSAP()
     resumed.load_state_dict(rule.state_dict())
-    assert torch.equal(rule.offsets(weights, grads)['a.weight'],
-                       resumed.offsets(weights, grads)['a.weight'])
+    assert torch.equal(
+        rule.offsets(weights, grads)['a.weight'], resumed.offsets(weights, grads)['a.weight']
+    )
     assert SAM().state_dict() == {}
 
 
@@ -139,10 +143,15 @@ def test_biases_have_radii_too_when_all_parameters_move():
     assert {name: offsets[name].shape for name in offsets} == {n: weights[n].shape for n in weights}
 
 
-@pytest.mark.parametrize('fields, words', [
-    (dict(rho_min=3.0), 'rho_min=3.0 is larger than rho_max=2.0'),
-    (dict(rho_max=-1.0), 'rho_max=-1.0 is not a finite number'),
-    (dict(scope='model'), "'layer' or 'network'"), (dict(norm='filter'), "'global' or 'neuron'")])
+@pytest.mark.parametrize(
+    'fields, words',
+    [
+        (dict(rho_min=3.0), 'rho_min=3.0 is larger than rho_max=2.0'),
+        (dict(rho_max=-1.0), 'rho_max=-1.0 is not a finite number'),
+        (dict(scope='model'), "'layer' or 'network'"),
+        (dict(norm='filter'), "'global' or 'neuron'"),
+    ],
+)
 def test_bad_fields_are_refused(fields, words):
     with pytest.raises(ValueError, match=words):
         AdaSAP(**fields)

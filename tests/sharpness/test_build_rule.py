@@ -1,4 +1,5 @@
 """Rules from configuration dicts."""
+
 import pytest
 
 from mmrobustprune.sharpness import ASAM, SAM, AdaSAP, build_rule
@@ -21,12 +22,16 @@ def test_the_dict_is_left_alone():
     assert config == dict(type='SAM', rho=0.1)
 
 
-@pytest.mark.parametrize('config, error, words', [
-    (dict(type='AdaSap'), ValueError, "did you mean 'AdaSAP'"),
-    (dict(type='AdaSAP', rhomax=1), ValueError, "did you mean 'rho_max'"),
-    (dict(type='SAM', judged=True), ValueError, "unknown field of rule SAM 'judged'"),
-    (dict(type=dict), ValueError, 'SAM, ASAM, AdaSAP, AWP'),
-    (0.05, TypeError, '0.05 is no rule')])
+@pytest.mark.parametrize(
+    'config, error, words',
+    [
+        (dict(type='AdaSap'), ValueError, "did you mean 'AdaSAP'"),
+        (dict(type='AdaSAP', rhomax=1), ValueError, "did you mean 'rho_max'"),
+        (dict(type='SAM', judged=True), ValueError, "unknown field of rule SAM 'judged'"),
+        (dict(type=dict), ValueError, 'SAM, ASAM, AdaSAP, AWP'),
+        (0.05, TypeError, '0.05 is no rule'),
+    ],
+)
 def test_mistakes_are_named(config, error, words):
     with pytest.raises(error, match=words):
         build_rule(config)

@@ -1,4 +1,5 @@
 """Weights, buffers and generators come back."""
+
 import random
 
 import numpy as np

@@ -1,4 +1,5 @@
 """SAM, ASAM and AWP: written-out answers, invariants, bad fields."""
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -6,10 +7,16 @@ from hypothesis import strategies as st
 
 from mmrobustprune.sharpness import ASAM, AWP, SAM
 
-W = {'a.weight': torch.tensor([[3.0, 0.0], [0.0, -4.0]]), 'b.weight': torch.tensor([[2.0]]),
-     'a.bias': torch.tensor([1.0, 1.0])}
-G = {'a.weight': torch.tensor([[0.0, 3.0], [0.0, 0.0]]), 'b.weight': torch.tensor([[4.0]]),
-     'a.bias': torch.tensor([5.0, 5.0])}
+W = {
+    'a.weight': torch.tensor([[3.0, 0.0], [0.0, -4.0]]),
+    'b.weight': torch.tensor([[2.0]]),
+    'a.bias': torch.tensor([1.0, 1.0]),
+}
+G = {
+    'a.weight': torch.tensor([[0.0, 3.0], [0.0, 0.0]]),
+    'b.weight': torch.tensor([[4.0]]),
+    'a.bias': torch.tensor([5.0, 5.0]),
+}
 
 
 def network(seed):
@@ -18,7 +25,8 @@ def network(seed):
     shapes = {'c.weight': (4, 3, 2, 2), 'l.weight': (3, 5)}
     weights, grads = (
         {k: torch.randn(s, generator=draw, dtype=torch.float64) for k, s in shapes.items()}
-        for _ in range(2))
+        for _ in range(2)
+    )
     return weights, grads
 
 
@@ -29,8 +37,10 @@ def same(a, b, **tolerance):
 
 
 def test_sam_is_rho_times_the_unit_gradient():
-    same(SAM(rho=0.5).offsets(W, G),
-         {'a.weight': torch.tensor([[0.0, 0.3], [0.0, 0.0]]), 'b.weight': torch.tensor([[0.4]])})
+    same(
+        SAM(rho=0.5).offsets(W, G),
+        {'a.weight': torch.tensor([[0.0, 0.3], [0.0, 0.0]]), 'b.weight': torch.tensor([[0.4]])},
+    )
 
 
 def test_asam_weighs_by_the_square_of_the_weight():
@@ -40,8 +50,10 @@ def test_asam_weighs_by_the_square_of_the_weight():
 
 
 def test_awp_is_relative_to_each_layer():
-    same(AWP(gamma=0.1).offsets(W, G),
-         {'a.weight': torch.tensor([[0.0, 0.5], [0.0, 0.0]]), 'b.weight': torch.tensor([[0.2]])})
+    same(
+        AWP(gamma=0.1).offsets(W, G),
+        {'a.weight': torch.tensor([[0.0, 0.5], [0.0, 0.0]]), 'b.weight': torch.tensor([[0.2]])},
+    )
 
 
 def test_which_parameters_move():
@@ -89,8 +101,12 @@ def test_gradients_are_kept_unless_their_memory_is_given_away():
 @pytest.mark.parametrize('rule', [SAM(), ASAM(), AWP()])
 def test_the_length_of_the_gradient_does_not_matter(rule, seed, c):
     weights, grads = network(seed)
-    same(rule.offsets(weights, {name: c * grad for name, grad in grads.items()}),
-         rule.offsets(weights, grads), rtol=1e-9, atol=0)
+    same(
+        rule.offsets(weights, {name: c * grad for name, grad in grads.items()}),
+        rule.offsets(weights, grads),
+        rtol=1e-9,
+        atol=0,
+    )
 
 
 @settings(max_examples=25, deadline=None)
@@ -111,15 +127,28 @@ def test_asam_does_not_see_a_rescaled_layer(seed, c):
     weights, grads = network(seed)
     factors = dict(zip(weights, (c, 1 / c), strict=True))
     rule = ASAM(eta=0.0)
-    moved = rule.offsets({name: factors[name] * w for name, w in weights.items()},
-                         {name: g / factors[name] for name, g in grads.items()})
-    same({name: e / factors[name] for name, e in moved.items()}, rule.offsets(weights, grads),
-         rtol=1e-9, atol=0)
+    moved = rule.offsets(
+        {name: factors[name] * w for name, w in weights.items()},
+        {name: g / factors[name] for name, g in grads.items()},
+    )
+    same(
+        {name: e / factors[name] for name, e in moved.items()},
+        rule.offsets(weights, grads),
+        rtol=1e-9,
+        atol=0,
+    )
 
 
-@pytest.mark.parametrize('make', [
-    lambda: SAM(rho=-1.0), lambda: SAM(rho=float('nan')), lambda: ASAM(eta=-0.1),
-    lambda: AWP(gamma='big'), lambda: SAM(params='bias')])
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda: SAM(rho=-1.0),
+        lambda: SAM(rho=float('nan')),
+        lambda: ASAM(eta=-0.1),
+        lambda: AWP(gamma='big'),
+        lambda: SAM(params='bias'),
+    ],
+)
 def test_bad_fields_are_refused(make):
     with pytest.raises(ValueError, match='is not'):
         make()

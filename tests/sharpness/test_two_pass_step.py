@@ -1,4 +1,5 @@
 """The two-pass step of plain loops, against hand-written references."""
+
 import copy
 import warnings
 
@@ -16,8 +17,14 @@ RULES = [SAM(), ASAM(), AWP(), AdaSAP(), AdaSAP(norm='neuron', scope='network', 
 def network():
     torch.manual_seed(0)
     return nn.Sequential(
-        nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.ReLU(), nn.ConvTranspose2d(6, 4, 2), nn.Flatten(),
-        nn.Dropout(0.5), nn.Linear(4 * 49, 3))
+        nn.Conv2d(3, 6, 3),
+        nn.BatchNorm2d(6),
+        nn.ReLU(),
+        nn.ConvTranspose2d(6, 4, 2),
+        nn.Flatten(),
+        nn.Dropout(0.5),
+        nn.Linear(4 * 49, 3),
+    )
 
 
 def batch():
@@ -30,8 +37,10 @@ def train(rule, steps=2, model=None):
     optimizer = torch.optim.SGD(model.parameters(), 0.1, momentum=0.9, weight_decay=1e-3)
     x, y = batch()
     torch.manual_seed(1)
-    losses = [two_pass_step(model, optimizer, rule, lambda: cross_entropy(model(x), y))
-              for _ in range(steps)]
+    losses = [
+        two_pass_step(model, optimizer, rule, lambda: cross_entropy(model(x), y))
+        for _ in range(steps)
+    ]
     return model, torch.stack(losses)
 
 

@@ -1,11 +1,12 @@
 """A small mmpretrain classifier and a folder of pictures for it."""
+
 import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-MEAN, STD = (120., 110., 100.), (50., 60., 70.)   # RGB
+MEAN, STD = (120.0, 110.0, 100.0), (50.0, 60.0, 70.0)  # RGB
 
 
 def write_pictures(folder, count=20, classes='abcde', side=32, seed=0):
@@ -13,15 +14,23 @@ def write_pictures(folder, count=20, classes='abcde', side=32, seed=0):
     for index in range(count):
         place = folder / classes[index % len(classes)]
         place.mkdir(parents=True, exist_ok=True)
-        image = np.random.default_rng((seed, index)).integers(0, 256, (side, side, 3), dtype=np.uint8)
+        image = np.random.default_rng((seed, index)).integers(
+            0, 256, (side, side, 3), dtype=np.uint8
+        )
         cv2.imwrite(str(place / f'{index:03}.png'), image)
     return folder
 
 
-def write_config(folder, data, classes=5, pipeline='dict(type="LoadImageFromFile"), dict(type="PackInputs")', batch_size=8):
+def write_config(
+    folder,
+    data,
+    classes=5,
+    pipeline='dict(type="LoadImageFromFile"), dict(type="PackInputs")',
+    batch_size=8,
+):
     """A config file of a ResNet-8 that normalises RGB while the files are read as BGR."""
     path = folder / 'small.py'
-    path.write_text(f'''
+    path.write_text(f"""
 default_scope = 'mmpretrain'
 model = dict(
     type='ImageClassifier',
@@ -33,7 +42,7 @@ test_dataloader = dict(
     dataset=dict(type='CustomDataset', data_root='{data}', test_mode=True, pipeline=[{pipeline}]))
 test_evaluator = dict(type='Accuracy', topk=(1,))
 test_cfg = dict()
-''')
+""")
     return path
 
 
@@ -44,8 +53,8 @@ def write_weights(config, path, seed=0):
     torch.manual_seed(seed)
     model = MODELS.build(config.model)
     for norm in (m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)):
-        torch.nn.init.normal_(norm.running_mean, std=.3)
-        torch.nn.init.uniform_(norm.running_var, .5, 2)
+        torch.nn.init.normal_(norm.running_mean, std=0.3)
+        torch.nn.init.uniform_(norm.running_var, 0.5, 2)
     torch.nn.init.normal_(model.head.fc.weight)
     torch.save(dict(state_dict=model.state_dict(), meta={}), path)
     model.eval()

@@ -1,4 +1,5 @@
 """Grouped-kernel search written slowly and obviously: sets as tuples, one number at a time."""
+
 from itertools import combinations
 
 
@@ -27,10 +28,34 @@ def snake(values, groups):
 class Search:
     """One group's search; ``similarity`` and ``rough`` are nested lists, options as in Beam."""
 
-    def __init__(self, similarity, rough, keep, width=4, check_every=1, alpha=.9, beta='size', nearest=1, outside=True,
-                 by='cost', distinct=False):
-        self.similarity, self.rough, self.keep, self.width, self.check_every = similarity, rough, keep, width, check_every
-        self.alpha, self.beta, self.outside, self.by, self.distinct = alpha, beta, outside, by, distinct
+    def __init__(
+        self,
+        similarity,
+        rough,
+        keep,
+        width=4,
+        check_every=1,
+        alpha=0.9,
+        beta='size',
+        nearest=1,
+        outside=True,
+        by='cost',
+        distinct=False,
+    ):
+        self.similarity, self.rough, self.keep, self.width, self.check_every = (
+            similarity,
+            rough,
+            keep,
+            width,
+            check_every,
+        )
+        self.alpha, self.beta, self.outside, self.by, self.distinct = (
+            alpha,
+            beta,
+            outside,
+            by,
+            distinct,
+        )
         self.nearest = int(nearest) if nearest >= 1 else max(1, int(nearest * keep))
         self.frozen = None
 
@@ -48,8 +73,11 @@ class Search:
         return sum(self.similarity[a][b] for a, b in combinations(members, 2))
 
     def cost(self, members):
-        outer = sum(sum(sorted((self.similarity[m][p] for m in members), reverse=True)[:self.nearest])
-                    for p in range(len(self.rough)) if p not in members)
+        outer = sum(
+            sum(sorted((self.similarity[m][p] for m in members), reverse=True)[: self.nearest])
+            for p in range(len(self.rough))
+            if p not in members
+        )
         return self.inner(members) - self.balance(len(members)) * outer
 
     def roughness_of(self, members):
@@ -60,7 +88,7 @@ class Search:
         for members in beam:
             others = [j for j in range(len(self.rough)) if j not in members]
             others.sort(key=lambda j: sum(self.similarity[m][j] for m in members))
-            grown += [(*members, j) for j in others[:self.width]]
+            grown += [(*members, j) for j in others[: self.width]]
         if not check:
             return grown
         cost = [self.cost(members) if self.outside else self.inner(members) for members in grown]
@@ -71,9 +99,11 @@ class Search:
                     cost[i] = rough[i] = float('inf')
         by_cost = sorted(range(len(grown)), key=cost.__getitem__, reverse=True)
         by_rough = sorted(by_cost, key=rough.__getitem__, reverse=True)
-        rank_cost, rank_rough = ({i: rank for rank, i in enumerate(order)} for order in (by_cost, by_rough))
+        rank_cost, rank_rough = (
+            {i: rank for rank, i in enumerate(order)} for order in (by_cost, by_rough)
+        )
         mix = {i: self.alpha * rank_cost[i] + (1 - self.alpha) * rank_rough[i] for i in by_rough}
-        return [grown[i] for i in sorted(by_rough, key=mix.__getitem__, reverse=True)[:self.width]]
+        return [grown[i] for i in sorted(by_rough, key=mix.__getitem__, reverse=True)[: self.width]]
 
     def run(self):
         """The kept ones, ascending."""
@@ -88,12 +118,15 @@ class Search:
 
 def best_score(distance, keep, beta=None):
     """The largest value of eq. 3 over all sets of that size."""
-    return max(score(distance, members, beta) for members in combinations(range(len(distance)), keep))
+    return max(
+        score(distance, members, beta) for members in combinations(range(len(distance)), keep)
+    )
 
 
 def score(distance, members, beta=None):
     """Eq. 3: distances within, minus beta times those of each other one to its nearest kept one."""
     others = [p for p in range(len(distance)) if p not in members]
     beta = len(members) * (len(members) - 1) / 2 / len(others) if beta is None else beta
-    return (sum(distance[a][b] for a, b in combinations(members, 2))
-            - beta * sum(min(distance[p][m] for m in members) for p in others))
+    return sum(distance[a][b] for a, b in combinations(members, 2)) - beta * sum(
+        min(distance[p][m] for m in members) for p in others
+    )

@@ -1,4 +1,5 @@
 """A checkpoint that runs code wherever a loader lets it have `getattr`, written opcode by opcode."""
+
 import pickle
 import struct
 import zipfile
@@ -25,8 +26,13 @@ def attribute(owner, key):
 
 def history(state):
     """A HistoryBuffer whose attributes are `state`."""
-    return (name('mmengine.logging.history_buffer', 'HistoryBuffer') + pickle.EMPTY_TUPLE + pickle.NEWOBJ
-            + state + pickle.BUILD)
+    return (
+        name('mmengine.logging.history_buffer', 'HistoryBuffer')
+        + pickle.EMPTY_TUPLE
+        + pickle.NEWOBJ
+        + state
+        + pickle.BUILD
+    )
 
 
 def set_item(owner, key, value):
@@ -40,7 +46,10 @@ def program(code):
     HistoryBuffer carries it from there into an attribute.
     """
     rebuild = name('torch._utils', '_rebuild_parameter')
-    helper, slot = name('torch._utils', '_rebuild_device_tensor_from_cpu_tensor'), '_get_restore_location'
+    helper, slot = (
+        name('torch._utils', '_rebuild_device_tensor_from_cpu_tensor'),
+        '_get_restore_location',
+    )
     namespace = attribute(rebuild, '__globals__')
     carrier = history(set_item(pickle.EMPTY_DICT, 'to', name('collections', 'OrderedDict')))
 

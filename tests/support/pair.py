@@ -1,4 +1,5 @@
 """Training on two processes of this machine, whose imports are paid once, beside training on one."""
+
 import concurrent.futures
 import functools
 import gc
@@ -31,7 +32,7 @@ class RankOrder(DefaultSampler):
         order = list(super().__iter__())
         for first in range(0, len(order), self.step):
             for rank in range(self.ranks):
-                yield from order[first:first + self.step][rank::self.ranks]
+                yield from order[first : first + self.step][rank :: self.ranks]
 
 
 @HOOKS.register_module(force=True)
@@ -41,7 +42,9 @@ class OwnScores(Hook):
     priority = 'LOWEST'
 
     def before_train(self, runner):
-        next(hook for hook in runner.hooks if hasattr(hook, 'pruning')).pruning.score = Random(seed=runner.rank)
+        next(hook for hook in runner.hooks if hasattr(hook, 'pruning')).pruning.score = Random(
+            seed=runner.rank
+        )
 
 
 def free_port():
@@ -55,8 +58,14 @@ def train_pair(config, **options):
     config = quick(dict(config.to_dict(), launcher='pytorch'))
     port = free_port()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        ranks = [pool.submit(run_apart, functools.partial(_as_rank, rank, port, config, options), timeout=PATIENCE)
-                 for rank in (0, 1)]
+        ranks = [
+            pool.submit(
+                run_apart,
+                functools.partial(_as_rank, rank, port, config, options),
+                timeout=PATIENCE,
+            )
+            for rank in (0, 1)
+        ]
         return [rank.result() for rank in ranks]
 
 
@@ -72,7 +81,9 @@ def ends(folder):
 
 def equal(left, right):
     """Whether two dicts of tensors agree bit by bit."""
-    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+    return left.keys() == right.keys() and all(
+        torch.equal(left[name], right[name]) for name in left
+    )
 
 
 def gradual(config, **recipe):
@@ -84,19 +95,31 @@ def train_and_leave(config, kill=None, resume=False):
     """Train; `kill` is (rank, iteration). Leaves weights, buffers and the number of data-parallel wrappers alive."""
     if kill is not None:
         rank, iteration = kill
-        config.custom_hooks = [*(config.get('custom_hooks') or []), dict(type='KillAt', rank=rank, iteration=iteration)]
+        config.custom_hooks = [
+            *(config.get('custom_hooks') or []),
+            dict(type='KillAt', rank=rank, iteration=iteration),
+        ]
     config.resume = resume
     runner = RUNNERS.build(config)
     runner.train()
     network = getattr(runner.model, 'module', runner.model)
     gc.collect()
     torch.save(
-        dict(parameters={name: value.detach().cpu() for name, value in network.named_parameters()},
-             buffers={name: value.cpu() for name, value in network.named_buffers()},
-             wrappers=sum(isinstance(thing, DistributedDataParallel) for thing in gc.get_objects())),
-        Path(runner.work_dir) / f'end{os.environ.get("RANK", 0)}.pth')
+        dict(
+            parameters={name: value.detach().cpu() for name, value in network.named_parameters()},
+            buffers={name: value.cpu() for name, value in network.named_buffers()},
+            wrappers=sum(isinstance(thing, DistributedDataParallel) for thing in gc.get_objects()),
+        ),
+        Path(runner.work_dir) / f'end{os.environ.get("RANK", 0)}.pth',
+    )
 
 
 def _as_rank(rank, port, config, options):
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE='2', MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE='2',
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port),
+    )
     train_and_leave(config, **options)

@@ -1,4 +1,5 @@
 """Small models and steps for the tests of two-pass training."""
+
 import copy
 import random
 
@@ -8,7 +9,7 @@ from mmengine.model import BaseModel
 from mmengine.optim import OptimWrapper
 from torch import nn
 
-from mmrobustprune.engine.optim_wrapper import SAMOptimWrapper
+from mmrobustprune.engine.optim.optim_wrapper import SAMOptimWrapper
 
 
 class Toy(BaseModel):
@@ -17,7 +18,8 @@ class Toy(BaseModel):
     def __init__(self, dropout=0.5):
         super().__init__()
         self.body = nn.Sequential(
-            nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 3))
+            nn.Linear(6, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(dropout), nn.Linear(8, 3)
+        )
         self.calls = []
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
@@ -34,8 +36,10 @@ def toy(cls=Toy, **kwargs):
 def batch(number=0):
     """inputs (16, 6) and labels (16,), always the same for a number."""
     draw = torch.Generator().manual_seed(100 + number)
-    return dict(inputs=torch.randn(16, 6, generator=draw),
-                data_samples=torch.randint(0, 3, (16,), generator=draw))
+    return dict(
+        inputs=torch.randn(16, 6, generator=draw),
+        data_samples=torch.randint(0, 3, (16,), generator=draw),
+    )
 
 
 def sgd(model, lr=0.1):
@@ -76,8 +80,9 @@ def assert_zero_radius_is_plain(model, batches, rule=None):
     plain = copy.deepcopy(model)
     ends = []
     for network, wrapper in (
-            (plain, wrapped(plain, OptimWrapper)),
-            (model, wrapped(model, rule=rule or dict(type='SAM', rho=0.0)))):
+        (plain, wrapped(plain, OptimWrapper)),
+        (model, wrapped(model, rule=rule or dict(type='SAM', rho=0.0))),
+    ):
         seed_all()
         losses = [network.train_step(copy.deepcopy(data), wrapper) for data in batches]
         ends.append((generators(), [loss['loss'].item() for loss in losses]))

@@ -1,4 +1,5 @@
 """Running a function in a process of its own, that may be killed; the imports are paid once."""
+
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,9 @@ def run_apart(function, *args, timeout=300):
     global _context
     if _context is None:
         _context = multiprocessing.get_context('forkserver')
-        _context.set_forkserver_preload(['mmrobustprune.engine', 'mmrobustprune.models', 'tests.support.tiny'])
+        _context.set_forkserver_preload(
+            ['mmrobustprune.engine', 'mmrobustprune.models', 'tests.support.tiny']
+        )
     process = _context.Process(target=_quiet, args=(function, *args))
     process.start()
     process.join(timeout)
@@ -27,6 +30,7 @@ def run_apart(function, *args, timeout=300):
 
 def _quiet(function, *args):
     import torch
+
     torch.set_num_threads(1)
     function(*args)
 
@@ -48,8 +52,12 @@ class KillAt(Hook):
 def train(config, kill_at=None, resume=False):
     """Train a config, to its end or until it is killed."""
     from mmengine.registry import RUNNERS
+
     if kill_at is not None:
-        config.custom_hooks = [*(config.get('custom_hooks') or []), dict(type='KillAt', iteration=kill_at)]
+        config.custom_hooks = [
+            *(config.get('custom_hooks') or []),
+            dict(type='KillAt', iteration=kill_at),
+        ]
     config.resume = resume
     RUNNERS.build(config).train()
 
@@ -66,6 +74,7 @@ class ReplicasEqual(Hook):
     def after_train(self, runner):
         import torch
         import torch.distributed as dist
+
         flat = torch.cat([p.detach().flatten() for p in runner.model.parameters()])
         sizes = [0] * dist.get_world_size()
         dist.all_gather_object(sizes, flat.numel())

@@ -1,4 +1,5 @@
 """What each of two gloo processes does in tests/engine/test_traps_ddp.py; results go to files."""
+
 import copy
 import itertools
 import sys
@@ -80,8 +81,10 @@ def first_gradients():
     for p, gradient in zip(reference.parameters(), total, strict=True):
         p.grad = gradient
     optimizer.step()
-    error = max((p - q).abs().max().item()
-                for p, q in zip(model.parameters(), reference.parameters(), strict=True))
+    error = max(
+        (p - q).abs().max().item()
+        for p, q in zip(model.parameters(), reference.parameters(), strict=True)
+    )
     return (both[0] - both[1]).abs().max().item(), error
 
 
@@ -158,8 +161,17 @@ def plain_loop():
     return apart(model)
 
 
-SCENARIOS = [replicas_stay_equal, first_gradients, static_graph, matrix, zero_radius,
-             overflow_on_one_rank, skipped_steps, accumulation, plain_loop]
+SCENARIOS = [
+    replicas_stay_equal,
+    first_gradients,
+    static_graph,
+    matrix,
+    zero_radius,
+    overflow_on_one_rank,
+    skipped_steps,
+    accumulation,
+    plain_loop,
+]
 
 
 def main(rank, folder):

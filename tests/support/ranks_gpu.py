@@ -1,4 +1,5 @@
 """Two GPUs with SyncBatchNorm, an overflow on one of them (tests/engine/test_traps_gpu.py)."""
+
 import sys
 
 import torch

@@ -1,4 +1,5 @@
 """Plain residual networks: the CIFAR ones with parameter-free shortcuts, and bottleneck blocks."""
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -16,8 +17,10 @@ class Basic(nn.Module):
         self.stride, self.wider = stride, outputs - inputs
 
     def forward(self, x):
-        short = functional.pad(x[..., ::self.stride, ::self.stride], (0, 0, 0, 0, 0, self.wider))
-        return functional.relu(short + self.bn_b(self.conv_b(functional.relu(self.bn_a(self.conv_a(x))))))
+        short = functional.pad(x[..., :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.wider))
+        return functional.relu(
+            short + self.bn_b(self.conv_b(functional.relu(self.bn_a(self.conv_a(x)))))
+        )
 
 
 class Bottleneck(nn.Module):
@@ -32,7 +35,9 @@ class Bottleneck(nn.Module):
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
         self.relu = nn.ReLU(inplace=True)
-        self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        self.downsample = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs)
+        )
 
     def forward(self, x):
         y = self.relu(self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x))))))
@@ -48,8 +53,10 @@ class CIFARResNet(nn.Module):
         self.bn_1 = nn.BatchNorm2d(widths[0])
         before = widths[0]
         for stage, width in enumerate(widths, 1):
-            blocks = [Basic(before if i == 0 else width, width, 2 if i == 0 and stage > 1 else 1)
-                      for i in range((depth - 2) // 6)]
+            blocks = [
+                Basic(before if i == 0 else width, width, 2 if i == 0 and stage > 1 else 1)
+                for i in range((depth - 2) // 6)
+            ]
             setattr(self, f'stage_{stage}', nn.Sequential(*blocks))
             before = width
         self.classifier = nn.Linear(before, classes)
@@ -64,7 +71,12 @@ class BottleneckNet(nn.Module):
 
     def __init__(self, widths=(8, 16), classes=5):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 16, 7, 2, 3, bias=False), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(3, 2, 1))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 16, 7, 2, 3, bias=False),
+            nn.BatchNorm2d(16),
+            nn.ReLU(),
+            nn.MaxPool2d(3, 2, 1),
+        )
         blocks, before = [], 16
         for i, width in enumerate(widths):
             blocks.append(Bottleneck(before, width, 4 * width, 1 + (i > 0)))
@@ -81,7 +93,12 @@ def settle(model, seed=0):
     generator = torch.Generator().manual_seed(seed)
     for module in model.modules():
         if isinstance(module, nn.BatchNorm2d):
-            for tensor, low in ((module.weight, .5), (module.bias, -.5), (module.running_mean, -.5), (module.running_var, .5)):
+            for tensor, low in (
+                (module.weight, 0.5),
+                (module.bias, -0.5),
+                (module.running_mean, -0.5),
+                (module.running_var, 0.5),
+            ):
                 if tensor is not None:
                     tensor.data.copy_(torch.rand(tensor.shape, generator=generator) + low)
     return model.double().eval()

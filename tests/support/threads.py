@@ -1,4 +1,5 @@
 """At the very end of a process, the names of its threads on stderr; imported before the process group is begun."""
+
 import atexit
 import sys
 from pathlib import Path
@@ -6,4 +7,8 @@ from pathlib import Path
 
 @atexit.register
 def tell():
-    print('threads left:', *(file.read_text().strip() for file in Path('/proc/self/task').glob('*/comm')), file=sys.stderr)
+    print(
+        'threads left:',
+        *(file.read_text().strip() for file in Path('/proc/self/task').glob('*/comm')),
+        file=sys.stderr,
+    )

@@ -1,4 +1,5 @@
 """Calling the command lines as a user does."""
+
 import runpy
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
 """A training without mmdet or mmpretrain that takes a second: augmentation from three generators, dropout, momentum."""
+
 import os
 import random
 import signal
@@ -15,9 +16,9 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
-from mmrobustprune.engine.launch import prepare_launch
-from mmrobustprune.engine.resume import ResumableRunner
-from mmrobustprune.engine.rng import generator_state
+from mmrobustprune.engine.bridge.launch import prepare_launch
+from mmrobustprune.engine.resuming.resume import ResumableRunner
+from mmrobustprune.rng import generator_state
 
 
 class NoisySamples(Dataset):
@@ -43,7 +44,9 @@ class ToyNet(BaseModel):
 
     def __init__(self):
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1))
+        self.net = nn.Sequential(
+            nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.3), nn.Linear(8, 1)
+        )
         self.seen = []
         self._input_size = (0, 0)  # as mmdet's random resizing keeps it: no buffer, yet it matters
 
@@ -94,14 +97,33 @@ class QuickRunner(ResumableRunner):
 
 
 def build(
-        work_dir, by_epoch=True, workers=0, sampler='DefaultSampler', batch_sampler=None, seed=5,
-        checkpoint=None, accumulate=1, hooks=(), kill_at=None, kill_stage='train', val_interval=None,
-        runner=QuickRunner, stock=False, length=22, **more):
+    work_dir,
+    by_epoch=True,
+    workers=0,
+    sampler='DefaultSampler',
+    batch_sampler=None,
+    seed=5,
+    checkpoint=None,
+    accumulate=1,
+    hooks=(),
+    kill_at=None,
+    kill_stage='train',
+    val_interval=None,
+    runner=QuickRunner,
+    stock=False,
+    length=22,
+    **more,
+):
     """A Runner over NoisySamples: 6 iterations an epoch, 3 epochs or 16 iterations."""
     collate = dict(type='default_collate')
     loader = dict(
-        dataset=NoisySamples(length), num_workers=workers, persistent_workers=workers > 0,
-        sampler=dict(type=sampler, shuffle=True), collate_fn=collate, batch_size=4)
+        dataset=NoisySamples(length),
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        sampler=dict(type=sampler, shuffle=True),
+        collate_fn=collate,
+        batch_size=4,
+    )
     if batch_sampler:
         loader['batch_sampler'] = dict(type=batch_sampler)
     if stock:
@@ -113,19 +135,30 @@ def build(
     checkpoint = checkpoint or dict(by_epoch=False, interval=1, max_keep_ckpts=1)
     settings = dict(
         param_scheduler=dict(type='StepLR', step_size=2, by_epoch=False, gamma=0.9),
-        randomness=dict(seed=seed), log_level='ERROR')
+        randomness=dict(seed=seed),
+        log_level='ERROR',
+    )
     return runner(
-        model=ToyNet(), work_dir=str(work_dir), train_dataloader=loader,
+        model=ToyNet(),
+        work_dir=str(work_dir),
+        train_dataloader=loader,
         train_cfg=dict(loop, val_interval=val_interval or (1 if by_epoch else 5)),
         optim_wrapper=dict(
-            optimizer=dict(type='SGD', lr=0.1, momentum=0.9), accumulative_counts=accumulate),
+            optimizer=dict(type='SGD', lr=0.1, momentum=0.9), accumulative_counts=accumulate
+        ),
         val_dataloader=dict(
-            dataset=NoisySamples(6), batch_size=3, num_workers=0, collate_fn=collate,
-            sampler=dict(type='DefaultSampler', shuffle=False)),
-        val_cfg=dict(), val_evaluator=[Mean(prefix='toy')],
+            dataset=NoisySamples(6),
+            batch_size=3,
+            num_workers=0,
+            collate_fn=collate,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+        ),
+        val_cfg=dict(),
+        val_evaluator=[Mean(prefix='toy')],
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', **checkpoint)),
         custom_hooks=[*hooks, *([Kill(kill_at, kill_stage)] if kill_at else [])],
-        **dict(settings, **more))
+        **dict(settings, **more),
+    )
 
 
 def train(work_dir, result='end.pth', **options):
@@ -134,15 +167,35 @@ def train(work_dir, result='end.pth', **options):
     runner.train()
     network = getattr(runner.model, 'module', runner.model)
     torch.save(
-        dict(weights=network.state_dict(), optimizer=runner.optim_wrapper.state_dict(),
-             generators=generator_state(), seen=network.seen, iter=runner.iter, epoch=runner.epoch),
-        Path(work_dir) / result)
+        dict(
+            weights=network.state_dict(),
+            optimizer=runner.optim_wrapper.state_dict(),
+            generators=generator_state(),
+            seen=network.seen,
+            iter=runner.iter,
+            epoch=runner.epoch,
+        ),
+        Path(work_dir) / result,
+    )
 
 
 def train_rank(rank, world, port, work_dir, **options):
     """`train` as one of several processes on a machine without a GPU."""
-    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR='127.0.0.1',
-                      MASTER_PORT=str(port))
-    cfg = prepare_launch(Config(dict(launcher='pytorch', model=dict(), find_unused_parameters=False)))
-    train(work_dir, result=f'end{rank}.pth', launcher='pytorch', cfg=cfg,
-          randomness=dict(seed=5, diff_rank_seed=True), **options)
+    os.environ.update(
+        RANK=str(rank),
+        LOCAL_RANK=str(rank),
+        WORLD_SIZE=str(world),
+        MASTER_ADDR='127.0.0.1',
+        MASTER_PORT=str(port),
+    )
+    cfg = prepare_launch(
+        Config(dict(launcher='pytorch', model=dict(), find_unused_parameters=False))
+    )
+    train(
+        work_dir,
+        result=f'end{rank}.pth',
+        launcher='pytorch',
+        cfg=cfg,
+        randomness=dict(seed=5, diff_rank_seed=True),
+        **options,
+    )

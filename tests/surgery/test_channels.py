@@ -1,23 +1,32 @@
 """prune_channels from end to end."""
+
 import copy
 
 import pytest
 import torch
 from torch import nn
 
-from mmrobustprune.report import count
+from mmrobustprune.cost.count import count
 from mmrobustprune.scores import Score
-from mmrobustprune.surgery import prune_channels, rebuild
-
-from .nets import Between, Concat, Function, random_net
+from mmrobustprune.structure import rebuild
+from mmrobustprune.surgery import prune_channels
+from tests.support.networks import Between, Concat, Function, random_net
 
 IMAGE = torch.randn(2, 3, 8, 8)
 
 
 def net():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.Conv2d(64, 96, 3),
-                         nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(96, 10))
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 3),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.Conv2d(64, 96, 3),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(96, 10),
+    )
 
 
 @pytest.mark.parametrize('budget', ['channels', 'params', 'macs'])
@@ -27,8 +36,11 @@ def test_a_budget_is_met_within_one_percent(budget, scope):
     dense = count(model, IMAGE)
     structure = prune_channels(model, IMAGE, 0.5, budget=budget, scope=scope)
     small = count(model, IMAGE)
-    real = dict(channels=1 - (model[0].out_channels + model[3].out_channels) / 160,
-                params=1 - small.params / dense.params, macs=1 - small.macs / dense.macs)
+    real = dict(
+        channels=1 - (model[0].out_channels + model[3].out_channels) / 160,
+        params=1 - small.params / dense.params,
+        macs=1 - small.macs / dense.macs,
+    )
     assert structure.achieved == pytest.approx(real)
     assert 0.5 <= real[budget] <= 0.51
 
@@ -36,7 +48,7 @@ def test_a_budget_is_met_within_one_percent(budget, scope):
 def test_the_lowest_scores_go():
     class Index(Score):
         def __call__(self, model, groups):
-            return {group.name: torch.arange(group.units) + 1. for group in groups}
+            return {group.name: torch.arange(group.units) + 1.0 for group in groups}
 
     model = net()
     structure = prune_channels(model, IMAGE, 0.25, score=Index(), scope='layer')
@@ -92,15 +104,15 @@ def test_several_inputs_and_a_forward_of_ones_own():
 
 
 REFUSED = {
-    'ratio 0': (dict(ratio=0.), 'in .0, 1., not 0'),
-    'ratio 1': (dict(ratio=1.), 'in .0, 1., not 1'),
+    'ratio 0': (dict(ratio=0.0), 'in .0, 1., not 0'),
+    'ratio 1': (dict(ratio=1.0), 'in .0, 1., not 1'),
     'too much': (dict(ratio=0.99, budget='params'), r'the nearest feasible value is 0\.9\d+'),
     'budget': (dict(budget='parms'), "unknown budget 'parms' .*did you mean 'params'"),
     'scope': (dict(scope='networks'), "unknown scope 'networks'"),
     'round_to': (dict(round_to=64, ratio=0.3), 'nearest feasible value is'),
     'pattern': (dict(ignore=['backbone.*']), "pattern 'backbone..' matches no layer"),
     'output': (dict(layers=['7']), "'7' cannot be pruned: it is an output of the model"),
-    'all whole': (dict(ignore=['0', '3']), 'nothing can be pruned: every layer is left whole'),
+    'all whole': (dict(ignore=['0', '3']), 'nothing can be pruned: every layer is unprunable'),
 }
 
 
@@ -118,7 +130,7 @@ def test_a_refusal_is_one_sentence_and_changes_nothing(name):
 
 
 def test_a_failed_certificate_changes_nothing():
-    model = Between(Function(lambda x: x.view(2, 8, 8, 8)))   # a width in the code
+    model = Between(Function(lambda x: x.view(2, 8, 8, 8)))  # a width in the code
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(ValueError, match=r"the surgery was refused.*ignore=\['first'\]"):
         prune_channels(model, IMAGE, 0.5)
@@ -126,7 +138,18 @@ def test_a_failed_certificate_changes_nothing():
 
 
 def test_every_kind_of_layer_at_once():
-    model = random_net([('conv', 12), ('gate', 0), ('join', 8), ('depthwise', 0), ('sum', 16),
-                        ('same', 0), ('norm', 0), ('transposed', 12)], True)
+    model = random_net(
+        [
+            ('conv', 12),
+            ('gate', 0),
+            ('join', 8),
+            ('depthwise', 0),
+            ('sum', 16),
+            ('same', 0),
+            ('norm', 0),
+            ('transposed', 12),
+        ],
+        True,
+    )
     prune_channels(model, IMAGE, 0.4, min_keep=0.3)
     assert prune_channels(Concat(120, 200), IMAGE, 0.5, budget='macs').achieved['macs'] >= 0.5

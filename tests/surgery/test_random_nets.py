@@ -1,4 +1,5 @@
 """On random networks: removed equals masked, and every cost is exact."""
+
 import copy
 
 import pytest
@@ -7,14 +8,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from mmrobustprune.masks import CostModel, MaskSet
-from mmrobustprune.report import count
-from mmrobustprune.surgery import Structure, certify, rebuild, trace
+from mmrobustprune.cost.count import count
+from mmrobustprune.cost.model import CostModel
+from mmrobustprune.masks import MaskSet
+from mmrobustprune.structure import rebuild
+from mmrobustprune.surgery import Structure, certify, trace
+from tests.support.networks import KINDS, random_net
 
-from .nets import KINDS, random_net
-
-STEPS = st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from([4, 6, 7])), min_size=1,
-                 max_size=6)
+STEPS = st.lists(
+    st.tuples(st.sampled_from(KINDS), st.sampled_from([4, 6, 7])), min_size=1, max_size=6
+)
 SLOW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -49,7 +52,7 @@ def test_removed_equals_masked(steps, flat, seed):
 
     structure = Structure.from_json(masks.structure('test').to_json())
     small = rebuild(copy.deepcopy(model), structure)
-    loss, gradients = one_step(model, image)   # training mode, with the batch's own statistics
+    loss, gradients = one_step(model, image)  # training mode, with the batch's own statistics
     small_loss, small_gradients = one_step(small, image)
     assert torch.allclose(loss, small_loss, rtol=1e-10, atol=1e-12)
     for name, gradient in small_gradients.items():
@@ -84,7 +87,7 @@ def test_costs_are_exact_and_groups_disjoint(steps, flat, seed):
     assert (predicted['params'], predicted['macs']) == (small.params, small.macs)
     for name, row in cost.per_layer(left).items():
         if name in small.layers:
-            real = small.layers[name]   # a depthwise convolution of width 1 is a plain one
+            real = small.layers[name]  # a depthwise convolution of width 1 is a plain one
             assert all(real[key] == value for key, value in row.items())
 
 
@@ -104,7 +107,7 @@ def test_group_normalisation_shows_why_it_is_left_whole():
         small[2].bias.copy_(dense[2].bias)
         assert (dense(image) - small(image)).abs().max() > 0.05
     assert not trace(dense, image).groups
-    assert 'GroupNorm' in trace(dense, image).whole['0']
+    assert 'GroupNorm' in trace(dense, image).unprunable['0']
 
 
 @pytest.mark.parametrize('training', [False, True])

@@ -1,14 +1,16 @@
-"""Models of mmpretrain and mmdet: groups found, layers left whole, certificate."""
+"""Models of mmpretrain and mmdet: groups found, layers left unprunable, certificate."""
+
 import pytest
 import torch
 
-from mmrobustprune.masks import CostModel, MaskSet, Selection
-from mmrobustprune.report import count
+from mmrobustprune.cost.count import count
+from mmrobustprune.cost.model import CostModel
+from mmrobustprune.masks import MaskSet, Selection
 from mmrobustprune.scores import Magnitude
-from mmrobustprune.surgery import certify, rebuild, trace
-
-from . import zoo
-from .nets import every_third_dead
+from mmrobustprune.structure import rebuild
+from mmrobustprune.surgery import certify, trace
+from tests.support import zoo
+from tests.support.networks import every_third_dead
 
 pytest.importorskip('mmdet')
 pytest.importorskip('mmpretrain')
@@ -30,30 +32,45 @@ FOUND = {
     'ssd512': (25, 8576, {'cls_convs': OUTPUT, 'reg_convs': OUTPUT}),
     'ssdlite': (33, 10856, {'cls_convs': OUTPUT, 'reg_convs': OUTPUT}),
     'retinanet': (22, 5440, {'retina_cls': OUTPUT, 'retina_reg': OUTPUT}),
-    'faster_rcnn': (41, 14016, {'fpn_convs': 'a tensor of fixed width', 'rpn_reg': OUTPUT,
-                                'fc_cls': OUTPUT}),
+    'faster_rcnn': (
+        41,
+        14016,
+        {'fpn_convs': 'a tensor of fixed width', 'rpn_reg': OUTPUT, 'fc_cls': OUTPUT},
+    ),
     'yolox': (67, 8208, {'multi_level_conv_cls': OUTPUT}),
     'fcos': (39, 11968, {'cls_convs': 'normalises over its channels', 'conv_centerness': OUTPUT}),
     'rtmdet': (55, 6984, {'rtm_cls': OUTPUT}),
 }
-SLOW = {'vgg11', 'ssd300', 'ssd512', 'convnext', 'faster_rcnn', 'seresnet50', 'fcos', 'resnext50',
-        'res2net50', 'shufflenet_v2', 'rtmdet'}
+SLOW = {
+    'vgg11',
+    'ssd300',
+    'ssd512',
+    'convnext',
+    'faster_rcnn',
+    'seresnet50',
+    'fcos',
+    'resnext50',
+    'res2net50',
+    'shufflenet_v2',
+    'rtmdet',
+}
 
 
 def build(name):
     return (zoo.detector if name in zoo.DETECTORS else zoo.classifier)(name)
 
 
-@pytest.mark.parametrize('name', [
-    pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in FOUND])
+@pytest.mark.parametrize(
+    'name', [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in FOUND]
+)
 def test_traced_and_certified(name):
     model, example, forward = build(name)
     found = trace(model, example, forward)
     groups, units, reasons = FOUND[name]
     assert (len(found.groups), sum(group.units for group in found.groups)) == (groups, units)
     for layer, reason in reasons.items():
-        whole = [why for key, why in found.whole.items() if layer in key]
-        assert whole and all(reason in why for why in whole)
+        unprunable = [why for key, why in found.unprunable.items() if layer in key]
+        assert unprunable and all(reason in why for why in unprunable)
     masks = MaskSet(model, found.groups)
     masks.remove(every_third_dead(found.groups))
     assert certify(masks, example, forward) <= 1e-10

@@ -1,15 +1,16 @@
 """Channels that nobody reads are removed, and nothing changes."""
+
 import copy
 
 import pytest
 import torch
 from torch import nn
 
-from mmrobustprune.scores.learned import HARP, make_plain
-from mmrobustprune.surgery import Structure, rebuild, remove_unread
-from tests.scores.learned.nets import small
-
-from .nets import Concat
+from mmrobustprune.mask_search import HARP, make_plain
+from mmrobustprune.structure import rebuild
+from mmrobustprune.surgery import Structure, remove_unread
+from tests.mask_search.nets import small
+from tests.support.networks import Concat
 
 
 def zero_inputs(model, **channels):
@@ -27,7 +28,11 @@ def test_inside_a_block_filters_go_with_the_channels_their_reader_masks():
     model, x = zero_inputs(small(), one__conv2=[1, 5]), torch.randn(2, 3, 8, 8)
     dense, expected = copy.deepcopy(model), outputs(model, x)
     done = remove_unread(model, x)
-    assert done.left == {} and model.one.conv1.weight.shape == (6, 8, 3, 3) and model.one.bn1.num_features == 6
+    assert (
+        done.left == {}
+        and model.one.conv1.weight.shape == (6, 8, 3, 3)
+        and model.one.bn1.num_features == 6
+    )
     assert done.structure.layers['one.conv2']['in'] == [0, 2, 3, 4, 6, 7]
     assert (outputs(model, x) - expected).abs().max() < 1e-10
     again = rebuild(dense, Structure.from_json(done.structure.to_json()))
@@ -39,11 +44,20 @@ def test_on_a_residual_stream_all_readers_must_agree():
     x = torch.randn(2, 3, 8, 8)
     expected = outputs(model, x)
     done = remove_unread(model, x)
-    assert model.stem.out_channels == 7 and done.structure.layers['stem']['out'] == [0, 1, 3, 4, 5, 6, 7]
+    assert model.stem.out_channels == 7 and done.structure.layers['stem']['out'] == [
+        0,
+        1,
+        3,
+        4,
+        5,
+        6,
+        7,
+    ]
     assert (outputs(model, x) - expected).abs().max() < 1e-10
     assert done.left == {
         'one.conv1': "1 of 2 masked input channels stay: 'two.conv1' reads some of them, 'two.short' reads some of them",
-        'two.conv1': "1 of 2 masked input channels stay: 'one.conv1' reads some of them, 'two.short' reads some of them"}
+        'two.conv1': "1 of 2 masked input channels stay: 'one.conv1' reads some of them, 'two.short' reads some of them",
+    }
 
 
 def test_one_channel_stays_and_colours_too():
@@ -52,29 +66,44 @@ def test_one_channel_stays_and_colours_too():
     expected = outputs(model, x)
     done = remove_unread(model, x)
     assert model.one.conv1.out_channels == 1 and (outputs(model, x) - expected).abs().max() < 1e-10
-    assert done.left == {'stem': '1 of 1 masked input channels stay: the width of what it reads is fixed',
-                         'one.conv2': '1 of 8 masked input channels stay: one channel has to stay'}
+    assert done.left == {
+        'stem': '1 of 1 masked input channels stay: the width of what it reads is fixed',
+        'one.conv2': '1 of 8 masked input channels stay: one channel has to stay',
+    }
 
 
 def test_a_flattened_channel_goes_when_all_its_positions_are_masked():
-    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 5))
-    zero_inputs(model, **{'5': [4, 5, 6, 7, 9, 10]})   # channel 1, and half of channel 2
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+        nn.Linear(16, 5),
+    )
+    zero_inputs(model, **{'5': [4, 5, 6, 7, 9, 10]})  # channel 1, and half of channel 2
     x = torch.randn(2, 3, 8, 8)
     expected = outputs(model, x)
     done = remove_unread(model, x)
     assert model[0].out_channels == 3 and model[5].in_features == 12
     assert (outputs(model, x) - expected).abs().max() < 1e-10
-    assert done.left == {'5': '2 of 6 masked input channels stay: other positions of the same channels are not masked'}
+    assert done.left == {
+        '5': '2 of 6 masked input channels stay: other positions of the same channels are not masked'
+    }
 
 
 def test_nothing_masked_is_nothing_removed():
     model = small()
     done = remove_unread(model, torch.randn(2, 3, 8, 8))
-    assert done.structure.layers == {} and done.left == {} and done.structure.achieved['params'] == 0
+    assert (
+        done.structure.layers == {} and done.left == {} and done.structure.achieved['params'] == 0
+    )
 
 
 def test_concatenation_and_depthwise_between():
-    model = zero_inputs(Concat(), fc=[c for channel in (0, 4) for c in range(4 * channel, 4 * channel + 4)])
+    model = zero_inputs(
+        Concat(), fc=[c for channel in (0, 4) for c in range(4 * channel, 4 * channel + 4)]
+    )
     x = torch.randn(2, 3, 6, 6)
     expected = outputs(model, x)
     remove_unread(model, x)

@@ -1,13 +1,13 @@
 """The certificate refuses what is not the same network."""
+
 import pytest
 import torch
 from torch import nn
 
 from mmrobustprune.masks import MaskSet
+from mmrobustprune.structure.compare import difference, random_like
 from mmrobustprune.surgery import Group, Slice, certify, trace
-from mmrobustprune.surgery.verify import difference, random_like
-
-from .nets import Between, Function, L2Norm, Residual, every_third_dead
+from tests.support.networks import Between, Function, L2Norm, Residual, every_third_dead
 
 IMAGE = torch.randn(2, 3, 6, 6)
 
@@ -44,24 +44,34 @@ def test_a_forward_that_knows_only_single_precision_is_certified_in_it():
 
 @pytest.mark.parametrize('wrong', ['crossed', 'mean', 'shape'])
 def test_a_wrong_cut_is_refused_and_the_group_named(wrong):
-    middle = {'crossed': lambda x: x.flip(1), 'mean': lambda x: x - x.mean(1, keepdim=True),
-              'shape': lambda x: x.view(2, 8, 6, 6)}[wrong]
-    model = nn.Sequential(nn.Conv2d(3, 6, 1), nn.Conv2d(6, 8, 1), Function(middle),
-                          nn.Conv2d(8, 2, 1))
+    middle = {
+        'crossed': lambda x: x.flip(1),
+        'mean': lambda x: x - x.mean(1, keepdim=True),
+        'shape': lambda x: x.view(2, 8, 6, 6),
+    }[wrong]
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 1), nn.Conv2d(6, 8, 1), Function(middle), nn.Conv2d(8, 2, 1)
+    )
     six, eight = torch.arange(6)[:, None], torch.arange(8)[:, None]
-    groups = (Group('0', 6, (Slice('0', 'out', six), Slice('1', 'in', six))),
-              Group('1', 8, (Slice('1', 'out', eight), Slice('3', 'in', eight))))
+    groups = (
+        Group('0', 6, (Slice('0', 'out', six), Slice('1', 'in', six))),
+        Group('1', 8, (Slice('1', 'out', eight), Slice('3', 'in', eight))),
+    )
     with pytest.raises(ValueError, match=r"the surgery was refused.*leave whole by ignore=\['1'\]"):
         certify(masked(model, groups), IMAGE)
 
 
 def test_scales_of_zero_do_not_hide_a_wrong_cut():
-    model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), Function(lambda x: x.flip(1)),
-                          nn.Conv2d(8, 2, 1))
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), Function(lambda x: x.flip(1)), nn.Conv2d(8, 2, 1)
+    )
     nn.init.zeros_(model[1].weight)
     index = torch.arange(8)[:, None]
-    groups = Group('0', 8, tuple(Slice(*side, index) for side in (
-        ('0', 'out'), ('1', 'out'), ('3', 'in')))),
+    groups = (
+        Group(
+            '0', 8, tuple(Slice(*side, index) for side in (('0', 'out'), ('1', 'out'), ('3', 'in')))
+        ),
+    )
     with pytest.raises(ValueError, match='refused'):
         certify(masked(model, groups), IMAGE)
 
@@ -72,7 +82,7 @@ def test_nested_outputs_are_compared():
     assert difference(a, a) == 0
     assert difference(a, b) == 0.5
     assert difference([torch.ones(2)], [torch.ones(3)]) == float('inf')
-    assert difference(torch.ones(2), torch.tensor([1., float('nan')])) == float('inf')
+    assert difference(torch.ones(2), torch.tensor([1.0, float('nan')])) == float('inf')
 
 
 def test_random_input_keeps_what_is_not_a_floating_tensor():

@@ -1,4 +1,5 @@
 """What the tests of several tools share."""
+
 import pytest
 
 

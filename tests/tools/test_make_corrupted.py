@@ -1,4 +1,5 @@
 """tools/make_corrupted.py: the test sets of configs as trees of corrupted images."""
+
 import json
 
 import numpy as np
@@ -8,9 +9,9 @@ from mmengine.config import Config
 from mmrobustprune.corruption import Cell, get_suite
 from mmrobustprune.corruption.apply import apply
 from mmrobustprune.corruption.stored import decode, open_stored
-from mmrobustprune.engine.corrupt_set import test_images as images_of
-from mmrobustprune.engine.corrupt_set import write_test_set
-from tests.engine.corruption_toys import arrays, voc, write_voc
+from mmrobustprune.engine.robustness.write_set import test_images as images_of
+from mmrobustprune.engine.robustness.write_set import write_test_set
+from tests.engine.robustness.toys import arrays, voc, write_voc
 from tests.support.tools import run_tool
 
 
@@ -27,18 +28,37 @@ def toy(tmp_path):
 
 
 def test_a_tree_its_check_and_what_is_stored(monkeypatch, capsys, toy, tmp_path):
-    words = [toy, '--out', tmp_path / 'out', '--corruptions', 'fog', 'impulse_noise', '--severities', 2, '--seed', 4]
+    words = [
+        toy,
+        '--out',
+        tmp_path / 'out',
+        '--corruptions',
+        'fog',
+        'impulse_noise',
+        '--severities',
+        2,
+        '--seed',
+        4,
+    ]
     assert run(monkeypatch, *words, '--workers', 2) == 0
     said = capsys.readouterr()
-    assert f"{tmp_path / 'out'}: 6 images in 2 cells of 'voc-c', manifest.json" in said.out and '6/6' in said.err
+    assert (
+        f"{tmp_path / 'out'}: 6 images in 2 cells of 'voc-c', manifest.json" in said.out
+        and '6/6' in said.err
+    )
     stored = open_stored(tmp_path / 'out', get_suite('voc-c'))
     assert stored.seed == 4 and stored.names == [f'{index:06d}.jpg' for index in range(6)]
     paths = images_of(Config.fromfile(toy))
     stored.check([Cell('fog', 2)], paths)
     for index, path in enumerate(paths):
-        assert np.array_equal(stored.read(Cell('fog', 2), index, path), apply(decode(path), 'fog', 2, 4))
+        assert np.array_equal(
+            stored.read(Cell('fog', 2), index, path), apply(decode(path), 'fog', 2, 4)
+        )
     before = (tmp_path / 'out' / 'manifest.json').read_bytes()
-    assert run(monkeypatch, *words, '--workers', 1) == 0 and (tmp_path / 'out' / 'manifest.json').read_bytes() == before
+    assert (
+        run(monkeypatch, *words, '--workers', 1) == 0
+        and (tmp_path / 'out' / 'manifest.json').read_bytes() == before
+    )
 
     assert run(monkeypatch, '--out', tmp_path / 'out', '--check') == 0
     assert '12 files are as they were written' in capsys.readouterr().out
@@ -52,31 +72,65 @@ def test_arrays_have_numbers_and_a_config_may_say_all(tmp_path):
     config = arrays(tmp_path / 'work')
     config.robust_eval = dict(suite='cifar-10-c', corruptions='frost', severities=[1, 3], seed=9)
     manifest = write_test_set(config, tmp_path / 'out')
-    assert manifest['suite'] == 'cifar-10-c' and manifest['seed'] == 9 and len(manifest['images']) == 12
+    assert (
+        manifest['suite'] == 'cifar-10-c'
+        and manifest['seed'] == 9
+        and len(manifest['images']) == 12
+    )
     images, stored = images_of(config), open_stored(tmp_path / 'out', get_suite('cifar-10-c'))
-    assert np.array_equal(stored.read(Cell('frost', 3), 11, None, images[11]), apply(images[11], 'frost', 3, 9, 'cifar'))
+    assert np.array_equal(
+        stored.read(Cell('frost', 3), 11, None, images[11]),
+        apply(images[11], 'frost', 3, 9, 'cifar'),
+    )
     assert not np.array_equal(images[11], images[10])
 
 
 def test_the_suite_goes_with_the_evaluator_and_the_size(tmp_path):
     config = arrays(tmp_path / 'work')
     manifest = write_test_set(config, tmp_path / 'out', corruptions='contrast', severities=1)
-    assert manifest['suite'] == 'imagenet-c-at-32' and manifest['family'] == 'imagenet'   # a claim to be CIFAR-10-C is asked for
+    assert (
+        manifest['suite'] == 'imagenet-c-at-32' and manifest['family'] == 'imagenet'
+    )  # a claim to be CIFAR-10-C is asked for
 
 
-@pytest.mark.parametrize('words, sentence', [
-    (['no.py'], "config 'no.py' is not there"),
-    ([], 'no config was given'),
-    (['{config}', '--suite', 'voc'], "did you mean 'voc-c'"),
-    (['{config}', '--suite', 'cifar-10-c'], 'is for 32x32 images and the data set has 81x60 images'),
-    (['{config}', '--corruptions', 'snw'], "did you mean 'snow'"),
-    (['{config}', '--severities', '6'], 'severity 6 is not in 1..5'),
-    (['{config}', '--cfg-options', 'test_dataloader.dataset.pipeline.0.imdecode_backend=pillow'], "imdecode_backend='pillow'"),
-    (['{config}', '--cfg-options', 'test_dataloader.dataset.pipeline.0.color_type=grayscale'], "color_type='grayscale'"),
-    (['--check'], 'has no manifest.json'),
-])
-def test_errors_are_one_sentence_and_exit_code_two(monkeypatch, capsys, toy, tmp_path, words, sentence):
-    assert run(monkeypatch, *(word.format(config=toy) for word in words), '--out', tmp_path / 'out') == 2
+@pytest.mark.parametrize(
+    'words, sentence',
+    [
+        (['no.py'], "config 'no.py' is not there"),
+        ([], 'no config was given'),
+        (['{config}', '--suite', 'voc'], "did you mean 'voc-c'"),
+        (
+            ['{config}', '--suite', 'cifar-10-c'],
+            'is for 32x32 images and the data set has 81x60 images',
+        ),
+        (['{config}', '--corruptions', 'snw'], "did you mean 'snow'"),
+        (['{config}', '--severities', '6'], 'severity 6 is not in 1..5'),
+        (
+            [
+                '{config}',
+                '--cfg-options',
+                'test_dataloader.dataset.pipeline.0.imdecode_backend=pillow',
+            ],
+            "imdecode_backend='pillow'",
+        ),
+        (
+            [
+                '{config}',
+                '--cfg-options',
+                'test_dataloader.dataset.pipeline.0.color_type=grayscale',
+            ],
+            "color_type='grayscale'",
+        ),
+        (['--check'], 'has no manifest.json'),
+    ],
+)
+def test_errors_are_one_sentence_and_exit_code_two(
+    monkeypatch, capsys, toy, tmp_path, words, sentence
+):
+    assert (
+        run(monkeypatch, *(word.format(config=toy) for word in words), '--out', tmp_path / 'out')
+        == 2
+    )
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith('make_corrupted: ') and sentence in error
     assert not (tmp_path / 'out').exists()
@@ -84,7 +138,17 @@ def test_errors_are_one_sentence_and_exit_code_two(monkeypatch, capsys, toy, tmp
 
 def test_an_unreadable_picture_is_named(monkeypatch, capsys, tmp_path):
     voc(write_voc(tmp_path / 'voc', bad=True), tmp_path / 'work').dump(str(tmp_path / 'toy.py'))
-    words = [tmp_path / 'toy.py', '--out', tmp_path / 'out', '--corruptions', 'fog', '--severities', 1, '--workers', 1]
+    words = [
+        tmp_path / 'toy.py',
+        '--out',
+        tmp_path / 'out',
+        '--corruptions',
+        'fog',
+        '--severities',
+        1,
+        '--workers',
+        1,
+    ]
     assert run(monkeypatch, *words) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert '1 of 6 images are left out (000004.jpg), the others are written' in error
@@ -102,6 +166,9 @@ def test_the_manifest_is_plain_json_of_names_and_checksums(toy, tmp_path):
     write_test_set(str(toy), tmp_path / 'out', corruptions='pixelate', severities=5)
     manifest = json.loads((tmp_path / 'out' / 'manifest.json').read_text())
     assert list(manifest) == ['suite', 'family', 'seed', 'versions', 'checksum', 'images', 'cells']
-    part, = manifest['cells']
+    (part,) = manifest['cells']
     assert (part['corruption'], part['severity'], len(part['checksums'])) == ('pixelate', 5, 6)
-    assert all(len(checksum) == 32 for checksum in part['checksums']) and 'numpy' in manifest['versions']
+    assert (
+        all(len(checksum) == 32 for checksum in part['checksums'])
+        and 'numpy' in manifest['versions']
+    )

@@ -1,4 +1,5 @@
 """tools/robustness.py, and the stock test scripts, on models this project did not make."""
+
 import json
 import os
 import runpy
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from mmengine.config import Config
 
-from tests.engine.corruption_toys import random_weights, save, voc, write_voc
+from tests.engine.robustness.toys import random_weights, save, voc, write_voc
 from tests.support.tools import run_tool
 
 ROOT = Path(__file__).parents[2]
@@ -29,8 +30,13 @@ def run(monkeypatch, *words):
 def start(folder, *words):
     """A process of its own, in `folder`, that must end well."""
     path = os.pathsep.join(filter(None, [os.environ.get('PYTHONPATH'), str(ROOT)]))
-    done = subprocess.run([sys.executable, *map(str, words)], cwd=folder, capture_output=True,
-                          text=True, env=dict(os.environ, PYTHONPATH=path))
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=dict(os.environ, PYTHONPATH=path),
+    )
     assert done.returncode == 0, done.stderr
     return done
 
@@ -39,14 +45,14 @@ def start(folder, *words):
 def toy(tmp_path):
     config = voc(write_voc(tmp_path / 'voc'), tmp_path / 'out')
     config.pop('work_dir')
-    config.custom_imports = dict(imports=['tests.engine.corruption_toys'])
+    config.custom_imports = dict(imports=['tests.engine.robustness.toys'])
     config.dump(str(tmp_path / 'toy.py'))
     return tmp_path / 'toy.py', save(config, tmp_path / 'toy.pth')
 
 
 def ssdlite(folder, data, classes=('cat', 'dog')):
     path = folder / 'ssdlite.py'
-    path.write_text(f'''
+    path.write_text(f"""
 _base_ = 'mmdet::ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco.py'
 model = dict(bbox_head=dict(num_classes={len(classes)}), test_cfg=dict(score_thr=0.3))
 test_dataloader = dict(batch_size=3, num_workers=0, persistent_workers=False, dataset=dict(
@@ -54,7 +60,7 @@ test_dataloader = dict(batch_size=3, num_workers=0, persistent_workers=False, da
     data_prefix=dict(sub_data_root=''), metainfo=dict(classes={classes}), test_mode=True,
     pipeline={{{{_base_.test_pipeline}}}}))
 test_evaluator = dict(_delete_=True, type='VOCMetric', metric='mAP', eval_mode='area')
-''')
+""")
     return path
 
 
@@ -64,24 +70,48 @@ def test_help_has_an_example(monkeypatch, capsys):
 
 
 def test_a_table_a_verdict_and_the_results_file(monkeypatch, capsys, toy, tmp_path):
-    words = [*toy, '--corruptions', 'noise', 'fog', '--severities', '3', '--work-dir',
-             tmp_path / 'w']
+    words = [
+        *toy,
+        '--corruptions',
+        'noise',
+        'fog',
+        '--severities',
+        '3',
+        '--work-dir',
+        tmp_path / 'w',
+    ]
     assert run(monkeypatch, *words) == 0
     out = capsys.readouterr().out
     assert 'gaussian_noise' in out and 'mPC' in out and 'results.json' in out
     results = json.loads((tmp_path / 'w' / 'results.json').read_text())
     assert len(results['cells']) == 4 and results['P'] == 1
     assert results['config'] == str(toy[0]) and results['command'].endswith(f'{tmp_path}/w')
-    assert run(monkeypatch, *words) == 0   # finished: nothing to do, the same file
+    assert run(monkeypatch, *words) == 0  # finished: nothing to do, the same file
     assert json.loads((tmp_path / 'w' / 'results.json').read_text()) == results
 
 
 def test_several_models_in_one_call_and_a_gate(monkeypatch, capsys, toy, tmp_path):
-    other = save(Config.fromfile(toy[0]), tmp_path / 'weak.pth', weight=.4)
-    words = [*toy, toy[0], other, '--names', 'good', 'weak', '--corruptions', 'noise', 'fog', '--severities', '3',
-             '--work-dir', tmp_path / 'w']
+    other = save(Config.fromfile(toy[0]), tmp_path / 'weak.pth', weight=0.4)
+    words = [
+        *toy,
+        toy[0],
+        other,
+        '--names',
+        'good',
+        'weak',
+        '--corruptions',
+        'noise',
+        'fog',
+        '--severities',
+        '3',
+        '--work-dir',
+        tmp_path / 'w',
+    ]
     assert run(monkeypatch, *words, '--fail-under', 'P=0.1', 'mPC=0.01') == 0
-    good, weak = [json.loads((tmp_path / 'w' / name / 'results.json').read_text()) for name in ('good', 'weak')]
+    good, weak = [
+        json.loads((tmp_path / 'w' / name / 'results.json').read_text())
+        for name in ('good', 'weak')
+    ]
     assert good['mPC'] > weak['mPC'] and good['data'] == weak['data']
     page = (tmp_path / 'w' / 'report' / 'index.html').read_text()
     assert 'good' in page and 'weak' in page and 'src="data:image/png;base64' in page
@@ -90,8 +120,21 @@ def test_several_models_in_one_call_and_a_gate(monkeypatch, capsys, toy, tmp_pat
     assert run(monkeypatch, *words, '--no-report', '--fail-under', f'mPC={between}') == 3
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert error.startswith('robustness: weak: mPC is ') and 'below' in error
-    assert run(monkeypatch, *words, '--no-report', '--fail-over', 'mCE=70') == 2   # there is none: no pass
-    assert run(monkeypatch, *words, '--no-report', '--fail-under', f'mPC={between}', '--fail-under', 'P=0.1') == 3
+    assert (
+        run(monkeypatch, *words, '--no-report', '--fail-over', 'mCE=70') == 2
+    )  # there is none: no pass
+    assert (
+        run(
+            monkeypatch,
+            *words,
+            '--no-report',
+            '--fail-under',
+            f'mPC={between}',
+            '--fail-under',
+            'P=0.1',
+        )
+        == 3
+    )
 
 
 def test_models_get_the_names_that_tell_them_apart():
@@ -106,22 +149,31 @@ def test_models_get_the_names_that_tell_them_apart():
         names(['p.py', 'p.py'], ['p.pth', 'p.pth'], None)
 
 
-@pytest.mark.parametrize('words, sentence', [
-    (['{config}', '{checkpoint}', '{config}'], 'has no checkpoint; give CONFIG CHECKPOINT pairs'),
-    (['{config}', '{checkpoint}', '--fail-under', 'mPC'], "the bound 'mPC' cannot be read"),
-    (['{config}', '{checkpoint}', '--stored', 'nowhere'], 'nowhere'),
-    (['{config}', '{checkpoint}', '--baseline', 'alexnt'], "did you mean 'alexnet'"),
-    (['no.py', 'no.pth'], "config 'no.py' is not there"),
-    (['{config}', 'no.pth'], "checkpoint 'no.pth' is not there"),
-    (['{config}', '{checkpoint}', '--severities', '6'], 'severity 6 is not in 1..5'),
-    (['{config}', '{checkpoint}', '--suite', 'cifar-c'], "did you mean 'cifar-10-c'"),
-    (['{config}', '{checkpoint}', '--corruptions', 'snw'], "did you mean 'snow'"),
-    (['{config}', '{checkpoint}', '--cfg-options', 'robust_eval.severty=3'],
-     "did you mean 'severities'"),
-    (['{config}', '{config}'], 'toy.py'),
-])
+@pytest.mark.parametrize(
+    'words, sentence',
+    [
+        (
+            ['{config}', '{checkpoint}', '{config}'],
+            'has no checkpoint; give CONFIG CHECKPOINT pairs',
+        ),
+        (['{config}', '{checkpoint}', '--fail-under', 'mPC'], "the bound 'mPC' cannot be read"),
+        (['{config}', '{checkpoint}', '--stored', 'nowhere'], 'nowhere'),
+        (['{config}', '{checkpoint}', '--baseline', 'alexnt'], "did you mean 'alexnet'"),
+        (['no.py', 'no.pth'], "config 'no.py' is not there"),
+        (['{config}', 'no.pth'], "checkpoint 'no.pth' is not there"),
+        (['{config}', '{checkpoint}', '--severities', '6'], 'severity 6 is not in 1..5'),
+        (['{config}', '{checkpoint}', '--suite', 'cifar-c'], "did you mean 'cifar-10-c'"),
+        (['{config}', '{checkpoint}', '--corruptions', 'snw'], "did you mean 'snow'"),
+        (
+            ['{config}', '{checkpoint}', '--cfg-options', 'robust_eval.severty=3'],
+            "did you mean 'severities'",
+        ),
+        (['{config}', '{config}'], 'toy.py'),
+    ],
+)
 def test_errors_are_one_sentence_and_exit_code_two(
-        monkeypatch, capsys, toy, tmp_path, words, sentence):
+    monkeypatch, capsys, toy, tmp_path, words, sentence
+):
     given = [word.format(config=toy[0], checkpoint=toy[1]) for word in words]
     assert run(monkeypatch, *given, '--work-dir', tmp_path / 'w') == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
@@ -130,8 +182,17 @@ def test_errors_are_one_sentence_and_exit_code_two(
 
 
 def test_a_data_root_that_is_not_there_is_one_sentence(monkeypatch, capsys, toy, tmp_path):
-    assert run(monkeypatch, *toy, '--work-dir', tmp_path / 'w', '--cfg-options',
-               'test_dataloader.dataset.data_root=/no/where/') == 2
+    assert (
+        run(
+            monkeypatch,
+            *toy,
+            '--work-dir',
+            tmp_path / 'w',
+            '--cfg-options',
+            'test_dataloader.dataset.data_root=/no/where/',
+        )
+        == 2
+    )
     assert '/no/where' in capsys.readouterr().err.splitlines()[-1]
 
 
@@ -139,8 +200,19 @@ def test_ssdlite_of_mmdet_from_another_folder(tmp_path):
     """A process of its own that starts outside the checkout (mmdet's tool cannot)."""
     config = ssdlite(tmp_path, write_voc(tmp_path / 'voc'))
     checkpoint = random_weights(Config.fromfile(config), tmp_path / 'random.pth')
-    done = start(tmp_path, TOOL, config, checkpoint, '--corruptions', 'fog', '--severities', 1, 5,
-                 '--work-dir', 'here')
+    done = start(
+        tmp_path,
+        TOOL,
+        config,
+        checkpoint,
+        '--corruptions',
+        'fog',
+        '--severities',
+        1,
+        5,
+        '--work-dir',
+        'here',
+    )
     assert 'fog' in done.stdout
     results = json.loads((tmp_path / 'here' / 'results.json').read_text())
     assert results['metric'] == 'pascal_voc/AP50' and len(results['cells']) == 2
@@ -155,21 +227,31 @@ def test_resnet_of_mmpretrain_on_a_folder_of_files(monkeypatch, tmp_path):
         cv2.imwrite(str(folder / f'{index}.png'), image)
     config = Config.fromfile(_resnet(tmp_path, tmp_path / 'data'))
     checkpoint = random_weights(config, tmp_path / 'random.pth')
-    assert run(monkeypatch, tmp_path / 'resnet.py', checkpoint, '--corruptions', 'extra',
-               '--work-dir', tmp_path / 'w') == 0
+    assert (
+        run(
+            monkeypatch,
+            tmp_path / 'resnet.py',
+            checkpoint,
+            '--corruptions',
+            'extra',
+            '--work-dir',
+            tmp_path / 'w',
+        )
+        == 0
+    )
     results = json.loads((tmp_path / 'w' / 'results.json').read_text())
     assert results['suite'] == 'imagenet-c-at-32' and len(results['cells']) == 20
-    assert results['mPC'] is None and results['images'] == 12   # no benchmark corruption was asked
+    assert results['mPC'] is None and results['images'] == 12  # no benchmark corruption was asked
 
 
 def _resnet(folder, data):
-    (folder / 'resnet.py').write_text(f'''
+    (folder / 'resnet.py').write_text(f"""
 _base_ = 'mmpretrain::resnet/resnet18_8xb16_cifar10.py'
 test_dataloader = dict(num_workers=0, persistent_workers=False, dataset=dict(
     _delete_=True, type='CustomDataset', data_root='{data}', test_mode=True,
     pipeline=[dict(type='LoadImageFromFile'), dict(type='PackInputs')]))
 test_evaluator = dict(topk=(1,))
-''')
+""")
     return folder / 'resnet.py'
 
 
@@ -178,11 +260,11 @@ def test_the_stock_test_script_runs_the_suite(tmp_path):
     config = ssdlite(tmp_path, write_voc(tmp_path / 'voc'))
     checkpoint = random_weights(Config.fromfile(config), tmp_path / 'random.pth')
     child = tmp_path / 'child.py'
-    child.write_text(f'''
+    child.write_text(f"""
 _base_ = ['./{config.name}', '{ROOT}/configs/recipes/corruptions.py']
 runner_type = 'mmrobustprune.CorruptionRunner'
 robust_eval = dict(corruptions=['fog', 'contrast'], severities=[3])
-''')
+""")
     script = Path(mmdet.__file__).parent / '.mim' / 'tools' / 'test.py'
     done = start(tmp_path, script, child, checkpoint, '--work-dir', tmp_path / 'w')
     results = json.loads((tmp_path / 'w' / 'results.json').read_text())
@@ -201,10 +283,24 @@ robust_eval = dict(corruptions=['fog', 'gaussian_noise'], severities=[3], worker
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = str(free.getsockname()[1])
-    subprocess.run(['bash', str(ROOT / 'tools' / 'dist_test.sh'), str(child), toy[1], '2', '--work-dir', str(tmp_path / 'two')],
-                   env=dict(os.environ, PORT=port, PYTHON=sys.executable), check=True, capture_output=True)
+    subprocess.run(
+        [
+            'bash',
+            str(ROOT / 'tools' / 'dist_test.sh'),
+            str(child),
+            toy[1],
+            '2',
+            '--work-dir',
+            str(tmp_path / 'two'),
+        ],
+        env=dict(os.environ, PORT=port, PYTHON=sys.executable),
+        check=True,
+        capture_output=True,
+    )
     start(tmp_path, ROOT / 'tools' / 'test.py', child, toy[1], '--work-dir', tmp_path / 'one')
-    one, two = [json.loads((tmp_path / name / 'results.json').read_text()) for name in ('one', 'two')]
+    one, two = [
+        json.loads((tmp_path / name / 'results.json').read_text()) for name in ('one', 'two')
+    ]
     assert one['cells'] == two['cells'] and one['P'] == two['P'] and len(one['cells']) == 2
 
 
@@ -221,9 +317,15 @@ def _extract(archive, folder, wanted):
 
 def test_blood_cells(shared_data, monkeypatch, tmp_path):
     names = [f'BloodImage_0000{index}' for index in range(3)]
-    _extract(shared_data / 'bccd.tar.gz', tmp_path, {
-        f'BCCD/{kind}/{name}.{end}' for name in names
-        for kind, end in (('JPEGImages', 'jpg'), ('Annotations', 'xml'))})
+    _extract(
+        shared_data / 'bccd.tar.gz',
+        tmp_path,
+        {
+            f'BCCD/{kind}/{name}.{end}'
+            for name in names
+            for kind, end in (('JPEGImages', 'jpg'), ('Annotations', 'xml'))
+        },
+    )
     (tmp_path / 'BCCD' / 'ImageSets' / 'Main').mkdir(parents=True)
     (tmp_path / 'BCCD' / 'ImageSets' / 'Main' / 'test.txt').write_text('\n'.join(names))
     config = ssdlite(tmp_path, tmp_path / 'BCCD', ('RBC', 'WBC', 'Platelets'))
@@ -232,16 +334,32 @@ def test_blood_cells(shared_data, monkeypatch, tmp_path):
 
 
 def test_cifar_as_files(shared_data, monkeypatch, tmp_path):
-    _extract(shared_data / 'cifar10_jpeg.tar.gz', tmp_path, {
-        f'train/airplane/000{index}.jpg' for index in range(6)})
+    _extract(
+        shared_data / 'cifar10_jpeg.tar.gz',
+        tmp_path,
+        {f'train/airplane/000{index}.jpg' for index in range(6)},
+    )
     results = _two_cells(monkeypatch, tmp_path, _resnet(tmp_path, tmp_path / 'train'))
     assert results['suite'] == 'imagenet-c-at-32' and results['images'] == 6
 
 
 def _two_cells(monkeypatch, folder, config):
     checkpoint = random_weights(Config.fromfile(config), folder / 'random.pth')
-    assert run(monkeypatch, config, checkpoint, '--severities', '3', '--work-dir', folder / 'w',
-               '--corruptions', 'fog', 'frost') == 0
+    assert (
+        run(
+            monkeypatch,
+            config,
+            checkpoint,
+            '--severities',
+            '3',
+            '--work-dir',
+            folder / 'w',
+            '--corruptions',
+            'fog',
+            'frost',
+        )
+        == 0
+    )
     results = json.loads((folder / 'w' / 'results.json').read_text())
     assert len(results['cells']) == 2
     return results

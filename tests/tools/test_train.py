@@ -1,4 +1,5 @@
 """tools/train.py and tools/test.py on a small classifier."""
+
 import runpy
 import subprocess
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmrobustprune.engine import command
+from mmrobustprune.engine.runners import command
 from tests.support.tiny import classifier
 
 ROOT = Path(__file__).parent.parent.parent
@@ -38,7 +39,15 @@ def trained(tmp_path_factory):
 
 def test_train_then_test(trained):
     checkpoint = trained / 'work' / 'epoch_1.pth'
-    metrics = tool('test', trained / 'tiny.py', checkpoint, '--work-dir', trained / 'work', '--out', trained / 'p.pkl')
+    metrics = tool(
+        'test',
+        trained / 'tiny.py',
+        checkpoint,
+        '--work-dir',
+        trained / 'work',
+        '--out',
+        trained / 'p.pkl',
+    )
     assert 0 <= metrics['accuracy/top1'] <= 100
     assert (trained / 'p.pkl').stat().st_size > 0
 
@@ -49,40 +58,77 @@ def test_test_time_augmentation(trained):
 
 
 def test_amp_on_a_cpu(config, tmp_path):
-    tool('train', config, '--amp', '--work-dir', tmp_path / 'work', '--cfg-options', 'train_cfg.max_epochs=1')
+    tool(
+        'train',
+        config,
+        '--amp',
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        'train_cfg.max_epochs=1',
+    )
     assert (tmp_path / 'work' / 'epoch_1.pth').exists()
 
 
 def test_the_learning_rate_follows_the_batch(config, tmp_path):
     """mmpretrain's own configs name the batch size alone."""
-    tool('train', config, '--auto-scale-lr', '--work-dir', tmp_path / 'work', '--cfg-options', 'auto_scale_lr.base_batch_size=4')
-    group, = torch.load(tmp_path / 'work' / 'epoch_1.pth')['optimizer']['param_groups']
+    tool(
+        'train',
+        config,
+        '--auto-scale-lr',
+        '--work-dir',
+        tmp_path / 'work',
+        '--cfg-options',
+        'auto_scale_lr.base_batch_size=4',
+    )
+    (group,) = torch.load(tmp_path / 'work' / 'epoch_1.pth')['optimizer']['param_groups']
     assert group['initial_lr'] == 2 * 0.05  # batches of 8
 
 
 def test_resume_goes_on(config, tmp_path):
     tool('train', config, '--work-dir', tmp_path / 'work')
-    tool('train', config, '--work-dir', tmp_path / 'work', '--resume', '--cfg-options', 'train_cfg.max_epochs=2')
+    tool(
+        'train',
+        config,
+        '--work-dir',
+        tmp_path / 'work',
+        '--resume',
+        '--cfg-options',
+        'train_cfg.max_epochs=2',
+    )
     assert torch.load(tmp_path / 'work' / 'epoch_2.pth')['meta']['epoch'] == 2
 
 
 def test_resume_with_nothing_to_resume_begins_from_the_given_weights(config, tmp_path, capsys):
     """A script that always says --resume must not train from random weights the first time."""
     tool('train', config, '--work-dir', tmp_path / 'first')
-    tool('train', config, '--work-dir', tmp_path / 'work', '--resume', '--cfg-options', 'optim_wrapper.optimizer.lr=0',
-         f"load_from={tmp_path / 'first' / 'epoch_1.pth'}")
+    tool(
+        'train',
+        config,
+        '--work-dir',
+        tmp_path / 'work',
+        '--resume',
+        '--cfg-options',
+        'optim_wrapper.optimizer.lr=0',
+        f'load_from={tmp_path / "first" / "epoch_1.pth"}',
+    )
     assert 'starts from the beginning' in capsys.readouterr().out
-    before, after = (torch.load(tmp_path / name / 'epoch_1.pth')['state_dict'] for name in ('first', 'work'))
+    before, after = (
+        torch.load(tmp_path / name / 'epoch_1.pth')['state_dict'] for name in ('first', 'work')
+    )
     assert torch.equal(before['head.fc.weight'], after['head.fc.weight'])
 
 
-@pytest.mark.parametrize('given, expected', [
-    (dict(type='OptimWrapper'), 'AmpOptimWrapper'),
-    (dict(), 'AmpOptimWrapper'),
-    (dict(type='AmpOptimWrapper'), 'AmpOptimWrapper'),
-    (dict(type='mmrobustprune.SAMOptimWrapper'), 'mmrobustprune.AmpSAMOptimWrapper'),
-    (dict(type='mmrobustprune.AmpAdaSAPOptimWrapper'), 'mmrobustprune.AmpAdaSAPOptimWrapper'),
-])
+@pytest.mark.parametrize(
+    'given, expected',
+    [
+        (dict(type='OptimWrapper'), 'AmpOptimWrapper'),
+        (dict(), 'AmpOptimWrapper'),
+        (dict(type='AmpOptimWrapper'), 'AmpOptimWrapper'),
+        (dict(type='mmrobustprune.SAMOptimWrapper'), 'mmrobustprune.AmpSAMOptimWrapper'),
+        (dict(type='mmrobustprune.AmpAdaSAPOptimWrapper'), 'mmrobustprune.AmpAdaSAPOptimWrapper'),
+    ],
+)
 def test_amp_forms(given, expected):
     wrapper = command.amp_wrapper(dict(given, optimizer=dict(type='SGD')))
     assert wrapper == dict(type=expected, loss_scale='dynamic', optimizer=dict(type='SGD'))
@@ -90,7 +136,11 @@ def test_amp_forms(given, expected):
 
 def test_amp_form_of_a_class():
     from mmrobustprune.engine import SAMOptimWrapper
-    assert command.amp_wrapper(dict(type=SAMOptimWrapper))['type'] == 'mmrobustprune.AmpSAMOptimWrapper'
+
+    assert (
+        command.amp_wrapper(dict(type=SAMOptimWrapper))['type']
+        == 'mmrobustprune.AmpSAMOptimWrapper'
+    )
 
 
 def test_a_loss_scale_is_kept():
@@ -99,9 +149,19 @@ def test_a_loss_scale_is_kept():
 
 def test_detection_is_augmented_with_flips():
     from mmengine.config import Config
-    cfg = Config(dict(
-        default_scope='mmdet', model=dict(type='X'), test_dataloader=dict(dataset=dict(
-            type='RepeatDataset', dataset=dict(pipeline=[dict(type='Load'), dict(type='PackDetInputs')])))))
+
+    cfg = Config(
+        dict(
+            default_scope='mmdet',
+            model=dict(type='X'),
+            test_dataloader=dict(
+                dataset=dict(
+                    type='RepeatDataset',
+                    dataset=dict(pipeline=[dict(type='Load'), dict(type='PackDetInputs')]),
+                )
+            ),
+        )
+    )
     command.add_test_time_augmentation(cfg)
     assert cfg.model.type == 'DetTTAModel' and cfg.model.module == dict(type='X')
     steps = cfg.test_dataloader.dataset.dataset.pipeline
@@ -109,15 +169,28 @@ def test_detection_is_augmented_with_flips():
     assert 'flip_direction' in steps[1].transforms[1][0].meta_keys
 
 
-@pytest.mark.parametrize('arguments, said', [
-    (['{missing}'], "config '{missing}' is not there"),
-    (['{config}', '--auto-scale-lr'], '--auto-scale-lr needs auto_scale_lr'),
-    (['{config}', '--cfg-options', 'model'], "--cfg-options got 'model'; write KEY=VALUE"),
-    (['{config}', '--resume', '{missing}'], 'is not there'),
-    (['{config}', '--amp', '--cfg-options', 'optim_wrapper.type=ApexOptimWrapper'], '--amp has no form'),
-    (['{config}', '--cfg-options', 'train_dataloader.dataset.data_root={missing}',
-      'train_dataloader.dataset.type=CustomDataset'], '{missing}/ is not there, so CustomDataset has no data'),
-])
+@pytest.mark.parametrize(
+    'arguments, said',
+    [
+        (['{missing}'], "config '{missing}' is not there"),
+        (['{config}', '--auto-scale-lr'], '--auto-scale-lr needs auto_scale_lr'),
+        (['{config}', '--cfg-options', 'model'], "--cfg-options got 'model'; write KEY=VALUE"),
+        (['{config}', '--resume', '{missing}'], 'is not there'),
+        (
+            ['{config}', '--amp', '--cfg-options', 'optim_wrapper.type=ApexOptimWrapper'],
+            '--amp has no form',
+        ),
+        (
+            [
+                '{config}',
+                '--cfg-options',
+                'train_dataloader.dataset.data_root={missing}',
+                'train_dataloader.dataset.type=CustomDataset',
+            ],
+            '{missing}/ is not there, so CustomDataset has no data',
+        ),
+    ],
+)
 def test_wrong_input_is_one_sentence(config, tmp_path, arguments, said):
     values = dict(config=config, missing=tmp_path / 'missing')
     filled = [argument.format(**values) for argument in arguments]
@@ -138,10 +211,17 @@ def test_painting_needs_the_hook(config):
 
 
 def test_exit_code_and_stderr(tmp_path):
-    done = subprocess.run([sys.executable, str(ROOT / 'tools' / 'train.py'), 'nowhere.py'],
-                          capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools' / 'train.py'), 'nowhere.py'],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == "train: config 'nowhere.py' is not there; give the path of a config file."
+    assert (
+        done.stderr.splitlines()[-1]
+        == "train: config 'nowhere.py' is not there; give the path of a config file."
+    )
 
 
 @pytest.mark.slow
@@ -151,24 +231,47 @@ def test_two_processes_train_and_test(config, tmp_path, script):
     import socket
 
     import mmpretrain
+
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = free.getsockname()[1]
-    folder = ROOT / 'tools' if script == 'ours' else Path(mmpretrain.__file__).parent / '.mim' / 'tools'
-    env = dict(PORT=str(port), PATH=f'{Path(sys.executable).parent}:/usr/bin:/bin', HOME=str(Path.home()),
-               PYTHONPATH=str(ROOT), OMP_NUM_THREADS='1', PYTHON=sys.executable)
+    folder = (
+        ROOT / 'tools' if script == 'ours' else Path(mmpretrain.__file__).parent / '.mim' / 'tools'
+    )
+    env = dict(
+        PORT=str(port),
+        PATH=f'{Path(sys.executable).parent}:/usr/bin:/bin',
+        HOME=str(Path.home()),
+        PYTHONPATH=str(ROOT),
+        OMP_NUM_THREADS='1',
+        PYTHON=sys.executable,
+    )
     options = ['--work-dir', str(tmp_path / 'work')]
     if script == 'stock':
-        options += ['--cfg-options', 'runner_type=mmrobustprune.PruneRunner', 'robust_prune.recipe=magnitude',
-                    'robust_prune.target=0.3', 'robust_prune.rounds=2', 'robust_prune.interval=1',
-                    'train_dataloader.persistent_workers=False', 'val_dataloader.persistent_workers=False',
-                    'test_dataloader.persistent_workers=False']
+        options += [
+            '--cfg-options',
+            'runner_type=mmrobustprune.PruneRunner',
+            'robust_prune.recipe=magnitude',
+            'robust_prune.target=0.3',
+            'robust_prune.rounds=2',
+            'robust_prune.interval=1',
+            'train_dataloader.persistent_workers=False',
+            'val_dataloader.persistent_workers=False',
+            'test_dataloader.persistent_workers=False',
+        ]
     train = ['bash', str(folder / 'dist_train.sh'), str(config), '2', *options]
     done = subprocess.run(train, env=env, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     ranks = torch.load(tmp_path / 'work' / 'epoch_1.pth')['resume']['ranks']
     assert len(ranks) == 2
     if script == 'ours':
-        test = ['bash', str(folder / 'dist_test.sh'), str(config), str(tmp_path / 'work' / 'epoch_1.pth'), '2', *options]
+        test = [
+            'bash',
+            str(folder / 'dist_test.sh'),
+            str(config),
+            str(tmp_path / 'work' / 'epoch_1.pth'),
+            '2',
+            *options,
+        ]
         done = subprocess.run(test, env=env, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]

@@ -6,6 +6,7 @@ What is there already is left alone.
 Example:
     python tools/experiments/prepare_data.py --source ../shared/data
 """
+
 import os
 import sys
 import tarfile
@@ -13,13 +14,14 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))   # a checkout need not be installed
+sys.path.insert(0, str(ROOT))  # a checkout need not be installed
 
 import torch  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from mmrobustprune import cli  # noqa: E402
 from mmrobustprune.models.backbones import classifier_state  # noqa: E402
+from mmrobustprune.records.files import replacing  # noqa: E402
 
 ARCHIVES = {'bccd': 'bccd.tar.gz', 'cifar10_jpeg': 'cifar10_jpeg.tar.gz'}
 WEIGHTS = {'resnet20_cifar10.pth': 'resnet20_cifar10_state_dict.pth'}
@@ -37,9 +39,8 @@ def unpack(archive: Path, target: Path) -> None:
 def convert(source: Path, target: Path) -> None:
     """Write a published ResNet-20 as a checkpoint of an mmpretrain classifier."""
     state = classifier_state(torch.load(source, weights_only=True))
-    part = target.with_suffix('.part')
-    torch.save(dict(meta=dict(source=source.name), state_dict=state), part)
-    os.replace(part, target)
+    with replacing(target) as part:
+        torch.save(dict(meta=dict(source=source.name), state_dict=state), part)
 
 
 def write_lists(root: Path) -> None:
@@ -47,14 +48,19 @@ def write_lists(root: Path) -> None:
     (root / 'meta').mkdir(exist_ok=True)
     folders = sorted(folder for folder in (root / 'train').iterdir() if folder.is_dir())
     for name, part in (('train-10000', slice(1000)), ('val-5000', slice(-500, None))):
-        lines = [f'{folder.name}/{file.name} {label}\n' for label, folder in enumerate(folders)
-                 for file in sorted(folder.iterdir())[part]]
+        lines = [
+            f'{folder.name}/{file.name} {label}\n'
+            for label, folder in enumerate(folders)
+            for file in sorted(folder.iterdir())[part]
+        ]
         (root / 'meta' / f'{name}.txt').write_text(''.join(lines))
 
 
 def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
-    parser.add_argument('--source', type=Path, default=Path('../shared/data'), help='folder of the archives')
+    parser.add_argument(
+        '--source', type=Path, default=Path('../shared/data'), help='folder of the archives'
+    )
     parser.add_argument('--out', type=Path, default=Path('data'))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -64,7 +70,9 @@ def main() -> None:
                 print(f'{args.out / name}: there already')
                 continue
             if not (args.source / given).is_file():
-                raise FileNotFoundError(f'{args.source / given} is not there; give the folder of the archives as --source.')
+                raise FileNotFoundError(
+                    f'{args.source / given} is not there; give the folder of the archives as --source.'
+                )
             write(args.source / given, args.out / name)
             print(f'{args.out / name}: written')
     write_lists(args.out / 'cifar10_jpeg')

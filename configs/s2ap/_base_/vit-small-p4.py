@@ -2,7 +2,16 @@
 model = dict(
     type='ImageClassifier',
     backbone=dict(
-        type='VisionTransformer', img_size=32, patch_size=4,
-        arch=dict(embed_dims=384, num_layers=8, num_heads=6, feedforward_channels=1536)),
+        type='VisionTransformer',
+        img_size=32,
+        patch_size=4,
+        arch=dict(embed_dims=384, num_layers=8, num_heads=6, feedforward_channels=1536),
+    ),
     neck=None,
-    head=dict(type='LinearClsHead', num_classes=10, in_channels=384, loss=dict(type='CrossEntropyLoss', loss_weight=1.0)))
+    head=dict(
+        type='LinearClsHead',
+        num_classes=10,
+        in_channels=384,
+        loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
+    ),
+)

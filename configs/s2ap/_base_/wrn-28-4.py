@@ -3,4 +3,10 @@ model = dict(
     type='ImageClassifier',
     backbone=dict(type='mmrobustprune.WideResNet', depth=28, widen_factor=4),
     neck=dict(type='GlobalAveragePooling'),
-    head=dict(type='LinearClsHead', num_classes=10, in_channels=256, loss=dict(type='CrossEntropyLoss', loss_weight=1.0)))
+    head=dict(
+        type='LinearClsHead',
+        num_classes=10,
+        in_channels=256,
+        loss=dict(type='CrossEntropyLoss', loss_weight=1.0),
+    ),
+)

@@ -1,4 +1,5 @@
 """Backbones that the experiments need and mmpretrain lacks."""
+
 from .cifar_resnet import CIFARResNet, classifier_state
 from .cifar_vgg import CIFARVGG
 from .mobilenet_v1 import MobileNetV1

@@ -1,4 +1,5 @@
 """The thin ResNets of He et al. for 32x32 pictures (ResNet-20, 32, 44, 56, 110), with shortcuts that learn nothing."""
+
 from __future__ import annotations
 
 import re
@@ -62,9 +63,13 @@ class CIFARResNet(BaseBackbone):
     """
 
     def __init__(self, depth: int = 20, init_cfg: dict | list | None = None) -> None:
-        super().__init__(init_cfg or [
-            dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
-            dict(type='Constant', val=1, layer='BatchNorm2d')])
+        super().__init__(
+            init_cfg
+            or [
+                dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
+                dict(type='Constant', val=1, layer='BatchNorm2d'),
+            ]
+        )
         if depth < 8 or (depth - 2) % 6:
             raise ValueError(f'depth={depth} is not 6n + 2; choose 20, 32, 44, 56 or 110.')
         self.conv1 = nn.Conv2d(3, _WIDTHS[0], 3, padding=1, bias=False)
@@ -73,15 +78,27 @@ class CIFARResNet(BaseBackbone):
         inputs = _WIDTHS[0]
         for stage, outputs in enumerate(_WIDTHS, 1):
             strides = [1 if stage == 1 else 2] + [1] * ((depth - 2) // 6 - 1)
-            blocks = [Block(outputs if number else inputs, outputs, stride) for number, stride in enumerate(strides)]
+            blocks = [
+                Block(outputs if number else inputs, outputs, stride)
+                for number, stride in enumerate(strides)
+            ]
             setattr(self, f'layer{stage}', nn.Sequential(*blocks))
             inputs = outputs
 
     def init_weights(self) -> None:
-        fixed = [(layer, layer.weight.detach().clone()) for layer in self.modules() if isinstance(layer, OptionAShortcut)]
+        fixed = [
+            (layer, layer.weight.detach().clone())
+            for layer in self.modules()
+            if isinstance(layer, OptionAShortcut)
+        ]
         super().init_weights()
         with torch.no_grad():
-            for layer, weight in fixed:   # init_cfg knows it as a convolution like any other; pruned it is no identity
+            for (
+                layer,
+                weight,
+            ) in (
+                fixed
+            ):  # init_cfg knows it as a convolution like any other; pruned it is no identity
                 layer.weight.copy_(weight)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
@@ -89,9 +106,14 @@ class CIFARResNet(BaseBackbone):
         return (self.layer3(self.layer2(self.layer1(x))),)
 
 
-_NAMES = [(r'^conv_1_3x3\.', 'backbone.conv1.'), (r'^bn_1\.', 'backbone.bn1.'),
-          (r'^stage_(\d)\.', r'backbone.layer\1.'), (r'\.(conv|bn)_a\.', r'.\g<1>1.'), (r'\.(conv|bn)_b\.', r'.\g<1>2.'),
-          (r'^classifier\.', 'head.fc.')]
+_NAMES = [
+    (r'^conv_1_3x3\.', 'backbone.conv1.'),
+    (r'^bn_1\.', 'backbone.bn1.'),
+    (r'^stage_(\d)\.', r'backbone.layer\1.'),
+    (r'\.(conv|bn)_a\.', r'.\g<1>1.'),
+    (r'\.(conv|bn)_b\.', r'.\g<1>2.'),
+    (r'^classifier\.', 'head.fc.'),
+]
 
 
 def classifier_state(published: Mapping[str, Tensor], depth: int = 20) -> dict[str, Tensor]:
@@ -107,11 +129,15 @@ def classifier_state(published: Mapping[str, Tensor], depth: int = 20) -> dict[s
         for pattern, new in _NAMES:
             name = re.sub(pattern, new, name)
         renamed[name] = value
-    expected = {f'backbone.{name}': value for name, value in CIFARResNet(depth).state_dict().items()}
+    expected = {
+        f'backbone.{name}': value for name, value in CIFARResNet(depth).state_dict().items()
+    }
     for name, value in expected.items():
         if name.endswith('shortcut.weight'):
             renamed[name] = value
         if name not in renamed or renamed[name].shape != value.shape:
-            raise ValueError(f"The state dict does not fit CIFARResNet({depth}) at '{name}'; give the weights of the same "
-                             'depth.')
+            raise ValueError(
+                f"The state dict does not fit CIFARResNet({depth}) at '{name}'; give the weights of the same "
+                'depth.'
+            )
     return renamed

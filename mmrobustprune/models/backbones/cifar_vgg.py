@@ -1,4 +1,5 @@
 """VGG with batch normalisation for small pictures: five stages of convolutions, halved by pools."""
+
 from __future__ import annotations
 
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
@@ -7,7 +8,12 @@ from torch import Tensor, nn
 from mmrobustprune.registry import MODELS
 
 _WIDTHS = (64, 128, 256, 512, 512)
-_CONVOLUTIONS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}   # of each stage
+_CONVOLUTIONS = {
+    11: (1, 1, 2, 2, 2),
+    13: (2, 2, 2, 2, 2),
+    16: (2, 2, 3, 3, 3),
+    19: (2, 2, 4, 4, 4),
+}  # of each stage
 
 
 @MODELS.register_module()
@@ -28,19 +34,37 @@ class CIFARVGG(BaseBackbone):
         ValueError: another depth or number of pools.
     """
 
-    def __init__(self, depth: int = 16, bias: bool = True, pools: int = 5, init_cfg: dict | list | None = None) -> None:
-        super().__init__(init_cfg or [
-            dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
-            dict(type='Constant', val=1, layer='BatchNorm2d')])
+    def __init__(
+        self,
+        depth: int = 16,
+        bias: bool = True,
+        pools: int = 5,
+        init_cfg: dict | list | None = None,
+    ) -> None:
+        super().__init__(
+            init_cfg
+            or [
+                dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
+                dict(type='Constant', val=1, layer='BatchNorm2d'),
+            ]
+        )
         if depth not in _CONVOLUTIONS:
-            raise ValueError(f"depth={depth} is no VGG; choose {', '.join(map(str, _CONVOLUTIONS))}.")
+            raise ValueError(
+                f'depth={depth} is no VGG; choose {", ".join(map(str, _CONVOLUTIONS))}.'
+            )
         if not 0 <= pools <= len(_WIDTHS):
-            raise ValueError(f'pools={pools} is not among 0 to {len(_WIDTHS)}, the number of stages; choose 4 for HYDRA, else 5.')
+            raise ValueError(
+                f'pools={pools} is not among 0 to {len(_WIDTHS)}, the number of stages; choose 4 for HYDRA, else 5.'
+            )
         inputs = 3
-        for stage, (outputs, number) in enumerate(zip(_WIDTHS, _CONVOLUTIONS[depth], strict=True), 1):
+        for stage, (outputs, number) in enumerate(
+            zip(_WIDTHS, _CONVOLUTIONS[depth], strict=True), 1
+        ):
             layers = nn.Sequential()
             for index in range(1, number + 1):
-                layers.add_module(f'conv{index}', nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias))
+                layers.add_module(
+                    f'conv{index}', nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias)
+                )
                 layers.add_module(f'bn{index}', nn.BatchNorm2d(outputs))
                 layers.add_module(f'relu{index}', nn.ReLU(inplace=True))
                 inputs = outputs

@@ -1,4 +1,5 @@
 """MobileNetV1, the chain of depthwise-separable convolutions."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from mmrobustprune.registry import MODELS
 
 _STEM = 32
-_STAGES = ((64, 1), (128, 2), (256, 2), (512, 6), (1024, 2))   # width and blocks of each
+_STAGES = ((64, 1), (128, 2), (256, 2), (512, 6), (1024, 2))  # width and blocks of each
 
 
 @MODELS.register_module()
@@ -29,24 +30,42 @@ class MobileNetV1(BaseBackbone):
         ValueError: no positive multiplier, or another number of strides.
     """
 
-    def __init__(self, widen_factor: float = 1.0, strides: Sequence[int] = (2, 1, 2, 2, 2, 2),
-                 norm_cfg: dict | None = None, init_cfg: dict | list | None = None) -> None:
-        super().__init__(init_cfg or [
-            dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
-            dict(type='Constant', val=1, layer='BatchNorm2d')])
+    def __init__(
+        self,
+        widen_factor: float = 1.0,
+        strides: Sequence[int] = (2, 1, 2, 2, 2, 2),
+        norm_cfg: dict | None = None,
+        init_cfg: dict | list | None = None,
+    ) -> None:
+        super().__init__(
+            init_cfg
+            or [
+                dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
+                dict(type='Constant', val=1, layer='BatchNorm2d'),
+            ]
+        )
         if widen_factor <= 0:
-            raise ValueError(f'widen_factor={widen_factor} is not above 0; choose 1.0, 0.75, 0.5 or 0.25.')
+            raise ValueError(
+                f'widen_factor={widen_factor} is not above 0; choose 1.0, 0.75, 0.5 or 0.25.'
+            )
         if len(strides) != 1 + len(_STAGES):
-            raise ValueError(f'strides={tuple(strides)} are not {1 + len(_STAGES)} numbers; give one for the stem and one for '
-                             'each stage.')
+            raise ValueError(
+                f'strides={tuple(strides)} are not {1 + len(_STAGES)} numbers; give one for the stem and one for '
+                'each stage.'
+            )
         norm = norm_cfg or dict(type='BN')
         inputs = make_divisible(_STEM * widen_factor, 8)
         self.stem = ConvModule(3, inputs, 3, strides[0], padding=1, norm_cfg=norm)
-        for stage, ((width, number), stride) in enumerate(zip(_STAGES, strides[1:], strict=True), 1):
+        for stage, ((width, number), stride) in enumerate(
+            zip(_STAGES, strides[1:], strict=True), 1
+        ):
             blocks, outputs = [], make_divisible(width * widen_factor, 8)
             for index in range(number):
-                blocks.append(DepthwiseSeparableConvModule(
-                    inputs, outputs, 3, 1 if index else stride, padding=1, norm_cfg=norm))
+                blocks.append(
+                    DepthwiseSeparableConvModule(
+                        inputs, outputs, 3, 1 if index else stride, padding=1, norm_cfg=norm
+                    )
+                )
                 inputs = outputs
             setattr(self, f'stage{stage}', nn.Sequential(*blocks))
 

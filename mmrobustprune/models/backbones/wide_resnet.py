@@ -1,4 +1,5 @@
 """Wide residual networks for 32x32 pictures."""
+
 from __future__ import annotations
 
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
@@ -22,7 +23,9 @@ class Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
         self.relu = nn.ReLU(inplace=True)
-        self.shortcut = None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        self.shortcut = (
+            None if inputs == outputs else nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         activated = self.relu(self.bn1(x))
@@ -44,14 +47,22 @@ class WideResNet(BaseBackbone):
         ValueError: another depth or width.
     """
 
-    def __init__(self, depth: int = 28, widen_factor: int = 4, init_cfg: dict | list | None = None) -> None:
-        super().__init__(init_cfg or [
-            dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
-            dict(type='Constant', val=1, layer='BatchNorm2d')])
+    def __init__(
+        self, depth: int = 28, widen_factor: int = 4, init_cfg: dict | list | None = None
+    ) -> None:
+        super().__init__(
+            init_cfg
+            or [
+                dict(type='Kaiming', layer='Conv2d', mode='fan_out', nonlinearity='relu'),
+                dict(type='Constant', val=1, layer='BatchNorm2d'),
+            ]
+        )
         if depth < 10 or (depth - 4) % 6:
             raise ValueError(f'depth={depth} is not 6n + 4; choose 16, 22, 28, 34 or 40.')
         if widen_factor < 1:
-            raise ValueError(f'widen_factor={widen_factor} is below 1; choose 4 or 10, which are the common ones.')
+            raise ValueError(
+                f'widen_factor={widen_factor} is below 1; choose 4 or 10, which are the common ones.'
+            )
         self.conv1 = nn.Conv2d(3, _WIDTHS[0], 3, padding=1, bias=False)
         inputs = _WIDTHS[0]
         for stage, width in enumerate(_WIDTHS, 1):

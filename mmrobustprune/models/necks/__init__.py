@@ -1,4 +1,5 @@
 """Necks that the experiments need and mmpretrain lacks."""
+
 from .pooling import AdaptivePooling
 
 __all__ = ['AdaptivePooling']

@@ -1,4 +1,5 @@
 """Average pooling to a small grid, flattened."""
+
 from __future__ import annotations
 
 from mmengine.model import BaseModule

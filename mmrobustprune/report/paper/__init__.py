@@ -1,4 +1,5 @@
 """Tables of the papers, filled from recorded runs: what they are is data, one function fills any of them."""
+
 from mmrobustprune.naming import nearest
 
 from . import adasap, s2ap
@@ -8,15 +9,26 @@ from .observe import Observation, observe
 from .write import as_csv, as_rich, markdown, notes, write
 
 ARMS = Table(
-    'The arms of an experiment', ('arm',), (
-        Column('epochs', ('epochs',), form='.0f'), Column('minutes', ('minutes',), form='.1f'),
-        Column('parameters', ('params',), form=',.0f'), Column('MACs', ('macs',), form=',.0f'),
+    'The arms of an experiment',
+    ('arm',),
+    (
+        Column('epochs', ('epochs',), form='.0f'),
+        Column('minutes', ('minutes',), form='.1f'),
+        Column('parameters', ('params',), form=',.0f'),
+        Column('MACs', ('macs',), form=',.0f'),
         Column('latency (ms)', ('latency',), form='.1f', same=False),
-        Column('mask clean', ('mask top1',), better='high'), Column('mask PGD', ('mask pgd',), better='high'),
-        Column('clean', ('clean',), better='high'), Column('mPC', ('mPC',), better='high'),
-        Column('rPC', ('rPC',), form='.3f', better='high'), Column('PGD', ('pgd@8/255',), better='high'),
-        Column('AutoAttack', ('autoattack@8/255',), better='high')),
-    (Row(('{name}',), each='name', block='all'),), note='Accuracies and precisions in per cent.', whole=False)
+        Column('mask clean', ('mask top1',), better='high'),
+        Column('mask PGD', ('mask pgd',), better='high'),
+        Column('clean', ('clean',), better='high'),
+        Column('mPC', ('mPC',), better='high'),
+        Column('rPC', ('rPC',), form='.3f', better='high'),
+        Column('PGD', ('pgd@8/255',), better='high'),
+        Column('AutoAttack', ('autoattack@8/255',), better='high'),
+    ),
+    (Row(('{name}',), each='name', block='all'),),
+    note='Accuracies and precisions in per cent.',
+    whole=False,
+)
 TABLES = {**adasap.TABLES, **s2ap.TABLES, 'arms': ARMS}
 
 
@@ -27,10 +39,27 @@ def get_table(name: str) -> Table:
         ValueError: an unknown name (the nearest one is given).
     """
     if name not in TABLES:
-        raise ValueError(f"no table is called '{name}'{nearest(name, TABLES)}; --table list prints the names.")
+        raise ValueError(
+            f"no table is called '{name}'{nearest(name, TABLES)}; --table list prints the names."
+        )
     return TABLES[name]
 
 
 __all__ = [
-    'ROBUST_DEFAULT', 'TABLES', 'Column', 'Derived', 'Filled', 'Observation', 'Row', 'Table', 'as_csv', 'as_rich', 'fill',
-    'get_table', 'markdown', 'notes', 'observe', 'write']
+    'ROBUST_DEFAULT',
+    'TABLES',
+    'Column',
+    'Derived',
+    'Filled',
+    'Observation',
+    'Row',
+    'Table',
+    'as_csv',
+    'as_rich',
+    'fill',
+    'get_table',
+    'markdown',
+    'notes',
+    'observe',
+    'write',
+]

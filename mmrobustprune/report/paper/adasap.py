@@ -1,11 +1,14 @@
 """The tables of AdaSAP (arXiv 2306.14306) as data."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from .layout import Column, Row, Table
 
-Arms = Mapping[str, Mapping | None]   # name -> what identifies its runs; None is a method that is not built in
+Arms = Mapping[
+    str, Mapping | None
+]  # name -> what identifies its runs; None is a method that is not built in
 
 SIZE = Column('Size', ('size',))
 SPEED = Column('Speedup', ('speed-up',))
@@ -16,7 +19,11 @@ IN_V2 = Column('IN-V2', ('v2 matched-frequency',), better='high')
 R_V2 = Column('R_V2', ('R v2 matched-frequency',), better='high')
 IMAGENET = (VAL, IN_V2, R_V2, IN_C, R_C)
 
-SIZES = {'0.76': .24, '0.40': .6, '0.20': .8}   # ResNet-50: share of the parameters kept -> target
+SIZES = {
+    '0.76': 0.24,
+    '0.40': 0.6,
+    '0.20': 0.8,
+}  # ResNet-50: share of the parameters kept -> target
 PARAMS = dict(budget='params')
 PLAIN_SGD = dict(rule='SGD', finetune='SGD')
 MAGNITUDE = dict(method='magnitude', **PLAIN_SGD, **PARAMS)
@@ -25,12 +32,16 @@ SAM = dict(method='taylor', rule='SAM', finetune='SAM', **PARAMS)
 ASAM = dict(method='taylor', rule='ASAM', finetune='ASAM', **PARAMS)
 ADASAP_SAM = dict(method='adasap', score='Magnitude', rule='AdaSAP', finetune='SAM', **PARAMS)
 ADASAP = dict(method='adasap', score='Magnitude', rule='AdaSAP + ASAM', finetune='ASAM', **PARAMS)
-ADASAP_TAYLOR = dict(method='adasap', score='Taylor', rule='AdaSAP + ASAM', finetune='ASAM', **PARAMS)
+ADASAP_TAYLOR = dict(
+    method='adasap', score='Taylor', rule='AdaSAP + ASAM', finetune='ASAM', **PARAMS
+)
 ADASAP_L = dict(method='adasap_latency', budget='latency', rule='AdaSAP + ASAM', finetune='ASAM')
 HALP = dict(ADASAP_L, score='HALPTaylor', solver='linearised', **PLAIN_SGD)
 DENSE = dict(method='dense')
 RESNET50 = dict(net='resnet50', data='in1k', attack='')
-ANY = dict(net='*', data='*', attack='*', config='*')   # of a network made elsewhere nothing but its name is known
+ANY = dict(
+    net='*', data='*', attack='*', config='*'
+)  # of a network made elsewhere nothing but its name is known
 OUTSIDE = "Methods that are not built in: the runs given as NAME=WORK_DIR under the row's name, as 'EagleEye {}=WORK_DIR'."
 
 SCALED = 'AdaSAP as the recipe has it, with ASAM.'
@@ -38,15 +49,30 @@ SCALED = 'AdaSAP as the recipe has it, with ASAM.'
 
 def _sized(arms: Arms, sizes: Mapping[str, float] = SIZES) -> tuple[Row, ...]:
     """The dense network, then for every size every arm; the arms of one size compete."""
-    return (Row(('dense', '1'), DENSE), *(
-        Row((name, size), _elsewhere(name, size) if where is None else dict(where, target=target), block=size)
-        for size, target in sizes.items() for name, where in arms.items()))
+    return (
+        Row(('dense', '1'), DENSE),
+        *(
+            Row(
+                (name, size),
+                _elsewhere(name, size) if where is None else dict(where, target=target),
+                block=size,
+            )
+            for size, target in sizes.items()
+            for name, where in arms.items()
+        ),
+    )
 
 
 def _mobilenet(nets: Mapping[str, tuple[str, Arms]]) -> tuple[Row, ...]:
     """Per network the dense one and its arms, once per budget."""
-    return tuple(row for shown, (net, arms) in nets.items() for row in (
-        Row((shown, 'dense', '0'), dict(DENSE, net=net)), *(_arm(shown, net, name, where) for name, where in arms.items())))
+    return tuple(
+        row
+        for shown, (net, arms) in nets.items()
+        for row in (
+            Row((shown, 'dense', '0'), dict(DENSE, net=net)),
+            *(_arm(shown, net, name, where) for name, where in arms.items()),
+        )
+    )
 
 
 def _arm(shown: str, net: str, name: str, where: Mapping | None) -> Row:
@@ -66,76 +92,199 @@ def _latency(*elsewhere: str) -> dict[str, Mapping | None]:
 
 
 CLASSIFIER_ARMS = {
-    'Magnitude': MAGNITUDE, 'Taylor': TAYLOR, 'SAM': SAM, 'SAM + ASAM': ASAM, 'AdaSAP_P': ADASAP_SAM, 'AdaSAP_P + ASAM': ADASAP}
-FOUR_ARMS = {'Taylor, SGD': TAYLOR, 'Taylor, SAM': SAM, 'Taylor, SAM + ASAM': ASAM, 'AdaSAP_P + ASAM': ADASAP}
-VARIANTS = tuple(Column(f'V2 {name}', (f'v2 {variant}',), better='high') for name, variant in (
-    ('matched frequency', 'matched-frequency'), ('threshold 0.7', 'threshold-0.7'), ('top images', 'top-images')))
-WARMUPS = (5., 10., 20., 30.)
-VOC = (Column('AP50', ('clean',), better='high'), Column('VOC-C', ('voc-c',), better='high'),
-       Column('R_C', ('R voc-c',), better='high'))
+    'Magnitude': MAGNITUDE,
+    'Taylor': TAYLOR,
+    'SAM': SAM,
+    'SAM + ASAM': ASAM,
+    'AdaSAP_P': ADASAP_SAM,
+    'AdaSAP_P + ASAM': ADASAP,
+}
+FOUR_ARMS = {
+    'Taylor, SGD': TAYLOR,
+    'Taylor, SAM': SAM,
+    'Taylor, SAM + ASAM': ASAM,
+    'AdaSAP_P + ASAM': ADASAP,
+}
+VARIANTS = tuple(
+    Column(f'V2 {name}', (f'v2 {variant}',), better='high')
+    for name, variant in (
+        ('matched frequency', 'matched-frequency'),
+        ('threshold 0.7', 'threshold-0.7'),
+        ('top images', 'top-images'),
+    )
+)
+WARMUPS = (5.0, 10.0, 20.0, 30.0)
+VOC = (
+    Column('AP50', ('clean',), better='high'),
+    Column('VOC-C', ('voc-c',), better='high'),
+    Column('R_C', ('R voc-c',), better='high'),
+)
 
 TABLES = {
     'adasap-classifiers': Table(
-        'AdaSAP: ResNet-50 on ImageNet, every method at every size', ('method', 'kept'), (SIZE, *IMAGENET),
-        _sized(CLASSIFIER_ARMS), RESNET50),
+        'AdaSAP: ResNet-50 on ImageNet, every method at every size',
+        ('method', 'kept'),
+        (SIZE, *IMAGENET),
+        _sized(CLASSIFIER_ARMS),
+        RESNET50,
+    ),
     'adasap-latency': Table(
-        'AdaSAP: ResNet-50 on ImageNet under a latency budget', ('method', 'time removed'), (SPEED, *IMAGENET),
-        (Row(('dense', '0'), DENSE),
-         *(Row((name, '{target}'), where, 'target', 'pruned') for name, where in _latency().items())), RESNET50,
-        'Speedup: time of the dense network / of the pruned one, measured on one device.'),
+        'AdaSAP: ResNet-50 on ImageNet under a latency budget',
+        ('method', 'time removed'),
+        (SPEED, *IMAGENET),
+        (
+            Row(('dense', '0'), DENSE),
+            *(
+                Row((name, '{target}'), where, 'target', 'pruned')
+                for name, where in _latency().items()
+            ),
+        ),
+        RESNET50,
+        'Speedup: time of the dense network / of the pruned one, measured on one device.',
+    ),
     'adasap-detectors': Table(
-        'AdaSAP: SSD512 with ResNet-50 on Pascal VOC', ('method', 'removed'), (SIZE, SPEED, *VOC),
-        (Row(('dense', '0'), DENSE),
-         *(Row((name, '{target}'), where, 'target', 'pruned') for name, where in {
-             'Magnitude': MAGNITUDE, 'Taylor': TAYLOR, 'AdaSAP_P + ASAM': ADASAP, **_latency()}.items())),
-        dict(config='ssd512_r50*', data='voc0712'), 'AP50 in per cent; VOC-C: the mean over what was run.'),
+        'AdaSAP: SSD512 with ResNet-50 on Pascal VOC',
+        ('method', 'removed'),
+        (SIZE, SPEED, *VOC),
+        (
+            Row(('dense', '0'), DENSE),
+            *(
+                Row((name, '{target}'), where, 'target', 'pruned')
+                for name, where in {
+                    'Magnitude': MAGNITUDE,
+                    'Taylor': TAYLOR,
+                    'AdaSAP_P + ASAM': ADASAP,
+                    **_latency(),
+                }.items()
+            ),
+        ),
+        dict(config='ssd512_r50*', data='voc0712'),
+        'AP50 in per cent; VOC-C: the mean over what was run.',
+    ),
     'adasap-7': Table(
-        'AdaSAP, Table 7: three variants of ImageNet-V2, without ASAM', ('method', 'kept'), (SIZE, VAL, *VARIANTS),
-        _sized({'Taylor': TAYLOR, 'AdaSAP_P': ADASAP_SAM}), RESNET50),
+        'AdaSAP, Table 7: three variants of ImageNet-V2, without ASAM',
+        ('method', 'kept'),
+        (SIZE, VAL, *VARIANTS),
+        _sized({'Taylor': TAYLOR, 'AdaSAP_P': ADASAP_SAM}),
+        RESNET50,
+    ),
     'adasap-8': Table(
-        'AdaSAP, Table 8: MobileNets by parameters', ('network', 'method', 'removed'), (SIZE, *IMAGENET),
-        _mobilenet({
-            'MobileNetV1': ('mobilenet-v1', {'Taylor': TAYLOR, 'EagleEye': None, 'PolarReg': None, 'AdaSAP_P': ADASAP}),
-            'MobileNetV2': ('mobilenet-v2', {'Taylor': TAYLOR, 'EagleEye': None, 'PolarReg': None, 'AdaSAP_P': ADASAP})}),
-        dict(data='in1k'), OUTSIDE.format('MobileNetV1')),
+        'AdaSAP, Table 8: MobileNets by parameters',
+        ('network', 'method', 'removed'),
+        (SIZE, *IMAGENET),
+        _mobilenet(
+            {
+                'MobileNetV1': (
+                    'mobilenet-v1',
+                    {'Taylor': TAYLOR, 'EagleEye': None, 'PolarReg': None, 'AdaSAP_P': ADASAP},
+                ),
+                'MobileNetV2': (
+                    'mobilenet-v2',
+                    {'Taylor': TAYLOR, 'EagleEye': None, 'PolarReg': None, 'AdaSAP_P': ADASAP},
+                ),
+            }
+        ),
+        dict(data='in1k'),
+        OUTSIDE.format('MobileNetV1'),
+    ),
     'adasap-9': Table(
-        'AdaSAP, Table 9: MobileNets by latency', ('network', 'method', 'time removed'), (SPEED, *IMAGENET),
-        _mobilenet({
-            'MobileNetV1': ('mobilenet-v1', {
-                '0.75x MobileNetV1': dict(DENSE, net='mobilenet-v1-x0.75'),
-                **_latency('MetaPruning', 'AutoSlim', 'SMCP', 'AMC', 'EagleEye')}),
-            'MobileNetV2': ('mobilenet-v2', _latency('MetaPruning', 'AutoSlim', 'SMCP', 'AMC', 'EagleEye'))}),
-        dict(data='in1k'), OUTSIDE.format('MobileNetV1')),
+        'AdaSAP, Table 9: MobileNets by latency',
+        ('network', 'method', 'time removed'),
+        (SPEED, *IMAGENET),
+        _mobilenet(
+            {
+                'MobileNetV1': (
+                    'mobilenet-v1',
+                    {
+                        '0.75x MobileNetV1': dict(DENSE, net='mobilenet-v1-x0.75'),
+                        **_latency('MetaPruning', 'AutoSlim', 'SMCP', 'AMC', 'EagleEye'),
+                    },
+                ),
+                'MobileNetV2': (
+                    'mobilenet-v2',
+                    _latency('MetaPruning', 'AutoSlim', 'SMCP', 'AMC', 'EagleEye'),
+                ),
+            }
+        ),
+        dict(data='in1k'),
+        OUTSIDE.format('MobileNetV1'),
+    ),
     'adasap-10': Table(
-        'AdaSAP, Table 10: what ranks the neurons', ('method', 'kept'), (SIZE, *IMAGENET),
-        tuple(Row((name, size), dict(where, target=target), block=size)
-              for size, target in {'0.76': .24, '0.42': .6}.items() for name, where in {
-                  'Taylor, SGD': TAYLOR, 'AdaSAP_P,Taylor': ADASAP_TAYLOR, 'AdaSAP_P': ADASAP}.items()), RESNET50,
-        'Targets 0.24 and 0.6; the printed sizes differ by method (0.41 to 0.43). ' + SCALED),
+        'AdaSAP, Table 10: what ranks the neurons',
+        ('method', 'kept'),
+        (SIZE, *IMAGENET),
+        tuple(
+            Row((name, size), dict(where, target=target), block=size)
+            for size, target in {'0.76': 0.24, '0.42': 0.6}.items()
+            for name, where in {
+                'Taylor, SGD': TAYLOR,
+                'AdaSAP_P,Taylor': ADASAP_TAYLOR,
+                'AdaSAP_P': ADASAP,
+            }.items()
+        ),
+        RESNET50,
+        'Targets 0.24 and 0.6; the printed sizes differ by method (0.41 to 0.43). ' + SCALED,
+    ),
     'adasap-11': Table(
-        'AdaSAP, Table 11: repeats', ('method', 'kept'), (SIZE, *IMAGENET),
-        _sized({'Magnitude': MAGNITUDE, 'Taylor': TAYLOR, 'EagleEye': None, 'AdaSAP_P + ASAM': ADASAP}), RESNET50,
-        OUTSIDE.format('0.76')),
+        'AdaSAP, Table 11: repeats',
+        ('method', 'kept'),
+        (SIZE, *IMAGENET),
+        _sized(
+            {'Magnitude': MAGNITUDE, 'Taylor': TAYLOR, 'EagleEye': None, 'AdaSAP_P + ASAM': ADASAP}
+        ),
+        RESNET50,
+        OUTSIDE.format('0.76'),
+    ),
     'adasap-12': Table(
-        'AdaSAP, Table 12: before and after the cut', ('method', 'kept'),
-        (Column('loss before', ('loss before',), form='.3f'), Column('loss after', ('loss after',), form='.3f', better='low'),
-         Column('Val before', ('metric before',)), Column('Val after', ('metric after',), better='high')),
-        tuple(Row((name, size), dict(where, target=target), block=size)
-              for size, target in SIZES.items() for name, where in FOUR_ARMS.items()), RESNET50,
-        'Before the first round of removal and after the last; loss of a training batch, Val of the validation set. ' + SCALED),
+        'AdaSAP, Table 12: before and after the cut',
+        ('method', 'kept'),
+        (
+            Column('loss before', ('loss before',), form='.3f'),
+            Column('loss after', ('loss after',), form='.3f', better='low'),
+            Column('Val before', ('metric before',)),
+            Column('Val after', ('metric after',), better='high'),
+        ),
+        tuple(
+            Row((name, size), dict(where, target=target), block=size)
+            for size, target in SIZES.items()
+            for name, where in FOUR_ARMS.items()
+        ),
+        RESNET50,
+        'Before the first round of removal and after the last; loss of a training batch, Val of the validation set. '
+        + SCALED,
+    ),
     'adasap-13': Table(
-        'AdaSAP, Table 13: length of the first phase', ('epochs',), (SIZE, *IMAGENET),
+        'AdaSAP, Table 13: length of the first phase',
+        ('epochs',),
+        (SIZE, *IMAGENET),
         tuple(Row((f'{length:g}',), dict(warmup=length), block='all') for length in WARMUPS),
-        RESNET50 | ADASAP | dict(target=.54), SCALED),
+        RESNET50 | ADASAP | dict(target=0.54),
+        SCALED,
+    ),
     'adasap-14': Table(
-        'AdaSAP, Table 14: perturbation in the third phase', ('third phase',), (SIZE, *IMAGENET),
-        tuple(Row((name,), dict(finetune=rule), block='all') for name, rule in (
-            ('none', 'SGD'), ('adaptive', 'AdaSAP + ASAM'), ('uniform', 'ASAM'))),
-        RESNET50 | dict(ADASAP, target=.8, finetune='*'), SCALED),
+        'AdaSAP, Table 14: perturbation in the third phase',
+        ('third phase',),
+        (SIZE, *IMAGENET),
+        tuple(
+            Row((name,), dict(finetune=rule), block='all')
+            for name, rule in (('none', 'SGD'), ('adaptive', 'AdaSAP + ASAM'), ('uniform', 'ASAM'))
+        ),
+        RESNET50 | dict(ADASAP, target=0.8, finetune='*'),
+        SCALED,
+    ),
     'adasap-15': Table(
-        'AdaSAP, Table 15: SGD, SAM and AdaSAP, with and without ASAM', ('method', 'kept'), (SIZE, *IMAGENET),
-        tuple(Row((name, size), dict(where, target=target), block=f'{part} {size}')
-              for part, arms in (('without ASAM', {'SGD': TAYLOR, 'SAM': SAM, 'AdaSAP_P': ADASAP_SAM}),
-                                 ('with ASAM', {'SAM + ASAM': ASAM, 'AdaSAP_P + ASAM': ADASAP}))
-              for size, target in SIZES.items() for name, where in arms.items()), RESNET50),
+        'AdaSAP, Table 15: SGD, SAM and AdaSAP, with and without ASAM',
+        ('method', 'kept'),
+        (SIZE, *IMAGENET),
+        tuple(
+            Row((name, size), dict(where, target=target), block=f'{part} {size}')
+            for part, arms in (
+                ('without ASAM', {'SGD': TAYLOR, 'SAM': SAM, 'AdaSAP_P': ADASAP_SAM}),
+                ('with ASAM', {'SAM + ASAM': ASAM, 'AdaSAP_P + ASAM': ADASAP}),
+            )
+            for size, target in SIZES.items()
+            for name, where in arms.items()
+        ),
+        RESNET50,
+    ),
 }

@@ -1,4 +1,5 @@
 """What a run is, read from the config that a training leaves in its work dir: network, data, recipe and the recipe's fields."""
+
 from __future__ import annotations
 
 import ast
@@ -13,17 +14,19 @@ SGD = 'SGD'
 _GRADUAL = dict(budget='params', score='Magnitude', rule=SGD, finetune=SGD)
 _ADASAP = dict(rule='AdaSAP + ASAM', finetune='ASAM')
 _SEARCH = dict(form='weight', gamma=1e-3, perturb='scores')
-RECIPES = {   # recipe -> what holds where the config is silent
+RECIPES = {  # recipe -> what holds where the config is silent
     'adasap': _GRADUAL | _ADASAP,
-    'adasap_latency': _GRADUAL | _ADASAP | dict(budget='latency', score='HALPTaylor', solver='exact'),
+    'adasap_latency': _GRADUAL
+    | _ADASAP
+    | dict(budget='latency', score='HALPTaylor', solver='exact'),
     'magnitude': _GRADUAL,
     'taylor': _GRADUAL | dict(score='Taylor'),
     's2ap_hydra': _SEARCH | dict(host='HYDRA'),
     's2ap_harp': _SEARCH | dict(host='HARP'),
     's2ap_rlth': _SEARCH | dict(host='RLTH'),
 }
-WARMUP = 1 / 9   # of the schedule, where a gradual recipe is silent
-SEARCH_WARMUP = 0.25   # of a search
+WARMUP = 1 / 9  # of the schedule, where a gradual recipe is silent
+SEARCH_WARMUP = 0.25  # of a search
 
 
 def read_settings(file: str | Path) -> dict[str, Any]:
@@ -36,9 +39,13 @@ def read_settings(file: str | Path) -> dict[str, Any]:
         lines = ast.parse(Path(file).read_text(encoding='utf-8')).body
     except SyntaxError as error:
         raise ValueError(
-            f'{file} is no config ({error.msg}, line {error.lineno}); give the work dir of a training run.') from None
-    return {line.targets[0].id: _plain(line.value) for line in lines
-            if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)}
+            f'{file} is no config ({error.msg}, line {error.lineno}); give the work dir of a training run.'
+        ) from None
+    return {
+        line.targets[0].id: _plain(line.value)
+        for line in lines
+        if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name)
+    }
 
 
 def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,7 +59,9 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """
     net, _, rest = config.partition('_')
     loss = (settings.get('model') or {}).get('robust_loss') or {}
-    found = dict(config=config, net=net, data=rest.rpartition('_')[2], recipe='', attack=loss.get('type', ''))
+    found = dict(
+        config=config, net=net, data=rest.rpartition('_')[2], recipe='', attack=loss.get('type', '')
+    )
     given = dict(settings.get('robust_prune') or {})
     recipe = given.get('recipe', '')
     if not given:
@@ -75,9 +84,14 @@ def _agrees(value: Any, wanted: Any) -> bool:
         return any(_agrees(value, one) for one in wanted)
     if isinstance(wanted, str):
         return isinstance(value, str) and fnmatchcase(value, wanted)
-    if isinstance(wanted, bool) or isinstance(value, bool) or value is None or isinstance(value, str):
+    if (
+        isinstance(wanted, bool)
+        or isinstance(value, bool)
+        or value is None
+        or isinstance(value, str)
+    ):
         return value is wanted
-    return math.isclose(value, wanted, abs_tol=.005 + 1e-9)
+    return math.isclose(value, wanted, abs_tol=0.005 + 1e-9)
 
 
 def _search(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,18 +100,30 @@ def _search(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]
     perturb = given.get('perturb', base['perturb']) if gamma else 'none'
     awp = given.get('finetune_gamma')
     awp = perturb != 'none' if awp is None else bool(awp)
-    return dict(host=host.get('type', base['host']), form=host.get('form', base['form']), gamma=gamma, perturb=perturb,
-                search={'none': 'Orig.', 'scores': 'S2AP', 'weights': 'AWP'}[perturb], awp=awp,
-                warmup=bool(given.get('warmup', SEARCH_WARMUP)) and not str(given.get('warmup')).startswith('0 '))
+    return dict(
+        host=host.get('type', base['host']),
+        form=host.get('form', base['form']),
+        gamma=gamma,
+        perturb=perturb,
+        search={'none': 'Orig.', 'scores': 'S2AP', 'weights': 'AWP'}[perturb],
+        awp=awp,
+        warmup=bool(given.get('warmup', SEARCH_WARMUP))
+        and not str(given.get('warmup')).startswith('0 '),
+    )
 
 
-def _gradual(base: Mapping[str, Any], given: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+def _gradual(
+    base: Mapping[str, Any], given: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
     epochs = (settings.get('train_cfg') or {}).get('max_epochs')
-    return dict(budget=given.get('budget', base['budget']), score=(given.get('score') or {}).get('type', base['score']),
-                rule=_rule(given['rule']) if 'rule' in given else base['rule'],
-                finetune=_rule(given['finetune_rule']) if 'finetune_rule' in given else base['finetune'],
-                warmup=_epochs(given.get('warmup', WARMUP), epochs),
-                **({'solver': given.get('solver', base['solver'])} if 'solver' in base else {}))
+    return dict(
+        budget=given.get('budget', base['budget']),
+        score=(given.get('score') or {}).get('type', base['score']),
+        rule=_rule(given['rule']) if 'rule' in given else base['rule'],
+        finetune=_rule(given['finetune_rule']) if 'finetune_rule' in given else base['finetune'],
+        warmup=_epochs(given.get('warmup', WARMUP), epochs),
+        **({'solver': given.get('solver', base['solver'])} if 'solver' in base else {}),
+    )
 
 
 def _rule(rule: Mapping[str, Any] | None) -> str:
@@ -119,7 +145,11 @@ def _plain(node: ast.expr) -> Any:
     if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'dict':
         return {word.arg: _plain(word.value) for word in node.keywords if word.arg}
     if isinstance(node, ast.Dict):
-        return {_plain(key): _plain(value) for key, value in zip(node.keys, node.values, strict=True) if key is not None}
+        return {
+            _plain(key): _plain(value)
+            for key, value in zip(node.keys, node.values, strict=True)
+            if key is not None
+        }
     if isinstance(node, (ast.List, ast.Tuple)):
         return [_plain(one) for one in node.elts]
     try:

@@ -1,15 +1,16 @@
 """What a table of a paper is: data only."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmrobustprune.report.cards import Cell
-from mmrobustprune.report.gap import Gap, gap
+from mmrobustprune.report.tables.cards import Cell
+from mmrobustprune.report.tables.gap import Gap, gap
 
 Where = Mapping[str, Any]
-ROBUST = '{robust}'   # in a key: the attack that is chosen when the table is filled
+ROBUST = '{robust}'  # in a key: the attack that is chosen when the table is filled
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Column:
         duel: columns of one name compete within a row; without it rows of one block compete within the column.
         same: refuse numbers that were taken differently.
     """
+
     title: str
     keys: tuple[str, ...]
     where: Where = field(default_factory=dict)
@@ -47,6 +49,7 @@ class Derived:
         text: (original, ours), each the column's keys in order -> what is printed.
         values: name of a CSV column -> the same arguments to a number.
     """
+
     title: str
     of: tuple[str, str]
     text: Callable[[Sequence[Cell], Sequence[Cell]], str]
@@ -68,6 +71,7 @@ class Row:
         each: a fact; the row is repeated for each value that a fitting run has.
         block: rows of one block compete; '' competes with none.
     """
+
     labels: tuple[str, ...]
     where: Where = field(default_factory=dict)
     each: str = ''
@@ -77,6 +81,7 @@ class Row:
 @dataclass(frozen=True)
 class Table:
     """A table of a paper; `where` holds for every cell, `whole` keeps columns that no run has."""
+
     title: str
     heads: tuple[str, ...]
     columns: tuple[Column | Derived, ...]
@@ -89,14 +94,27 @@ class Table:
 def delta(group: str = '', original: str = 'Orig.', ours: str = 'S2AP') -> Derived:
     """Delta = (clean - robust)_original - (clean - robust)_ours, with both its terms, of two columns `clean/robust`."""
     of = tuple(f'{group} {title}'.strip() for title in (original, ours))
-    return Derived('Δ (terms)', of, lambda a, b: _gap(a, b).text(), {
-        'delta': lambda a, b: _gap(a, b).value, 'clean': lambda a, b: -_gap(a, b).clean_lost,
-        'robust': lambda a, b: _gap(a, b).robust_gained}, group)
+    return Derived(
+        'Δ (terms)',
+        of,
+        lambda a, b: _gap(a, b).text(),
+        {
+            'delta': lambda a, b: _gap(a, b).value,
+            'clean': lambda a, b: -_gap(a, b).clean_lost,
+            'robust': lambda a, b: _gap(a, b).robust_gained,
+        },
+        group,
+    )
 
 
 def overhead(original: str = 'Orig.', ours: str = 'S2AP') -> Derived:
     """100 (ours - original) / original, in per cent."""
-    return Derived('overhead (%)', (original, ours), lambda a, b: f'{_overhead(a, b):+.1f}', {'overhead': _overhead})
+    return Derived(
+        'overhead (%)',
+        (original, ours),
+        lambda a, b: f'{_overhead(a, b):+.1f}',
+        {'overhead': _overhead},
+    )
 
 
 def _gap(original: Sequence[Cell], ours: Sequence[Cell]) -> Gap:

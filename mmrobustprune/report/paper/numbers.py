@@ -1,4 +1,5 @@
 """The numbers in the files of a run, each under a key, in per cent, and with what it depends on beside network and data."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,13 +10,14 @@ from typing import Any
 from mmrobustprune.corruption.baselines import BEST
 from mmrobustprune.corruption.suites import BENCHMARK, SEVERITIES
 
-USUAL = dict(version='standard', label='true', clip='image')   # of an attack; what differs is said
-AGREE = 0.05   # points by which two evaluations of one network may differ
+USUAL = dict(version='standard', label='true', clip='image')  # of an attack; what differs is said
+AGREE = 0.05  # points by which two evaluations of one network may differ
 
 
 @dataclass(frozen=True)
 class Number:
     """A value in per cent (or ms, hours, a count), and what it depends on; None is nothing, true by definition."""
+
     value: float
     under: str | None = ''
 
@@ -38,12 +40,27 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
     for key, scale in (('mPC', unit), ('rPC', 1)):
         if results.get(key) is not None:
             basis = sum(kind in BENCHMARK for kind in kinds)
-            yield key, Number(scale * results[key], f'{suite}, {basis} corruptions, severity {", ".join(map(str, levels))}')
+            yield (
+                key,
+                Number(
+                    scale * results[key],
+                    f'{suite}, {basis} corruptions, severity {", ".join(map(str, levels))}',
+                ),
+            )
     for level in SEVERITIES:
-        values = [one.get(results['metric']) for one in results.get('cells', ()) if one['severity'] == level]
+        values = [
+            one.get(results['metric'])
+            for one in results.get('cells', ())
+            if one['severity'] == level
+        ]
         values = list(kinds.values()) if levels == [level] and not values else values
         if values and None not in values:
-            yield f'{suite}@{level}', Number(unit * fmean(values), f'{suite}, {len(values)} corruptions, severity {level}')
+            yield (
+                f'{suite}@{level}',
+                Number(
+                    unit * fmean(values), f'{suite}, {len(values)} corruptions, severity {level}'
+                ),
+            )
 
 
 def shifted(found: Mapping[str, Any]) -> Pairs:
@@ -61,8 +78,11 @@ def attacked(found: Mapping[str, Any]) -> Pairs:
     for one in found['attacks']:
         chosen, pixel = one.get('subset') or {}, one['space'] == 'pixel'
         radius = f'{255 * one["eps"]:.3g}/255' if pixel else f'{one["eps"]:.3g} {one["space"]}'
-        under = [f'{one["attack"]}, radius {radius}', *([f'{one["steps"]} steps'] if 'steps' in one else []),
-                 *(f'{key} {one[key]}' for key, usual in USUAL.items() if one.get(key, usual) != usual)]
+        under = [
+            f'{one["attack"]}, radius {radius}',
+            *([f'{one["steps"]} steps'] if 'steps' in one else []),
+            *(f'{key} {one[key]}' for key, usual in USUAL.items() if one.get(key, usual) != usual),
+        ]
         if chosen.get('pick', 'all') != 'all':
             under.append(f'{chosen["size"]} of {chosen["of"]} pictures')
         yield f'{one["attack"]}@{radius}', Number(100 * one['accuracy'], ', '.join(under))
@@ -73,7 +93,12 @@ def clean_of_attacks(found: Mapping[str, Any]) -> Pairs:
     if found.get('clean') is not None:
         chosen = (found['attacks'][0].get('subset') or {}) if found['attacks'] else {}
         part = chosen.get('pick', 'all') != 'all'
-        yield 'clean', Number(100 * found['clean'], f'{chosen["size"]} of {chosen["of"]} pictures' if part else '')
+        yield (
+            'clean',
+            Number(
+                100 * found['clean'], f'{chosen["size"]} of {chosen["of"]} pictures' if part else ''
+            ),
+        )
 
 
 def cost(found: Mapping[str, Any]) -> Pairs:
@@ -111,14 +136,20 @@ def masked(stages: Sequence[Mapping[str, Any]]) -> Pairs:
     """stages.json: the validation's metrics with the mask alone, 'mask top1', 'mask pgd'; removed."""
     last = stages[-1] if stages else {}
     for name, value in (last.get('metric_after') or {}).items():
-        yield f"mask {name.rpartition('/')[2]}", Number(_unit(name) * value, f'{name} of the validation')
+        yield (
+            f'mask {name.rpartition("/")[2]}',
+            Number(_unit(name) * value, f'{name} of the validation'),
+        )
     if 'removed' in last:
         yield 'removed', Number(100 * last['removed'])
 
 
 def sharp(found: Mapping[str, Any]) -> Pairs:
     """sharpness.json: 'loss difference@0.01' and the like, in the space of the scores."""
-    return _sharp(found['spaces'].get('scores', {}), f'{found["loss"]["type"]}, {found["images"]} {found["split"]} pictures')
+    return _sharp(
+        found['spaces'].get('scores', {}),
+        f'{found["loss"]["type"]}, {found["images"]} {found["split"]} pictures',
+    )
 
 
 def searched(found: Mapping[str, Any]) -> Pairs:
@@ -133,9 +164,19 @@ def _sharp(space: Mapping[str, Any], under: str) -> Pairs:
 
 
 READERS: dict[str, Callable[[Any], Pairs]] = dict(
-    results=corrupted, imagenet_v2=shifted, attacks=attacked, cost=cost, latency=timed, rounds=cut, stages=masked,
-    sharpness=sharp, search=searched)
-FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(attacks=clean_of_attacks)   # where no other file has the number
+    results=corrupted,
+    imagenet_v2=shifted,
+    attacks=attacked,
+    cost=cost,
+    latency=timed,
+    rounds=cut,
+    stages=masked,
+    sharpness=sharp,
+    search=searched,
+)
+FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(
+    attacks=clean_of_attacks
+)  # where no other file has the number
 
 
 def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, Number]:
@@ -159,10 +200,14 @@ def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, N
 def _add(found: dict[str, Number], key: str, number: Number, label: str) -> None:
     before = found.setdefault(key, number)
     if before.under != number.under or abs(before.value - number.value) > AGREE:
-        raise ValueError(f"'{label}' has two numbers for {key} ({before.value:.4g} {before.under}; {number.value:.4g} "
-                         f'{number.under}); leave one of the evaluations in its work dir.')
+        raise ValueError(
+            f"'{label}' has two numbers for {key} ({before.value:.4g} {before.under}; {number.value:.4g} "
+            f'{number.under}); leave one of the evaluations in its work dir.'
+        )
 
 
 def _unit(metric: str) -> float:
     """What makes per cent of a metric: mmpretrain's accuracies and attacks are that already, mean precisions are fractions."""
-    return 100. / BEST.get(metric.partition('/')[0], 100. if metric.startswith('attacked') else 1.)
+    return 100.0 / BEST.get(
+        metric.partition('/')[0], 100.0 if metric.startswith('attacked') else 1.0
+    )

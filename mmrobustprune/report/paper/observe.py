@@ -1,4 +1,5 @@
 """One run as a table sees it: what identifies it, and every number that was recorded of it."""
+
 from __future__ import annotations
 
 import json
@@ -15,8 +16,14 @@ from .facts import facts_of, read_settings
 from .numbers import READERS, Number, numbers_of
 
 TRAINED = re.compile(r'tools/train\.py \S*?([^/\s]+)\.py')
-PLAIN = ('epochs', 'minutes', 'mask top1', 'mask pgd', 'speed-up')   # numbers of a record that it holds as they are
-WRITTEN = ('pruned', 'model')   # configs that a pruning or an export writes beside the run's own
+PLAIN = (
+    'epochs',
+    'minutes',
+    'mask top1',
+    'mask pgd',
+    'speed-up',
+)  # numbers of a record that it holds as they are
+WRITTEN = ('pruned', 'model')  # configs that a pruning or an export writes beside the run's own
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Observation:
     Attributes:
         facts: as `facts.facts_of`, and name, seed and method: the recipe, else the name given to the run, else 'dense'.
     """
+
     label: str
     facts: Mapping[str, Any]
     numbers: Mapping[str, Number] = field(default_factory=dict)
@@ -57,16 +65,31 @@ def from_folder(folder: Path, name: str = '') -> Observation:
         ValueError: several configs of a training, or numbers that do not agree.
     """
     label = str(folder)
-    files = [('mask ' if file.parent != folder and file.parent.name.startswith('mask') else '', kind, _read(file))
-             for kind in READERS for file in sorted({*folder.glob(f'{kind}.json'), *folder.glob(f'*/{kind}.json')})]
+    files = [
+        (
+            'mask ' if file.parent != folder and file.parent.name.startswith('mask') else '',
+            kind,
+            _read(file),
+        )
+        for kind in READERS
+        for file in sorted({*folder.glob(f'{kind}.json'), *folder.glob(f'*/{kind}.json')})
+    ]
     if not files:
-        raise FileNotFoundError(f'{folder} holds none of {", ".join(f"{kind}.json" for kind in READERS)}; give the work dir of '
-                                'a run that was evaluated, a record, or a folder of records.')
+        raise FileNotFoundError(
+            f'{folder} holds none of {", ".join(f"{kind}.json" for kind in READERS)}; give the work dir of '
+            'a run that was evaluated, a record, or a folder of records.'
+        )
     facts = facts_in(folder)
     if not facts['config']:
         facts |= facts_of(_evaluated(files), {})
-    return _observation(label, name, REPEAT.sub('', folder.resolve().name), facts.pop('seed'), facts,
-                        numbers_of(files, label) | _hours(folder, files))
+    return _observation(
+        label,
+        name,
+        REPEAT.sub('', folder.resolve().name),
+        facts.pop('seed'),
+        facts,
+        numbers_of(files, label) | _hours(folder, files),
+    )
 
 
 def facts_in(folder: Path) -> dict[str, Any]:
@@ -77,11 +100,17 @@ def facts_in(folder: Path) -> dict[str, Any]:
     """
     configs = [file for file in sorted(folder.glob('*.py')) if file.stem not in WRITTEN]
     if len(configs) > 1:
-        raise ValueError(f'{folder} holds {len(configs)} configs ({", ".join(file.name for file in configs)}), so it is not '
-                         'known which the run is of; leave one.')
+        raise ValueError(
+            f'{folder} holds {len(configs)} configs ({", ".join(file.name for file in configs)}), so it is not '
+            'known which the run is of; leave one.'
+        )
     settings = read_settings(configs[0]) if configs else {}
     seed = REPEAT.search(folder.resolve().name)
-    seed = int(seed[0].removeprefix('-seed')) if seed else (settings.get('randomness') or {}).get('seed')
+    seed = (
+        int(seed[0].removeprefix('-seed'))
+        if seed
+        else (settings.get('randomness') or {}).get('seed')
+    )
     return facts_of(configs[0].stem if configs else '', settings) | dict(seed=seed)
 
 
@@ -93,41 +122,64 @@ def from_record(file: Path, name: str = '') -> Observation:
     """
     record = _read(file)
     if not isinstance(record, dict) or 'name' not in record:
-        raise ValueError(f"{file} is no record of a run (it has no 'name'); give one that tools/experiments/run_arms.py wrote, "
-                         'or a work dir.')
+        raise ValueError(
+            f"{file} is no record of a run (it has no 'name'); give one that tools/experiments/run_arms.py wrote, "
+            'or a work dir.'
+        )
     files: list[tuple[str, str, Any]] = [('', 'cost', record)]
     if 'suite' in record:
         files.append(('', 'results', dict(record, P=record['clean'])))
-    files += [('', 'attacks', dict(attacks=attacks)) for attacks in (record.get('attacks') or {}).values()]
+    files += [
+        ('', 'attacks', dict(attacks=attacks)) for attacks in (record.get('attacks') or {}).values()
+    ]
     files += [('', kind, record[kind]) for kind in ('rounds', 'search') if record.get(kind)]
     numbers = numbers_of(files, str(file))
     numbers |= {key: Number(record[key]) for key in PLAIN if record.get(key) is not None}
-    trained = [found[1] for line in record.get('commands', ()) for found in [TRAINED.search(line)] if found]
+    trained = [
+        found[1] for line in record.get('commands', ()) for found in [TRAINED.search(line)] if found
+    ]
     facts = facts_of(trained[-1] if trained else '', {}) | {
-        key: value for key, value in (record.get('facts') or {}).items() if value != ''}
-    if 'facts' not in record:   # of an earlier version: a name, and not which recipe
+        key: value for key, value in (record.get('facts') or {}).items() if value != ''
+    }
+    if 'facts' not in record:  # of an earlier version: a name, and not which recipe
         facts, name = {key: facts[key] for key in ('config', 'net', 'data')}, name or record['name']
     return _observation(str(file), name, record['name'], record.get('seed'), facts, numbers)
 
 
-def _observation(label: str, given: str, own: str, seed: int | None, facts: Mapping[str, Any],
-                 numbers: Mapping[str, Number]) -> Observation:
+def _observation(
+    label: str,
+    given: str,
+    own: str,
+    seed: int | None,
+    facts: Mapping[str, Any],
+    numbers: Mapping[str, Number],
+) -> Observation:
     method = facts.get('recipe') or given or 'dense'
     if method == 'dense':
-        numbers = {'size': Number(1., None), 'speed-up': Number(1., None), **numbers}
-    return Observation(label, dict(facts, name=given or own, method=method, seed=seed), dict(numbers))
+        numbers = {'size': Number(1.0, None), 'speed-up': Number(1.0, None), **numbers}
+    return Observation(
+        label, dict(facts, name=given or own, method=method, seed=seed), dict(numbers)
+    )
 
 
 def _evaluated(files: Iterable[tuple[str, str, Any]]) -> str:
     """The config that an evaluation says it was of; '' where none does."""
-    names = [Path(content['config']).stem for _, kind, content in files
-             if kind in ('results', 'latency') and content.get('config')]
+    names = [
+        Path(content['config']).stem
+        for _, kind, content in files
+        if kind in ('results', 'latency') and content.get('config')
+    ]
     return names[0] if names else ''
 
 
 def _hours(folder: Path, files: Iterable[tuple[str, str, Any]]) -> dict[str, Number]:
     """Hours of the training steps of a search, resumed or not, without evaluations."""
-    stages = {one['stage']: one['iteration'] for _, kind, content in files if kind == 'stages' for one in content}
+    stages = {
+        one['stage']: one['iteration']
+        for _, kind, content in files
+        if kind == 'stages'
+        for one in content
+    }
     if 'finetune' not in stages:
         return {}
     begin, end = stages.get('search', 0), stages['finetune']
@@ -136,13 +188,19 @@ def _hours(folder: Path, files: Iterable[tuple[str, str, Any]]) -> dict[str, Num
         for line in map(json.loads, log.read_text().splitlines()):
             if 'loss' in line and begin < line['iter'] <= end:
                 seconds[line['iter']] = line['time']
-    return {'search hours': Number(fmean(seconds.values()) * (end - begin) / 3600)} if seconds else {}
+    return (
+        {'search hours': Number(fmean(seconds.values()) * (end - begin) / 3600)} if seconds else {}
+    )
 
 
 def _read(file: Path) -> Any:
     if not file.exists():
-        raise FileNotFoundError(f'{file} is not there; give work dirs, records, or folders of records.')
+        raise FileNotFoundError(
+            f'{file} is not there; give work dirs, records, or folders of records.'
+        )
     try:
         return json.loads(file.read_text(encoding='utf-8'))
     except ValueError as error:
-        raise ValueError(f'{file} is not JSON ({error}); give work dirs, records, or folders of records.') from None
+        raise ValueError(
+            f'{file} is not JSON ({error}); give work dirs, records, or folders of records.'
+        ) from None

@@ -7,15 +7,24 @@ from torch import nn
 
 from mmrobustprune.models.backbones import CIFARVGG
 
-VGG = dict(   # every scope written out: tests before this one may have set another default
-    type='mmpretrain.ImageClassifier', data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor'),
-    backbone=dict(type='mmrobustprune.CIFARVGG', depth=16), neck=dict(type='mmpretrain.GlobalAveragePooling'),
-    head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=512,
-              loss=dict(type='mmpretrain.CrossEntropyLoss')))
+VGG = dict(  # every scope written out: tests before this one may have set another default
+    type='mmpretrain.ImageClassifier',
+    data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor'),
+    backbone=dict(type='mmrobustprune.CIFARVGG', depth=16),
+    neck=dict(type='mmpretrain.GlobalAveragePooling'),
+    head=dict(
+        type='mmpretrain.LinearClsHead',
+        num_classes=10,
+        in_channels=512,
+        loss=dict(type='mmpretrain.CrossEntropyLoss'),
+    ),
+)
 
 
-@pytest.mark.parametrize('depth, layers, params', [
-    (11, 8, 9_225_984), (13, 10, 9_410_880), (16, 13, 14_723_136), (19, 16, 20_035_392)])
+@pytest.mark.parametrize(
+    'depth, layers, params',
+    [(11, 8, 9_225_984), (13, 10, 9_410_880), (16, 13, 14_723_136), (19, 16, 20_035_392)],
+)
 def test_depths_and_sizes(depth, layers, params):
     """As many convolutions as the name says, less the three linear layers; sizes of torchvision's vgg*_bn features."""
     net = CIFARVGG(depth)
@@ -28,7 +37,9 @@ def test_shapes_and_state_dict():
     assert [tuple(out.shape) for out in net(torch.randn(2, 3, 32, 32))] == [(2, 512, 1, 1)]
     assert net(torch.randn(2, 3, 64, 64))[0].shape == (2, 512, 2, 2)
     state = net.state_dict()
-    assert state['stage1.conv1.weight'].shape == (64, 3, 3, 3) and state['stage5.conv3.bias'].shape == (512,)
+    assert state['stage1.conv1.weight'].shape == (64, 3, 3, 3) and state[
+        'stage5.conv3.bias'
+    ].shape == (512,)
     assert len(state) == 13 * 2 + 13 * 5
     other = CIFARVGG(16)
     other.load_state_dict(state)

@@ -4,14 +4,16 @@ import torch
 pytest.importorskip('mmpretrain')
 from torch import nn
 
+from mmrobustprune.cost.count import count
 from mmrobustprune.models.backbones import MobileNetV1
 from mmrobustprune.models.necks import AdaptivePooling
-from mmrobustprune.report import count
 from mmrobustprune.surgery import prune_channels
 
 
-@pytest.mark.parametrize('width, params, printed', [
-    (1.0, 4_231_976, 4.2), (.75, 2_585_560, 2.6), (.5, 1_331_592, 1.3), (.25, 470_072, .5)])
+@pytest.mark.parametrize(
+    'width, params, printed',
+    [(1.0, 4_231_976, 4.2), (0.75, 2_585_560, 2.6), (0.5, 1_331_592, 1.3), (0.25, 470_072, 0.5)],
+)
 def test_sizes_with_a_thousand_classes(width, params, printed):
     """Against the millions that arXiv 1704.04861, table 7, prints."""
     net = MobileNetV1(width)
@@ -30,18 +32,20 @@ def test_cost_and_layers():
 
 
 def test_shapes():
-    assert [tuple(out.shape) for out in MobileNetV1(.25)(torch.randn(2, 3, 64, 64))] == [(2, 256, 2, 2)]
-    small = MobileNetV1(.5, strides=(1, 1, 1, 2, 2, 2))
+    assert [tuple(out.shape) for out in MobileNetV1(0.25)(torch.randn(2, 3, 64, 64))] == [
+        (2, 256, 2, 2)
+    ]
+    small = MobileNetV1(0.5, strides=(1, 1, 1, 2, 2, 2))
     assert small(torch.randn(2, 3, 32, 32))[0].shape == (2, 512, 4, 4)
 
 
 def test_depthwise_layers_shrink_with_their_neighbours():
-    net = nn.Sequential(MobileNetV1(.25), AdaptivePooling(1)).eval()
-    prune_channels(net, torch.randn(1, 3, 64, 64), .5, forward=lambda model, x: model(x)[0])
+    net = nn.Sequential(MobileNetV1(0.25), AdaptivePooling(1)).eval()
+    prune_channels(net, torch.randn(1, 3, 64, 64), 0.5, forward=lambda model, x: model(x)[0])
     convs = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
     assert all(conv.groups in (1, conv.in_channels) for conv in convs)
-    dense = [m for m in MobileNetV1(.25).modules() if isinstance(m, nn.Conv2d)]
-    assert sum(conv.out_channels for conv in convs) < .7 * sum(conv.out_channels for conv in dense)
+    dense = [m for m in MobileNetV1(0.25).modules() if isinstance(m, nn.Conv2d)]
+    assert sum(conv.out_channels for conv in convs) < 0.7 * sum(conv.out_channels for conv in dense)
     assert net(torch.randn(1, 3, 64, 64))[0].shape == (1, 256)
 
 

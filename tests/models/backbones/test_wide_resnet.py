@@ -10,7 +10,9 @@ from mmrobustprune.models.necks import AdaptivePooling
 from mmrobustprune.surgery import prune_channels
 
 
-@pytest.mark.parametrize('depth, width, params', [(16, 1, 174_416), (28, 4, 5_846_480), (28, 10, 36_472_784)])
+@pytest.mark.parametrize(
+    'depth, width, params', [(16, 1, 174_416), (28, 4, 5_846_480), (28, 10, 36_472_784)]
+)
 def test_depths_and_sizes(depth, width, params):
     """With the classifier, 640 k + 10, these are 0.2, 5.8 and 36.5 M of arXiv 1605.07146."""
     net = WideResNet(depth, width)
@@ -30,30 +32,37 @@ def test_the_forward_written_out():
     torch.manual_seed(0)
     net = WideResNet(10, 2)
     for norm in (m for m in net.modules() if isinstance(m, nn.BatchNorm2d)):
-        nn.init.uniform_(norm.weight, .5, 2)
+        nn.init.uniform_(norm.weight, 0.5, 2)
         nn.init.normal_(norm.bias)
         nn.init.normal_(norm.running_mean)
-        nn.init.uniform_(norm.running_var, .5, 2)
+        nn.init.uniform_(norm.running_var, 0.5, 2)
     net.eval()
     state, image = net.state_dict(), torch.randn(2, 3, 32, 32)
 
     def activated(x, name):
-        parts = [state[f'{name}.{key}'] for key in ('running_mean', 'running_var', 'weight', 'bias')]
+        parts = [
+            state[f'{name}.{key}'] for key in ('running_mean', 'running_var', 'weight', 'bias')
+        ]
         return F.relu(F.batch_norm(x, *parts))
 
     x = F.conv2d(image, state['conv1.weight'], padding=1)
     for stage, stride in ((1, 1), (2, 2), (3, 2)):
         block = f'layer{stage}.0'
         a = activated(x, f'{block}.bn1')
-        inner = activated(F.conv2d(a, state[f'{block}.conv1.weight'], stride=stride, padding=1), f'{block}.bn2')
+        inner = activated(
+            F.conv2d(a, state[f'{block}.conv1.weight'], stride=stride, padding=1), f'{block}.bn2'
+        )
         x = F.conv2d(inner, state[f'{block}.conv2.weight'], padding=1) + F.conv2d(
-            a, state[f'{block}.shortcut.weight'], stride=stride)
+            a, state[f'{block}.shortcut.weight'], stride=stride
+        )
     torch.testing.assert_close(net(image)[0], activated(x, 'bn'))
 
 
 def test_half_of_its_channels_can_be_removed():
     net = nn.Sequential(WideResNet(10, 1), AdaptivePooling(1)).eval()
-    structure = prune_channels(net, torch.randn(1, 3, 32, 32), .5, forward=lambda model, x: model(x)[0])
+    structure = prune_channels(
+        net, torch.randn(1, 3, 32, 32), 0.5, forward=lambda model, x: model(x)[0]
+    )
     assert net[0].layer2[0].conv1.out_channels < 32 and len(structure.to_dict()['layers']) > 0
 
 

@@ -6,7 +6,7 @@ from mmrobustprune.models.necks import AdaptivePooling
 
 
 def test_the_mean_of_each_cell_in_the_order_of_channels():
-    x = torch.arange(2 * 16.).reshape(1, 2, 4, 4)
+    x = torch.arange(2 * 16.0).reshape(1, 2, 4, 4)
     (pooled,) = AdaptivePooling(2)((x,))
     assert pooled.tolist() == [[2.5, 4.5, 10.5, 12.5, 18.5, 20.5, 26.5, 28.5]]
     first, second = AdaptivePooling(1)((x, x[:, :1]))

@@ -1,4 +1,5 @@
 """Work dirs and observations of runs that were never trained."""
+
 import json
 
 from mmrobustprune.report.paper.numbers import Number
@@ -11,10 +12,15 @@ train_cfg = dict(by_epoch=True, max_epochs=220)
 """
 
 
-def attacks(accuracy=.5, clean=.8, name='autoattack', eps=8 / 255, subset=None, **settings):
+def attacks(accuracy=0.5, clean=0.8, name='autoattack', eps=8 / 255, subset=None, **settings):
     """What attacks.json holds, of one attack."""
     subset = subset or dict(size=10, of=10, pick='all', seed=0)
-    return dict(clean=clean, attacks=[dict(attack=name, eps=eps, space='pixel', accuracy=accuracy, subset=subset, **settings)])
+    return dict(
+        clean=clean,
+        attacks=[
+            dict(attack=name, eps=eps, space='pixel', accuracy=accuracy, subset=subset, **settings)
+        ],
+    )
 
 
 def work_dir(folder, config='', text='', **files):
@@ -32,8 +38,25 @@ def work_dir(folder, config='', text='', **files):
 def searched(target, host, search, clean, robust, seed=0, net='resnet18', data='cifar10', **more):
     """A run of S2AP's kind."""
     recipe, ours = f's2ap_{host.lower()}', search != 'Orig.'
-    facts = dict(config=f'{net}_{host}_{data}', net=net, data=data, recipe=recipe, method=recipe, attack='TRADES',
-                 target=target, host=host, form='weight', search=search, gamma=1e-3 if ours else 0., awp=ours,
-                 warmup=True, name=f'{host} {search}', seed=seed)
-    numbers = {'clean': Number(clean), 'autoattack@8/255': Number(robust, 'autoattack, radius 8/255')}
+    facts = dict(
+        config=f'{net}_{host}_{data}',
+        net=net,
+        data=data,
+        recipe=recipe,
+        method=recipe,
+        attack='TRADES',
+        target=target,
+        host=host,
+        form='weight',
+        search=search,
+        gamma=1e-3 if ours else 0.0,
+        awp=ours,
+        warmup=True,
+        name=f'{host} {search}',
+        seed=seed,
+    )
+    numbers = {
+        'clean': Number(clean),
+        'autoattack@8/255': Number(robust, 'autoattack, radius 8/255'),
+    }
     return Observation(f'{host} {search} {target} seed {seed}', facts | more, numbers)

@@ -5,42 +5,105 @@ from mmrobustprune.report.paper.facts import facts_of, fits, read_settings
 
 def test_a_written_config_is_read_and_never_run(tmp_path):
     file = tmp_path / 'a.py'
-    file.write_text("x = dict(a=1, b=dict(c=(2, -0.5)), d=None, e=[True])\ny = open('/tmp/never')\nz = 8 / 255\n")
-    assert read_settings(file) == {'x': dict(a=1, b=dict(c=[2, -.5]), d=None, e=[True]), 'y': None, 'z': None}
+    file.write_text(
+        "x = dict(a=1, b=dict(c=(2, -0.5)), d=None, e=[True])\ny = open('/tmp/never')\nz = 8 / 255\n"
+    )
+    assert read_settings(file) == {
+        'x': dict(a=1, b=dict(c=[2, -0.5]), d=None, e=[True]),
+        'y': None,
+        'z': None,
+    }
 
 
 def test_what_is_no_python_is_said(tmp_path):
     (tmp_path / 'a.py').write_text('x = = 1')
-    with pytest.raises(ValueError, match=r'a\.py is no config \(invalid syntax, line 1\); give the work dir'):
+    with pytest.raises(
+        ValueError, match=r'a\.py is no config \(invalid syntax, line 1\); give the work dir'
+    ):
         read_settings(tmp_path / 'a.py')
 
 
 def test_a_silent_config_takes_what_the_recipe_says():
-    facts = facts_of('resnet50_8xb128-adasap-p60_in1k', dict(
-        robust_prune=dict(recipe='adasap', target=.6), train_cfg=dict(max_epochs=90)))
-    assert facts == dict(config='resnet50_8xb128-adasap-p60_in1k', net='resnet50', data='in1k', attack='', recipe='adasap',
-                         target=.6, budget='params', score='Magnitude', rule='AdaSAP + ASAM', finetune='ASAM', warmup=10.)
+    facts = facts_of(
+        'resnet50_8xb128-adasap-p60_in1k',
+        dict(robust_prune=dict(recipe='adasap', target=0.6), train_cfg=dict(max_epochs=90)),
+    )
+    assert facts == dict(
+        config='resnet50_8xb128-adasap-p60_in1k',
+        net='resnet50',
+        data='in1k',
+        attack='',
+        recipe='adasap',
+        target=0.6,
+        budget='params',
+        score='Magnitude',
+        rule='AdaSAP + ASAM',
+        finetune='ASAM',
+        warmup=10.0,
+    )
 
 
 def test_fields_of_the_config_go_before_the_recipe():
-    facts = facts_of('a_b', dict(robust_prune=dict(
-        recipe='adasap', target=.6, rule=dict(type='AdaSAP', adaptive=False), finetune_rule=None, score=dict(type='Taylor'),
-        warmup='20 epochs')))
-    assert [facts[key] for key in ('rule', 'finetune', 'score', 'warmup')] == ['AdaSAP', 'SGD', 'Taylor', 20.]
+    facts = facts_of(
+        'a_b',
+        dict(
+            robust_prune=dict(
+                recipe='adasap',
+                target=0.6,
+                rule=dict(type='AdaSAP', adaptive=False),
+                finetune_rule=None,
+                score=dict(type='Taylor'),
+                warmup='20 epochs',
+            )
+        ),
+    )
+    assert [facts[key] for key in ('rule', 'finetune', 'score', 'warmup')] == [
+        'AdaSAP',
+        'SGD',
+        'Taylor',
+        20.0,
+    ]
 
 
-@pytest.mark.parametrize('given, search, awp', [
-    (dict(), 'S2AP', True), (dict(gamma=0), 'Orig.', False), (dict(perturb='none'), 'Orig.', False),
-    (dict(perturb='none', finetune_gamma=.1), 'Orig.', True), (dict(perturb='weights'), 'AWP', True),
-    (dict(finetune_gamma=0.), 'S2AP', False)])
+@pytest.mark.parametrize(
+    'given, search, awp',
+    [
+        (dict(), 'S2AP', True),
+        (dict(gamma=0), 'Orig.', False),
+        (dict(perturb='none'), 'Orig.', False),
+        (dict(perturb='none', finetune_gamma=0.1), 'Orig.', True),
+        (dict(perturb='weights'), 'AWP', True),
+        (dict(finetune_gamma=0.0), 'S2AP', False),
+    ],
+)
 def test_what_was_perturbed_in_the_search_and_after_it(given, search, awp):
-    facts = facts_of('a_b', dict(robust_prune=dict(recipe='s2ap_harp', target=.9, **given)))
-    assert (facts['host'], facts['form'], facts['search'], facts['awp']) == ('HARP', 'weight', search, awp)
+    facts = facts_of('a_b', dict(robust_prune=dict(recipe='s2ap_harp', target=0.9, **given)))
+    assert (facts['host'], facts['form'], facts['search'], facts['awp']) == (
+        'HARP',
+        'weight',
+        search,
+        awp,
+    )
 
 
 def test_patterns_numbers_and_alternatives_fit():
-    facts = dict(config='ssd512_r50_voc0712', target=.571, rule='SAM', awp=False, attack='', seed=None)
-    for where in (dict(config='ssd512_r50*'), dict(target=.57), dict(rule=('SGD', 'SAM')), dict(awp=False), dict(attack='*')):
+    facts = dict(
+        config='ssd512_r50_voc0712', target=0.571, rule='SAM', awp=False, attack='', seed=None
+    )
+    for where in (
+        dict(config='ssd512_r50*'),
+        dict(target=0.57),
+        dict(rule=('SGD', 'SAM')),
+        dict(awp=False),
+        dict(attack='*'),
+    ):
         assert fits(facts, where)
-    for where in (dict(target=.58), dict(awp=True), dict(attack='?*'), dict(rule='AdaSAP*'), dict(host='HARP'), dict(awp=0.)):
+    for where in (
+        dict(target=0.58),
+        dict(awp=True),
+        dict(attack='?*'),
+        dict(rule='AdaSAP*'),
+        dict(host='HARP'),
+        dict(awp=0.0),
+    ):
         assert not fits(facts, where)

@@ -1,0 +1,120 @@
+"""uxlfoundation/oneDNN#6035: one kind of convolution writes past its memory while it is trained on a CPU.
+
+The weight gradient of a 1x1 convolution with a stride above 1, in float32 and channels-last order, with fewer input
+channels than a block holds (8 with AVX2, 16 with AVX-512): the process aborts, or goes on with a damaged heap. Pruning
+makes exactly such layers. Seen in torch 2.12.1 and 2.14.1 (oneDNN 3.11.2, 3.12.0).
+
+While such a layer is trained it gets its input and its weight in contiguous order, and its output is put back into
+channels-last order for the layers behind it. A layer's own numbers decide in every call, so that a removal changes
+nothing here. `python -m mmrobustprune.compat.onednn` says whether the fault is still there.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from .after_import import after_import
+
+BLOCK = 16  # input channels; the wider of the two blocks
+
+_PROBE = """
+import torch
+
+torch.set_num_threads(1)
+for seed in range(40):
+    torch.manual_seed(seed)
+    conv = torch.nn.Conv2d(3 + 2 * (seed % 3), 14, 1, stride=2, bias=False)
+    images = torch.randn(8, conv.in_channels, 14, 14).contiguous(memory_format=torch.channels_last)
+    conv(images).sum().backward()
+"""
+
+
+def protect(functional: ModuleType) -> None:
+    """Let `torch.nn.functional.conv2d`, and so every `nn.Conv2d`, keep clear of the fault.
+
+    Args:
+        functional: the module `torch.nn.functional`.
+    """
+    import torch
+
+    plain = functional.conv2d
+
+    @functools.wraps(plain)
+    def conv2d(
+        input: Any, weight: Any, bias: Any = None, stride: Any = 1, *args: Any, **kwargs: Any
+    ):
+        if not is_affected(input, weight, stride):
+            return plain(input, weight, bias, stride, *args, **kwargs)
+        out = plain(_contiguous(input), _contiguous(weight), bias, stride, *args, **kwargs)
+        return out.contiguous(memory_format=torch.channels_last)
+
+    functional.conv2d = conv2d
+    after_import('torch.jit._builtins', functools.partial(_script_as_operator, conv2d))
+
+
+def _script_as_operator(conv2d: Callable, builtins: ModuleType) -> None:
+    """Scripted models call the operator itself."""
+    if builtins._builtin_table is None:
+        builtins._builtin_ops.append((conv2d, 'aten::conv2d'))
+    else:
+        builtins._builtin_table[id(conv2d)] = 'aten::conv2d'
+
+
+def is_affected(input: Any, weight: Any, stride: Any) -> bool:
+    """Whether a convolution would be trained by the faulty code.
+
+    Args:
+        input: (N, C, H, W) or (C, H, W).
+        weight: (out, in / groups, kh, kw).
+        stride: an int, or one for each axis.
+    """
+    import torch
+
+    if not isinstance(weight, torch.Tensor) or weight.device.type != 'cpu' or weight.dim() != 4:
+        return False
+    if torch.jit.is_tracing():  # a graph for inference
+        return False
+    _, channels, *kernel = weight.shape
+    strides = (stride,) if isinstance(stride, int) else tuple(stride)
+    if channels >= BLOCK or tuple(kernel) != (1, 1) or max(strides) == 1:
+        return False
+    trained = torch.is_grad_enabled() and weight.requires_grad
+    if not trained or not isinstance(input, torch.Tensor) or input.dim() != 4:
+        return False
+    return _is_channels_last(input) or _is_channels_last(weight)
+
+
+def _is_channels_last(tensor: Any) -> bool:
+    """By the strides alone: an axis of length 1 hides the order from `is_contiguous`."""
+    import torch
+
+    _, channels, height, width = tensor.shape
+    contiguous = (channels * height * width, height * width, width, 1)
+    return tensor.stride() != contiguous and tensor.is_contiguous(memory_format=torch.channels_last)
+
+
+def _contiguous(tensor: Any) -> Any:
+    import torch
+
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
+def is_faulty() -> bool:
+    """Whether the installed torch still has the fault, found out in a process of its own (seconds)."""
+    limited = dict(os.environ, ONEDNN_MAX_CPU_ISA='AVX2')
+    done = subprocess.run([sys.executable, '-c', _PROBE], env=limited, capture_output=True)
+    if done.returncode > 0:
+        raise RuntimeError(f'the probe could not run: {done.stderr.decode()[-500:]}')
+    return done.returncode < 0  # ended by a signal
+
+
+after_import('torch.nn.functional', protect)
+
+if __name__ == '__main__':
+    print('oneDNN#6035 is still there' if is_faulty() else 'oneDNN#6035 does not show here')

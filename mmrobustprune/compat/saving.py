@@ -1,0 +1,68 @@
+"""Checkpoints that are there whole or not at all, whenever the process is killed."""
+
+from __future__ import annotations
+
+import functools
+import os
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mmengine.fileio import LocalBackend
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import checkpoint, runner
+
+from mmrobustprune.records.files import write_file
+
+
+def save_whole(_module: ModuleType) -> None:
+    """Let mmengine's local backend write checkpoints (and anything else) in one piece."""
+    LocalBackend.put = lambda self, obj, filepath: write_file(filepath, obj)
+
+
+class _Later:
+    """A file backend that keeps removals for later."""
+
+    def __init__(self, backend: Any):
+        self.backend, self.removals = backend, []
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ('remove', 'rmtree'):
+            return lambda path: self.removals.append((name, path))
+        return getattr(self.backend, name)
+
+
+def remove_after_saving(_module: ModuleType) -> None:
+    """Let CheckpointHook delete the oldest checkpoint once the new one is written, not before."""
+    save = CheckpointHook._save_checkpoint_with_step
+
+    @functools.wraps(save)
+    def _save_checkpoint_with_step(self, runner, step, meta):
+        backend, later = self.file_backend, _Later(self.file_backend)
+        self.file_backend = later
+        try:
+            save(self, runner, step, meta)
+        finally:
+            self.file_backend = backend
+        for name, path in later.removals:
+            getattr(backend, name)(path)
+
+    CheckpointHook._save_checkpoint_with_step = _save_checkpoint_with_step
+
+
+def find_latest_that_exists(_module: ModuleType) -> None:
+    """Let `resume` find the newest checkpoint where `last_checkpoint` names none that exists."""
+    find = checkpoint.find_latest_checkpoint
+
+    @functools.wraps(find)
+    def find_latest_checkpoint(path: str) -> str | None:
+        noted = find(path)
+        if noted is None or os.path.exists(noted) or '://' in noted:
+            return noted
+        files = [*Path(path).glob('epoch_*.pth'), *Path(path).glob('iter_*.pth')]
+        return str(max(files, key=os.path.getmtime)) if files else noted or None
+
+    from mmengine import runner as package
+
+    for module in (checkpoint, runner, package):
+        module.find_latest_checkpoint = find_latest_checkpoint

@@ -1,0 +1,116 @@
+"""What is left of a network's parameters and MACs when units go, without doing any surgery."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from mmrobustprune.dependency.groups import Group, find_layer, is_fixed, kind_of, produces, width
+
+
+@dataclass(frozen=True)
+class _Layer:
+    name: str
+    sides: dict[str, int]  # side -> dense width
+    fan: int  # weights per (output, input) pair
+    own: int  # other parameters per output: bias, scale and shift
+    uses: int  # positions at which every weight multiplies
+    counts: bool  # False where the weight is shared with a layer counted before
+
+
+class CostModel:
+    """Channels, parameters and MACs as exact functions of the alive units of each group.
+
+    params = rest + sum_l out_l (in_l fan_l + own_l) and MACs = sum_l out_l in_l fan_l positions_l
+    with the kept widths out_l and in_l (in_l = 1 for depthwise convolutions and normalisations) and
+    the positions of ``Trace.shapes``. MACs are those of convolutions and linear layers, for the
+    traced input. Shared parameters count once; a layer that runs several times multiplies in each.
+    Layers whose class says ``fixed = True`` count nothing, as in ``cost.count``.
+    """
+
+    def __init__(
+        self, model: nn.Module, groups: Iterable[Group], shapes: dict[str, int] | None = None
+    ):
+        self.groups = tuple(groups)
+        self._parts: dict[tuple[str, str], list[tuple[str, int, int]]] = {}
+        for group in self.groups:
+            for part in group.slices:
+                self._parts.setdefault((part.layer, part.side), []).append(
+                    (group.name, group.units, part.index.shape[1])
+                )
+        makers = [name for name, module in model.named_modules() if produces(module)]
+        others = sorted({layer for layer, _ in self._parts} - set(makers))
+        seen: set[int] = set()
+        self._layers = [
+            self._layer(model, name, (shapes or {}).get(name, 0), seen) for name in makers + others
+        ]
+        self._rest = sum(p.numel() for p in model.parameters() if id(p) not in seen)
+        self.dense = self.count({})
+
+    @staticmethod
+    def _layer(model: nn.Module, name: str, uses: int, seen: set[int]) -> _Layer:
+        layer = find_layer(model, name)
+        kind = kind_of(layer)  # None for a grouped convolution, which stays as it is
+        sides = {side: width(model, name, side) for side in (kind.dims if kind else ())}
+        weight = layer.weight if produces(layer) else None
+        fixed = is_fixed(layer)  # constants of the architecture
+        owned = {
+            id(p): p
+            for p in (
+                [layer] if isinstance(layer, nn.Parameter) else layer.parameters(recurse=False)
+            )
+        }
+        new = [p for key, p in owned.items() if key not in seen]
+        seen |= set(owned)
+        return _Layer(
+            name,
+            sides,
+            0 if weight is None or fixed else weight.numel() // math.prod(sides.values()),
+            sum(p.numel() for p in new if p is not weight) // sides.get('out', 1),
+            uses,
+            any(p is weight for p in new),
+        )
+
+    def per_layer(self, alive: dict[str, Tensor | int]) -> dict[str, dict[str, int]]:
+        """out, in, params and MACs of each layer; groups that ``alive`` leaves out are dense."""
+        counts = {
+            name: int(units if isinstance(units, int) else units.sum())
+            for name, units in alive.items()
+        }
+        rows = {}
+        for layer in self._layers:
+            kept = {
+                side: dense
+                - sum(
+                    (units - counts.get(group, units)) * k
+                    for group, units, k in self._parts.get((layer.name, side), ())
+                )
+                for side, dense in layer.sides.items()
+            }
+            pairs = math.prod(kept.values()) * layer.fan
+            rows[layer.name] = dict(
+                kept,
+                params=pairs * layer.counts + kept.get('out', 1) * layer.own,
+                macs=pairs * layer.uses,
+            )
+        return rows
+
+    def count(self, alive: dict[str, Tensor | int]) -> dict[str, int]:
+        """Totals: 'channels' (alive units), 'params' and 'macs'."""
+        rows = self.per_layer(alive).values()
+        units = (alive.get(group.name, group.units) for group in self.groups)
+        return dict(
+            channels=sum(int(u if isinstance(u, int) else u.sum()) for u in units),
+            params=self._rest + sum(row['params'] for row in rows),
+            macs=sum(row['macs'] for row in rows),
+        )
+
+    def removed(self, alive: dict[str, Tensor | int]) -> dict[str, float]:
+        """The removed fraction of each total."""
+        left = self.count(alive)
+        return {
+            kind: 1 - left[kind] / total if total else 0.0 for kind, total in self.dense.items()
+        }

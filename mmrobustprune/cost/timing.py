@@ -1,0 +1,111 @@
+"""How long a call takes, and what that depends on."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmrobustprune.records.stamp import own_versions
+
+EVICT = (
+    2**23
+)  # bytes, several second-level caches: in a network other layers' data pass through it between two calls of a layer
+HEAP = 2**25 - 2**16  # bytes, just below what glibc's malloc maps anew for every call
+CLOCKS = {'processor': time.process_time, 'elapsed': time.perf_counter}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Milliseconds of one call: median, 10th and 90th percentile, shortest, and of how many repeats."""
+
+    median: float
+    p10: float
+    p90: float
+    least: float
+    repeats: int
+
+    def to_list(self) -> list:
+        return list(astuple(self))
+
+
+def stamp(device: torch.device | str, batch: int, dtype: torch.dtype) -> dict[str, Any]:
+    """What a time depends on, for the process as it is now.
+
+    ``clock`` is 'processor' for one CPU thread (other programs do not lengthen it), else 'elapsed'; ``evict`` see `time_call`.
+    """
+    device = torch.device(device)
+    cuda = device.type == 'cuda'
+    threads = 0 if cuda else torch.get_num_threads()
+    libraries = own_versions() | {'python': platform.python_version()}
+    if cuda:
+        libraries |= {'cuda': str(torch.version.cuda), 'cudnn': str(torch.backends.cudnn.version())}
+    return dict(
+        device=f'{device.type}: {torch.cuda.get_device_name(device) if cuda else processor()}',
+        threads=threads,
+        batch=batch,
+        precision=str(dtype).removeprefix('torch.'),
+        clock='processor' if threads == 1 else 'elapsed',
+        evict=0 if cuda else EVICT,
+        versions=libraries,
+    )
+
+
+def processor() -> str:
+    """Name of the CPU."""
+    info = Path('/proc/cpuinfo')
+    lines = info.read_text().splitlines() if info.is_file() else []
+    names = [line.partition(':')[2].strip() for line in lines if line.startswith('model name')]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+@torch.no_grad()
+def time_call(
+    call: Callable[[], Any],
+    device: torch.device | str = 'cpu',
+    warmup: int = 3,
+    repeats: int = 30,
+    seconds: float | None = None,
+    least: int = 5,
+    clock: str = 'elapsed',
+    evict: int = 0,
+) -> Timing:
+    """Time a call: ``warmup`` unmeasured calls, then ``repeats``, fewer (but ``least``) once ``seconds`` have gone by.
+
+    Before each call ``evict`` bytes of other data pass through the caches. On a CPU freed memory stays with the process, as it
+    does once a process has run for a while.
+    """
+    device, now = torch.device(device), CLOCKS[clock]
+    wait = (lambda: torch.cuda.synchronize(device)) if device.type == 'cuda' else (lambda: None)
+    end = float('inf') if seconds is None else time.perf_counter() + seconds
+    times: list[float] = []
+    if device.type == 'cpu':
+        torch.empty(
+            HEAP, dtype=torch.uint8
+        )  # freed at once; else pages taken anew are a quarter of MobileNetV2's time
+    other = torch.zeros(evict // 4, device=device)
+    for turn in range(warmup + repeats):
+        other.add_(1)
+        wait()
+        start = now()
+        call()
+        wait()
+        if turn >= warmup:
+            times.append(1e3 * (now() - start))
+            if len(times) >= least and time.perf_counter() > end:
+                break
+    times.sort()
+    last = len(times) - 1
+    return Timing(
+        statistics.median(times),
+        times[round(0.1 * last)],
+        times[round(0.9 * last)],
+        times[0],
+        len(times),
+    )

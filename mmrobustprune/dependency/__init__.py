@@ -1,0 +1,8 @@
+"""Which channels go together: groups of slices, read off a recorded forward pass.
+
+`tracing` alone needs torch-pruning, so `trace` is imported from its own file."""
+
+from .grouped_conv import GroupedKernelConv2d
+from .groups import Group, Slice, Trace
+
+__all__ = ['Group', 'GroupedKernelConv2d', 'Slice', 'Trace']

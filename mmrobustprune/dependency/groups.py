@@ -1,0 +1,233 @@
+"""Which channels of which tensors disappear together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+import torch
+from torch import Tensor, nn
+
+from .grouped_conv import GroupedKernelConv2d
+
+_WIDTH_NAMES = ('n_dims', 'num_features', 'num_channels', 'dim')
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A family of layers: which dimension of which tensor holds the channels of a side.
+
+    ``dims[side]`` maps a tensor's name inside the module to that dimension; ``widths[side]`` names
+    the integer attributes that repeat the width.
+    """
+
+    name: str
+    dims: dict[str, dict[str, int]]
+    widths: dict[str, tuple[str, ...]]
+
+
+CONV = Kind(
+    'conv',
+    {'out': {'weight': 0, 'bias': 0}, 'in': {'weight': 1}},
+    {'out': ('out_channels',), 'in': ('in_channels',)},
+)
+TRANSPOSED = Kind('transposed', {'out': {'weight': 1, 'bias': 0}, 'in': {'weight': 0}}, CONV.widths)
+DEPTHWISE = Kind(
+    'depthwise',
+    {'out': {'weight': 0, 'bias': 0}},
+    {'out': ('out_channels', 'in_channels', 'groups')},
+)
+LINEAR = Kind('linear', CONV.dims, {'out': ('out_features',), 'in': ('in_features',)})
+NORM = Kind(
+    'norm',
+    {'out': {'weight': 0, 'bias': 0, 'running_mean': 0, 'running_var': 0}},
+    {'out': ('num_features',)},
+)
+PRELU = Kind('prelu', {'out': {'weight': 0}}, {'out': ('num_parameters',)})
+
+
+def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
+    """The family of a layer or bare parameter; None where its channels cannot be removed."""
+    if isinstance(layer, nn.Parameter):
+        wide = [dim for dim, size in enumerate(layer.shape) if size > 1]
+        if len(wide) != 1:
+            return None
+        return Kind('parameter', {'out': {'': wide[0]}}, {'out': _WIDTH_NAMES})
+    if isinstance(layer, GroupedKernelConv2d):
+        return None
+    if isinstance(layer, nn.modules.conv._ConvNd):
+        if layer.groups == 1:
+            return TRANSPOSED if layer.transposed else CONV
+        return DEPTHWISE if layer.groups == layer.in_channels == layer.out_channels else None
+    if isinstance(layer, nn.Linear):
+        return LINEAR
+    if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        return NORM
+    if isinstance(layer, nn.PReLU) and layer.num_parameters > 1:
+        return PRELU
+    return None
+
+
+def produces(layer: nn.Module | nn.Parameter) -> bool:
+    """Whether the layer computes channels of its own (convolution or linear)."""
+    return isinstance(layer, (nn.modules.conv._ConvNd, nn.Linear))
+
+
+def is_fixed(layer: nn.Module | nn.Parameter) -> bool:
+    """Whether a layer's class says ``fixed = True``: its weights are constants of the architecture, no parameters."""
+    return getattr(layer, 'fixed', False) is True
+
+
+def learned(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a model, each once, without constants of the architecture."""
+    constant = {
+        id(p)
+        for layer in model.modules()
+        if is_fixed(layer)
+        for p in layer.parameters(recurse=False)
+    }
+    return [p for p in model.parameters() if id(p) not in constant]
+
+
+def find_layer(model: nn.Module, name: str) -> nn.Module | nn.Parameter:
+    """The module or bare parameter of that name; ValueError where the model has none."""
+    owner, _, last = name.rpartition('.')
+    try:
+        found = getattr(model.get_submodule(owner), last) if last else model
+    except AttributeError:
+        found = None
+    if not isinstance(found, (nn.Module, nn.Parameter)):
+        raise ValueError(f"the model has no layer '{name}'; give the model that was traced.")
+    return found
+
+
+def tensors(model: nn.Module, layer: str, side: str) -> Iterator[tuple[str, Tensor, int]]:
+    """(full name, tensor, dimension) of every parameter and buffer with channels on that side."""
+    found = find_layer(model, layer)
+    kind = kind_of(found)
+    for name, dim in kind.dims.get(side, {}).items():
+        tensor = getattr(found, name) if name else found
+        if tensor is not None:
+            yield (f'{layer}.{name}' if name else layer), tensor, dim
+
+
+def width(model: nn.Module, layer: str, side: str) -> int:
+    """Number of channels of a layer's side."""
+    found = find_layer(model, layer)
+    if isinstance(found, nn.Parameter):
+        return max(found.shape)
+    return getattr(found, kind_of(found).widths[side][0])
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """One tensor side that loses channels when a unit of the group goes.
+
+    ``layer`` is a name in ``model.named_modules()`` or the full name of a bare parameter; ``side``
+    is 'out' or 'in' (normalisations, depthwise convolutions and bare parameters only have 'out');
+    ``index`` (units, k) holds the channels of that side that belong to each unit.
+    """
+
+    layer: str
+    side: str
+    index: Tensor
+
+    def channels(self, units: Tensor) -> Tensor:
+        """The channels (n,) of the units that a mask (units,) selects."""
+        return self.index.to(units.device)[units].flatten()
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Slices that must shrink together; ``name`` is the first layer that produces the channels."""
+
+    name: str
+    units: int
+    slices: tuple[Slice, ...]
+
+    def explain(self) -> str:
+        """The dependency chain, one line per tensor side."""
+        lines = [f'{self.name}: {self.units} units, one unit is']
+        for part in self.slices:
+            count, side = part.index.shape[1], {'in': 'input', 'out': 'output'}[part.side]
+            lines.append(f'  {count} {side} channel{"s" * (count > 1)} of {part.layer}')
+        return '\n'.join(lines)
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """What can be pruned in a model.
+
+    ``groups`` are disjoint on every (layer, side, channel); ``whole`` gives each layer whose width
+    stays, with the reason; ``shapes`` gives each convolution and linear layer that ran its output
+    positions, summed over its calls (input positions for a transposed convolution), so that
+    MACs = weights * positions.
+    """
+
+    groups: tuple[Group, ...]
+    unprunable: dict[str, str] = field(default_factory=dict)
+    shapes: dict[str, int] = field(default_factory=dict)
+
+    def explain(self) -> str:
+        """Every dependency chain, then what is unprunable and why."""
+        chains = [group.explain() for group in self.groups]
+        left = [f'{layer}: unprunable, {why}' for layer, why in self.unprunable.items()]
+        return '\n'.join(chains + left)
+
+
+def positions(layer: nn.Module, inputs: Tensor | None, output: Tensor) -> int:
+    """How often a layer's weights are used in one call: output positions, batch included."""
+    if isinstance(layer, nn.Linear):
+        return output.numel() // output.shape[-1]
+    if layer.transposed:
+        return inputs.numel() // layer.in_channels
+    return output.numel() // layer.out_channels
+
+
+def matching(names: Iterable[str], patterns: Iterable[str]) -> dict[str, str]:
+    """Name -> the first pattern that matches it: a name, a prefix, or an fnmatch pattern.
+
+    Raises ValueError for a pattern that matches nothing.
+    """
+    names, found = list(names), {}
+    for pattern in patterns:
+        hits = [
+            name
+            for name in names
+            if name == pattern or name.startswith(f'{pattern}.') or fnmatchcase(name, pattern)
+        ]
+        if not hits:
+            near = ''.join(f' (nearest: {n})' for n in get_close_matches(pattern, names, 1, 0.3))
+            raise ValueError(
+                f"pattern '{pattern}' matches no layer{near}; give names of "
+                "model.named_modules(), prefixes, or patterns such as '*.conv3'."
+            )
+        for name in hits:
+            found.setdefault(name, pattern)
+    return found
+
+
+def spread(
+    scores: dict[str, Tensor], groups: tuple[Group, ...], layers: dict[str, int]
+) -> dict[str, Tensor]:
+    """Unit scores laid out per output channel of each layer (name -> width); zero elsewhere."""
+    out: dict[str, Tensor] = {}
+    for group in groups:
+        for part in group.slices:
+            if part.side == 'out' and part.layer in layers:
+                value = scores[group.name]
+                row = out.setdefault(part.layer, value.new_zeros(layers[part.layer]))
+                row[part.index.to(value.device)] = value[:, None]
+    return out
+
+
+def full(groups: tuple[Group, ...]) -> dict[str, Tensor]:
+    """The alive masks (units,) of a network from which nothing was removed."""
+    return {group.name: torch.ones(group.units, dtype=torch.bool) for group in groups}
+
+
+def halves(groups: tuple[Group, ...]) -> dict[str, Tensor]:
+    """The masks (units,) that keep every second unit of each group."""
+    return {group.name: torch.arange(group.units) % 2 == 0 for group in groups}

@@ -1,0 +1,169 @@
+"""One forward pass, watched: which layers ran, where, and the shapes that autograd forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
+
+from .groups import positions, produces
+
+Forward = Callable[[nn.Module, Any], Any]
+
+
+def default_forward(model: nn.Module, example: Any) -> Any:
+    """model(**example) for a dict, model(*example) for a tuple or list, else model(example)."""
+    if isinstance(example, dict):
+        return model(**example)
+    if isinstance(example, (tuple, list)):
+        return model(*example)
+    return model(example)
+
+
+def tensors_in(nested: Any) -> list[Tensor]:
+    """The floating-point tensors of nested tuples, lists and dicts, in order."""
+    return [
+        leaf
+        for leaf in tree_leaves(nested)
+        if isinstance(leaf, Tensor) and leaf.is_floating_point()
+    ]
+
+
+@dataclass(frozen=True)
+class Call:
+    """Shapes of one operation: ``inputs`` holds (shape, takes part in autograd) per tensor."""
+
+    inputs: tuple[tuple[torch.Size, bool], ...]
+    output: torch.Size
+
+
+class _Shapes(TorchFunctionMode):
+    def __init__(self, calls: dict):
+        super().__init__()
+        self.calls = calls
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        flat = [
+            t
+            for a in (*args, *(kwargs or {}).values())
+            for t in (a if isinstance(a, (tuple, list)) else (a,))
+            if isinstance(t, Tensor)
+        ]
+        inputs = tuple((t.shape, t.requires_grad) for t in flat)
+        result = func(*args, **(kwargs or {}))
+        for out in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(out, Tensor) and out.grad_fn is not None:
+                self.calls.setdefault(out.grad_fn, Call(inputs, out.shape))
+        return result
+
+
+@dataclass
+class Recording:
+    """What one forward pass did.
+
+    ``calls``: autograd node -> shapes; ``made``: autograd node -> the leaf module it belongs to;
+    ``fed``: the node a linear layer's output has -> the one its input has;
+    ``inputs``: the nodes that stand for the model's inputs; ``outputs``: the nodes of its outputs;
+    ``blind``: nodes read by a layer that ran without gradients, and its name; ``ran``: modules that
+    were called; ``shapes``: weight uses per layer (see Trace).
+    """
+
+    calls: dict = field(default_factory=dict)
+    made: dict = field(default_factory=dict)
+    fed: dict = field(default_factory=dict)
+    inputs: dict = field(default_factory=dict)
+    outputs: set = field(default_factory=set)
+    blind: dict = field(default_factory=dict)
+    ran: set = field(default_factory=set)
+    shapes: dict[str, int] = field(default_factory=dict)
+
+    def run(self, model: nn.Module, example: Any, forward: Forward) -> list[Tensor]:
+        """Call ``forward(model, example)``; ValueError where it fails.
+
+        Returns its output tensors, and those of every layer, so that one whose output is detached
+        (the proposals of a two-stage detector) is in the graph as a reader all the same.
+        """
+        for parameter in model.parameters():  # frozen stages are a part of the graph as well
+            parameter.requires_grad_(parameter.is_floating_point())
+        stack: list[str] = []
+        made: list[Tensor] = []
+        handles = [
+            handle
+            for name, module in model.named_modules()
+            for handle in self._hook(name, module, stack, made)
+        ]
+        try:
+            with torch.enable_grad(), _Shapes(self.calls):
+                result = forward(model, tree_map(self._source, example))
+        except Exception as error:
+            where = f"in '{stack[-1]}'" if stack and stack[-1] else 'in the model itself'
+            text = (str(error).strip() or 'no message').splitlines()[0]
+            raise ValueError(
+                f'the model cannot be traced: {type(error).__name__} {where} ({text}); give an '
+                'example input and a forward callable that it accepts.'
+            ) from error
+        finally:
+            for handle in handles:
+                handle.remove()
+        outputs = [t for t in tensors_in(result) if t.grad_fn is not None]
+        if not outputs:
+            raise ValueError(
+                'the model cannot be traced: its output '
+                f'({type(result).__name__}) holds no tensor that depends on its '
+                'parameters through autograd; give a forward callable that returns '
+                'the raw outputs, without no_grad.'
+            )
+        self.outputs = {t.grad_fn for t in outputs}
+        return outputs + made
+
+    def _source(self, leaf: Any) -> Any:
+        # No leaf any more: in-place operations work, and the input has a node that can be found.
+        if not isinstance(leaf, Tensor) or not leaf.is_floating_point():
+            return leaf
+        leaf = leaf.detach().requires_grad_() * 1
+        self.inputs[leaf.grad_fn] = leaf.shape
+        return leaf
+
+    def _hook(self, name: str, module: nn.Module, stack: list[str], made: list[Tensor]) -> Iterator:
+        weighted = next(module.parameters(recurse=False), None) is not None
+
+        def before(module, args):
+            stack.append(name)
+
+        def after(module, args, output):
+            stack.pop()
+            self.ran.add(module)
+            first = output[0] if isinstance(output, (tuple, list)) and output else output
+            if isinstance(first, Tensor) and first.grad_fn is not None:
+                self.made.setdefault(first.grad_fn, module)  # the innermost module
+                made.extend([first] * weighted)
+                if isinstance(module, nn.Linear) and args and args[0].grad_fn is not None:
+                    self.fed[first.grad_fn] = args[0].grad_fn
+            elif weighted:
+                self.blind |= {t.grad_fn: name for t in tensors_in(args) if t.grad_fn is not None}
+            if produces(module):
+                used = self.shapes.get(name, 0)
+                self.shapes[name] = used + positions(module, args[0] if args else None, output)
+
+        yield module.register_forward_pre_hook(before)
+        yield module.register_forward_hook(after)
+
+
+@contextmanager
+def flags_restored(model: nn.Module) -> Iterator[None]:
+    """Training and gradient flags as before, whatever happens in between."""
+    training = [(module, module.training) for module in model.modules()]
+    gradient = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    try:
+        yield
+    finally:
+        for module, flag in training:
+            module.training = flag
+        for parameter, flag in gradient:
+            parameter.requires_grad_(flag)

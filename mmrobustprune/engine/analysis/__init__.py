@@ -1,0 +1,1 @@
+"""What a trained network rests on: sharpness, stability, frequencies, time."""

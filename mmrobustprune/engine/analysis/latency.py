@@ -1,0 +1,192 @@
+"""How fast a checkpoint is, before and after pruning, and what a latency table says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS
+from torch import nn
+
+from mmrobustprune.cost.count import count, latency
+from mmrobustprune.dependency.groups import Group
+from mmrobustprune.dependency.tracing import trace
+from mmrobustprune.engine.bridge.channels_last import give_channels_last
+from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
+from mmrobustprune.engine.bridge.config import as_config, plain_config, test_size, type_name
+from mmrobustprune.engine.bridge.model import example_batch, tensor_forward
+from mmrobustprune.latency import LatencyModel, LatencyTable, Network, measure_table, stamp_of
+from mmrobustprune.models.pruned import is_pruned_config, without_pretrained
+from mmrobustprune.records import stamp
+from mmrobustprune.records.files import write_json
+from mmrobustprune.structure.record import Structure
+
+
+def latency_config(
+    config: str | Path | Config,
+    checkpoint: str | Path,
+    work_dir: str | Path,
+    shape: Sequence[int] | None = None,
+    batch: int = 1,
+    threads: int | None = None,
+    device: str | None = None,
+    repeats: int = 50,
+    table: str | Path | None = None,
+    seconds: float = 300.0,
+    options: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Time of one forward pass of a checkpoint's network, written to `<work_dir>/latency.json`.
+
+    A pruned checkpoint is timed beside its dense network, both taking turns, in the memory order that the config's hooks give.
+
+    Args:
+        config: a path, or a config that was read; it is not changed.
+        checkpoint: dense or pruned weights.
+        shape: input height and width in pixels; None reads it from the test pipeline.
+        batch: pictures per forward pass.
+        threads: of the CPU; None leaves them as they are.
+        device: None takes a GPU where there is one.
+        repeats: measured passes of each network.
+        table: file of a latency table, measured as far as it lacks the dense network; a prediction is then added.
+        seconds: for the table.
+        options: KEY=VALUE, over the config's own.
+    Returns:
+        `networks` ('dense', 'pruned') with median, spread, parameters and MACs; `speed_up` and `macs_ratio` where pruned;
+        `predicted_ms` of each with a table; and what all depend on.
+    Raises:
+        FileNotFoundError: config or checkpoint are not there.
+        ValueError: no input size is known, or a table of another device, batch, precision or number of threads.
+    """
+    config = as_config(config, options)
+    if batch < 1 or repeats < 1 or (threads is not None and threads < 1):
+        raise ValueError(
+            f'batch={batch}, threads={threads} and repeats={repeats} are numbers of at least 1; give such.'
+        )
+    model, meta, _ = load_model(config, str(checkpoint))
+    structure = structure_of(meta)
+    height, width = shape or test_size(config)
+    device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    models = (
+        {'dense': model} if structure is None else {'dense': dense_network(config), 'pruned': model}
+    )
+    models = {name: one.to(device).eval() for name, one in models.items()}
+    if any(
+        type_name(hook['type']) == 'ChannelsLastHook' for hook in config.get('custom_hooks') or []
+    ):
+        for one in models.values():
+            give_channels_last(one.backbone)
+    if table is not None and structure is not None:
+        _refuse_grouped(structure)
+    with threads_of(threads):
+        examples = {name: example_batch(one, height, width, batch) for name, one in models.items()}
+        calls = {name: partial(tensor_forward, one, examples[name]) for name, one in models.items()}
+        times = latency(calls, device, repeats=repeats)
+        networks = {}
+        for name, one in models.items():
+            cost = count(one, examples[name], tensor_forward)
+            networks[name] = dict(times[name], params=cost.params, macs=cost.macs // batch)
+        found = dict(networks=networks, batch=batch, shape=[height, width], **_ratios(networks))
+        like = stamp_of(models['dense'], examples['dense'])
+        found |= dict(
+            device=like['device'],
+            threads=like['threads'],
+            precision=like['precision'],
+            versions=like['versions'],
+            config=str(config.filename or ''),
+            checkpoint=str(checkpoint),
+            commit=stamp.commit(),
+            command=stamp.command(),
+        )
+        write_json(Path(work_dir) / 'latency.json', found)
+        if table is not None:
+            found |= _predict(
+                models['dense'],
+                examples['dense'],
+                structure,
+                LatencyTable.open(table, like),
+                seconds,
+            )
+            write_json(Path(work_dir) / 'latency.json', found)
+    return found
+
+
+def dense_network(config: Config) -> nn.Module:
+    """The unpruned network of a config, which may be that of a pruned one; its weights are random."""
+    config = plain_config(config)
+    model = config.model.architecture if is_pruned_config(config.model) else config.model
+    model = without_pretrained(model)
+    if config.get('data_preprocessor') is not None and model.get('data_preprocessor') is None:
+        model['data_preprocessor'] = config.data_preprocessor
+    return MODELS.build(model)
+
+
+def alive_of(structure: Structure, groups: Sequence[Group]) -> dict[str, int]:
+    """How many units of each group a surgery kept."""
+    kept = {}
+    for group in groups:
+        alive = torch.ones(group.units, dtype=torch.bool)
+        for part in group.slices:
+            channels = structure.layers.get(part.layer, {}).get(part.side)
+            if channels is not None:
+                alive &= torch.isin(part.index, torch.tensor(channels)).all(1)
+        kept[group.name] = int(alive.sum())
+    return kept
+
+
+@contextmanager
+def threads_of(count: int | None):
+    """So many CPU threads, as before afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _ratios(networks: Mapping[str, dict]) -> dict[str, float]:
+    if 'pruned' not in networks:
+        return {}
+    dense, pruned = networks['dense'], networks['pruned']
+    return dict(
+        speed_up=dense['median_ms'] / pruned['median_ms'], macs_ratio=dense['macs'] / pruned['macs']
+    )
+
+
+def _refuse_grouped(structure: Structure) -> None:
+    if any('kept' in record for record in structure.layers.values()):
+        raise ValueError(
+            'a latency table speaks of whole channels, but this checkpoint lost grouped kernels; leave --table away, '
+            'it is then only measured.'
+        )
+
+
+def _predict(
+    model: nn.Module,
+    example: dict,
+    structure: Structure | None,
+    table: LatencyTable,
+    seconds: float,
+) -> dict:
+    found = trace(model, example, tensor_forward)
+    network = Network.read(model, found, example, tensor_forward)
+    alive = alive_of(structure, found.groups) if structure is not None else {}
+    measure_table(
+        table,
+        network,
+        model,
+        example,
+        tensor_forward,
+        step=min([8, *alive.values()]),
+        seconds=seconds,
+    )
+    cost = LatencyModel(network, table)
+    predicted = {'dense': cost.dense}
+    if structure is not None:
+        predicted['pruned'] = cost.predict(alive)
+    return dict(predicted_ms=predicted, table=str(table.path))

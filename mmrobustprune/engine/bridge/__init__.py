@@ -1,0 +1,1 @@
+"""What every room of the engine asks of OpenMMLab: Runner, config, checkpoint, model, data."""

@@ -1,0 +1,87 @@
+"""Configs: read from a file, made plain, and asked what they say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+
+
+def plain_config(cfg: Config | dict) -> Config:
+    """A copy with every type as text (read_base configs hold classes)."""
+    if isinstance(cfg, Config):
+        return Config(
+            cfg.to_dict(),
+            filename=cfg.filename,
+            cfg_text=cfg.text,
+            format_python_code=cfg._format_python_code,
+        )
+    return Config(cfg)
+
+
+def type_name(kind: Any) -> str:
+    """The bare name of a type in a config, which is a class, or text with or without a scope."""
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
+
+
+def load_config(path: str, options: Sequence[str] = ()) -> Config:
+    """A config file, by path or by `package::path`, with KEY=VALUE options in it.
+
+    Raises:
+        FileNotFoundError: there is no such config.
+    """
+    if '::' not in path and not Path(path).is_file():
+        raise FileNotFoundError(f"config '{path}' is not there; give the path of a config file.")
+    cfg = Config.fromfile(path)
+    cfg.merge_from_dict(parse_options(options))
+    return cfg
+
+
+def parse_options(options: Sequence[str]) -> dict[str, Any]:
+    """`['a.b=1', 'c=x']` as a dict, values read as mmengine reads them.
+
+    Raises:
+        ValueError: an option without '='.
+    """
+    for option in options:
+        if '=' not in option:
+            raise ValueError(
+                f"--cfg-options got '{option}'; write KEY=VALUE, e.g. model.neck.type=FPN."
+            )
+    pairs = (option.split('=', maxsplit=1) for option in options)
+    return {key: DictAction._parse_iterable(value) for key, value in pairs}
+
+
+def test_size(config: Config) -> tuple[int, int]:
+    """Input height and width in pixels that the test pipeline ends in.
+
+    Raises:
+        ValueError: the pipeline names none.
+    """
+    data = config.get('test_dataloader') or {}
+    dataset = data.get('dataset', {})
+    while 'dataset' in dataset:
+        dataset = dataset['dataset']
+    for step in reversed(dataset.get('pipeline', [])):
+        size = step.get('crop_size') or step.get('scale') or step.get('size')
+        if isinstance(size, int):
+            return size, size
+        if isinstance(size, (list, tuple)) and len(size) == 2:
+            width, height = size  # mmcv writes (width, height)
+            return int(height), int(width)
+    raise ValueError('the test pipeline names no input size; give it as --shape HEIGHT WIDTH.')
+
+
+def as_config(config: str | Path | Config, options: Sequence[str] = ()) -> Config:
+    """A copy of a config that was read, or the config of a path or `package::path`, with KEY=VALUE options in it.
+
+    Raises:
+        FileNotFoundError: there is no such config.
+    """
+    if not isinstance(config, Config):
+        return load_config(str(config), options)
+    config = plain_config(config)
+    config.merge_from_dict(parse_options(options))
+    return config

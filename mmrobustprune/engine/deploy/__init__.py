@@ -1,0 +1,1 @@
+"""A pruned network for others: one-shot surgery and export."""

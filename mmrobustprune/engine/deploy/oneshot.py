@@ -1,0 +1,204 @@
+"""One-shot surgery of a trained checkpoint: what `tools/prune.py` does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from torch import nn
+
+from mmrobustprune.cost.count import Cost, count
+from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
+from mmrobustprune.dependency.groups import produces
+from mmrobustprune.dependency.tracing import trace
+from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
+from mmrobustprune.engine.bridge.model import example_of_shape, tensor_forward
+from mmrobustprune.engine.grouped.prune import prune_by_recipe
+from mmrobustprune.engine.pruning import artifacts
+from mmrobustprune.grouped_kernels import Decision
+from mmrobustprune.naming import unknown
+from mmrobustprune.recipes.build import build_recipe
+from mmrobustprune.recipes.gradual import Recipe
+from mmrobustprune.recipes.grouped import GroupedKernels
+from mmrobustprune.records.files import write_file
+from mmrobustprune.records.stamp import command, commit
+from mmrobustprune.scores import build_score
+from mmrobustprune.structure.record import Structure
+from mmrobustprune.surgery import prune_channels
+
+Tell = Callable[[str], Any]  # gets a line when something is done
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a surgery did.
+
+    Attributes:
+        structure: the record.
+        unprunable: layer -> why it is as before.
+        why: for the reader, what decided.
+        files: name -> what else goes beside the record, as JSON.
+    """
+
+    structure: Structure
+    unprunable: Mapping[str, str]
+    why: str
+    files: Mapping[str, Any] = field(default_factory=dict)
+
+
+def cut_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) -> Cut:
+    """Whole channels go, the least worth first."""
+    found = trace(model, example, tensor_forward, recipe.ignore)
+    structure = prune_channels(
+        model,
+        example,
+        recipe.target,
+        build_score(recipe.score),
+        recipe.ignore,
+        recipe.budget,
+        recipe.scope,
+        min_keep=recipe.min_keep,
+        round_to=recipe.round_to,
+        forward=tensor_forward,
+    )
+    return Cut(structure, found.unprunable, found.explain())
+
+
+def cut_kernels(model: nn.Module, example: Any, recipe: GroupedKernels, tell: Tell) -> Cut:
+    """Grouped kernels go, as many in each chosen layer."""
+    decisions: list[Decision] = []
+
+    def note(one: Decision) -> None:
+        decisions.append(one)
+        tell(f'{one.number}/{one.total} {one.layer}: {one.seconds:.1f} s')
+
+    structure = prune_by_recipe(model, example, recipe, note)
+    unprunable = {
+        name: f'not chosen by layers={recipe.layers!r}'
+        for name, layer in model.named_modules()
+        if produces(layer) and not isinstance(layer, GroupedKernelConv2d)
+    }
+    return Cut(
+        structure,
+        unprunable,
+        '\n'.join(one.explain() for one in decisions),
+        {'decisions.json': [one.to_dict() for one in decisions]},
+    )
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to prune at once.
+
+    Attributes:
+        recipe: the fields it starts from, as in `robust_prune`.
+        options: further fields that may be set.
+        cut: prunes a model in place.
+    """
+
+    recipe: Mapping[str, Any]
+    options: tuple[str, ...]
+    cut: Callable[[nn.Module, Any, Any, Tell], Cut]
+
+
+def _channels(score: Mapping[str, Any]) -> Method:
+    return Method(
+        dict(recipe='magnitude', score=score),
+        ('budget', 'scope', 'min_keep', 'round_to', 'ignore'),
+        cut_channels,
+    )
+
+
+def _kernels(recipe: str) -> Method:
+    return Method(
+        dict(recipe=recipe),
+        ('groups', 'layers', 'part', 'search', 'grouping', 'pointwise', 'snapshots', 'ignore'),
+        cut_kernels,
+    )
+
+
+METHODS = dict(
+    magnitude=_channels(dict(type='Magnitude', p=2)),
+    l1=_channels(dict(type='Magnitude', p=1)),
+    bn=_channels(dict(type='BNScale')),
+    fpgm=_channels(dict(type='FPGM')),
+    random=_channels(dict(type='Random')),
+    smooth_mix=_channels(dict(type='SmoothMix')),
+    sr_gkp=_kernels('sr_gkp'),
+    tmi_gkp=_kernels('tmi_gkp'),
+)
+
+
+class OneShot:
+    """A checkpoint, pruned in memory; `write` puts it on disk.
+
+    Args:
+        size: input in pixels, (H, W).
+        method: a name in METHODS.
+        target: fraction removed.
+        tell: gets a line per finished step of a long search.
+        options: fields of the method's recipe.
+    Attributes:
+        dense, pruned: cost of the network before and after, for one image of `size`.
+        cut: what was done, and why.
+        structure: the record.
+    Raises:
+        ValueError: an option of another method, a network that is pruned already, cannot be traced, or cannot meet the target.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        checkpoint: str,
+        size: tuple[int, int],
+        method: str,
+        target: float,
+        tell: Tell = lambda line: None,
+        **options: Any,
+    ) -> None:
+        if method not in METHODS:
+            raise unknown('method', method, METHODS)
+        chosen = METHODS[method]
+        for name in options:
+            if name not in chosen.options:
+                raise ValueError(
+                    f"method '{method}' has no option {name}; leave it away, or choose among target, "
+                    f'{", ".join(chosen.options)}.'
+                )
+        recipe = build_recipe(dict(chosen.recipe, target=target, **options))
+        self.user_cfg, self.checkpoint = config, checkpoint
+        self.model, self.meta, _ = load_model(config, checkpoint)
+        if structure_of(self.meta) is not None:
+            raise ValueError(
+                f"'{checkpoint}' is pruned already ({structure_of(self.meta).summary()}); prune from the dense checkpoint."
+            )
+        example = example_of_shape(self.model, *size)
+        self.dense: Cost = count(self.model, example, tensor_forward)
+        self.cut = chosen.cut(self.model, example, recipe, tell)
+        self.structure = self.cut.structure
+        self.structure.method = f'one-shot {method}, {self.structure.method}'
+        self.pruned: Cost = count(self.model, example, tensor_forward)
+
+    def write(self, out: Path) -> list[str]:
+        """Write the record, config, weights, cost and what else the method has to say to `out`; the files' names."""
+        text = artifacts.stock_config(self.user_cfg, self.structure)
+        artifacts.write_config(text, self.structure, str(out))
+        cost = dict(
+            dense=vars(self.dense),
+            pruned=vars(self.pruned),
+            unprunable=self.cut.unprunable,
+            command=command(),
+            commit=commit(),
+        )
+        reports = {'cost.json': cost, **self.cut.files}
+        for name, content in reports.items():
+            write_file(out / name, json.dumps(content, indent=1).encode())
+        meta = {key: self.meta[key] for key in ('dataset_meta', 'seed') if key in self.meta}
+        artifacts.write_weights(
+            self.model.state_dict(), meta, self.structure, text, out / 'pruned.pth'
+        )
+        return ['structure.json', 'pruned.py', 'pruned.pth', *reports]

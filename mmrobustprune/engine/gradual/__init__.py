@@ -1,0 +1,1 @@
+"""Gradual structured pruning inside a training."""

@@ -1,0 +1,1 @@
+"""One-shot grouped-kernel pruning before a training."""

@@ -1,0 +1,154 @@
+"""A forward call, recorded so that it can be made again."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmrobustprune.sharpness.guards import RandomState
+from mmrobustprune.sharpness.step import bare
+
+STATEFUL = {  # classes whose forward pass changes plain Python state or weights, which runs twice
+    'DynamicRoIHead': 'IoU and beta histories grow twice as fast',
+    'DropBlock': 'its warm-up counter runs twice as fast',
+    'EQLV2Loss': 'gradient statistics are collected twice',
+    'BaseAveragedModel': 'a momentum encoder inside the model moves twice',
+}
+
+
+@dataclass
+class RecordedCall:
+    """Arguments and random state of one call; tensors by reference, everything else copied."""
+
+    module: nn.Module
+    args: tuple
+    kwargs: dict
+    start: RandomState
+    tensors: list[tuple[Tensor, int]]  # with the version they had
+    output: Any = None
+
+    @classmethod
+    def of(cls, module: nn.Module, args: tuple, kwargs: dict) -> RecordedCall:
+        tensors = list(_tensors((args, kwargs)))
+        args, kwargs = copy.deepcopy((args, kwargs), {id(tensor): tensor for tensor in tensors})
+        return cls(module, args, kwargs, RandomState.now(), [(t, t._version) for t in tensors])
+
+    def replay(self) -> Any:
+        """Make the call again.
+
+        Raises:
+            ValueError: the first call changed an input tensor in place.
+        """
+        if any(tensor._version != version for tensor, version in self.tensors):
+            raise ValueError(
+                f'{_name(self.module)} changed an input tensor in place, so its call cannot be '
+                'repeated; make its first operation out of place, or train with rule=None.'
+            )
+        return self.module(*self.args, **self.kwargs)
+
+    def loss(self, output: Any) -> Tensor:
+        """The total loss in an output of the call."""
+        inner = bare(self.module)
+        return output if isinstance(output, Tensor) else inner.parse_losses(output)[0]
+
+
+@dataclass
+class Recording:
+    """The calls of one model inside one `optim_context`.
+
+    Args:
+        model: the model that the context was given.
+        keep_output: keep the output too, to compare it with the loss that is to be minimised.
+    """
+
+    model: nn.Module
+    keep_output: bool = False
+    calls: list[RecordedCall] = field(default_factory=list)
+    open: bool = False
+
+    @contextmanager
+    def listen(self) -> Iterator[None]:
+        """Record the model's calls inside; no hook stays on the model."""
+        handles = [self.model.register_forward_pre_hook(self._before, with_kwargs=True)]
+        if self.keep_output:
+            handles.append(self.model.register_forward_hook(self._after))
+        self.open = True
+        try:
+            yield
+        finally:
+            self.open = False
+            for handle in handles:
+                handle.remove()
+
+    def only_call(self) -> RecordedCall:
+        """The call to repeat.
+
+        Raises:
+            ValueError: none or several were made, or the context is still open.
+        """
+        if self.open:
+            raise ValueError(
+                'update_params was called inside optim_context; call it after the context ended.'
+            )
+        if len(self.calls) != 1:
+            raise ValueError(
+                f'{_name(self.model)} was called {len(self.calls)} times inside optim_context and '
+                'two passes need exactly one call; compute the loss by one model(**data, '
+                "mode='loss') there, or train with rule=None."
+            )
+        return self.calls[0]
+
+    def _before(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
+        self.calls.append(RecordedCall.of(module, args, kwargs))
+
+    def _after(self, module: nn.Module, args: tuple, output: Any) -> None:
+        self.calls[-1].output = output
+
+
+def check_loss(call: RecordedCall, loss: Tensor) -> None:
+    """Raise ValueError unless `loss` is what the recorded call alone gives."""
+    same = isinstance(call.output, Tensor) or hasattr(bare(call.module), 'parse_losses')
+    if same:
+        own = call.loss(call.output)
+        same = own.shape == loss.shape and torch.allclose(own, loss, equal_nan=True)
+    call.output = None
+    if not same:
+        raise ValueError(
+            f'the loss given to update_params is not the one that {_name(call.module)} returned '
+            'inside optim_context, so the second pass would minimise another; let the model return '
+            'its whole loss, or train with rule=None.'
+        )
+
+
+def warn_if_stateful(model: nn.Module) -> None:
+    """Warn about modules with state that is neither weight nor buffer, and so changes twice."""
+    for module in model.modules():
+        for cls in type(module).__mro__:
+            if cls.__name__ in STATEFUL:
+                warnings.warn(
+                    f'{type(module).__name__}: {STATEFUL[cls.__name__]} under two passes.',
+                    stacklevel=2,
+                )
+                return
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Tensors in nested lists, tuples and dicts, not those inside other objects."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, dict):
+        yield from _tensors(tuple(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _tensors(item)
+
+
+def _name(module: nn.Module) -> str:
+    return type(bare(module)).__name__

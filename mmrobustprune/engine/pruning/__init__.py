@@ -1,0 +1,1 @@
+"""What every training that prunes shares."""

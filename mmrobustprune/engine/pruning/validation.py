@@ -1,0 +1,40 @@
+"""Loss and metric on both sides of a mask, with no trace left in the network or the random streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Number
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.runner.amp import autocast
+
+from mmrobustprune.sharpness.guards import preserved_rng
+
+
+@torch.no_grad()
+def validate(runner) -> dict[str, float]:
+    """Metrics of the weights as they stand on the whole validation set; no hook runs, nothing is saved."""
+    if runner._val_loop is None:
+        return {}
+    loop = runner.val_loop
+    runner.model.eval()
+    with preserved_rng(), autocast(enabled=getattr(loop, 'fp16', False)):
+        for batch in loop.dataloader:
+            loop.evaluator.process(data_samples=runner.model.val_step(batch), data_batch=batch)
+        metrics = loop.evaluator.evaluate(len(loop.dataloader.dataset))
+    runner.model.train()
+    return numbers_of(metrics)
+
+
+def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The metrics that are one number; others are matrices, or per class."""
+    arrays = (np.ndarray, torch.Tensor)
+    return {
+        key: float(value)
+        for key, value in metrics.items()
+        if isinstance(value, Number)
+        or isinstance(value, arrays)
+        and value.reshape(-1).shape[0] == 1
+    }

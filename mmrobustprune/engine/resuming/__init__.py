@@ -1,0 +1,1 @@
+"""Trainings that go on after a kill as if there had been none."""

@@ -1,0 +1,1 @@
+"""Corruption suites and natural shifts on a configured model."""

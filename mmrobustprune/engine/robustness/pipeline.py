@@ -1,0 +1,276 @@
+"""A test pipeline that corrupts: an image is decoded once and comes out under every cell."""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from mmrobustprune.corruption import Cell
+from mmrobustprune.corruption.stored import SIDE
+from mmrobustprune.corruption.suites import CLEAN
+
+RESIZES = (
+    'Resize',
+    'ResizeEdge',
+)  # what brings an image to the size that a cropped stored set has already
+
+
+class Source(Protocol):
+    """Where corrupted images come from: computed, or stored.
+
+    Attributes:
+        cropped: they have the network's size already.
+        seed: of their random numbers; None where nobody knows it.
+    """
+
+    cropped: bool
+    seed: int | None
+
+    def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
+        """The uint8 RGB image (H, W, 3), or grey (H, W), under a cell."""
+
+
+class Computed:
+    """Corruptions computed from the clean image.
+
+    Args:
+        seed: the suite's seed.
+        family: whose severity constants, see `corruption.apply.apply`.
+    """
+
+    cropped = False
+
+    def __init__(self, seed: int, family: str = 'imagenet') -> None:
+        from mmrobustprune.corruption.apply import apply  # numba and skimage take seconds
+
+        self.apply, self.seed, self.family = apply, seed, family
+
+    def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
+        return self.apply(image, cell.corruption, cell.severity, self.seed, self.family)
+
+
+class Stored:
+    """Corrupted images read from a stored set (`corruption.stored.open_stored`)."""
+
+    def __init__(self, images: Any) -> None:
+        self.images, self.cropped, self.seed = images, images.cropped, images.seed
+
+    def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
+        return self.images.read(cell, index, path, image)
+
+
+class Shared:
+    """The same corrupted image for every model under test: what `source` gave for the image at hand is kept."""
+
+    def __init__(self, source: Source) -> None:
+        self.source, self.cropped, self.seed = source, source.cropped, source.seed
+        self.image, self.kept = None, {}
+
+    def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
+        if self.image is None or not np.array_equal(image, self.image):
+            self.image, self.kept = image, {}
+        key = cell, index, path
+        if key not in self.kept:
+            self.kept[key] = self.source(image, cell, index, path)
+        return self.kept[key]
+
+
+class Memory:
+    """What loading transforms gave, the most recent `limit` bytes of it, so that no image is decoded for every cell."""
+
+    def __init__(self, limit: int = 256 * 2**20) -> None:
+        self.limit, self.size = limit, 0
+        self.kept: OrderedDict[tuple[str, str], dict] = OrderedDict()
+
+    def load(self, transform: Callable, data: dict) -> dict | None:
+        """`transform(data)`, remembered by the image's path where it gives an image."""
+        path = data.get('img_path')
+        if path is None:
+            return transform(data)
+        key = str(path), repr(transform)
+        if key in self.kept:
+            self.kept.move_to_end(key)
+            return {**data, **self.kept[key]}
+        before = dict(data)
+        data = transform(data)
+        if data is not None and isinstance(data.get('img'), np.ndarray):
+            new = {
+                name: value
+                for name, value in data.items()
+                if name not in before or value is not before[name]
+            }
+            self.kept[key] = new
+            self.size += new['img'].nbytes
+            while self.size > self.limit:
+                _, oldest = self.kept.popitem(last=False)
+                self.size -= oldest['img'].nbytes
+        return data
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """In the place of the samples of an image that cannot be read: its name and why."""
+
+    name: str
+    reason: str
+
+
+class CellPipeline:
+    """A pipeline that returns one packed sample per cell, corrupted after loading and before any resize.
+
+    The image is corrupted as soon as `results['img']` holds it: after the loading transform, whose images are BGR as mmcv
+    makes them, or at once for data sets of RGB arrays (CIFAR).
+
+    Args:
+        transforms: those of the data set's own pipeline.
+        source: gives the corrupted image.
+        memory: of decoded images.
+    Attributes:
+        cells: what to return, in this order; `CLEAN` leaves the image as it is.
+    """
+
+    def __init__(
+        self, transforms: Sequence[Callable], source: Source, memory: Memory | None = None
+    ) -> None:
+        self.transforms, self.source, self.memory = list(transforms), source, memory or Memory()
+        self.cells: Sequence[Cell] = (CLEAN,)
+
+    def __call__(self, data: dict) -> list[Any] | Unreadable:
+        """One sample per cell; `Unreadable` for a file that is no image."""
+        try:
+            data, rest, bgr = load(data, self.transforms, self.memory)
+        except UnreadableError as error:
+            return error.image
+        image = data.pop('img')
+        return [self._finish(data, image, bgr, cell, rest) for cell in self.cells]
+
+    def _finish(
+        self, data: dict, image: np.ndarray, bgr: bool, cell: Cell, rest: Sequence[Callable]
+    ) -> Any:
+        sample = copy.deepcopy(data)
+        try:
+            sample['img'] = image.copy() if cell == CLEAN else self._corrupt(data, image, bgr, cell)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'{name_of(data)}: {error}') from error
+        if cell != CLEAN and self.source.cropped:
+            rest = _without_resize(rest)
+            sample['img_shape'] = sample['ori_shape'] = sample['img'].shape[:2]
+        for transform in rest:
+            sample = transform(sample)
+            if sample is None:
+                raise ValueError(
+                    f'{name_of(data)}: {type(transform).__name__} of the test pipeline drops it; an evaluation '
+                    'must keep every image.'
+                )
+        return sample
+
+    def _corrupt(self, data: dict, image: np.ndarray, bgr: bool, cell: Cell) -> np.ndarray:
+        raw = image.astype(np.uint8)
+        if not np.array_equal(raw, image):  # to_float32=True holds the same 256 values
+            raise ValueError(
+                f'{cell.corruption} needs the values 0 to 255 and got other ones in {image.dtype}; load 8-bit '
+                'images.'
+            )
+        turn = slice(None, None, -1 if bgr and raw.ndim == 3 else 1)
+        out = self.source(
+            np.ascontiguousarray(raw[..., turn]),
+            cell,
+            data.get('sample_idx', 0),
+            data.get('img_path'),
+        )
+        return np.array(
+            out[..., turn], image.dtype, order='C'
+        )  # a copy: transforms may write into it
+
+
+def _without_resize(rest: Sequence[Callable]) -> list[Callable]:
+    """The transforms for images that are stored at the network's size."""
+    names = [type(transform).__name__ for transform in rest]
+    if 'CenterCrop' not in names:
+        raise ValueError(
+            f"the stored images are cropped to the network's size already, and the test pipeline "
+            f'({", ".join(names)}) has no CenterCrop; use the pipeline that the set was made for.'
+        )
+    crop = tuple(rest[names.index('CenterCrop')].crop_size)
+    if crop != (SIDE, SIDE):
+        raise ValueError(
+            f'the stored images have {SIDE}x{SIDE} pixels and the test pipeline crops to {crop[1]}x{crop[0]}; evaluate '
+            f'with a CenterCrop of {SIDE}, or leave `stored` out to corrupt the images here.'
+        )
+    return [transform for transform, name in zip(rest, names, strict=True) if name not in RESIZES]
+
+
+class UnreadableError(ValueError):
+    """A file that is no image."""
+
+    def __init__(self, image: Unreadable) -> None:
+        super().__init__(
+            f'{image.name} cannot be read ({image.reason}); mend the file or take it out of the data set.'
+        )
+        self.image = image
+
+
+def load(
+    data: dict, transforms: Sequence[Callable], memory: Memory | None = None
+) -> tuple[dict, Sequence[Callable], bool]:
+    """Run a pipeline until the image is there.
+
+    Returns:
+        The results with `img`, the transforms still to run, and whether `img` is BGR.
+    Raises:
+        UnreadableError: the image cannot be read.
+        ValueError: no transform gives one.
+    """
+    if isinstance(data.get('img'), np.ndarray):
+        return data, transforms, False
+    name, memory = name_of(data), memory or Memory(0)
+    for done, transform in enumerate(transforms, 1):
+        try:
+            data = memory.load(transform, data)
+        except Exception as error:
+            raise UnreadableError(
+                Unreadable(name, ' '.join(str(error).split()) or type(error).__name__)
+            ) from error
+        if data is None:
+            raise ValueError(
+                f'{name} is dropped by {type(transform).__name__}; an evaluation must keep every image.'
+            )
+        if isinstance(data.get('img'), np.ndarray):
+            return data, transforms[done:], True
+    raise ValueError(
+        f"the test pipeline gives {name} no 'img' array to corrupt; let it begin with LoadImageFromFile."
+    )
+
+
+def name_of(data: dict) -> str:
+    """The image's path, or its place in the data set."""
+    return str(data.get('img_path') or f'image {data.get("sample_idx", "?")}')
+
+
+def leaves(dataset: Any) -> list[Any]:
+    """The data sets inside any wrapping that own a pipeline, each once.
+
+    Raises:
+        ValueError: a wrapper with a pipeline of its own (it mixes images), or nothing that has one.
+    """
+    inner = list(getattr(dataset, 'datasets', None) or [])
+    if hasattr(dataset, 'dataset'):
+        if hasattr(dataset, 'pipeline'):
+            raise ValueError(
+                f'{type(dataset).__name__} mixes images after loading, so none can be corrupted alone; '
+                'evaluate the data set inside it.'
+            )
+        inner.append(dataset.dataset)
+    if inner:
+        return list({id(leaf): leaf for one in inner for leaf in leaves(one)}.values())
+    if not hasattr(getattr(dataset, 'pipeline', None), 'transforms'):
+        raise ValueError(
+            f'{type(dataset).__name__} has no pipeline of transforms to corrupt in; use a data set of mmdet or '
+            'mmpretrain.'
+        )
+    return [dataset]

@@ -1,0 +1,1 @@
+"""A search for a mask inside a training."""

@@ -1,0 +1,268 @@
+"""Which grouped kernels stay: beam greedy search over all groups and starts at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .kernels import GroupedKernels
+
+_BUDGET = {'cpu': 4 * 2**20}  # bytes of candidate rows at a time: about what a core's caches hold
+_BUDGET_ELSEWHERE = 2**30
+
+
+@dataclass(frozen=True)
+class Beam:
+    """SR-GKP's second stage (NeurIPS 2023, section 3.2.2): from every start, grow sets of far apart, smooth kernels.
+
+    Each set proposes the ``width`` grouped kernels of least summed similarity to its members. Every ``check_every`` steps all
+    candidates are ranked by cost and by roughness, from worst (0) on, and those of largest alpha * rank(cost) +
+    (1 - alpha) * rank(roughness) stay, ``width`` of them. In the end the set of least cost over all starts wins:
+
+        cost(V) = sum over pairs in V of S - beta * sum over p outside V of the ``nearest`` largest S(p, v in V)
+
+    with S = 1 - distance; it is smallest where the paper's score (equation 3) is largest.
+
+    Attributes:
+        width: sets kept per start.
+        check_every: steps between two rankings; in between the sets multiply by ``width``.
+        alpha: weight of the cost's rank, in [0, 1].
+        beta: 'size': pairs / others of the set at hand, the paper's; 'first': that of the first ranking, kept for good, as the
+            released code has it; or a number.
+        nearest: kept kernels that each other one is compared with; below 1, a fraction of those kept.
+        outside: whether the rankings count the second term, or the last choice alone.
+        by: the last choice, 'cost' or 'roughness'.
+        distinct: whether the same set may take up several places of a beam (False: as in the paper).
+        memory: bytes for the candidates' rows at a time; None chooses by device.
+    """
+
+    width: int = 4
+    check_every: int = 1
+    alpha: float = 0.9
+    beta: float | str = 'size'
+    nearest: float = 1
+    outside: bool = True
+    by: str = 'cost'
+    distinct: bool = False
+    memory: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ('width', 'check_every'):
+            if getattr(self, name) < 1 or getattr(self, name) != int(getattr(self, name)):
+                raise ValueError(
+                    f'{name}={getattr(self, name)} is not a whole number from 1 on; the defaults are 4 and 1.'
+                )
+        if not 0 <= self.alpha <= 1:
+            raise ValueError(f'alpha={self.alpha} is not in [0, 1]; 0.9 is the usual value.')
+        if isinstance(self.beta, str) and self.beta not in ('size', 'first'):
+            raise ValueError(f"beta='{self.beta}' is not known; give 'size', 'first' or a number.")
+        if self.nearest <= 0 or (self.nearest > 1 and self.nearest != int(self.nearest)):
+            raise ValueError(
+                f'nearest={self.nearest} is neither a whole number from 1 on nor a fraction; give 1.'
+            )
+        if self.by not in ('cost', 'roughness'):
+            raise ValueError(f"by='{self.by}' is not known; give 'cost' or 'roughness'.")
+
+    def __call__(self, kernels: GroupedKernels, keep: int) -> Tensor:
+        """The kept input channels (n, keep) of each group, ascending."""
+        return self.search(kernels.similarity, kernels.roughness, keep)
+
+    @torch.no_grad()
+    def search(self, similarity: Tensor, roughness: Tensor, keep: int) -> Tensor:
+        """The search on its own: similarity (n, C, C), 1 on the diagonal and nowhere more, roughness (n, C) -> (n, keep)."""
+        groups, channels = roughness.shape
+        run = _Run(self, similarity.reshape(-1, channels).contiguous(), roughness.flatten(), keep)
+        budget = self.memory or _BUDGET.get(similarity.device.type, _BUDGET_ELSEWHERE)
+        rows = self.width * self.width ** min(self.check_every, keep) * run.nearest
+        chunk = max(1, budget // (rows * channels * similarity.element_size()))
+        starts = torch.arange(groups * channels, device=similarity.device)
+        found = [run.grow(part) for part in starts.split(chunk)]
+        value, member = (
+            torch.cat(parts).unflatten(0, (groups, channels)) for parts in zip(*found, strict=True)
+        )
+        best = value.argmin(1)  # the first start of several
+        chosen = member[torch.arange(groups, device=best.device), best]
+        return chosen.nonzero()[:, 1].view(groups, keep)
+
+
+@dataclass
+class _Sets:
+    """Sets of every start: m of them each.
+
+    inner, rough (T, m): similarity within and roughness of the set. summed (T, m, C): similarity to its members, inf at the
+    members themselves. near (T, m, k, C): the k largest similarities to its members. code (T, m): equal for equal sets.
+    """
+
+    inner: Tensor
+    rough: Tensor
+    summed: Tensor
+    near: Tensor
+    code: Tensor
+
+
+@dataclass
+class _Run:
+    """One search. similarity (n*C, C) and roughness (n*C,): row g*C + i is grouped kernel i of group g."""
+
+    rule: Beam
+    similarity: Tensor
+    roughness: Tensor
+    keep: int
+
+    def __post_init__(self) -> None:
+        share = self.rule.nearest
+        self.nearest = int(share) if share >= 1 else max(1, int(share * self.keep))
+        self.channels = self.similarity.shape[1]
+        generator = torch.Generator().manual_seed(0)
+        names = torch.randint(2**62, (self.channels,), generator=generator)
+        self.names = names.to(self.similarity.device)
+        first = (
+            self.keep
+            if self.rule.check_every >= self.keep or not self.rule.outside
+            else 1 + self.rule.check_every
+        )
+        self.frozen = self._balance(first)
+
+    def grow(self, starts: Tensor) -> tuple[Tensor, Tensor]:
+        """The best set of each start (T,): its value (T,), smaller is better, and its members (T, C) as a mask."""
+        sets = self._begin(starts)
+        base = (starts - starts % self.channels)[:, None, None]
+        for size in range(2, self.keep + 1):
+            index = _lowest(
+                sets.summed, min(self.rule.width, self.channels - size + 1)
+            )  # (T, m, p)
+            parent, last = self._candidates(sets, index)
+            inner = sets.inner[..., None] + sets.summed.gather(-1, index)
+            rough = sets.rough[..., None] + self.roughness[base + index]
+            if (size - 1) % self.rule.check_every == 0 and last.shape[1] > self.rule.width:
+                cost = inner.flatten(1)
+                if self.rule.outside:
+                    cost = cost - self._beta(size) * self._coverage(sets, base + index, size)
+                stay = self._rank(
+                    cost, rough.flatten(1), sets.code.gather(1, parent) ^ self.names[last]
+                )
+                parent, last = parent.gather(1, stay), last.gather(1, stay)
+                inner, rough = (value.flatten(1).gather(1, stay) for value in (inner, rough))
+            sets = self._join(sets, parent, last, base[..., 0], inner.flatten(1), rough.flatten(1))
+        value = sets.rough
+        if self.rule.by == 'cost':
+            value = sets.inner - self._beta(self.keep) * self._outside(
+                sets.near, sets.summed.isinf(), self.keep
+            )
+        value, best = value.min(1)
+        return value, sets.summed[torch.arange(len(best), device=best.device), best].isinf()
+
+    def _begin(self, starts: Tensor) -> _Sets:
+        own = (starts % self.channels)[:, None]
+        rows = self.similarity[starts]
+        near = rows.new_full((len(starts), 1, self.nearest, self.channels), -math.inf)
+        near[:, 0, 0] = rows
+        return _Sets(
+            rows.new_zeros(len(starts), 1),
+            self.roughness[starts][:, None],
+            rows.scatter(1, own, math.inf)[:, None],
+            near,
+            self.names[own],
+        )
+
+    @staticmethod
+    def _candidates(sets: _Sets, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Which set each candidate comes from, and whom it takes in; both (T, m * p)."""
+        count, proposals = index.shape[1:]
+        parent = (
+            torch.arange(count, device=index.device)
+            .repeat_interleave(proposals)
+            .expand(len(index), -1)
+        )
+        return parent, index.flatten(1)
+
+    def _join(
+        self, sets: _Sets, parent: Tensor, last: Tensor, base: Tensor, inner: Tensor, rough: Tensor
+    ) -> _Sets:
+        count = sets.inner.shape[1]
+        place = parent + count * torch.arange(len(parent), device=parent.device)[:, None]
+        rows = _take(self.similarity, base + last)
+        summed = (
+            _take(sets.summed.flatten(0, 1), place)
+            .add_(rows)
+            .scatter_(2, last[..., None], math.inf)
+        )
+        near = _insert(_take(sets.near.flatten(0, 1), place), rows)
+        return _Sets(inner, rough, summed, near, sets.code.gather(1, parent) ^ self.names[last])
+
+    def _coverage(self, sets: _Sets, rows: Tensor, size: int) -> Tensor:
+        """The second term's sum of every candidate, rows (T, m, p) of the similarity -> (T, m * p)."""
+        joined = _insert(sets.near[:, :, None], _take(self.similarity, rows))
+        member = None
+        if self.nearest > 1:
+            member = sets.summed.isinf()[:, :, None].repeat(1, 1, rows.shape[2], 1)
+            member.scatter_(3, (rows % self.channels)[..., None], True)
+        return self._outside(joined, member, size).flatten(1)
+
+    def _outside(self, near: Tensor, member: Tensor | None, size: int) -> Tensor:
+        """Sum over those outside the set; near (..., k, C) -> (...)."""
+        if self.nearest == 1:
+            return near.squeeze(-2).sum(-1) - size  # a member's nearest is itself, at similarity 1
+        near = near.where(near.isfinite(), 0).sum(-2)
+        return (near * ~member).sum(-1)
+
+    def _rank(self, cost: Tensor, rough: Tensor, code: Tensor) -> Tensor:
+        """The candidates that stay, best first; (T, M) -> (T, width)."""
+        if self.rule.distinct:
+            again = (code[:, :, None] == code[:, None]).tril(-1).any(-1)
+            cost, rough = cost.masked_fill(again, math.inf), rough.masked_fill(again, math.inf)
+        by_cost = cost.argsort(dim=1, descending=True, stable=True)
+        by_rough = rough.gather(1, by_cost).argsort(
+            dim=1, descending=True, stable=True
+        )  # places in by_cost
+        place = torch.arange(cost.shape[1], device=cost.device, dtype=torch.float64)
+        mix = by_rough * self.rule.alpha + place * (1 - self.rule.alpha)
+        best = mix.argsort(dim=1, descending=True, stable=True)[:, : self.rule.width]
+        return by_cost.gather(1, by_rough.gather(1, best))
+
+    def _balance(self, size: int) -> float:
+        pairs, others = size * (size - 1) / 2, self.channels - size
+        return pairs / (others * self.nearest) if others else 0.0
+
+    def _beta(self, size: int) -> float:
+        rule = self.rule.beta
+        return (
+            {'size': self._balance(size), 'first': self.frozen}[rule]
+            if isinstance(rule, str)
+            else rule
+        )
+
+
+def _take(rows: Tensor, index: Tensor) -> Tensor:
+    """rows[index], new memory, and faster than that."""
+    return rows.index_select(0, index.flatten()).unflatten(0, index.shape)
+
+
+def _insert(near: Tensor, rows: Tensor) -> Tensor:
+    """Sorted lists (..., k, C) of the k largest, after a further value (..., C) each, whose memory may be used."""
+    if near.shape[-2] == 1:
+        rows = rows.unsqueeze(-2)
+        return torch.maximum(near, rows, out=rows)
+    kept = []
+    for held in near.unbind(-2):
+        kept.append(torch.maximum(held, rows))
+        rows = torch.minimum(held, rows)
+    return torch.stack(kept, -2)
+
+
+def _lowest(values: Tensor, count: int) -> Tensor:
+    """Indices (..., count) of the smallest of (..., C), ascending, the lower index first among equals."""
+    channels = values.shape[-1]
+    lowest, index = values.topk(min(count + 1, channels), largest=False)
+    tied = (lowest[..., 1:] == lowest[..., :-1]).any(-1)
+    index = index[..., :count]
+    if tied.any():  # topk promises no order among equals
+        rest, exact = values[tied], []
+        for _ in range(count):
+            exact.append(rest.argmin(-1, keepdim=True))
+            rest.scatter_(-1, exact[-1], math.inf)
+        index[tied] = torch.cat(exact, -1)
+    return index

@@ -1,0 +1,75 @@
+"""TMI-GKP's choice among groupings: the one whose groups grew alike in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+import torch
+from torch import Tensor
+
+from .clusters import Clustered
+from .grouping import Grouping
+
+CANDIDATES = tuple(Clustered(embedding) for embedding in ('kernel_pca', 'spectral', 'plain'))
+
+
+@dataclass(frozen=True)
+class TMI(Grouping):
+    """Tickets magnitude increase (TMI-GKP, ICLR 2022): the candidate that most snapshots of the training vote for.
+
+    A filter's increase since a snapshot is sum | |w| - |w_then| |; a grouping's groups have sums of these, sorted, with gaps
+    between neighbours. A snapshot ranks the candidates by the gaps' mean and by their variance, from the smallest on, and votes
+    for the least 0.5 * rank(mean) + rank(variance). Among equal counts of votes the longest run of snapshots decides.
+
+    Attributes:
+        snapshots: state dicts of the same network from earlier epochs, in order.
+        candidates: groupings to choose from.
+    """
+
+    snapshots: Sequence[Mapping[str, Tensor]] = field(repr=False)
+    candidates: Sequence[Grouping] = CANDIDATES
+
+    def __post_init__(self) -> None:
+        if not self.snapshots or not self.candidates:
+            raise ValueError(
+                'TMI needs snapshots of the training and candidates; give at least one state dict of an earlier '
+                'epoch, or group by weights alone with Clustered.'
+            )
+
+    def __call__(self, layer: str, weight: Tensor, groups: int) -> Tensor:
+        labels = [candidate(layer, weight, groups) for candidate in self.candidates]
+        votes = [
+            self._vote(self._increase(state, layer, weight), labels, groups)
+            for state in self.snapshots
+        ]
+        runs = [(choice, len(list(run))) for choice, run in groupby(votes)]
+
+        def standing(choice: int) -> tuple[int, int]:
+            return votes.count(choice), max(
+                (length for other, length in runs if other == choice), default=0
+            )
+
+        return labels[max(range(len(labels)), key=standing)]
+
+    @staticmethod
+    def _increase(state: Mapping[str, Tensor], layer: str, weight: Tensor) -> Tensor:
+        then = state.get(f'{layer}.weight')
+        if then is None or then.shape != weight.shape:
+            raise ValueError(
+                f"a snapshot has no weight of '{layer}' of shape {tuple(weight.shape)}; give state dicts of this "
+                'network.'
+            )
+        return (weight.abs() - then.to(weight).abs()).abs().sum((1, 2, 3))
+
+    @staticmethod
+    def _vote(increase: Tensor, labels: Sequence[Tensor], groups: int) -> int:
+        sums = torch.stack(
+            [increase.new_zeros(groups).index_add_(0, label, increase) for label in labels]
+        )
+        gaps = sums.sort(1).values.diff(dim=1) if groups > 1 else sums * 0
+        mean, variance = (
+            (value[:, None] > value).sum(1) for value in (gaps.mean(1), gaps.var(1, unbiased=False))
+        )  # ranks
+        return int((0.5 * mean + variance).argmin())

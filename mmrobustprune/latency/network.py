@@ -1,0 +1,209 @@
+"""The latency of a traced network as a function of the units that each group keeps."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+from torch import Tensor, nn
+
+from mmrobustprune.dependency.groups import Group, Trace, find_layer, halves, produces
+from mmrobustprune.dependency.recording import Forward
+from mmrobustprune.masks import MaskSet
+from mmrobustprune.structure.rebuild import rebuild
+
+from .blocks import Block, record_blocks
+from .problem import Factor, Problem, refuse_many
+from .table import LatencyTable
+
+Parts = tuple[tuple[str, int], ...]  # (group, channels per unit)
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network's blocks, and which groups their widths follow.
+
+    ``parts[layer, side]`` gives the groups a side's width depends on: width = dense - sum (units_g - kept_g) k_g.
+    """
+
+    blocks: tuple[Block, ...]
+    units: dict[str, int]
+    parts: dict[tuple[str, str], Parts] = field(default_factory=dict)
+    groups: tuple[Group, ...] = ()
+
+    @classmethod
+    def read(
+        cls,
+        model: nn.Module,
+        trace: Trace | Iterable[Group],
+        example: Any,
+        forward: Forward | None = None,
+    ) -> Network:
+        """Record a model's blocks on an example, whose batch is the table's.
+
+        Raises ValueError where the forward fails, and for a layer that can be pruned but whose time cannot be told.
+        """
+        groups = trace.groups if isinstance(trace, Trace) else tuple(trace)
+        blocks = record_blocks(model, example, forward)
+        parts: dict[tuple[str, str], Parts] = {}
+        for group in groups:
+            for part in group.slices:
+                at = part.layer, part.side
+                parts[at] = (*parts.get(at, ()), (group.name, part.index.shape[1]))
+        known = {block.name for block in blocks}
+        for layer, _ in parts:
+            if layer not in known and produces(find_layer(model, layer)):
+                raise ValueError(
+                    f"the time of '{layer}' cannot be tabulated: it did not run as a convolution or linear layer "
+                    'of its own in the forward pass; leave it whole by ignore.'
+                )
+        return cls(blocks, {group.name: group.units for group in groups}, parts, groups)
+
+    def sides(self, block: Block) -> tuple[tuple[int, Parts], tuple[int, Parts]]:
+        """(dense width, groups) of a block's input and output; a depthwise convolution counts as one input."""
+        out = block.outputs, self.parts.get((block.name, 'out'), ())
+        return (
+            ((1, ()), out)
+            if block.signature.depthwise
+            else ((block.inputs, self.parts.get((block.name, 'in'), ())), out)
+        )
+
+    @cached_property
+    def changing(self) -> tuple[Block, ...]:
+        """The blocks whose width can change; the time of all others is a part of the constant."""
+        return tuple(block for block in self.blocks if any(parts for _, parts in self.sides(block)))
+
+    def widths(self, side: tuple[int, Parts], kept: Mapping[str, Any]) -> Any:
+        """Width of a side with ``kept`` units per group (numbers or arrays); groups left out are dense."""
+        dense, parts = side
+        return dense - sum(
+            (self.units[name] - kept.get(name, self.units[name])) * k for name, k in parts
+        )
+
+    @property
+    def half(self) -> dict[str, Tensor]:
+        """Every second unit of each group, bool (units,)."""
+        return halves(self.groups)
+
+    def halved(self, model: nn.Module) -> nn.Module:
+        """A copy of the model that keeps `half` of its units."""
+        small = copy.deepcopy(model)
+        masks = MaskSet(small, self.groups)
+        masks.remove(self.half)
+        return rebuild(small, masks.structure('half'))
+
+    @property
+    def half_fingerprint(self) -> str:
+        """What a table calls the network with `half` of its units."""
+        return f'{self.fingerprint}/2'
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Short hash of all blocks with their dense widths, and of the groups, of which the half depends."""
+        text = '\n'.join(
+            f'{block.name} {block.inputs} {block.outputs} {block.signature.key}'
+            for block in self.blocks
+        )
+        text += repr(
+            [
+                (
+                    group.name,
+                    group.units,
+                    [(part.layer, part.side, part.index.tolist()) for part in group.slices],
+                )
+                for group in self.groups
+            ]
+        )
+        return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class LatencyModel:
+    """Milliseconds of a network for any kept units: measured blocks, interpolated, a factor, and a constant.
+
+    ms(kept) = constant + factor * sum over blocks of table(inputs, outputs). Both numbers are such that the network with all
+    its units and the one with half of each group's come out as measured: inside a network a block takes longer than alone, as
+    the others' weights and activations pass through the caches. The constant, all that does not shrink, is at least 0; where
+    the half took no less time, so does every other size (factor 0). Raises ValueError where the table lacks the network, its
+    half, or one of its blocks.
+    """
+
+    def __init__(self, network: Network, table: LatencyTable):
+        self.network, self.table = network, table
+        keys = (
+            (network.fingerprint, network.half_fingerprint)
+            if network.changing
+            else (network.fingerprint,) * 2
+        )
+        if not table.networks.keys() >= {*keys}:
+            raise ValueError(
+                'the latency table lacks this network as a whole; measure it first, or allow measuring.'
+            )
+        self.dense, half = (getattr(table.networks[key], table.statistic) for key in keys)
+        self.factor = 1.0
+        blocks, halved = self._blocks({}), self._blocks(_counts(network.half))
+        if blocks > halved:
+            self.factor = min(max(self.dense - half, 0.0) / (blocks - halved), self.dense / blocks)
+        elif blocks > 0:
+            self.factor = min(1.0, self.dense / blocks)
+        self.constant = self.dense - self.factor * blocks
+
+    def _blocks(self, kept: Mapping[str, int]) -> float:
+        return sum(float(self._time(block, kept)) for block in self.network.changing)
+
+    def _time(self, block: Block, kept: Mapping[str, Any]) -> np.ndarray:
+        inputs, outputs = (self.network.widths(side, kept) for side in self.network.sides(block))
+        return self._ms(block, inputs, outputs)
+
+    def _ms(self, block: Block, inputs: Any, outputs: Any) -> np.ndarray:
+        return self.factor * self.table.ms(block.signature.key, inputs, outputs)
+
+    def predict(self, alive: Mapping[str, Tensor | int]) -> float:
+        """Milliseconds with these units alive per group (a mask or a number); groups left out are dense."""
+        return self.constant + self._blocks(_counts(alive))
+
+    def changes(
+        self, levels: Mapping[str, np.ndarray], kept: Mapping[str, int]
+    ) -> dict[str, np.ndarray]:
+        """Milliseconds that each level adds to the layers that produce a group's channels, their inputs as ``kept`` says."""
+        found = {name: np.zeros(len(level)) for name, level in levels.items()}
+        for block in self.network.changing:
+            inputs, outputs = self.network.sides(block)
+            for name, _ in outputs[1]:
+                wide = self.network.widths(outputs, {**kept, name: levels[name]})
+                now = self.network.widths(outputs, kept)
+                times = self._ms(block, self.network.widths(inputs, kept), np.append(wide, now))
+                found[name] += times[:-1] - times[-1]
+        return found
+
+    def factors(self, levels: Mapping[str, np.ndarray]) -> tuple[Factor, ...]:
+        """One table per set of groups, over their ``levels`` (kept units, ascending)."""
+        tables: dict[tuple[str, ...], np.ndarray] = {}
+        for block in self.network.changing:
+            names = tuple(
+                dict.fromkeys(name for _, parts in self.network.sides(block) for name, _ in parts)
+            )
+            names = tuple(sorted(names))
+            refuse_many(names[0] if names else '', prod(len(levels[name]) for name in names))
+            axes = np.meshgrid(*(levels[name] for name in names), indexing='ij')
+            tables[names] = tables.get(names, 0) + self._time(
+                block, dict(zip(names, axes, strict=True))
+            )
+        return tuple(Factor(names, ms) for names, ms in tables.items())
+
+    def problem(
+        self, levels: Mapping[str, np.ndarray], values: Mapping[str, np.ndarray]
+    ) -> Problem:
+        """Choose one of the ``levels`` of every group, worth ``values``."""
+        return Problem(dict(values), self.factors(levels), self.constant)
+
+
+def _counts(alive: Mapping[str, Tensor | int]) -> dict[str, int]:
+    return {
+        name: int(units if isinstance(units, int) else units.sum()) for name, units in alive.items()
+    }

@@ -1,0 +1,217 @@
+"""Which units stay within a latency budget, at once or round by round."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmrobustprune.dependency.groups import Group, full
+from mmrobustprune.masks.select import NORMALISE
+from mmrobustprune.naming import unknown
+
+from .elimination import Elimination
+from .knapsack import knapsack
+from .network import LatencyModel
+from .problem import Problem, Solution
+from .solver import solve
+
+Levels = dict[str, np.ndarray]
+
+
+class TooFar(ValueError):
+    """One linearised step does not reach a budget."""
+
+
+def exact(model: LatencyModel, problem: Problem, levels: Levels, budget: float) -> Solution:
+    """The true latency of all widths together, by `solve`."""
+    return solve(problem, budget)
+
+
+def linearised(
+    model: LatencyModel, problem: Problem, levels: Levels, budget: float, parts: int = 20_000
+) -> Solution:
+    """HALP's step (arXiv:2110.10811): a unit costs what its own layers lose at today's input widths, by an exact knapsack.
+
+    The inputs of the next layers are taken to stay, so the network becomes faster than asked. The bound holds for this
+    simplified latency only. TooFar, a ValueError, where one step cannot go so far.
+    """
+    kept = {name: int(level[-1]) for name, level in levels.items()}
+    changes = model.changes(levels, kept)
+    fastest = model.predict(kept) + sum(float(change.min()) for change in changes.values())
+    if fastest > budget:
+        raise TooFar(
+            f'one linearised step from here comes to {fastest:.4g} ms at best, and {budget:.4g} ms are asked for; '
+            "take more rounds, or solver='exact'."
+        )
+    room = budget - fastest
+    choice = knapsack(
+        [problem.values[name] for name in levels],
+        [changes[name] - changes[name].min() for name in levels],
+        room,
+        max(room, 1e-9) / parts,
+    )
+    taken = dict(zip(levels, choice, strict=True))
+    value = problem.value(taken)
+    return Solution(taken, value, problem.ms(taken), value, 0.0)
+
+
+SOLVERS: dict[str, Callable[..., Solution]] = {'exact': exact, 'linearised': linearised}
+
+
+@dataclass
+class LatencySelection:
+    """Keeps the units of most score within a latency, for targets that are removed fractions of the dense latency.
+
+    ``cost`` gives the milliseconds. The kept units of a group are a multiple of ``round_to``, in at most ``levels`` sizes (or
+    as many as are alive now), at least the share ``min_keep`` of all. A size is worth the sum of its best scores, divided group
+    by group as ``normalise`` says ('none', 'mean', 'max', 'l2'). ``solver`` is 'exact' or 'linearised' (see these). After
+    each choice ``solution`` holds it, with its proven gap. Raises ValueError for unknown names.
+    """
+
+    cost: LatencyModel
+    groups: tuple[Group, ...]
+    min_keep: float = 0.1
+    round_to: int = 8
+    levels: int = 32
+    normalise: str = 'none'
+    solver: str = 'exact'
+    solution: Solution | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        for what, name, allowed in (
+            ('solver', self.solver, SOLVERS),
+            ('normalisation', self.normalise, NORMALISE),
+        ):
+            if name not in allowed:
+                raise unknown(what, name, allowed)
+        if not 0 <= self.min_keep < 1:
+            raise ValueError(f'min_keep is a fraction of units in [0, 1), not {self.min_keep}.')
+        if self.round_to < 1 or self.levels < 1:
+            raise ValueError(
+                f'round_to={self.round_to} and levels={self.levels} are numbers of at least 1; give such.'
+            )
+
+    def sizes(self, alive: dict[str, Tensor] | None = None) -> Levels:
+        """The numbers of units that each group may keep, ascending."""
+        return {
+            group.name: self._sizes(group.units, int(mask.sum()))
+            for group, mask in self._alive(alive)
+        }
+
+    def most(self, alive: dict[str, Tensor] | None = None) -> float:
+        """The largest fraction of the dense latency that may be removed."""
+        levels = self.sizes(alive)
+        problem = self.cost.problem(
+            levels, {name: np.zeros(len(level)) for name, level in levels.items()}
+        )
+        return 1 - problem.ms(Elimination(problem).solve(0.0, 1.0)) / self.cost.dense
+
+    def removed(self, alive: dict[str, Tensor]) -> dict[str, float]:
+        """The removed fraction of the dense latency, as predicted."""
+        return dict(latency=1 - self.cost.predict(alive) / self.cost.dense)
+
+    def check(self, target: float) -> None:
+        """ValueError where the target is no fraction, or more than can be removed."""
+        if not 0 < target < 1:
+            raise ValueError(f'the target is the fraction removed, in (0, 1), not {target}.')
+        if not self.groups:
+            raise ValueError(
+                'nothing can be pruned: every layer is unprunable; see Trace.unprunable for the reasons.'
+            )
+        most = self.most()
+        if most < target:
+            if self.cost.factor == 0:
+                raise ValueError(
+                    'this network is no faster with half of its units on this device, so no latency can be removed; '
+                    'take a larger batch or larger pictures, or a budget of params or macs.'
+                )
+            raise ValueError(
+                f'{target:.3f} of the latency cannot be removed: the nearest feasible value is {most:.4f} '
+                f'({(1 - most) * self.cost.dense:.4g} ms of {self.cost.dense:.4g} ms), with min_keep={self.min_keep}, '
+                f'round_to={self.round_to} and the layers that are unprunable; lower the target or min_keep.'
+            )
+
+    def admit(self, target: float) -> None:
+        """`check`: what rounds can reach, one linearised step may not."""
+        self.check(target)
+
+    def plan(
+        self, scores: dict[str, Tensor], target: float, alive: dict[str, Tensor] | None = None
+    ) -> dict[str, Tensor]:
+        """The alive masks (units,) per group of most score with at least ``target`` of the dense latency removed.
+
+        ``scores`` (units,) per group, higher is kept; dead units of ``alive`` stay dead. ValueError, with the nearest feasible
+        value, where the target cannot be met.
+        """
+        self.check(target)
+        return self.within(scores, (1 - target) * self.cost.dense, alive)
+
+    def budget_after(self, target: float, this: int, rounds: int) -> float:
+        """Milliseconds after round ``this`` of 1..rounds: T_r = T_0 (1 - p)^(r / R) (exponential, arXiv:2006.09081)."""
+        return self.cost.dense * (1 - target) ** (this / rounds)
+
+    def step(
+        self,
+        scores: dict[str, Tensor],
+        target: float,
+        alive: dict[str, Tensor],
+        this: int,
+        rounds: int,
+    ) -> dict[str, Tensor]:
+        """The alive masks after round ``this`` of 1..rounds on the exponential schedule.
+
+        Where one linearised step does not reach a round's budget, the exact solver takes that round, with a warning.
+        """
+        self.check(target)
+        budget = self.budget_after(target, this, rounds)
+        try:
+            return self.within(scores, budget, alive)
+        except TooFar as error:
+            warnings.warn(f'round {this} of {rounds} is solved exactly: {error}', stacklevel=2)
+            return self.within(scores, budget, alive, 'exact')
+
+    def within(
+        self,
+        scores: dict[str, Tensor],
+        budget: float,
+        alive: dict[str, Tensor] | None = None,
+        solver: str | None = None,
+    ) -> dict[str, Tensor]:
+        """The alive masks of most score within ``budget`` milliseconds, by this solver or the selection's own."""
+        levels, orders, values = self.sizes(alive), {}, {}
+        for group, live in self._alive(alive):
+            score = scores[group.name].detach().double().cpu().numpy()
+            if score.shape != (group.units,) or not np.isfinite(score).all():
+                raise ValueError(
+                    f"the scores of '{group.name}' must be {group.units} finite numbers; check the score and the "
+                    'weights.'
+                )
+            worth = np.full(group.units, -np.inf)
+            worth[live.cpu().numpy()] = NORMALISE[self.normalise](score[live.cpu().numpy()])
+            order = orders[group.name] = np.argsort(-worth, kind='stable')
+            values[group.name] = np.cumsum(worth[order][: levels[group.name][-1]])[
+                levels[group.name] - 1
+            ]
+        problem = self.cost.problem(levels, values)
+        self.solution = SOLVERS[solver or self.solver](self.cost, problem, levels, budget)
+        masks = {}
+        for name, level in self.solution.levels.items():
+            masks[name] = torch.zeros(len(orders[name]), dtype=torch.bool)
+            masks[name][torch.from_numpy(orders[name][: int(levels[name][level])].copy())] = True
+        return masks
+
+    def _alive(self, alive: dict[str, Tensor] | None) -> list[tuple[Group, Tensor]]:
+        alive = alive or full(self.groups)
+        return [(group, alive[group.name]) for group in self.groups]
+
+    def _sizes(self, units: int, alive: int) -> np.ndarray:
+        apart = self.round_to * math.ceil(units / self.round_to / self.levels)
+        least = max(1, math.ceil(self.min_keep * units))
+        sizes = np.arange(apart, alive, apart)
+        return np.append(sizes[sizes >= least], alive)

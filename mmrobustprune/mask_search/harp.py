@@ -1,0 +1,176 @@
+"""HARP: how much each layer keeps is learned together with the scores."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .forms import FORMS, ChannelForm, WeightForm
+from .host import Host
+from .network import SLACK, ScoredNetwork
+from .rates import STRATEGIES, RatedScored, Rates
+
+
+class RatedNetwork(ScoredNetwork):
+    """A network with learned rates, and the growing penalty that brings them down to the target."""
+
+    def __init__(
+        self,
+        model,
+        layers,
+        target,
+        before,
+        form: WeightForm | ChannelForm,
+        rates: Rates,
+        growth: float,
+    ):
+        super().__init__(model, layers, target, before)
+        self._form, self._rates, self._growth = form, rates, growth
+        self._strength, self._frozen = growth, False
+
+    def excess(self) -> Tensor:
+        """max(cost / allowed cost - 1, 0) of the true counts, with gradients as if they were the rates."""
+        rates = self._rates.values()
+        with torch.no_grad():
+            rounding = self._rates.shares(rates) - rates
+        return (
+            self._form.budget(rates + rounding) / self._form.allowed - 1
+        ).relu()  # clamp has a gradient at 0
+
+    def penalty(self) -> Tensor:
+        return self._strength * self.excess()
+
+    def begin_epoch(self, epoch: int) -> None:
+        if not self._frozen:
+            self._strength = (epoch + 1) * self._growth
+
+    def end_epoch(self) -> None:
+        """The strength stays from the first epoch on at whose end the excess rounds to 0 at four decimals."""
+        with torch.no_grad():
+            self._frozen = self._frozen or float(self.excess()) < SLACK
+
+    def cost(self) -> float:
+        """What the true counts come to, in the units of the constraint (weights or FLOPs)."""
+        shares = [layer.kept / layer.scores.numel() for layer in self.layers.values()]
+        return float(self._form.budget(torch.tensor(shares, dtype=torch.float64)))
+
+    def meets_target(self) -> bool:
+        return self.cost() <= self._form.allowed * (1 + SLACK)
+
+    def state_dict(self) -> dict:
+        return dict(strength=self._strength, frozen=self._frozen)
+
+    def load_state_dict(self, state: Mapping) -> None:
+        self._strength, self._frozen = float(state['strength']), bool(state['frozen'])
+
+
+@dataclass
+class HARP(Host):
+    """Learned layer rates k_l = k_min + (1 - k_min) sigmoid(a_l) (Zhao and Wressnegger, ICLR 2023).
+
+    The loss gains g_e max(cost / allowed - 1, 0) with g_e = (e + 1) growth in epoch e, held once the
+    constraint holds at an epoch's end; the allowed cost is that of k_l = 1 - target in every layer.
+
+    Args:
+        form: a score per 'weight', the constraint on their number, or per input 'channel', on FLOPs; there the
+            target is the share of channels, so that 0.5 leaves about a quarter of the FLOPs.
+        strategy: first rates, 'uniform', 'erk', 'lamp', 'original' (all kept), or {layer: rate}.
+        start: their mean, from 1 - target to 1; default the larger of 0.1 and 1 - target.
+        floor: k_min / (1 - target), in (0, 1).
+        growth: g_e per epoch, > 0.
+        input_shape: (C, H, W) of a picture; the channel form counts FLOPs on it.
+
+    Raises:
+        ValueError: a field out of its range; at attach, first rates below the target, from which
+            nothing would pull the network up.
+    """
+
+    form: str = 'weight'
+    strategy: str | Mapping[str, float] = 'uniform'
+    start: float | None = None
+    floor: float = 0.1
+    growth: float = 1.0
+    input_shape: Sequence[int] = (3, 32, 32)
+
+    def equip(self, model: nn.Module, layers: dict[str, nn.Module]) -> dict[str, RatedScored]:
+        form = self._form = FORMS[self.form](model, layers, self.target, self.input_shape)
+        first = {name: form.scores(name, layer) for name, layer in form.layers.items()}
+        rates = self._rates = Rates(
+            [],
+            [scores.numel() for scores in first.values()],
+            self.floor * (1 - self.target),
+            form.whole,
+        )
+        start = self._first(form.layers, rates.low)
+        logits = {
+            name: nn.Parameter(layer.weight.new_tensor(rates.logit(start[name])))
+            for name, layer in form.layers.items()
+        }
+        rates.logits += [logits[form.leaders[name]] for name in form.layers]
+        with (
+            torch.no_grad()
+        ):  # in whole numbers or not, since either may fall short by rounding alone
+            exact = rates.values().double()
+            share = (
+                max(float(form.budget(rates.shares(exact))), float(form.budget(exact)))
+                / form.allowed
+            )
+        if share < 1 - 1e-3:
+            raise ValueError(
+                f'the first rates come to {share:.3f} of what the target allows, and nothing would pull them up; '
+                'give a larger start or another strategy.'
+            )
+        return {
+            name: RatedScored(first[name], logit, rates, index)
+            for index, (name, logit) in enumerate(zip(form.layers, rates.logits, strict=True))
+        }
+
+    def network(self, model, parts, before) -> RatedNetwork:
+        return RatedNetwork(model, parts, self.target, before, self._form, self._rates, self.growth)
+
+    def _first(self, layers: dict[str, nn.Module], low: float) -> dict[str, float]:
+        """The rate each layer starts from."""
+        if isinstance(self.strategy, str):
+            mean = max(0.1, 1 - self.target) if self.start is None else self.start
+            return STRATEGIES[self.strategy](
+                {name: layer.weight for name, layer in layers.items()}, mean, low
+            )
+        wrong = [
+            *sorted(set(self.strategy) ^ set(layers)),
+            *(k for k, rate in self.strategy.items() if not low < rate <= 1),
+        ]
+        if wrong:
+            raise ValueError(
+                f"strategy must give every layer a rate in ({low:g}, 1], and '{wrong[0]}' has none or is no layer; "
+                "the names are those of ScoredNetwork.layers, or use strategy='uniform'."
+            )
+        return dict(self.strategy)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.form not in FORMS:
+            raise ValueError(
+                f'form={self.form!r} is not allowed; choose {" or ".join(map(repr, FORMS))}.'
+            )
+        if isinstance(self.strategy, str) and self.strategy not in STRATEGIES:
+            raise ValueError(
+                f'strategy={self.strategy!r} is not one of {", ".join(STRATEGIES)}, nor a dict of rates by layer; '
+                'choose one of these.'
+            )
+        if self.start is not None and not 1 - self.target - 1e-9 <= self.start <= 1:
+            raise ValueError(
+                f'start={self.start!r} is not in [{1 - self.target:g}, 1]; below the target nothing would pull the '
+                'rates up.'
+            )
+        if not 0 < self.floor < 1:
+            raise ValueError(
+                f'floor={self.floor!r} is not in (0, 1); 0.1 bounds the rates at a tenth of the target.'
+            )
+        if not (math.isfinite(self.growth) and self.growth > 0):
+            raise ValueError(
+                f'growth={self.growth!r} is not a number > 0; without a penalty the rates would not meet the target.'
+            )

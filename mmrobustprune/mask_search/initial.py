@@ -1,0 +1,62 @@
+"""First scores, and random weights."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def fan_in(weight: Tensor) -> int:
+    """How many weights feed one output of a weight (out, in, ...)."""
+    return weight[0].numel()
+
+
+def scaled(name: str, weight: Tensor) -> Tensor:
+    """s = sqrt(6 / fan_in) * w / max|w| (HYDRA, arXiv 2002.10509), so that the first mask is by magnitude.
+
+    Raises:
+        ValueError: a layer whose weights are all zero or all of one size, which gives no order.
+    """
+    return _to_peak(name, weight.detach(), math.sqrt(6 / fan_in(weight)))
+
+
+def input_norms(name: str, weight: Tensor, dim: int = 1) -> Tensor:
+    """s_c = sqrt(6) * ||w_c||_1 / max_c ||w_c||_1 of the input channels c, (1, in, 1, 1) with `in` at `dim`."""
+    others = [d for d in range(weight.dim()) if d != dim]
+    return _to_peak(name, weight.detach().abs().sum(others, keepdim=True), math.sqrt(6))
+
+
+def uniform(name: str, weight: Tensor, draw: torch.Generator) -> Tensor:
+    """s from U(-b, b) with b = 1 / sqrt(fan_in), whatever the weights are (Kaiming with a = sqrt(5))."""
+    return (_random(weight, draw) * 2 - 1) / math.sqrt(fan_in(weight))
+
+
+def signed_constant(weight: Tensor, draw: torch.Generator) -> Tensor:
+    """w = +- sqrt(2 / fan_in), either sign as likely (arXiv 1911.13299)."""
+    return torch.where(_random(weight, draw) < 0.5, -1.0, 1.0).to(weight) * math.sqrt(
+        2 / fan_in(weight)
+    )
+
+
+def kaiming_normal(weight: Tensor, draw: torch.Generator) -> Tensor:
+    """w from N(0, 2 / fan_in)."""
+    noise = torch.randn(weight.shape, generator=draw, dtype=torch.float64)
+    return (noise * math.sqrt(2 / fan_in(weight))).to(weight)
+
+
+def _random(weight: Tensor, draw: torch.Generator) -> Tensor:
+    return torch.rand(weight.shape, generator=draw, dtype=torch.float64).to(weight)
+
+
+def _to_peak(name: str, values: Tensor, peak: float) -> Tensor:
+    size = values.abs()
+    low, high = float(size.min()), float(size.max())
+    if high == 0 or (low == high and values.numel() > 1):
+        why = 'all zero' if high == 0 else 'all of one size'
+        raise ValueError(
+            f"the weights of '{name}' are {why}, so scores scaled from them order nothing; train the network "
+            f"first, draw scores at random (RLTH's scores_from='uniform'), or put '{name}' into ignore."
+        )
+    return values * (peak / high)

@@ -1,0 +1,112 @@
+"""Which layers of a network get scores, and what stands still meanwhile."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.utils.parametrize import is_parametrized
+
+from mmrobustprune.dependency.groups import matching, produces
+
+NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+
+
+def weighted_layers(model: nn.Module) -> dict[str, nn.Module]:
+    """Every convolution and linear layer by name, without those whose weights are constants (`fixed`)."""
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if produces(module) and not getattr(module, 'fixed', False)
+    }
+
+
+def prunable_layers(model: nn.Module, ignore: Iterable[str] = ()) -> dict[str, nn.Module]:
+    """Every convolution and linear layer, first and last included, that no pattern of `ignore` matches.
+
+    Raises:
+        ValueError: a pattern that matches nothing; no layer left; a layer whose weight is not finite,
+            shared with another one, or already the result of a parametrization.
+    """
+    ignored = matching(
+        [name for name, _ in model.named_modules()], [ignore] if isinstance(ignore, str) else ignore
+    )
+    layers = {name: layer for name, layer in weighted_layers(model).items() if name not in ignored}
+    if not layers:
+        raise ValueError(
+            f'no convolution or linear layer is left to prune under ignore={list(ignore)}; '
+            'take patterns out of ignore.'
+        )
+    bare = [
+        name
+        for name, module in model.named_modules()
+        if isinstance(getattr(module, 'in_proj_weight', None), nn.Parameter) and name not in ignored
+    ]
+    if bare:
+        warnings.warn(
+            f"the queries', keys' and values' weights of {', '.join(map(repr, bare))} are no linear layers but parameters "
+            'of nn.MultiheadAttention: they get no scores, stay dense, and count in no ratio.',
+            stacklevel=2,
+        )
+    owners: dict[int, str] = {}
+    for name, layer in layers.items():
+        if is_parametrized(layer, 'weight'):
+            raise ValueError(
+                f"the weight of '{name}' is already parametrized; give a plain network, or put '{name}' "
+                'into ignore.'
+            )
+        first = owners.setdefault(id(layer.weight), name)
+        if first != name:
+            raise ValueError(
+                f"'{name}' shares its weight with '{first}', so one mask cannot serve both; put both into "
+                'ignore.'
+            )
+        if not torch.isfinite(layer.weight).all():
+            raise ValueError(
+                f"the weight of '{name}' holds infinite or NaN values; load weights that are finite."
+            )
+    return layers
+
+
+def freeze(model: nn.Module, norms_too: bool = False) -> list[tuple[nn.Parameter, bool]]:
+    """Let only the scales and shifts of normalisations train (not even them with `norms_too`).
+
+    Returns every parameter with the requires_grad it had, for `thaw`.
+    """
+    before = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
+    affine = {
+        id(parameter)
+        for module in model.modules()
+        if isinstance(module, NORMS) and not norms_too
+        for parameter in module.parameters(recurse=False)
+    }
+    for parameter, _ in before:
+        if id(parameter) not in affine:
+            parameter.requires_grad_(False)
+    return before
+
+
+def thaw(before: list[tuple[nn.Parameter, bool]]) -> None:
+    """Give every parameter the requires_grad it had."""
+    for parameter, flag in before:
+        parameter.requires_grad_(flag)
+
+
+def check_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    """ValueError, naming the layer, unless each mask fits a layer of this network and leaves something."""
+    layers = weighted_layers(model)
+    for name, mask in masks.items():
+        shape = tuple(layers[name].weight.shape) if name in layers else None
+        if shape != tuple(mask.shape):
+            found = 'no such layer' if shape is None else f'a weight of shape {shape}'
+            raise ValueError(
+                f"the masks are of another network: '{name}' has shape {tuple(mask.shape)} there and this "
+                f'network has {found}; give the masks that were searched on it.'
+            )
+        if not mask.any():
+            raise ValueError(
+                f"the mask of '{name}' leaves no weight; keep at least one, or leave '{name}' out."
+            )

@@ -1,0 +1,57 @@
+"""The recipe that a config names."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from mmrobustprune.naming import check_fields, unknown
+
+from .gradual import AdaSAP, AdaSAPLatency, Magnitude, Recipe, Taylor
+from .grouped import GroupedKernels, TMIGroupedKernels
+from .search import SEARCHES, MaskSearch
+
+RECIPES: dict[str, type] = dict(
+    adasap=AdaSAP,
+    adasap_latency=AdaSAPLatency,
+    magnitude=Magnitude,
+    taylor=Taylor,
+    sr_gkp=GroupedKernels,
+    tmi_gkp=TMIGroupedKernels,
+    **SEARCHES,
+)
+
+
+def build_recipe(config: dict) -> Recipe | GroupedKernels | MaskSearch:
+    """The recipe that `robust_prune` describes.
+
+    Raises:
+        ValueError: unknown recipe or field (the nearest name is given), or a value out of its range.
+    """
+    config = _without_scopes(config)
+    name = config.pop('recipe', None)
+    if name not in RECIPES:
+        raise unknown('robust_prune.recipe', name, RECIPES)
+    check_fields('robust_prune', config, [f.name for f in fields(RECIPES[name])])
+    if 'target' not in config:
+        raise ValueError(
+            f"robust_prune of recipe '{name}' has no target; say target=0.5 to remove half."
+        )
+    if config.get('prune') is not None:
+        if config.get('interval') is not None:
+            raise ValueError(
+                f'robust_prune says prune={config["prune"]!r}, the length of all rounds, and interval='
+                f'{config["interval"]!r}, the iterations between two; set one of them to None.'
+            )
+        config['interval'] = None
+    for key in ('ignore', 'snapshots'):
+        if key in config:
+            config[key] = (config[key],) if isinstance(config[key], str) else tuple(config[key])
+    return RECIPES[name](**config)
+
+
+def _without_scopes(config: Any) -> Any:
+    """Plain dicts, without the `_scope_` that mmengine writes into what a config inherits from a package."""
+    if isinstance(config, dict):
+        return {key: _without_scopes(value) for key, value in config.items() if key != '_scope_'}
+    return config

@@ -1,0 +1,167 @@
+"""What `robust_prune = dict(recipe=..., target=...)` may say: one dataclass a recipe, its fields with their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from mmrobustprune.latency.selection import SOLVERS
+from mmrobustprune.masks.select import NORMALISE
+from mmrobustprune.naming import unknown
+from mmrobustprune.scores import build_score
+from mmrobustprune.sharpness import build_rule
+
+from .fields import _check_target
+
+BUDGETS = ('params', 'macs', 'channels')
+
+
+def _magnitude() -> dict:
+    return dict(type='Magnitude', p=2)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Gradual structured pruning: score, mask in rounds, remove once, fine-tune.
+
+    Phases: `warmup` (nothing masked), then `rounds` rounds of masks `interval` iterations apart, the removal with the last
+    one, then fine-tuning to the end of the base schedule. The number of neurons falls as k_r = m (1 - p)^(r / rounds).
+
+    Args:
+        target: fraction removed, in (0, 1), of `budget`.
+        budget: 'params' | 'macs' | 'channels'.
+        score: what a neuron is worth; feeds the perturbation radius and the removal.
+        scope: neurons are ranked over the whole 'network' or in each 'layer' by itself.
+        min_keep: fraction of each group of channels that always stays, in [0, 1).
+        round_to: channel counts kept are multiples of this.
+        ignore: module names (prefixes or patterns) left whole.
+        warmup: length of the first phase: a fraction of the schedule in [0, 1), '3 epochs' or '300 iters'.
+        rounds: rounds of masks.
+        interval: iterations between rounds; None with `prune` set.
+        prune: length of the pruning phase instead of `interval`, written as `warmup` is.
+        rule: sharpness rule while neurons are scored and removed; None is plain training.
+        finetune_rule: sharpness rule after the removal; None is plain training.
+        measure: evaluate the validation set on both sides of the first and of the last mask.
+
+    Raises:
+        ValueError: a field out of its range.
+    """
+
+    hook: ClassVar[str] = 'mmrobustprune.PrunePhaseHook'
+    budgets: ClassVar[tuple[str, ...]] = BUDGETS
+
+    target: float
+    budget: str = 'params'
+    score: dict = field(default_factory=_magnitude)
+    scope: str = 'network'
+    min_keep: float = 0.1
+    round_to: int | None = None
+    ignore: tuple[str, ...] = ()
+    warmup: float | str = 1 / 9
+    rounds: int = 30
+    interval: int | None = 30
+    prune: float | str | None = None
+    rule: dict | None = None
+    finetune_rule: dict | None = None
+    measure: bool = True
+
+    def __post_init__(self):
+        _check_target(self.target)
+        if self.budget not in self.budgets:
+            raise unknown('robust_prune.budget', self.budget, self.budgets)
+        if self.scope not in ('network', 'layer'):
+            raise unknown('robust_prune.scope', self.scope, ('network', 'layer'))
+        if self.rounds < 1:
+            raise ValueError(
+                f'robust_prune.rounds={self.rounds} is below 1; one round removes everything at once.'
+            )
+        if self.prune is None and (self.interval is None or self.interval < 1):
+            raise ValueError(
+                f'robust_prune.interval={self.interval} is below 1; give iterations between rounds, or the length `prune`.'
+            )
+        if not 0 <= self.min_keep < 1:
+            raise ValueError(
+                f'robust_prune.min_keep={self.min_keep} is not in [0, 1); 0.1 keeps a tenth of each group.'
+            )
+        build_score(self.score)
+        for rule in (self.rule, self.finetune_rule):
+            if rule is not None:
+                build_rule(rule)
+
+
+def _adasap() -> dict:
+    return dict(type='AdaSAP', rho_min=0.01, rho_max=2.0, adaptive=True)
+
+
+def _uniform() -> dict:
+    return dict(type='ASAM', rho=2.0)
+
+
+@dataclass(frozen=True)
+class AdaSAP(Recipe):
+    """AdaSAP (arXiv 2306.14306): a radius per neuron until the last removal, then one radius for all."""
+
+    rule: dict | None = field(default_factory=_adasap)
+    finetune_rule: dict | None = field(default_factory=_uniform)
+
+
+@dataclass(frozen=True)
+class AdaSAPLatency(AdaSAP):
+    """AdaSAP under a latency budget: round r keeps the units of most score within T_r = T (1 - target)^(r / rounds).
+
+    T is the dense network's measured time; the time of any widths comes from a table of measured blocks.
+
+    Args:
+        target: fraction of the dense network's time removed, in (0, 1); 0.5 is twice as fast.
+        round_to: channel counts kept are multiples of this, and so are the widths in the table.
+        table: its JSON file; '' is `<work_dir>/latency_table.json`. What it lacks is measured at the start.
+        may_measure: False refuses a table that lacks something.
+        batch: pictures per forward pass.
+        shape: height and width in pixels; None is that of the first training picture.
+        seconds: at most, for measuring; other processes wait for it, so it must be shorter than the group's timeout.
+        solver: 'exact' (the time of all widths together) or 'linearised' (HALP's step).
+        normalise: what a group's scores are divided by before groups compete: 'none', 'mean', 'max', 'l2'. HALP's scores are in
+            units of the loss everywhere and need none; norms of filters need one.
+    Raises:
+        ValueError: a field out of its range; a table of another device, batch, precision or number of threads.
+    """
+
+    budgets: ClassVar[tuple[str, ...]] = ('latency',)
+
+    budget: str = 'latency'
+    score: dict = field(default_factory=lambda: dict(type='HALPTaylor'))
+    round_to: int | None = 8
+    table: str = ''
+    may_measure: bool = True
+    batch: int = 1
+    shape: tuple[int, int] | None = None
+    seconds: float = 300.0
+    solver: str = 'exact'
+    normalise: str = 'none'
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.scope != 'network':
+            raise ValueError(
+                f"robust_prune.scope='{self.scope}' goes with other budgets; a latency is that of the whole 'network'."
+            )
+        if self.solver not in SOLVERS:
+            raise unknown('robust_prune.solver', self.solver, SOLVERS)
+        if self.normalise not in NORMALISE:
+            raise unknown('robust_prune.normalise', self.normalise, NORMALISE)
+        if self.batch < 1 or self.seconds <= 0:
+            raise ValueError(
+                f'robust_prune.batch={self.batch} and seconds={self.seconds} must be above 0.'
+            )
+
+
+@dataclass(frozen=True)
+class Magnitude(Recipe):
+    """Group L2 magnitude under plain training."""
+
+
+@dataclass(frozen=True)
+class Taylor(Recipe):
+    """First-order Taylor scores of the weights under plain training."""
+
+    score: dict = field(default_factory=lambda: dict(type='Taylor'))

@@ -1,0 +1,129 @@
+"""What `robust_prune` may say for a search of masks by learned scores: S2AP around HYDRA, HARP and RLTH."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from mmrobustprune.mask_search import build_host
+from mmrobustprune.sharpness import Rule, build_rule
+
+# perturb -> the rule of the search, from gamma and the fields in `rule`
+PERTURB: dict[str, Any] = dict(
+    scores=lambda gamma, rule: build_rule(dict(dict(type='S2AP', gamma=gamma), **rule)),
+    weights=lambda gamma, rule: build_rule(
+        dict(dict(type='AWP', gamma=gamma, params=['*.weight.original']), **rule)
+    ),
+    none=lambda gamma, rule: None,
+)
+SELECT = ('last', 'best', 'loss')
+
+
+@dataclass(frozen=True)
+class MaskSearch:
+    """S2AP (score-space sharpness minimisation) around an adversarial pruning method.
+
+    Stages: `pretrain` (dense), `search` (scores learn, weights stand still), fine-tuning of the kept weights to the end of the
+    base schedule. Each starts with a fresh optimizer, the base's with other fields, and its learning rate falls as a cosine, in the
+    dense stage after the base's own warm-up.
+
+    Args:
+        target: fraction of the weights (HARP's channel form: of the channels) removed, in (0, 1); S2AP's k is 1 - target.
+        host: the method, dict(type='HYDRA' | 'HARP' | 'RLTH', ...).
+        ignore: module names or patterns without scores.
+        pretrain, search: lengths: a fraction of the schedule in [0, 1), '3 epochs' or '300 iters'; pretrain 0 starts from
+            `load_from`, search None takes all that is left.
+        warmup: length, as above but as a fraction of the search, in which the host searches alone.
+        gamma: radius of the perturbation relative to each layer's norm; 0 is the host itself, bit for bit.
+        perturb: 'scores' (S2AP), 'weights' (adversarial weight perturbation) or 'none' (the host, one pass, fine-tuning too).
+        rule: other fields of the sharpness rule.
+        finetune_gamma: radius while fine-tuning, of adversarial perturbations of the kept weights; None is gamma, and
+            0 where perturb is 'none'.
+        finetune_rule: other fields of `MaskedAWP`.
+        search_optimizer, finetune_optimizer: fields of the base's optimizer that differ.
+        select: the mask taken is the 'last', that with the 'best' `metric` among validations which meet the target, or that with
+            the least 'loss' of a batch (Algorithm 1 as printed).
+        metric: of the validation, higher is better.
+        zero_pruned: the pruned weights become zero; False leaves them hidden under the mask until the end.
+        measure: validate with the dense weights, the mask alone and, as always, while fine-tuning.
+    Raises:
+        ValueError: a field out of its range.
+    """
+
+    hook: ClassVar[str] = 'mmrobustprune.MaskSearchHook'
+
+    target: float
+    host: dict = field(default_factory=lambda: dict(type='HYDRA'))
+    ignore: tuple[str, ...] = ()
+    pretrain: float | str = 0
+    search: float | str | None = 1 / 6
+    warmup: float | str = 0.25
+    gamma: float = 1e-3
+    perturb: str = 'scores'
+    rule: dict = field(default_factory=dict)
+    finetune_gamma: float | None = None
+    finetune_rule: dict = field(default_factory=dict)
+    search_optimizer: dict = field(default_factory=lambda: dict(lr=0.1))
+    finetune_optimizer: dict = field(default_factory=lambda: dict(lr=0.01))
+    select: str = 'last'
+    metric: str = 'attacked/pgd'
+    zero_pruned: bool = True
+    measure: bool = True
+
+    def __post_init__(self):
+        for name, allowed in (('perturb', PERTURB), ('select', SELECT)):
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f'robust_prune.{name}={getattr(self, name)!r} is not allowed; choose '
+                    f'{" or ".join(map(repr, allowed))}.'
+                )
+        self.build_host()
+        self.search_rule()
+        self.awp_rule()
+
+    @property
+    def of_channels(self) -> bool:
+        """Whether masks are of whole input channels, so that the network can really shrink."""
+        return self.host.get('form') == 'channel'
+
+    def build_host(self) -> Any:
+        """The method, with the target and what it leaves out."""
+        return build_host(dict(self.host, target=self.target, ignore=self.ignore))
+
+    def search_rule(self) -> Rule | None:
+        """Where scores move before the second gradient is taken."""
+        return PERTURB[self.perturb](self.gamma, self.rule)
+
+    def awp_rule(self) -> Rule | None:
+        """Where kept weights move while fine-tuning; None for radius 0."""
+        gamma = self.finetune_gamma
+        if gamma is None:
+            gamma = 0 if self.perturb == 'none' else self.gamma
+        return (
+            build_rule(dict(type='MaskedAWP', gamma=gamma, **self.finetune_rule)) if gamma else None
+        )
+
+
+@dataclass(frozen=True)
+class S2APHydra(MaskSearch):
+    """S2AP on HYDRA (Sehwag et al., NeurIPS 2020): the same rate in every layer."""
+
+
+@dataclass(frozen=True)
+class S2APHarp(MaskSearch):
+    """S2AP on HARP (Zhao and Wressnegger, ICLR 2023): rates per layer are learned under a growing penalty."""
+
+    host: dict = field(default_factory=lambda: dict(type='HARP'))
+    select: str = 'best'
+
+
+@dataclass(frozen=True)
+class S2APRlth(MaskSearch):
+    """S2AP on robust lottery tickets (Fu et al., NeurIPS 2021): masks over random weights that are never trained."""
+
+    host: dict = field(default_factory=lambda: dict(type='RLTH'))
+    search: float | str | None = None
+    select: str = 'best'
+
+
+SEARCHES: dict[str, type] = dict(s2ap_hydra=S2APHydra, s2ap_harp=S2APHarp, s2ap_rlth=S2APRlth)

@@ -1,0 +1,67 @@
+"""Files that are there whole or not at all, and JSON in them."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[Path]:
+    """A path to write to; at the end its file stands at `path` in one piece, after an error nothing has changed."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_file(path: str | os.PathLike, data: bytes) -> None:
+    """Write a file, on the disk before it gets its name, whole or not at all."""
+    with replacing(path) as part, open(part, 'wb') as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_json(path: str | os.PathLike) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        ValueError: it is cut short or no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding='utf-8'))
+    except ValueError as error:
+        raise ValueError(f'{path} is cut short or no JSON; remove it and start again.') from error
+
+
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Write a JSON file whole or not at all; every digit is kept, NaN and infinity are null."""
+    write_file(path, json_text(content).encode())
+
+
+def json_text(content: Any) -> str:
+    """JSON for people: indented, NaN and infinity are null, NumPy and torch scalars numbers."""
+    return json.dumps(_plain(content), indent=1, allow_nan=False, ensure_ascii=False) + '\n'
+
+
+def _plain(value: Any) -> Any:
+    """JSON types only; NumPy and torch scalars become numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
+    if hasattr(value, 'tolist'):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,92 @@
+"""The network before and after, to be read in a terminal."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.tree import Tree
+
+Rows = dict[str, dict[str, int]]  # layer -> out, in, params, macs (Cost.layers)
+
+
+def layer_table(before: Rows, after: Rows, unprunable: dict[str, str] | None = None) -> Table:
+    """Widths, parameters and MACs of every layer that multiplies, dense -> pruned, and in total."""
+    table = Table('layer', box=None, header_style='bold')
+    for name in ('in', 'out', 'params', 'MACs', 'removed'):
+        table.add_column(name, justify='right')
+    table.add_column('unprunable because')
+    names = [name for name, row in before.items() if row['macs']]
+    for name in names:
+        old, new = before[name], after[name]
+        table.add_row(
+            name,
+            *(_change(old, new, key) for key in ('in', 'out', 'params', 'macs')),
+            _share(old['params'], new['params']),
+            escape((unprunable or {}).get(name, '')),
+        )
+    old, new = (_total(rows) for rows in (before, after))
+    table.add_section()
+    table.add_row(
+        'total',
+        '',
+        '',
+        _change(old, new, 'params'),
+        _change(old, new, 'macs'),
+        _share(old['params'], new['params']),
+        '',
+        style='bold',
+    )
+    return table
+
+
+def width_tree(
+    before: Rows, after: Rows, unprunable: dict[str, str] | None = None, title: str = 'model'
+) -> Tree:
+    """The module tree with output widths, dense -> pruned; why a layer is unprunable beside it."""
+    root = Tree(title)
+    branches = {'': root}
+    for name, row in before.items():
+        if not row['macs']:
+            continue
+        parent = ''
+        for part in name.split('.'):
+            path = f'{parent}.{part}' if parent else part
+            if path not in branches:
+                branches[path] = branches[parent].add(part)
+            parent = path
+        reason = (unprunable or {}).get(name)
+        note = f' [dim]({escape(reason)})[/]' if reason else ''
+        branches[name].label = f'{name.rpartition(".")[2]} {_change(row, after[name], "out")}{note}'
+    return root
+
+
+def as_text(renderable: Table | Tree, columns: int = 120) -> str:
+    """The plain text of a table or tree."""
+    console = Console(file=io.StringIO(), width=columns)
+    console.print(renderable)
+    return console.file.getvalue()
+
+
+def _change(old: dict[str, int], new: dict[str, int], key: str) -> str:
+    if key not in old:
+        return ''
+    a, b = _short(old[key]), _short(new[key])
+    return a if old[key] == new[key] else f'{a} -> {b}'
+
+
+def _short(value: int) -> str:
+    for factor, unit in ((10**9, ' G'), (10**6, ' M')):
+        if value >= factor:
+            return f'{value / factor:.2f}{unit}'
+    return f'{value:,}'
+
+
+def _share(old: int, new: int) -> str:
+    return f'{1 - new / old:.1%}' if old else ''
+
+
+def _total(rows: Rows) -> dict[str, int]:
+    return {key: sum(row[key] for row in rows.values()) for key in ('params', 'macs')}

@@ -1,0 +1,144 @@
+"""Dense network + structure record -> pruned network, with its optimizer."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mmrobustprune.dependency.grouped_conv import swap
+from mmrobustprune.dependency.groups import find_layer, kind_of, tensors
+
+from .grouped_record import GroupedRecord
+from .record import Structure
+
+Keep = dict[
+    int, Tensor
+]  # dimension -> kept indices (n,); (g, n): those of each of g blocks of rows
+
+
+def rebuild(
+    dense_model: nn.Module, structure: Structure, optimizer: torch.optim.Optimizer | None = None
+) -> nn.Module:
+    """Remove, in place, every channel that the record does not keep, and return the model.
+
+    W' = W[out][:, in], and a layer with ``kept`` channels per group becomes a GroupedKernelConv2d:
+    parameters become new ``nn.Parameter`` objects (tied ones stay tied, values, gradients and
+    ``requires_grad`` stay), buffers and width attributes follow. With an optimizer its
+    parameter groups point to the new parameters and every state tensor of a parameter's dense shape
+    is sliced alike, so that training goes on as if nothing had happened. Raises ValueError
+    where the record or the optimizer does not fit; nothing is changed then.
+    """
+    structure.check(dense_model)
+    grouped = {
+        name: GroupedRecord.read(name, record)
+        for name, record in structure.layers.items()
+        if 'kept' in record
+    }
+    keep = _kept(dense_model, structure, grouped)
+    widths = list(_widths(dense_model, structure))
+    states = {} if optimizer is None else _sliced_states(optimizer, keep)
+    fresh = {key: _sliced(old, dims) for key, (old, dims) in keep.items()}
+    for module in dense_model.modules():
+        for slot in (module._parameters, module._buffers):
+            for name, old in slot.items():
+                if id(old) in fresh:
+                    slot[name] = fresh[id(old)]
+    for owner, attribute, value in widths:
+        setattr(owner, attribute, value)
+    for name, record in grouped.items():
+        conv = find_layer(dense_model, name)
+        swap(dense_model, conv, record.replace(conv))
+    if optimizer is not None:
+        for group in optimizer.param_groups:
+            group['params'] = [fresh.get(id(p), p) for p in group['params']]
+        for key, state in states.items():
+            del optimizer.state[keep[key][0]]
+            optimizer.state[fresh[key]] = state
+    return dense_model
+
+
+def _kept(
+    model: nn.Module, structure: Structure, grouped: dict[str, GroupedRecord]
+) -> dict[int, tuple[Tensor, Keep]]:
+    """id of a tensor -> (the tensor, what it keeps); by identity, so that tied layers agree."""
+    keep: dict[int, tuple[Tensor, Keep]] = {}
+    for layer, record in structure.layers.items():
+        kept = {
+            side: torch.tensor(record[side], dtype=torch.long)
+            for side in ('out', 'in')
+            if side in record
+        }
+        if layer in grouped:
+            kept = {'out': grouped[layer].order, 'in': grouped[layer].kept}
+        for side, index in kept.items():
+            for _, tensor, dim in tensors(model, layer, side):
+                size = tensor.shape[dim]
+                if index.numel() == 0 or index.min() < 0 or index.max() >= size:
+                    raise ValueError(
+                        f"the structure keeps no channel of '{layer}' ({side}), or "
+                        f'one outside 0..{size - 1}; give the record of this model.'
+                    )
+                dims = keep.setdefault(id(tensor), (tensor, {}))[1]
+                if not torch.equal(dims.setdefault(dim, index), index):
+                    raise ValueError(
+                        f"'{layer}' shares a tensor with a layer that keeps other "
+                        'channels; give the record of this model.'
+                    )
+    return keep
+
+
+def _slice(tensor: Tensor, dims: Keep) -> Tensor:
+    tensor = tensor.detach()
+    for dim, index in dims.items():
+        index = index.to(tensor.device)
+        tensor = tensor.index_select(dim, index) if index.dim() == 1 else _per_block(tensor, index)
+    return tensor
+
+
+def _per_block(tensor: Tensor, index: Tensor) -> Tensor:
+    """Rows (O, C, ...) in g blocks, each with its own columns of index (g, n) -> (O, n, ...)."""
+    blocks = tensor.unflatten(0, (len(index), -1))
+    columns = index.view(len(index), 1, -1, *[1] * (tensor.dim() - 2))
+    return blocks.gather(2, columns.expand(-1, blocks.shape[1], -1, *tensor.shape[2:])).flatten(
+        0, 1
+    )
+
+
+def _sliced(old: Tensor, dims: Keep) -> Tensor:
+    new = _slice(old, dims)
+    if isinstance(old, nn.Parameter):
+        new = nn.Parameter(new, requires_grad=old.requires_grad)
+        new.grad = None if old.grad is None else _slice(old.grad, dims)
+    return new
+
+
+def _sliced_states(optimizer: torch.optim.Optimizer, keep: dict) -> dict[int, dict]:
+    states = {}
+    for key, (old, dims) in keep.items():
+        if old not in optimizer.state:
+            continue
+        states[key] = dict(optimizer.state[old])
+        for name, value in states[key].items():
+            if not isinstance(value, Tensor) or value.dim() == 0:
+                continue
+            if value.shape != old.shape:
+                raise ValueError(
+                    f"{type(optimizer).__name__} keeps '{name}' of shape {tuple(value.shape)} for "
+                    f'a parameter of shape {tuple(old.shape)}, which cannot lose channels; use '
+                    'an optimizer with elementwise state such as SGD or AdamW.'
+                )
+            states[key][name] = _slice(value, dims)
+    return states
+
+
+def _widths(model: nn.Module, structure: Structure):
+    """(module, attribute, new value) of every integer that repeats a changed width."""
+    for name, record in structure.layers.items():
+        layer = find_layer(model, name)
+        bare = isinstance(layer, nn.Parameter)
+        owner = model.get_submodule(name.rpartition('.')[0]) if bare else layer
+        for side, attributes in kind_of(layer).widths.items():
+            for attribute in attributes:
+                # The module around a bare parameter (mmdet's L2Norm) need not repeat its width.
+                if side in record and (not bare or getattr(owner, attribute, 0) == layer.numel()):
+                    yield owner, attribute, len(record[side])

@@ -1,0 +1,129 @@
+"""The record of a surgery: plain JSON, enough to rebuild the pruned network from the dense one."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import nn
+
+from mmrobustprune.dependency.groups import find_layer, kind_of
+from mmrobustprune.records.files import write_file
+from mmrobustprune.records.stamp import own_versions
+
+FORMAT = 1
+
+
+@dataclass
+class Structure:
+    """Which channels every changed layer keeps.
+
+    ``layers[name]`` holds ``kind``, the dense ``shape`` of the layer's weight, and the kept indices
+    ``out`` and ``in`` of the sides that lost channels. A grouped-kernel layer has ``groups``, its
+    ``kept`` input channels per group, and the new places ``out_index`` of its filters, which the
+    layer itself undoes where ``restored`` (see GroupedRecord); a permutation that it does not undo
+    stands as ``out`` and ``in`` with the layers behind it. ``method`` says how they were chosen,
+    ``achieved`` which fraction was removed ('channels', 'params', 'macs').
+    """
+
+    layers: dict[str, dict]
+    method: str
+    achieved: dict[str, float] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=own_versions)
+
+    def to_dict(self) -> dict:
+        """Plain JSON types only."""
+        return dict(
+            format=FORMAT,
+            method=self.method,
+            achieved=dict(self.achieved),
+            versions=dict(self.versions),
+            layers={name: dict(record) for name, record in self.layers.items()},
+        )
+
+    @classmethod
+    def from_dict(cls, data: dict) -> Structure:
+        """The record that ``to_dict`` wrote; ValueError for anything else."""
+        if not isinstance(data, dict) or not isinstance(data.get('layers'), dict):
+            raise ValueError(
+                f"a structure record is a dict with 'layers', not {type(data).__name__}; "
+                'give the structure.json that the pruning run wrote.'
+            )
+        if data.get('format') != FORMAT:
+            raise ValueError(
+                f'structure format {data.get("format")!r} is not known to this '
+                f'version (it reads {FORMAT}); use the version that wrote it.'
+            )
+        lacking = [key for key in ('method', 'achieved', 'versions') if key not in data]
+        if lacking:
+            raise ValueError(
+                f"the structure record lacks '{lacking[0]}'; "
+                'give the structure.json that the pruning run wrote.'
+            )
+        return cls(data['layers'], data['method'], data['achieved'], data['versions'])
+
+    def summary(self) -> str:
+        """Method and removed fractions in a few words."""
+        shares = ', '.join(f'{share:.1%} of {what}' for what, share in self.achieved.items())
+        return f'{self.method}: {shares} removed'
+
+    def to_json(self) -> str:
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> Structure:
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(
+                f'the structure record is not JSON ({error}); '
+                'give the structure.json that the pruning run wrote.'
+            ) from None
+        return cls.from_dict(data)
+
+    def check(self, model: nn.Module) -> None:
+        """ValueError naming the first layer of the record that does not fit the dense model."""
+        for name, record in self.layers.items():
+            try:
+                layer = find_layer(model, name)
+            except ValueError:
+                raise ValueError(
+                    'the structure does not fit this model: it has no layer '
+                    f"'{name}'; give the record of this model."
+                ) from None
+            kind, shape = kind_of(layer), dense_shape(layer)
+            if record['kind'] != (kind.name if kind else None) or record['shape'] != shape:
+                found = f'{kind.name if kind else type(layer).__name__} {shape}'
+                raise ValueError(
+                    f"the structure does not fit this model at '{name}': recorded "
+                    f'{record["kind"]} {record["shape"]}, found {found}; give the dense model that '
+                    'was pruned.'
+                )
+
+
+def dense_shape(layer: nn.Module | nn.Parameter) -> list[int]:
+    """Shape of a layer's weight (of its statistics where a normalisation has no weight)."""
+    if isinstance(layer, nn.Parameter):
+        return list(layer.shape)
+    for name in ('weight', 'running_mean'):
+        if getattr(layer, name, None) is not None:
+            return list(getattr(layer, name).shape)
+    return [getattr(layer, 'num_features', 0)]
+
+
+def save_structure(path: str | os.PathLike, structure: Structure) -> None:
+    """Write the record as JSON, whole or not at all."""
+    write_file(path, structure.to_json().encode())
+
+
+def load_structure(path: str | os.PathLike) -> Structure:
+    """Read a record; FileNotFoundError where there is none, ValueError where it is not one."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"there is no structure file '{path}'; "
+            'it lies beside the pruned checkpoint as structure.json.'
+        )
+    return Structure.from_json(path.read_text())

@@ -1,0 +1,402 @@
+"""Searching masks by learned scores inside a training: stages, neutrality, resuming, what is left on disk."""
+
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import RUNNERS, init_default_scope
+from mmpretrain.apis import get_model
+
+from mmrobustprune.engine.search.choice import Best, LeastLoss
+from mmrobustprune.engine.search.stages import Stages
+from mmrobustprune.recipes.build import build_recipe
+from tests.support.process import run_apart, train
+from tests.support.searching import ATTACK, saved, searched
+from tests.support.tiny import classifier, pruned
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('finished')
+    runner = RUNNERS.build(searched(folder))
+    runner.train()
+    return folder, runner
+
+
+def originals(checkpoint):
+    return {
+        name: value
+        for name, value in checkpoint['robust_prune']['raw'].items()
+        if name.endswith('weight.original')
+    }
+
+
+def test_the_search_leaves_weights_alone_and_moves_scores(finished):
+    folder, _ = finished
+    dense, early, late = (saved(folder, f'epoch_{n}.pth') for n in (1, 2, 3))
+    assert (
+        dense['robust_prune']['stage'] == 'pretrain' and early['robust_prune']['stage'] == 'search'
+    )
+    assert len(originals(early)) == 21
+    for name, weight in originals(early).items():
+        plain = name.replace('parametrizations.weight.original', 'weight')
+        assert torch.equal(weight, dense['state_dict'][plain]) and torch.equal(
+            weight, originals(late)[name]
+        )
+    raw = [checkpoint['robust_prune']['raw'] for checkpoint in (early, late)]
+    scores = [name for name in raw[0] if name.endswith('scores')]
+    assert len(scores) == 21 and any(not torch.equal(raw[0][name], raw[1][name]) for name in scores)
+
+
+def test_every_checkpoint_holds_plain_weights_with_the_mask_applied(finished):
+    folder, _ = finished
+    keys = set(saved(folder, 'epoch_1.pth')['state_dict'])
+    for epoch in (2, 3, 4):
+        state = saved(folder, f'epoch_{epoch}.pth')['state_dict']
+        assert set(state) == keys
+        for name, weight in state.items():
+            if weight.ndim > 1:
+                assert int((weight != 0).sum()) == weight.numel() - int(0.8 * weight.numel()), name
+
+
+def test_pruned_weights_stay_zero_and_kept_ones_move(finished):
+    folder, _ = finished
+    before, after = (saved(folder, f'epoch_{n}.pth')['state_dict'] for n in (3, 4))
+    for name, weight in before.items():
+        if weight.ndim > 1:
+            assert torch.equal(weight == 0, after[name] == 0), name
+    assert not torch.equal(before['backbone.conv1.weight'], after['backbone.conv1.weight'])
+
+
+def test_stock_loaders_read_the_result(finished):
+    folder, runner = finished
+    init_default_scope('mmpretrain')
+    config = Config.fromfile(folder / 'pruned.py')
+    assert (
+        config.model.type == 'mmpretrain.ImageClassifier'
+        and 'robust_prune' not in config
+        and 'runner_type' not in config
+    )
+    model = get_model(config, str(folder / 'pruned.pth'))
+    state = saved(folder, 'epoch_4.pth')['state_dict']
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, state[name]), name
+    record = json.loads((folder / 'sparsity.json').read_text())
+    assert record['removed'] == pytest.approx(0.8, abs=1e-3) and len(record['kept']) == 21
+    stages = json.loads((folder / 'stages.json').read_text())
+    assert [one['stage'] for one in stages] == ['search', 'finetune'] and [
+        one['iteration'] for one in stages
+    ] == [6, 18]
+    assert stages[1]['chosen_at'] == 18 and set(stages[1]['metric_last']) == set(
+        stages[1]['metric_after']
+    ) == {'accuracy/top1'}
+
+
+def test_the_network_before_fine_tuning_is_kept(finished):
+    folder, _ = finished
+    init_default_scope('mmpretrain')
+    state = get_model(
+        Config.fromfile(folder / 'mask' / 'pruned.py'), str(folder / 'mask' / 'pruned.pth')
+    ).state_dict()
+    searched = saved(folder, 'epoch_3.pth')['state_dict']
+    assert state.keys() == searched.keys() and all(
+        torch.equal(state[name], searched[name]) for name in state
+    )
+
+
+def test_radius_zero_is_the_host_bit_for_bit(tmp_path):
+    states = []
+    for name, options in dict(
+        zero=dict(gamma=0.0), host=dict(perturb='none', finetune_gamma=0.0)
+    ).items():
+        RUNNERS.build(searched(tmp_path / name, **options)).train()
+        states.append(saved(tmp_path / name, 'pruned.pth')['state_dict'])
+    assert states[0].keys() == states[1].keys()
+    for key in states[0]:
+        assert torch.equal(states[0][key], states[1][key]), key
+
+
+def test_warm_up_epochs_are_the_host_and_later_ones_are_not(finished, tmp_path):
+    RUNNERS.build(searched(tmp_path, perturb='none')).train()
+    ours, host = finished[0], tmp_path
+    same = [
+        all(
+            torch.equal(a, b)
+            for a, b in zip(
+                saved(ours, f'epoch_{n}.pth')['robust_prune']['raw'].values(),
+                saved(host, f'epoch_{n}.pth')['robust_prune']['raw'].values(),
+                strict=True,
+            )
+        )
+        for n in (2, 3)
+    ]
+    assert same == [True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    'kill_at, interval',
+    [(4, 2), (9, 2), (15, 4), (18, 6), (21, 5)],
+    ids=['pretrain', 'warmup', 'search', 'between', 'finetune'],
+)
+def test_a_killed_run_ends_with_the_same_weights(finished, tmp_path, kill_at, interval):
+    hooks = dict(checkpoint=dict(type='CheckpointHook', interval=interval, by_epoch=False))
+    config = searched(tmp_path, hooks=hooks)
+    assert run_apart(train, config, kill_at) == -9
+    assert not (tmp_path / 'pruned.pth').exists()
+    assert run_apart(train, config, None, True) == 0
+    expected, found = (
+        saved(finished[0], 'pruned.pth')['state_dict'],
+        saved(tmp_path, 'pruned.pth')['state_dict'],
+    )
+    assert expected.keys() == found.keys()
+    for key in expected:
+        assert torch.equal(expected[key], found[key]), key
+    assert json.loads((tmp_path / 'stages.json').read_text()) == json.loads(
+        (finished[0] / 'stages.json').read_text()
+    )
+
+
+def test_harp_learns_rates_and_takes_a_mask_that_meets_the_target(tmp_path):
+    config = searched(
+        tmp_path,
+        recipe='s2ap_harp',
+        target=0.5,
+        host=dict(type='HARP', growth=1.0),
+        metric='accuracy/top1',
+    )
+    runner = RUNNERS.build(config)
+    runner.train()
+    record = json.loads((tmp_path / 'sparsity.json').read_text())
+    assert record['removed'] >= 0.5
+    rates = {round(layer['kept'] / layer['weights'], 3) for layer in record['kept'].values()}
+    assert len(rates) > 3  # no two layers need have the same
+
+
+def test_masks_of_channels_leave_a_slim_network_that_stock_loaders_read(tmp_path):
+    host = dict(type='HARP', form='channel', input_shape=(3, 16, 16))
+    config = searched(
+        tmp_path, attack=None, recipe='s2ap_harp', target=0.5, host=host, select='last', gamma=0.001
+    )
+    runner = RUNNERS.build(config)
+    runner.train()
+    record = json.loads((tmp_path / 'sparsity.json').read_text())
+    assert (
+        record['slim']['params'] > 0.1 and record['left']
+    )  # sums keep channels that some reader needs
+    init_default_scope('mmpretrain')
+    masked = get_model(
+        Config.fromfile(tmp_path / 'pruned.py'), str(tmp_path / 'pruned.pth')
+    ).double()
+    slim = get_model(
+        Config.fromfile(tmp_path / 'slim' / 'pruned.py'), str(tmp_path / 'slim' / 'pruned.pth')
+    ).double()
+    assert sum(p.numel() for p in slim.parameters()) < sum(p.numel() for p in masked.parameters())
+    runner.val_loop.run()  # the network that was trained still runs
+    x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
+    with torch.no_grad():
+        torch.testing.assert_close(slim(x), masked(x), rtol=0, atol=1e-10)
+
+
+def test_a_search_on_a_pruned_network_leaves_a_pruned_network(tmp_path):
+    RUNNERS.build(pruned(classifier(tmp_path / 'cut'), measure=False)).train()
+    config = searched(
+        tmp_path / 'work', attack=None, epochs=2, pretrain=0, search='1 epochs', warmup=0
+    )
+    config.load_from = str(tmp_path / 'cut' / 'pruned.pth')
+    RUNNERS.build(config).train()
+    init_default_scope('mmpretrain')
+    for folder in (tmp_path / 'work', tmp_path / 'work' / 'mask'):
+        state = get_model(
+            Config.fromfile(folder / 'pruned.py'), str(folder / 'pruned.pth')
+        ).state_dict()
+        expected = saved(folder, 'pruned.pth')['state_dict']
+        assert state.keys() == expected.keys() and all(
+            torch.equal(value, expected[name]) for name, value in state.items()
+        )
+
+
+def test_rlth_never_trains_a_weight(tmp_path):
+    config = searched(
+        tmp_path,
+        epochs=2,
+        recipe='s2ap_rlth',
+        pretrain=0,
+        search=None,
+        host=dict(type='RLTH'),
+        select='last',
+        metric='accuracy/top1',
+    )
+    RUNNERS.build(config).train()
+    state = saved(tmp_path, 'pruned.pth')['state_dict']
+    for name, weight in state.items():
+        if weight.ndim > 1:
+            assert len(weight[weight != 0].abs().unique()) == 1, name  # signed constants
+
+
+def test_a_search_without_attack_and_with_weights_perturbed(tmp_path):
+    runner = RUNNERS.build(searched(tmp_path, attack=None, perturb='weights', gamma=0.05))
+    runner.train()
+    early, late = saved(tmp_path, 'epoch_2.pth'), saved(tmp_path, 'epoch_3.pth')
+    for name, weight in originals(early).items():
+        assert torch.equal(weight, originals(late)[name]), name
+    RUNNERS.build(searched(tmp_path / 'host', attack=None, perturb='none')).train()
+    host = saved(tmp_path / 'host', 'epoch_3.pth')['robust_prune']['raw']
+    ours = late['robust_prune']['raw']
+    assert any(
+        not torch.equal(value, ours[name])
+        for name, value in host.items()
+        if name.endswith('scores')
+    )
+
+
+@pytest.mark.slow
+def test_a_killed_search_keeps_rates_the_best_mask_noise_and_offsets(tmp_path):
+    """HARP, whose strength grows, the best mask so far, Free-AT's noise, and S2AP's offsets, all carried over a kill."""
+    states = []
+    for name, kill_at in (('whole', None), ('killed', 15)):
+        config = searched(
+            tmp_path / name,
+            attack=dict(type='FreeAT'),
+            recipe='s2ap_harp',
+            target=0.5,
+            rule=dict(carry=True),
+            metric='accuracy/top1',
+            hooks=dict(checkpoint=dict(type='CheckpointHook', interval=4, by_epoch=False)),
+        )
+        if kill_at:
+            assert run_apart(train, config, kill_at) == -9
+        assert run_apart(train, config, None, bool(kill_at)) == 0
+        states.append(saved(tmp_path / name, 'pruned.pth')['state_dict'])
+    assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
+    stages = [
+        json.loads((tmp_path / name / 'stages.json').read_text()) for name in ('whole', 'killed')
+    ]
+    assert stages[0] == stages[1] and stages[0][1]['meets_target']
+
+
+def test_best_masks_meet_the_target():
+    model = torch.nn.Linear(2, 2)
+    choice = Best('m')
+    with pytest.raises(ValueError, match='no validation fell into the search'):
+        choice.restore(model)
+    choice.after_val(model, dict(m=0.9), lambda: False, 1)
+    with pytest.raises(ValueError, match='no mask of the search met the target'):
+        choice.restore(model)
+    choice.after_val(model, dict(m=0.5), lambda: True, 2)
+    before = model.weight.detach().clone()
+    with torch.no_grad():
+        model.weight.add_(1)
+    choice.after_val(model, dict(m=0.4), lambda: True, 3)
+    choice.restore(model)
+    assert (choice.value, choice.iteration) == (0.5, 2) and torch.equal(model.weight, before)
+    with pytest.raises(ValueError, match="robust_prune.metric='m' is no metric of the validation"):
+        choice.after_val(model, dict(top1=1.0), lambda: True, 4)
+
+
+def test_the_least_loss_takes_the_state_before_the_update():
+    """And that state must meet the target, whatever the update makes of it."""
+    model, choice = torch.nn.Linear(1, 1), LeastLoss('m')
+    for iteration, (value, loss) in enumerate(((1.0, 0.7), (2.0, 0.3), (3.0, 0.5), (9.0, 0.1))):
+        with torch.no_grad():
+            model.weight.fill_(value)
+        choice.before_iter(model, lambda: model.weight.item() < 4)
+        with torch.no_grad():
+            model.weight.fill_(-1)
+        choice.after_iter(torch.tensor(loss), iteration)
+    choice.restore(model)
+    assert (
+        choice.value == pytest.approx(0.3) and choice.iteration == 1 and model.weight.item() == 2.0
+    )
+
+
+def test_the_dense_stage_begins_with_the_warm_up_of_the_base(tmp_path):
+    config = searched(tmp_path, attack=None, epochs=3, search='1 epochs')
+    config.param_scheduler = [
+        dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=3),
+        dict(type='CosineAnnealingLR', by_epoch=True, T_max=3),
+    ]
+    rates, runner = [], RUNNERS.build(config)
+    update = runner.model.train_step
+    runner.model.train_step = lambda *args, **kwargs: (
+        rates.append(runner.optim_wrapper.get_lr()['lr'][0]),
+        update(*args, **kwargs),
+    )[1]
+    runner.train()
+    dense = [
+        0.05 * factor for factor in (0.1, 0.55, 1.0, 1.0, 0.75, 0.25)
+    ]  # and a cosine over the three that are left
+    assert rates[:6] == pytest.approx(dense) and rates[6] == 0.05 and rates[12] == 0.01
+    config.param_scheduler[0]['end'] = 6
+    config.work_dir += '/long'
+    with pytest.raises(ValueError, match='warm-up takes 6 iterations and the dense stage only 6'):
+        RUNNERS.build(config).train()
+
+
+def test_a_checkpoint_of_another_training_is_not_taken_for_a_search(finished, tmp_path):
+    checkpoint = torch.load(finished[0] / 'epoch_1.pth', weights_only=True)
+    del checkpoint['robust_prune']
+    checkpoint['meta'].update(iter=18, epoch=3)
+    torch.save(checkpoint, tmp_path / 'dense.pth')
+    config = searched(tmp_path / 'run', attack=ATTACK)
+    config.load_from, config.resume = str(tmp_path / 'dense.pth'), True
+    with pytest.raises(
+        ValueError, match='is at iteration 18, where this search would have begun at 6'
+    ):
+        RUNNERS.build(config).train()
+
+
+def test_the_learning_rate_of_a_stage_follows_the_batch(tmp_path):
+    config = searched(tmp_path, attack=None)
+    config.auto_scale_lr = dict(enable=True, base_batch_size=4)  # batches of 8
+    runner = RUNNERS.build(config)
+    runner.train()
+    rates = [
+        saved(tmp_path, f'epoch_{n}.pth')['optimizer']['param_groups'][0]['initial_lr']
+        for n in (1, 2, 4)
+    ]
+    assert rates == pytest.approx(
+        [0.1, 0.1, 0.02]
+    )  # 0.05 dense and searching, 0.01 fine-tuning, twice
+
+
+def test_fine_tuning_spares_norms_of_decay_as_the_base_does(tmp_path):
+    config = searched(tmp_path, attack=None)
+    config.optim_wrapper.paramwise_cfg = dict(norm_decay_mult=0.0)
+    runner = RUNNERS.build(config)
+    runner.train()
+    norms = {
+        id(p)
+        for module in runner.model.modules()
+        if isinstance(module, torch.nn.BatchNorm2d)
+        for p in module.parameters()
+    }
+    for group in runner.optim_wrapper.optimizer.param_groups:
+        assert group['initial_lr'] == 0.01 and (group['weight_decay'] == 0) == (
+            id(group['params'][0]) in norms
+        )
+
+
+def test_the_plan_of_a_run():
+    plan = Stages.plan(
+        build_recipe(
+            dict(recipe='s2ap_hydra', target=0.9, pretrain='100 epochs', search='20 epochs')
+        ),
+        2200,
+        10,
+    )
+    assert (plan.search, plan.finetune, plan.warmup) == (1000, 1200, 50)
+    assert [plan.stage(i) for i in (0, 999, 1000, 1199, 1200)] == [
+        'pretrain',
+        'pretrain',
+        'search',
+        'search',
+        'finetune',
+    ]
+    assert (
+        plan.epoch(1000) == (0, True)
+        and plan.epoch(1015) == (1, False)
+        and plan.epoch(1200) == (0, True)
+    )
+    assert [plan.perturbed(i) for i in (1049, 1050, 1199, 1200)] == [False, True, True, False]

@@ -1,0 +1,172 @@
+"""The vectorised search against brute force and against a slow, obvious one."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.peak_memory import PeakMemory
+from mmrobustprune.grouped_kernels import Beam, GroupedKernels, arrange, score
+from mmrobustprune.grouped_kernels.beam import _lowest
+from tests.support.grouped_reference import Search, best_score
+from tests.support.grouped_reference import score as slow_score
+
+pytestmark = pytest.mark.timeout(1200)
+
+
+def similarity(groups, channels, levels, seed):
+    """Symmetric, 1 on the diagonal, at most 1, multiples of 1 / levels: sums are exact and, at few levels, often equal."""
+    generator = torch.Generator().manual_seed(seed)
+    distance = (
+        torch.randint(0, 2 * levels + 1, (groups, channels, channels), generator=generator).double()
+        / levels
+    )
+    distance = distance.triu(1) + distance.triu(1).transpose(1, 2)
+    return 1 - distance, torch.randint(
+        0, 4 * levels, (groups, channels), generator=generator
+    ).double() / levels
+
+
+@settings(max_examples=150, deadline=None)
+@given(channels=st.integers(3, 10), data=st.data())
+def test_the_search_chooses_what_the_slow_one_does(channels, data):
+    draw = data.draw
+    options = dict(
+        width=draw(st.integers(1, 4)),
+        check_every=draw(st.integers(1, 3)),
+        alpha=draw(st.sampled_from([0, 0.25, 0.5, 0.9, 1])),
+        beta=draw(st.sampled_from(['size', 'first', 0, 2.0])),
+        nearest=draw(st.sampled_from([1, 1, 2, 3, 0.2, 0.6])),
+        outside=draw(st.booleans()),
+        by=draw(st.sampled_from(['cost', 'cost', 'roughness'])),
+        distinct=draw(st.booleans()),
+    )
+    keep = draw(st.integers(1, min(channels - 1, 6)))
+    close, rough = similarity(
+        2, channels, draw(st.sampled_from([2, 16, 4096])), draw(st.integers(0, 10**6))
+    )
+    kept = Beam(**options, memory=draw(st.sampled_from([1, 20_000, None]))).search(
+        close, rough, keep
+    )
+    slow = [
+        Search(s, r, keep, **options).run()
+        for s, r in zip(close.tolist(), rough.tolist(), strict=True)
+    ]
+    assert kept.tolist() == slow
+
+
+@pytest.mark.parametrize('channels, keep', [(6, 3), (7, 2), (5, 4)])
+def test_a_beam_that_holds_all_sets_finds_the_best(channels, keep):
+    close, rough = similarity(3, channels, 4096, channels)
+    kept = Beam(width=math.comb(channels, keep) * math.factorial(keep)).search(close, rough, keep)
+    for distance, members in zip((1 - close).tolist(), kept.tolist(), strict=True):
+        assert slow_score(distance, members) == pytest.approx(best_score(distance, keep), abs=1e-12)
+
+
+def test_a_wider_beam_finds_better_sets():
+    points = torch.randn(16, 24, 3, 3, generator=torch.Generator().manual_seed(0))
+    kernels = arrange('x', points, torch.arange(16), 8)
+    one, four, sixteen = (
+        score(kernels.similarity, Beam(width=width, alpha=1)(kernels, 14)) for width in (1, 4, 16)
+    )
+    assert one.mean() < four.mean() < sixteen.mean()
+    assert (sixteen >= one).all()
+
+
+def test_cost_and_score_are_the_same_order():
+    """Facts of the method: cost = pairs - beta * others - score, so that the least cost is the largest score."""
+    close, rough = similarity(1, 6, 4096, 5)
+    search = Search(close[0].tolist(), rough[0].tolist(), 3)
+    for members in ((0, 1, 2), (1, 3, 5), (0, 4, 5)):
+        beta = 3 / 3
+        expected = 3 - beta * 3 - slow_score((1 - close[0]).tolist(), members)
+        assert search.cost(members) == pytest.approx(expected)
+        assert float(score(close, torch.tensor([members]))) == pytest.approx(
+            slow_score((1 - close[0]).tolist(), members)
+        )
+        assert float(score(close, torch.tensor([members]), 2.0)) == pytest.approx(
+            slow_score((1 - close[0]).tolist(), members, 2.0)
+        )
+
+
+def test_three_points_by_hand():
+    """On a line at 0, 1, 5 the two far ones are kept; with many starts the first of equals wins."""
+    points = torch.tensor([0.0, 1.0, 5.0, 5.0]).double()
+    kernels = arrange('line', points.view(1, 4, 1, 1), torch.tensor([0]), 1)
+    assert torch.equal(kernels.similarity[0], 1 - (points[:, None] - points).abs())
+    # kept {0, 5}: 5 apart, the others lie 1 and 0 from their nearest: 5 - 1/2 * 1
+    kept = Beam()(kernels, 2)
+    assert kept.tolist() == [[0, 2]] and float(score(kernels.similarity, kept)) == 4.5
+
+
+def test_lowest_first_among_equals():
+    values = torch.tensor(
+        [
+            [3.0, 1, 1, 1, 0, 9],
+            [2, 2, 2, 2, 2, 2],
+            [5, 4, 3, 2, 1, 0],
+            [1, math.inf, 1, math.inf, 7, 1],
+        ]
+    ).double()
+    assert _lowest(values, 3).tolist() == [[4, 1, 2], [0, 1, 2], [5, 4, 3], [0, 2, 5]]
+
+
+def test_similarity_is_the_exact_distance():
+    generator = torch.Generator().manual_seed(0)
+    kernels = arrange('x', torch.randn(8, 5, 3, 3, generator=generator), torch.arange(8).flip(0), 2)
+    assert isinstance(kernels, GroupedKernels) and kernels.weight.dtype == torch.float64
+    vectors = (
+        kernels.weight[1].transpose(0, 1).flatten(1)
+    )  # the second group holds the first filters
+    expected = 1 - (vectors[:, None] - vectors).square().sum(-1).sqrt()
+    assert torch.allclose(kernels.similarity[1], expected, atol=1e-14, rtol=0)
+    assert (kernels.similarity.diagonal(dim1=1, dim2=2) == 1).all()
+
+
+def test_memory_stays_within_its_bound():
+    close, rough = similarity(4, 48, 4096, 0)
+    peaks = {}
+    for memory in (2**17, 2**21):
+        with PeakMemory() as used:
+            kept = Beam(memory=memory).search(close, rough, 24)
+        peaks[memory] = used.peak
+    assert torch.equal(kept, Beam(memory=2**17).search(close, rough, 24))
+    assert peaks[2**17] < 2**20 < peaks[2**21] < 2**24
+
+
+@pytest.mark.parametrize(
+    'device',
+    [
+        'cpu',
+        pytest.param(
+            'cuda', marks=pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU')
+        ),
+    ],
+)
+def test_single_precision_and_other_devices(device):
+    close, rough = similarity(2, 12, 64, 1)
+    expected = Beam().search(close, rough, 6)
+    assert torch.equal(Beam().search(close.to(device), rough.to(device), 6).cpu(), expected)
+    assert torch.equal(
+        Beam().search(close.float().to(device), rough.float().to(device), 6).cpu(), expected
+    )
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        dict(width=0),
+        dict(width=1.5),
+        dict(check_every=0),
+        dict(alpha=1.1),
+        dict(beta='auto'),
+        dict(nearest=0),
+        dict(nearest=2.5),
+        dict(by='l2'),
+    ],
+)
+def test_options_outside_their_range_are_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Beam(**wrong)

@@ -1,0 +1,171 @@
+"""Panels of searches: every value is where it belongs, signs have their colours, repeats their bands."""
+
+import pytest
+from matplotlib import image as files
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+
+from mmrobustprune.report.figures.search_plots import (
+    curves,
+    draw_panels,
+    gammas,
+    layer_bars,
+    preview,
+    rise_bars,
+    rises,
+    signed,
+)
+from mmrobustprune.report.figures.search_series import series
+from mmrobustprune.report.figures.style import BAD, GOOD, dress
+
+
+def records(*values, key='lambda_max', first=1):
+    return [{'epoch': first + at, key: value} for at, value in enumerate(values)]
+
+
+def drawn(panel):
+    axes = Figure().subplots()
+    panel.draw(axes, dress(panel.names))
+    return axes
+
+
+def test_repeats_are_a_mean_and_a_range_at_their_common_epochs():
+    runs = {
+        'a-seed0': records(1.0, 2.0, 3.0),
+        'b': records(7.0),
+        'a-seed1': records(4.0, None, 5.0, 6.0),
+    }
+    found = series(runs, 'lambda_max')
+    assert list(found) == ['a', 'b']
+    one = found['a']
+    assert (one.epochs, one.mean, one.low, one.high, one.repeats) == (
+        (1, 3),
+        (2.5, 4.0),
+        (1.0, 3.0),
+        (4.0, 5.0),
+        2,
+    )
+    assert found['b'].mean == (7.0,)
+
+
+@pytest.mark.parametrize(
+    'runs, words',
+    [
+        ({'a': records(1.0), 'b': records(None)}, "'b' has no 'lambda_max' at any epoch"),
+        ({'a-seed0': records(1.0), 'a-seed1': records(1.0, first=4)}, 'that all its repeats have'),
+    ],
+)
+def test_what_was_not_measured_is_said(runs, words):
+    with pytest.raises(ValueError, match=words):
+        series(runs, 'lambda_max')
+
+
+def test_curves_hold_every_value_and_the_warm_up():
+    axes = drawn(
+        curves('t', dict(ours=records(3.0, -1.0), dense=records(5.0, 4.0)), 'lambda_max', warmup=1)
+    )
+    lines = {line.get_label(): list(line.get_ydata()) for line in axes.lines}
+    assert lines['ours'] == [3.0, -1.0] and lines['dense'] == [5.0, 4.0]
+    assert [text.get_text().strip() for text in axes.texts] == ['warm-up']
+    assert len(lines) == 3  # and zero, as a value is below it
+    assert len(drawn(curves('t', dict(ours=records(3.0, 1.0)), 'lambda_max')).lines) == 1
+
+
+@pytest.mark.parametrize(
+    'theirs, own, colours',
+    [
+        ((0.3, 0.4), (0.1, 0.2), {GOOD}),
+        ((0.1, 0.2), (0.3, 0.4), {BAD}),
+        ((0.1, 0.5), (0.3, 0.2), {GOOD, BAD}),
+    ],
+)
+def test_green_is_more_stable_and_red_less(theirs, own, colours):
+    runs = dict(
+        theirs=records(*theirs, key='hamming_first'), ours=records(*own, key='hamming_first')
+    )
+    axes = drawn(signed('t', runs, 'theirs', 'ours'))
+    assert list(axes.lines[0].get_ydata()) == pytest.approx(
+        [a - b for a, b in zip(theirs, own, strict=True)]
+    )
+    areas = {
+        tuple(area.get_facecolor()[0][:3])
+        for area in axes.collections
+        if any(len(path) > 4 or path.get_extents().height for path in area.get_paths())
+    }
+    assert areas == {to_rgba(colour)[:3] for colour in colours}
+
+
+def test_signed_needs_two_runs_with_a_common_epoch():
+    runs = dict(a=records(1.0, key='hamming_first'), b=records(1.0, key='hamming_first', first=2))
+    with pytest.raises(ValueError, match='no epoch in common'):
+        signed('t', runs, 'a', 'b')
+    with pytest.raises(ValueError, match="'c' is none of the runs; choose two of a, b"):
+        signed('t', runs, 'a', 'c')
+
+
+def test_rises_bars_and_gammas_hold_every_value():
+    rows = [dict(rho=0.001, value=0.1, flipped=3), dict(rho=0.01, value=0.4, flipped=5)]
+    assert list(drawn(rises('t', dict(a=rows))).lines[0].get_xydata()[1]) == [0.01, 0.4]
+    assert list(drawn(rises('t', dict(a=rows), 'flipped')).lines[0].get_ydata()) == [3, 5]
+    axes = drawn(rise_bars('t', {'80 %': dict(a=0.221, b=0.2032), '90 %': dict(b=0.16)}))
+    assert sorted(bar.get_height() for bar in axes.patches) == [0.16, 0.2032, 0.221]
+    assert {text.get_text() for text in axes.texts} == {'0.221', '0.203', '0.160'}
+    axes = drawn(gammas('t', dict(net={0.01: 2.0, 0.001: [3.0, 5.0], 0.0025: 1.0})))
+    assert [text.get_text() for text in axes.get_xticklabels()] == ['0.001', '0.0025', '0.01']
+    assert list(axes.collections[-1].get_offsets()[0]) == [0, 4.0]  # the best one is ringed
+
+
+def test_a_name_has_one_colour_in_all_panels_and_one_legend(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        'mmrobustprune.report.figures.search_plots.save', lambda figure, path: seen.append(figure)
+    )
+    draw_panels(
+        'x.png',
+        [
+            curves('one', dict(b=records(1.0, 2.0)), 'lambda_max'),
+            curves('two', dict(a=records(1.0), b=records(2.0)), 'lambda_max'),
+        ]
+        * 2,
+        columns=3,
+    )
+    (figure,) = seen
+    colours = {(line.get_label(), line.get_color()) for axes in figure.axes for line in axes.lines}
+    assert len(colours) == 2 and len({colour for _, colour in colours}) == 2
+    assert [text.get_text() for text in figure.legends[0].texts] == ['b', 'a']
+    assert [axes.axison for axes in figure.axes] == [True] * 4 + [False] * 2
+    with pytest.raises(ValueError, match='no panels'):
+        draw_panels('x.png', [])
+
+
+def test_the_preview_is_three_panels_of_the_two_runs(tmp_path):
+    def run(rise):
+        return [
+            dict(epoch=e, attacked=30 + e * rise, lambda_max=9 / e, hamming_first=0.01 * e / rise)
+            for e in range(1, 6)
+        ]
+
+    runs = {'HARP-seed0': run(1), 'HARP-seed1': run(1.1), 'ours': run(2), 'other': []}
+    path = preview(tmp_path / 'p.png', runs, 'HARP', 'ours')
+    pixels = files.imread(path)[..., :3]
+    green = to_rgba(GOOD)[:3]
+    assert pixels.shape[1] > 2.5 * pixels.shape[0] and pixels.std() > 0.02
+    pale = [0.7 + 0.3 * one for one in green]  # the area is green at 30 %
+    assert (abs(pixels - pale) < 0.02).all(-1).mean() > 0.01
+
+
+def test_layer_bars_hold_every_layer_and_the_whole(monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        'mmrobustprune.report.figures.search_plots.save', lambda figure, path: seen.append(figure)
+    )
+    layer_bars(
+        'x.png', dict(one=dict(a=0.1, b=0.3), two=dict(a=0.2)), dict(one=0.25, two=0.2), 'distance'
+    )
+    axes = seen[0].axes[0]
+    assert [bar.get_width() for bar in axes.patches] == [0.1, 0.3, 0.2]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ['a', 'b']
+    assert [text.get_text() for text in seen[0].legends[0].texts] == [
+        'one: 0.25 of all',
+        'two: 0.2 of all',
+    ]
