@@ -6,5 +6,6 @@ from .maskset import MaskSet
 from .ranked import RankedSelection
 from .schedule import exponential
 from .select import Selection
+from .soft import SoftMaskSet
 
-__all__ = ['CostModel', 'MaskSet', 'RankedSelection', 'Selection', 'exponential']
+__all__ = ['CostModel', 'MaskSet', 'RankedSelection', 'Selection', 'SoftMaskSet', 'exponential']

@@ -58,7 +58,7 @@ class RankedSelection(Selection):
     def most(self) -> float:
         """The largest fraction of the budget that may be removed from the dense network."""
         least = {g.name: self.rounded(self.least(g.units), g.units) for g in self.cost.groups}
-        return self.cost.removed(least)[self.budget]
+        return round(self.cost.removed(least)[self.budget], 12)
 
     def removed(self, alive: dict[str, Tensor]) -> dict[str, float]:
         """The removed fraction of what the budget is of."""

@@ -82,8 +82,8 @@ class Ranking:
         self.held[name] = self.kept(count - 1)[name]
 
     def removed(self, count: int) -> float:
-        """The fraction of the budget that goes with the first `count` units."""
-        return self.rule.cost.removed(self.kept(count))[self.rule.budget]
+        """The fraction of the budget that goes with the first `count` units; 1 - 8/10 is .2."""
+        return round(self.rule.cost.removed(self.kept(count))[self.rule.budget], 12)
 
     def meet(self, target: float) -> int:
         """The smallest count that removes the target, or the largest there is."""

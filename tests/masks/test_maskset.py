@@ -102,7 +102,7 @@ def test_masks_only_grow():
     model, masks, _ = setup()
     masks.remove({'stem': torch.arange(6) != 2})
     assert masks.removed() == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="unit of 'stem' was called back to life"):
+    with pytest.raises(ValueError, match="units of 'stem' were removed already; pass a mask"):
         masks.remove({'stem': torch.arange(6) != 3})
     with pytest.raises(ValueError, match="no unit of 'conv1' would be left"):
         masks.remove({'conv1': torch.zeros(4, dtype=torch.bool)})
