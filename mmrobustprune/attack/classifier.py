@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from mmrobustprune.flags import flags_restored
+
 Function = Callable[[Tensor], Tensor]
 
 
@@ -114,15 +116,7 @@ def full_range(x: Tensor) -> AbstractContextManager:
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
     """Evaluation mode and no gradients of parameters inside; every flag as before afterwards."""
-    training = [(module, module.training) for module in model.modules()]
-    gradients = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    try:
+    with flags_restored(model):
         model.eval()
-        for parameter, _ in gradients:
-            parameter.requires_grad_(False)
+        model.requires_grad_(False)
         yield
-    finally:
-        for module, flag in training:
-            module.training = flag
-        for parameter, flag in gradients:
-            parameter.requires_grad_(flag)

@@ -14,7 +14,8 @@ from torch import nn
 
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.dependency.groups import is_fixed, kind_of, positions, produces, width
-from mmrobustprune.dependency.recording import Forward, default_forward, flags_restored
+from mmrobustprune.dependency.recording import Forward, default_forward
+from mmrobustprune.flags import flags_restored
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,14 @@ def produces(layer: nn.Module | nn.Parameter) -> bool:
     return isinstance(layer, (nn.modules.conv._ConvNd, nn.Linear))
 
 
+def weights_used(layer: nn.Module | nn.Parameter) -> int:
+    """Weights of a layer that multiply at every position; MACs = weights used * positions.
+
+    Those of a convolution or linear layer, unless they are constants of the architecture.
+    """
+    return layer.weight.numel() if produces(layer) and not is_fixed(layer) else 0
+
+
 def is_fixed(layer: nn.Module | nn.Parameter) -> bool:
     """Whether a layer's class says ``fixed = True``: its weights are constants of the architecture, no parameters."""
     return getattr(layer, 'fixed', False) is True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -153,17 +152,3 @@ class Recording:
 
         yield module.register_forward_pre_hook(before)
         yield module.register_forward_hook(after)
-
-
-@contextmanager
-def flags_restored(model: nn.Module) -> Iterator[None]:
-    """Training and gradient flags as before, whatever happens in between."""
-    training = [(module, module.training) for module in model.modules()]
-    gradient = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    try:
-        yield
-    finally:
-        for module, flag in training:
-            module.training = flag
-        for parameter, flag in gradient:
-            parameter.requires_grad_(flag)

@@ -15,10 +15,12 @@ import numpy as np
 import torch_pruning
 from torch import nn
 
+from mmrobustprune.flags import flags_restored
+
 from .arithmetic import Passage, Unknown, enter
 from .coupling import Coupling
 from .groups import Group, Kind, Trace, kind_of, matching, produces
-from .recording import Forward, Recording, default_forward, flags_restored
+from .recording import Forward, Recording, default_forward
 
 Slot = tuple[int, str]  # (index of a node, 'in' | 'out')
 

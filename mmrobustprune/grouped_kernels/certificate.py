@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from mmrobustprune.structure.compare import (
     TOLERANCE,
     FullPrecision,
     difference,
+    judge,
     random_like,
     randomise,
 )
@@ -142,15 +144,17 @@ def _whole(
         inputs = random_like(example, dtype, seed)
         try:
             with FullPrecision():
-                found = difference(forward(masked, inputs), forward(grouped, inputs))
+                ours = forward(masked, inputs)
+                theirs = forward(grouped, inputs)
+                verdict = judge(ours, theirs, partial(forward, masked), inputs, dtype)
         except RuntimeError as problem:
             if dtype == torch.float32 or 'double' not in str(problem).lower():
                 raise
             continue
-        if not found <= TOLERANCE[dtype]:
+        if not verdict.same:
             raise ValueError(
                 'the surgery was refused: the outputs of the masked and of the grouped network differ by '
-                f'{found:.2g} where {TOLERANCE[dtype]:.0e} is allowed; give fewer layers, to find the one that is '
-                'used in another way.'
+                f'{verdict.found:.2g} where {verdict.allowed:.0e} is allowed; give fewer layers, to find the one '
+                'that is used in another way.'
             )
-        return found
+        return verdict.found

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d, swap
-from mmrobustprune.dependency.recording import Forward, default_forward, flags_restored
+from mmrobustprune.dependency.recording import Forward, default_forward
+from mmrobustprune.flags import flags_restored
 from mmrobustprune.structure.record import Structure
 
 from .forms import check_form

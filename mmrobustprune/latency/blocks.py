@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from mmrobustprune.dependency.recording import Forward, default_forward, flags_restored
+from mmrobustprune.dependency.recording import Forward, default_forward
+from mmrobustprune.flags import flags_restored
 
 _CONV = 'input weight bias stride padding dilation groups'.split()
 _TRANSPOSED = 'input weight bias stride padding output_padding groups dilation'.split()

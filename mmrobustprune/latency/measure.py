@@ -13,7 +13,8 @@ from torch import nn
 from tqdm import tqdm
 
 from mmrobustprune.cost.timing import Timing, stamp, time_call
-from mmrobustprune.dependency.recording import Forward, default_forward, flags_restored, tensors_in
+from mmrobustprune.dependency.recording import Forward, default_forward, tensors_in
+from mmrobustprune.flags import flags_restored
 
 from .blocks import Signature, callable_block
 from .network import Network

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from mmrobustprune.dependency.groups import weights_used
+
 from .cache import Cache
 from .layers import weighted_layers
 from .reads import Read
@@ -45,7 +47,7 @@ class FlopBudget:
             rows.append(
                 (
                     read.positions * outputs,
-                    2 * (layer.weight.numel() // outputs),
+                    2 * (weights_used(layer) // outputs),
                     rank.get(name, whole),
                     rank.get(read.consumer, whole),
                 )

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils.parametrize import is_parametrized
 
-from mmrobustprune.dependency.groups import matching, produces
+from mmrobustprune.dependency.groups import is_fixed, matching, produces
 
 NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
@@ -20,7 +20,7 @@ def weighted_layers(model: nn.Module) -> dict[str, nn.Module]:
     return {
         name: module
         for name, module in model.named_modules()
-        if produces(module) and not getattr(module, 'fixed', False)
+        if produces(module) and not is_fixed(module)
     }
 
 

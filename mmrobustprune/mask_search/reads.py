@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
 from torch import nn
 
 from mmrobustprune.dependency.groups import kind_of, positions
+from mmrobustprune.flags import flags_restored
 
 from .layers import weighted_layers
 
@@ -57,7 +56,8 @@ def find_reads(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Read
 
     handles = [module.register_forward_hook(after) for module in names]
     try:
-        with torch.enable_grad(), _evaluating(model):
+        with torch.enable_grad(), flags_restored(model):
+            model.eval()
             weight = next(model.parameters())
             model(
                 torch.zeros(
@@ -98,14 +98,3 @@ def _sources(node, made: dict) -> set[str]:
         else:
             stack += [before for before, _ in node.next_functions]
     return found
-
-
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    training = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, flag in training:
-            module.training = flag

@@ -3,7 +3,9 @@
 from mmrobustprune.cost.model import CostModel
 
 from .maskset import MaskSet
+from .ranked import RankedSelection
 from .schedule import exponential
 from .select import Selection
+from .soft import SoftMaskSet
 
-__all__ = ['CostModel', 'MaskSet', 'Selection', 'exponential']
+__all__ = ['CostModel', 'MaskSet', 'RankedSelection', 'Selection', 'SoftMaskSet', 'exponential']

@@ -42,28 +42,46 @@ class MaskSet:
     def remove(
         self, alive: dict[str, Tensor], optimizer: torch.optim.Optimizer | None = None
     ) -> None:
-        """Kill every unit that ``alive`` (group -> bool (units,)) no longer holds.
+        """Remove every unit that `alive` no longer holds.
 
         Weights, gradients and, with an optimizer, every state tensor of a parameter's shape become
-        zero there. ValueError for an unknown group, a wrong length, a unit called back to life, or
-        a group left empty.
+        zero there.
+
+        Args:
+            alive: bool (units,) of each group; groups that are left out stay as they are.
+            optimizer: whose state becomes zero, too.
+        Raises:
+            ValueError: an unknown group, a wrong length, a unit that was removed already, or a
+                group left empty; nothing is changed then.
         """
-        fresh = dict(self.alive)
+        fresh = self._checked(alive)
+        for name, mask in fresh.items():
+            if (mask & ~self.alive[name]).any():
+                raise ValueError(
+                    f"units of '{name}' were removed already; pass a mask that is a subset of "
+                    '`alive`.'
+                )
+        self._take(fresh, optimizer)
+
+    def _checked(self, alive: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Masks of our groups on the CPU, each with a unit that lives."""
+        checked = {}
         for name, mask in alive.items():
-            if name not in fresh or mask.shape != fresh[name].shape:
+            if name not in self.alive or mask.shape != self.alive[name].shape:
                 raise ValueError(
-                    f"the masks name group '{name}' with {tuple(mask.shape)} units, "
-                    'which this mask set does not have; use its own groups.'
+                    f"the masks name group '{name}' with {tuple(mask.shape)} units, which this "
+                    'mask set does not have; use its own groups.'
                 )
-            mask = mask.detach().to('cpu', torch.bool)
-            if (mask & ~fresh[name]).any():
-                raise ValueError(
-                    f"a removed unit of '{name}' was called back to life; masks can only grow."
-                )
-            if not mask.any():
+            checked[name] = mask.detach().to('cpu', torch.bool, copy=True)
+            if not checked[name].any():
                 raise ValueError(f"no unit of '{name}' would be left; keep at least one.")
-            fresh[name] = mask.clone()
-        self.alive = fresh
+        return checked
+
+    def _take(
+        self, masks: dict[str, Tensor], optimizer: torch.optim.Optimizer | None = None
+    ) -> None:
+        """Take up masks that were checked, and zero what they remove."""
+        self.alive = self.alive | masks
         self._refresh()
         self._zero(self.model, optimizer)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from mmrobustprune.dependency.groups import Group, kind_of, produces
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.masks.maskset import MaskSet
-from mmrobustprune.structure.compare import TOLERANCE, FullPrecision, difference, random_like
+from mmrobustprune.structure.compare import FullPrecision, judge, random_like
 from mmrobustprune.structure.rebuild import rebuild
 from mmrobustprune.structure.record import Structure
 
@@ -117,9 +118,12 @@ def _compare(model: nn.Module, structure: Structure, example: Any, forward: Forw
     smaller = rebuild(copy.deepcopy(dense), structure)
     example = random_like(example, torch.float64, 0)
     with FullPrecision():
-        found = difference(forward(dense, example), forward(smaller, example))
-    if not found <= TOLERANCE[torch.float64]:
+        ours = forward(dense, example)
+        theirs = forward(smaller, example)
+        verdict = judge(ours, theirs, partial(forward, dense), example, torch.float64)
+    if not verdict.same:
         raise ValueError(
-            f'the surgery was refused: without the unread channels the outputs differ by {found:.2g} where '
-            f'{TOLERANCE[torch.float64]:.0e} is allowed; keep the masked network instead.'
+            'the surgery was refused: without the unread channels the outputs differ by '
+            f'{verdict.found:.2g} where {verdict.allowed:.0e} is allowed; keep the masked network '
+            'instead.'
         )

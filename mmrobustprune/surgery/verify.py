@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +17,8 @@ from mmrobustprune.masks.maskset import MaskSet
 from mmrobustprune.structure.compare import (
     TOLERANCE,
     FullPrecision,
-    difference,
+    Verdict,
+    judge,
     random_like,
     randomise,
 )
@@ -32,9 +36,19 @@ def certify(
 
     max |y_masked - y_removed| / max |y_masked| per output tensor, in evaluation mode, on random
     input of the example's shapes: once with the model's weights, once with random ones (a scale of
-    zero or a vanishing signal would hide a wrong cut). Everything is done on copies. ``dtype`` is
-    float64, or float32 where the forward does not run in float64 (mmcv's NMS). Raises ValueError
-    above 1e-10 (float64) or 1e-4 (float32), with the groups whose removal alone changes outputs.
+    zero or a vanishing signal would hide a wrong cut). Everything is done on copies.
+
+    Args:
+        masks: the masked network.
+        example: one batch of inputs.
+        forward: `forward(model, example)` gives the outputs; by default the model is called.
+        dtype: float64, or float32 where the forward does not run in float64 (mmcv's NMS); None
+            tries one after the other.
+        seed: of the random input and weights.
+    Raises:
+        ValueError: they differ by more than rounding does (see `judge`), with the groups at fault:
+            those whose removal alone changes outputs, and of those that do so only together as few
+            as it takes.
     """
     if dtype is None:
         try:
@@ -43,52 +57,100 @@ def certify(
             if 'double' not in str(problem).lower():
                 raise
             return certify(masks, example, forward, torch.float32, seed)
-    forward = forward or default_forward
-    example = random_like(example, dtype, seed)
-
-    def error(alive: dict[str, Tensor]) -> float:
-        model = copy.deepcopy(masks.model).to(dtype).eval()
-        worst = _difference(model, masks, alive, example, forward)
-        randomise(model, seed)
-        return max(worst, _difference(model, masks, alive, example, forward))
-
-    def only(groups: list[Group]) -> dict[str, Tensor]:
-        return full(masks.groups) | {group.name: masks.alive[group.name] for group in groups}
-
-    def guilty(groups: list[Group]) -> list[Group]:
-        """The groups of a set that fails which fail by themselves; all where none does."""
-        if len(groups) == 1:
-            return groups
-        halves = groups[: len(groups) // 2], groups[len(groups) // 2 :]
-        bad = [half for half in halves if error(only(half)) > TOLERANCE[dtype]]
-        return [group for half in bad for group in guilty(half)] or groups
-
-    found = error(masks.alive)
-    if found <= TOLERANCE[dtype]:
-        return found
-    cut = [group for group in masks.groups if not masks.alive[group.name].all()]
+    removal = _Removal(
+        masks, random_like(example, dtype, seed), forward or default_forward, dtype, seed
+    )
+    verdicts = removal.verdicts(masks.alive)
+    wrong = [verdict for verdict in verdicts if not verdict.same]
+    if not wrong:
+        return max(verdict.found for verdict in verdicts)
+    shrunk = [group for group in masks.groups if not masks.alive[group.name].all()]
+    names = [group.name for group in guilty(shrunk, removal.fails)]
     raise ValueError(
         'the surgery was refused: the outputs of the masked and of the smaller network differ by '
-        f'{found:.2g} where {TOLERANCE[dtype]:.0e} is allowed; leave whole by ignore='
-        f'{[group.name for group in guilty(cut)]}.'
+        f'{wrong[0].found:.2g} where {wrong[0].allowed:.0e} is allowed; leave unprunable by '
+        f'ignore={names}.'
     )
 
 
-@torch.no_grad()
-def _difference(
-    model: nn.Module, masks: MaskSet, alive: dict[str, Tensor], example: Any, forward: Forward
-) -> float:
-    twin = MaskSet(model, masks.groups)
-    twin.remove(alive)
-    removed = rebuild(copy.deepcopy(model), twin.structure('certificate'))
-    with FullPrecision():
-        ours = forward(model, example)
-        if not all(tensor.isfinite().all() for tensor in tensors_in(ours)):
-            raise ValueError(
-                'the surgery cannot be certified: the network itself gives infinite or NaN outputs; '
-                'initialise or load its weights first.'
-            )
-        try:
-            return difference(ours, forward(removed, example))
-        except RuntimeError:  # a width that is a number in the model's code
-            return float('inf')
+@dataclass
+class _Removal:
+    """Removals from copies of a masked network."""
+
+    masks: MaskSet
+    example: Any
+    forward: Forward
+    dtype: torch.dtype
+    seed: int
+
+    def fails(self, groups: list[Group]) -> bool:
+        """Whether outputs change when only these groups lose what their masks say."""
+        only = {group.name: self.masks.alive[group.name] for group in groups}
+        verdicts = self.verdicts(full(self.masks.groups) | only)
+        return not all(verdict.same for verdict in verdicts)
+
+    def verdicts(self, alive: dict[str, Tensor]) -> list[Verdict]:
+        """With the model's own weights, and with random ones."""
+        model = copy.deepcopy(self.masks.model).to(self.dtype).eval()
+        own = self._verdict(model, alive)
+        randomise(model, self.seed)
+        return [own, self._verdict(model, alive)]
+
+    @torch.no_grad()
+    def _verdict(self, model: nn.Module, alive: dict[str, Tensor]) -> Verdict:
+        twin = MaskSet(model, self.masks.groups)
+        twin.remove(alive)
+        removed = rebuild(copy.deepcopy(model), twin.structure('certificate'))
+        with FullPrecision():
+            ours = self.forward(model, self.example)
+            if not all(tensor.isfinite().all() for tensor in tensors_in(ours)):
+                raise ValueError(
+                    'the surgery cannot be certified: the network itself gives infinite or NaN '
+                    'outputs; initialise or load its weights first.'
+                )
+            try:
+                theirs = self.forward(removed, self.example)
+            except RuntimeError:  # a width that is a number in the model's code
+                return Verdict(float('inf'), TOLERANCE[self.dtype])
+            return judge(ours, theirs, partial(self.forward, model), self.example, self.dtype)
+
+
+def guilty(groups: list[Group], fails: Callable[[list[Group]], bool]) -> list[Group]:
+    """The groups without which a set does not fail: each fails alone, or is needed for others to.
+
+    Args:
+        groups: a set that fails.
+        fails: whether a set fails; a set that holds one that fails does, too.
+    """
+    named = _alone(groups, fails)
+    while True:
+        rest = [group for group in groups if group not in named]
+        if not rest or not fails(rest):
+            return [group for group in groups if group in named]
+        named += _needed([], rest, fails)
+
+
+def _alone(groups: list[Group], fails: Callable[[list[Group]], bool]) -> list[Group]:
+    """The groups that fail by themselves."""
+    if not groups or not fails(groups):
+        return []
+    if len(groups) == 1:
+        return groups
+    middle = len(groups) // 2
+    return _alone(groups[:middle], fails) + _alone(groups[middle:], fails)
+
+
+def _needed(
+    beside: list[Group], groups: list[Group], fails: Callable[[list[Group]], bool]
+) -> list[Group]:
+    """As few of these groups as fail together with those beside them (QuickXplain, AAAI 2004)."""
+    if len(groups) == 1:
+        return groups
+    middle = len(groups) // 2
+    left = groups[:middle]
+    right = groups[middle:]
+    for half in (left, right):
+        if fails(beside + half):
+            return _needed(beside, half, fails)
+    first = _needed(beside + right, left, fails)
+    return first + _needed(beside + first, right, fails)

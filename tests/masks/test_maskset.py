@@ -102,7 +102,7 @@ def test_masks_only_grow():
     model, masks, _ = setup()
     masks.remove({'stem': torch.arange(6) != 2})
     assert masks.removed() == pytest.approx(0.1)
-    with pytest.raises(ValueError, match="unit of 'stem' was called back to life"):
+    with pytest.raises(ValueError, match="units of 'stem' were removed already; pass a mask"):
         masks.remove({'stem': torch.arange(6) != 3})
     with pytest.raises(ValueError, match="no unit of 'conv1' would be left"):
         masks.remove({'conv1': torch.zeros(4, dtype=torch.bool)})
@@ -172,7 +172,7 @@ def test_tied_parameters_are_masked_through_every_name():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_on_a_gpu():
     from mmrobustprune.cost.model import CostModel
-    from mmrobustprune.masks import Selection
+    from mmrobustprune.masks import RankedSelection
     from mmrobustprune.scores import FPGM, BNScale, Magnitude, Taylor
     from mmrobustprune.structure import rebuild
     from mmrobustprune.surgery import certify
@@ -188,7 +188,7 @@ def test_on_a_gpu():
         optimizer.zero_grad()
         model(image).square().sum().backward()
         optimizer.step()
-    rule = Selection(CostModel(model, found.groups, found.shapes))
+    rule = RankedSelection(CostModel(model, found.groups, found.shapes))
     for score in (FPGM(), BNScale(), Magnitude(), taylor):
         scores = score(model, found.groups)
         assert all(value.is_cuda for value in scores.values())

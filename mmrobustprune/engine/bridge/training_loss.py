@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmrobustprune.analysis.vectors import Loss
 from mmrobustprune.attack import choose_subset
+from mmrobustprune.flags import flags_restored
 from mmrobustprune.rng import seeded
 from mmrobustprune.sharpness.guards import frozen_buffers, preserved_rng
 
@@ -30,18 +31,13 @@ def steady(model: nn.Module, batch_norm: str = 'eval', seed: int = 0) -> Iterato
         ValueError: another batch_norm.
     """
     check_statistics(batch_norm)
-    modes = [(module, module.training) for module in model.modules()]
-    with preserved_rng(), frozen_buffers(model):
+    with preserved_rng(), frozen_buffers(model), flags_restored(model):
         torch.manual_seed(seed)
-        try:
-            model.train(batch_norm == 'train')
-            for module in model.modules():
-                if 'Drop' in type(module).__name__:
-                    module.eval()
-            yield
-        finally:
-            for module, training in modes:
-                module.training = training
+        model.train(batch_norm == 'train')
+        for module in model.modules():
+            if 'Drop' in type(module).__name__:
+                module.eval()
+        yield
 
 
 def check_statistics(batch_norm: str) -> None:

@@ -1,0 +1,63 @@
+"""What two networks differ by, and what of it is rounding."""
+
+import pytest
+import torch
+
+from mmrobustprune.structure.compare import difference, judge, one_ulp_off, random_like
+
+
+def test_nested_outputs_are_compared():
+    a = dict(x=[torch.ones(2), (torch.zeros(3),)], y=torch.tensor(2))
+    b = dict(x=[torch.ones(2), (torch.full((3,), 0.5),)], y=torch.tensor(2))
+    assert difference(a, a) == 0
+    assert difference(a, b) == 0.5
+    assert difference([torch.ones(2)], [torch.ones(3)]) == float('inf')
+    assert difference(torch.ones(2), torch.tensor([1.0, float('nan')])) == float('inf')
+
+
+def test_random_input_keeps_what_is_not_a_floating_tensor():
+    example = dict(image=torch.zeros(2, 3), index=torch.arange(3), note='text')
+    noise = random_like(example, torch.float64, 0)
+    assert noise['image'].dtype == torch.float64 and noise['image'].std() > 0
+    assert noise['index'] is example['index'] and noise['note'] == 'text'
+    assert torch.equal(noise['image'], random_like(example, torch.float64, 0)['image'])
+
+
+def test_one_ulp_off_is_the_next_number_up_or_down():
+    x = dict(image=torch.ones(2, 500, dtype=torch.float64), index=torch.arange(3))
+    y = one_ulp_off(x, 0)
+    assert y['index'] is x['index']
+    assert y['image'].unique().tolist() == [1 - 2.0**-53, 1 + 2.0**-52]
+    assert not torch.equal(y['image'], one_ulp_off(x, 1)['image'])
+    single = one_ulp_off(torch.ones(1000), 0)
+    assert single.dtype == torch.float32 and single.max() == 1 + 2.0**-23
+
+
+@pytest.mark.parametrize(
+    'gain, allowed',
+    [
+        (1.0, 1e-10),  # one ulp of 1 is 2.2e-16 at most
+        (1e7, 10 * 1e7 * 2.0**-52),
+        (1e12, 1e-5),  # more than the ceiling
+    ],
+)
+def test_ten_times_what_one_ulp_does_is_allowed(gain, allowed):
+    x = torch.ones(1000, dtype=torch.float64)
+
+    def network(x):
+        return 1 + gain * (x - 1)
+
+    verdict = judge(network(x), network(x) + 1e-4, network, x, torch.float64)
+    assert verdict.found == pytest.approx(1e-4) and not verdict.same
+    assert verdict.allowed == pytest.approx(allowed, rel=1e-3)
+    assert judge(network(x), network(x) + allowed / 2, network, x, torch.float64).same
+
+
+def test_nothing_is_measured_where_outputs_agree_or_cannot():
+    def never(x):
+        raise AssertionError
+
+    x = torch.ones(3, dtype=torch.float64)
+    assert judge(x, x, never, x, torch.float64).same
+    assert not judge(x, torch.ones(4), never, x, torch.float64).same
+    assert not judge(x, x * float('nan'), never, x, torch.float64).same
