@@ -88,6 +88,19 @@ def is_fixed(layer: nn.Module | nn.Parameter) -> bool:
     return getattr(layer, 'fixed', False) is True
 
 
+def weighted_layers(model: nn.Module, fixed: bool = False) -> dict[str, nn.Module]:
+    """Every convolution and linear layer by name, in registration order.
+
+    Args:
+        fixed: also those whose weights are constants of the architecture.
+    """
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if produces(module) and (fixed or not is_fixed(module))
+    }
+
+
 def learned(model: nn.Module) -> list[nn.Parameter]:
     """The parameters of a model, each once, without constants of the architecture."""
     constant = {

@@ -1,4 +1,4 @@
-"""Grouped-kernel pruning (SR-GKP, NeurIPS 2023): smoothness, grouping, beam search, and the surgery."""
+"""Grouped-kernel pruning (SR-GKP, NeurIPS 2023): grouping, beam search, and the surgery."""
 
 from mmrobustprune.scores.roughness import energy, roughness
 

@@ -16,27 +16,33 @@ _BUDGET_ELSEWHERE = 2**30
 
 @dataclass(frozen=True)
 class Beam:
-    """SR-GKP's second stage (NeurIPS 2023, section 3.2.2): from every start, grow sets of far apart, smooth kernels.
+    """SR-GKP's second stage (section 3.2.2): sets of far apart, smooth kernels from every start.
 
-    Each set proposes the ``width`` grouped kernels of least summed similarity to its members. Every ``check_every`` steps all
-    candidates are ranked by cost and by roughness, from worst (0) on, and those of largest alpha * rank(cost) +
-    (1 - alpha) * rank(roughness) stay, ``width`` of them. In the end the set of least cost over all starts wins:
+    Each set proposes the `width` grouped kernels of least summed similarity to its members. Every
+    `check_every` steps all candidates are ranked by cost and by roughness, from worst (0) on, and
+    those of largest alpha * rank(cost) + (1 - alpha) * rank(roughness) stay, `width` of them, the
+    largest first. In the end the set of least cost over all starts wins, the first of equals:
 
-        cost(V) = sum over pairs in V of S - beta * sum over p outside V of the ``nearest`` largest S(p, v in V)
+        cost(V) = sum over pairs in V of S
+                  - beta * sum over p outside V of the `nearest` largest S(p, v in V)
 
     with S = 1 - distance; it is smallest where the paper's score (equation 3) is largest.
 
     Attributes:
         width: sets kept per start.
-        check_every: steps between two rankings; in between the sets multiply by ``width``.
+        check_every: steps between two rankings; in between the sets multiply by `width`.
         alpha: weight of the cost's rank, in [0, 1].
-        beta: 'size': pairs / others of the set at hand, the paper's; 'first': that of the first ranking, kept for good, as the
-            released code has it; or a number.
-        nearest: kept kernels that each other one is compared with; below 1, a fraction of those kept.
+        beta: 'size': pairs / others of the set at hand, the paper's; 'first': that of the first
+            ranking, kept for good, as the released code has it; or a number.
+        nearest: kept kernels that each other one is compared with; below 1, a fraction of those
+            kept.
         outside: whether the rankings count the second term, or the last choice alone.
         by: the last choice, 'cost' or 'roughness'.
-        distinct: whether the same set may take up several places of a beam (False: as in the paper).
+        distinct: False lets the same set take up several places of a beam, as in the paper.
         memory: bytes for the candidates' rows at a time; None chooses by device.
+
+    Raises:
+        ValueError: a field out of its range.
     """
 
     width: int = 4
@@ -53,7 +59,8 @@ class Beam:
         for name in ('width', 'check_every'):
             if getattr(self, name) < 1 or getattr(self, name) != int(getattr(self, name)):
                 raise ValueError(
-                    f'{name}={getattr(self, name)} is not a whole number from 1 on; the defaults are 4 and 1.'
+                    f'{name}={getattr(self, name)} is not a whole number from 1 on; the defaults '
+                    'are 4 and 1.'
                 )
         if not 0 <= self.alpha <= 1:
             raise ValueError(f'alpha={self.alpha} is not in [0, 1]; 0.9 is the usual value.')
@@ -61,7 +68,8 @@ class Beam:
             raise ValueError(f"beta='{self.beta}' is not known; give 'size', 'first' or a number.")
         if self.nearest <= 0 or (self.nearest > 1 and self.nearest != int(self.nearest)):
             raise ValueError(
-                f'nearest={self.nearest} is neither a whole number from 1 on nor a fraction; give 1.'
+                f'nearest={self.nearest} is neither a whole number from 1 on nor a fraction; give '
+                '1.'
             )
         if self.by not in ('cost', 'roughness'):
             raise ValueError(f"by='{self.by}' is not known; give 'cost' or 'roughness'.")
@@ -72,17 +80,27 @@ class Beam:
 
     @torch.no_grad()
     def search(self, similarity: Tensor, roughness: Tensor, keep: int) -> Tensor:
-        """The search on its own: similarity (n, C, C), 1 on the diagonal and nowhere more, roughness (n, C) -> (n, keep)."""
+        """The search on its own.
+
+        Args:
+            similarity: (n, C, C), 1 on the diagonal and nowhere more.
+            roughness: (n, C).
+            keep: channels that each group keeps.
+
+        Returns:
+            (n, keep), ascending.
+        """
         groups, channels = roughness.shape
-        run = _Run(self, similarity.reshape(-1, channels).contiguous(), roughness.flatten(), keep)
+        rows = similarity.reshape(-1, channels).contiguous()
+        run = _BeamRun(self, rows, roughness.flatten(), keep)
         budget = self.memory or _BUDGET.get(similarity.device.type, _BUDGET_ELSEWHERE)
-        rows = self.width * self.width ** min(self.check_every, keep) * run.nearest
-        chunk = max(1, budget // (rows * channels * similarity.element_size()))
+        candidates = self.width * self.width ** min(self.check_every, keep) * run.nearest
+        chunk = max(1, budget // (candidates * channels * similarity.element_size()))
         starts = torch.arange(groups * channels, device=similarity.device)
         found = [run.grow(part) for part in starts.split(chunk)]
-        value, member = (
-            torch.cat(parts).unflatten(0, (groups, channels)) for parts in zip(*found, strict=True)
-        )
+        values, members = zip(*found, strict=True)
+        value = torch.cat(values).view(groups, channels)
+        member = torch.cat(members).view(groups, channels, channels)
         best = value.argmin(1)  # the first start of several
         chosen = member[torch.arange(groups, device=best.device), best]
         return chosen.nonzero()[:, 1].view(groups, keep)
@@ -90,10 +108,14 @@ class Beam:
 
 @dataclass
 class _Sets:
-    """Sets of every start: m of them each.
+    """Sets of T starts, m of each.
 
-    inner, rough (T, m): similarity within and roughness of the set. summed (T, m, C): similarity to its members, inf at the
-    members themselves. near (T, m, k, C): the k largest similarities to its members. code (T, m): equal for equal sets.
+    Attributes:
+        inner: (T, m), similarity within the set.
+        rough: (T, m), roughness of the set.
+        summed: (T, m, C), similarity to its members, inf at the members themselves.
+        near: (T, m, k, C), the k largest similarities to its members.
+        code: (T, m), equal for equal sets.
     """
 
     inner: Tensor
@@ -104,8 +126,39 @@ class _Sets:
 
 
 @dataclass
-class _Run:
-    """One search. similarity (n*C, C) and roughness (n*C,): row g*C + i is grouped kernel i of group g."""
+class _Candidates:
+    """Sets with one more member each; all (T, M).
+
+    Attributes:
+        parent: which of a start's sets it comes from.
+        last: whom it takes in.
+        inner: similarity within.
+        rough: roughness.
+        code: equal for equal sets.
+    """
+
+    parent: Tensor
+    last: Tensor
+    inner: Tensor
+    rough: Tensor
+    code: Tensor
+
+    def chosen(self, stay: Tensor) -> _Candidates:
+        """Those at the places (T, width)."""
+        parts = (self.parent, self.last, self.inner, self.rough, self.code)
+        return _Candidates(*(part.gather(1, stay) for part in parts))
+
+
+@dataclass
+class _BeamRun:
+    """One search; row g * C + i is grouped kernel i of group g.
+
+    Attributes:
+        rule: the options.
+        similarity: (n * C, C).
+        roughness: (n * C,).
+        keep: members of a finished set.
+    """
 
     rule: Beam
     similarity: Tensor
@@ -119,39 +172,31 @@ class _Run:
         generator = torch.Generator().manual_seed(0)
         names = torch.randint(2**62, (self.channels,), generator=generator)
         self.names = names.to(self.similarity.device)
-        first = (
-            self.keep
-            if self.rule.check_every >= self.keep or not self.rule.outside
-            else 1 + self.rule.check_every
-        )
-        self.frozen = self._balance(first)
+        ranked = self.rule.outside and self.rule.check_every < self.keep
+        self.frozen = self._balance(1 + self.rule.check_every if ranked else self.keep)
 
     def grow(self, starts: Tensor) -> tuple[Tensor, Tensor]:
-        """The best set of each start (T,): its value (T,), smaller is better, and its members (T, C) as a mask."""
+        """The best set of each start (T,).
+
+        Returns:
+            Its value (T,), smaller is better, and its members (T, C) as a mask.
+        """
         sets = self._begin(starts)
         base = (starts - starts % self.channels)[:, None, None]
         for size in range(2, self.keep + 1):
-            index = _lowest(
-                sets.summed, min(self.rule.width, self.channels - size + 1)
-            )  # (T, m, p)
-            parent, last = self._candidates(sets, index)
-            inner = sets.inner[..., None] + sets.summed.gather(-1, index)
-            rough = sets.rough[..., None] + self.roughness[base + index]
-            if (size - 1) % self.rule.check_every == 0 and last.shape[1] > self.rule.width:
-                cost = inner.flatten(1)
+            proposals = min(self.rule.width, self.channels - size + 1)
+            index = _lowest(sets.summed, proposals)  # (T, m, p)
+            grown = self._candidates(sets, index, base)
+            if (size - 1) % self.rule.check_every == 0:
+                cost = grown.inner
                 if self.rule.outside:
                     cost = cost - self._beta(size) * self._coverage(sets, base + index, size)
-                stay = self._rank(
-                    cost, rough.flatten(1), sets.code.gather(1, parent) ^ self.names[last]
-                )
-                parent, last = parent.gather(1, stay), last.gather(1, stay)
-                inner, rough = (value.flatten(1).gather(1, stay) for value in (inner, rough))
-            sets = self._join(sets, parent, last, base[..., 0], inner.flatten(1), rough.flatten(1))
+                grown = grown.chosen(self._rank(cost, grown.rough, grown.code))
+            sets = self._join(sets, grown, base[..., 0])
         value = sets.rough
         if self.rule.by == 'cost':
-            value = sets.inner - self._beta(self.keep) * self._outside(
-                sets.near, sets.summed.isinf(), self.keep
-            )
+            outside = self._outside(sets.near, sets.summed.isinf(), self.keep)
+            value = sets.inner - self._beta(self.keep) * outside
         value, best = value.min(1)
         return value, sets.summed[torch.arange(len(best), device=best.device), best].isinf()
 
@@ -168,33 +213,27 @@ class _Run:
             self.names[own],
         )
 
-    @staticmethod
-    def _candidates(sets: _Sets, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Which set each candidate comes from, and whom it takes in; both (T, m * p)."""
+    def _candidates(self, sets: _Sets, index: Tensor, base: Tensor) -> _Candidates:
         count, proposals = index.shape[1:]
-        parent = (
-            torch.arange(count, device=index.device)
-            .repeat_interleave(proposals)
-            .expand(len(index), -1)
-        )
-        return parent, index.flatten(1)
+        parent = torch.arange(count, device=index.device).repeat_interleave(proposals)
+        parent = parent.expand(len(index), -1)
+        last = index.flatten(1)
+        inner = sets.inner[..., None] + sets.summed.gather(-1, index)
+        rough = sets.rough[..., None] + self.roughness[base + index]
+        code = sets.code.gather(1, parent) ^ self.names[last]
+        return _Candidates(parent, last, inner.flatten(1), rough.flatten(1), code)
 
-    def _join(
-        self, sets: _Sets, parent: Tensor, last: Tensor, base: Tensor, inner: Tensor, rough: Tensor
-    ) -> _Sets:
-        count = sets.inner.shape[1]
-        place = parent + count * torch.arange(len(parent), device=parent.device)[:, None]
-        rows = _take(self.similarity, base + last)
-        summed = (
-            _take(sets.summed.flatten(0, 1), place)
-            .add_(rows)
-            .scatter_(2, last[..., None], math.inf)
-        )
+    def _join(self, sets: _Sets, grown: _Candidates, base: Tensor) -> _Sets:
+        starts, count = sets.inner.shape
+        place = grown.parent + count * torch.arange(starts, device=base.device)[:, None]
+        rows = _take(self.similarity, base + grown.last)
+        summed = _take(sets.summed.flatten(0, 1), place).add_(rows)
+        summed.scatter_(2, grown.last[..., None], math.inf)
         near = _insert(_take(sets.near.flatten(0, 1), place), rows)
-        return _Sets(inner, rough, summed, near, sets.code.gather(1, parent) ^ self.names[last])
+        return _Sets(grown.inner, grown.rough, summed, near, grown.code)
 
     def _coverage(self, sets: _Sets, rows: Tensor, size: int) -> Tensor:
-        """The second term's sum of every candidate, rows (T, m, p) of the similarity -> (T, m * p)."""
+        """The second term's sum of every candidate (T, m * p), from its row (T, m, p)."""
         joined = _insert(sets.near[:, :, None], _take(self.similarity, rows))
         member = None
         if self.nearest > 1:
@@ -213,27 +252,26 @@ class _Run:
         """The candidates that stay, best first; (T, M) -> (T, width)."""
         if self.rule.distinct:
             again = (code[:, :, None] == code[:, None]).tril(-1).any(-1)
-            cost, rough = cost.masked_fill(again, math.inf), rough.masked_fill(again, math.inf)
+            cost = cost.masked_fill(again, math.inf)
+            rough = rough.masked_fill(again, math.inf)
         by_cost = cost.argsort(dim=1, descending=True, stable=True)
-        by_rough = rough.gather(1, by_cost).argsort(
-            dim=1, descending=True, stable=True
-        )  # places in by_cost
+        # places in by_cost, as the released code ranks: it decides among equals
+        by_rough = rough.gather(1, by_cost).argsort(dim=1, descending=True, stable=True)
         place = torch.arange(cost.shape[1], device=cost.device, dtype=torch.float64)
         mix = by_rough * self.rule.alpha + place * (1 - self.rule.alpha)
         best = mix.argsort(dim=1, descending=True, stable=True)[:, : self.rule.width]
         return by_cost.gather(1, by_rough.gather(1, best))
 
     def _balance(self, size: int) -> float:
-        pairs, others = size * (size - 1) / 2, self.channels - size
+        pairs = size * (size - 1) / 2
+        others = self.channels - size
         return pairs / (others * self.nearest) if others else 0.0
 
     def _beta(self, size: int) -> float:
         rule = self.rule.beta
-        return (
-            {'size': self._balance(size), 'first': self.frozen}[rule]
-            if isinstance(rule, str)
-            else rule
-        )
+        if rule == 'size':
+            return self._balance(size)
+        return self.frozen if rule == 'first' else rule
 
 
 def _take(rows: Tensor, index: Tensor) -> Tensor:
@@ -242,7 +280,10 @@ def _take(rows: Tensor, index: Tensor) -> Tensor:
 
 
 def _insert(near: Tensor, rows: Tensor) -> Tensor:
-    """Sorted lists (..., k, C) of the k largest, after a further value (..., C) each, whose memory may be used."""
+    """The k largest (..., k, C), sorted, with one further value (..., C) each.
+
+    The memory of `rows` may be used.
+    """
     if near.shape[-2] == 1:
         rows = rows.unsqueeze(-2)
         return torch.maximum(near, rows, out=rows)
@@ -254,13 +295,14 @@ def _insert(near: Tensor, rows: Tensor) -> Tensor:
 
 
 def _lowest(values: Tensor, count: int) -> Tensor:
-    """Indices (..., count) of the smallest of (..., C), ascending, the lower index first among equals."""
+    """Indices (..., count) of the smallest of (..., C), ascending, the lower first among equals."""
     channels = values.shape[-1]
     lowest, index = values.topk(min(count + 1, channels), largest=False)
     tied = (lowest[..., 1:] == lowest[..., :-1]).any(-1)
     index = index[..., :count]
     if tied.any():  # topk promises no order among equals
-        rest, exact = values[tied], []
+        rest = values[tied]
+        exact = []
         for _ in range(count):
             exact.append(rest.argmin(-1, keepdim=True))
             rest.scatter_(-1, exact[-1], math.inf)

@@ -1,4 +1,4 @@
-"""The certificate of a grouped surgery: it computes what the network with the same kernels masked computes."""
+"""The certificate of a grouped surgery: it computes what the masked network computes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,11 @@ from .folding import Fold, find_folds, full_name
 
 @torch.no_grad()
 def mask_kernels(model: nn.Module, structure: Structure) -> nn.Module:
-    """Zero, in place, every kernel of a dense model that the record leaves out, and return the model."""
+    """Zero, in place, every kernel of a dense model that the record leaves out.
+
+    Returns:
+        The model.
+    """
     structure.check(model)
     for name, record in _grouped(structure).items():
         weight = find_layer(model, name).weight
@@ -48,33 +52,44 @@ def certify_grouped(
 ) -> float:
     """Largest relative difference between masked and grouped computation, in float64.
 
-    max |masked - grouped| / max |masked|: of every cut layer with what its order was folded into, on random weights and random
-    input; and of the whole network where an example input is given. ``folds`` are the model's, where they are known already.
-    Everything is done on copies.
+    max |masked - grouped| / max |masked|: of every pruned layer with what its order was folded
+    into, on random weights and random input; and of the whole network where an example input is
+    given. Everything is done on copies.
+
+    Args:
+        model: the dense network.
+        structure: the record.
+        folds: the model's, where they are known already.
+        example: an input of the whole network.
+        forward: how the network takes it.
+        seed: of weights and inputs.
 
     Raises:
-        ValueError: above 1e-10 (1e-4 where a network given an example does not run in float64), with the layer.
+        ValueError: above 1e-10 (1e-4 where a network given an example does not run in float64),
+            with the layer.
     """
     masked = copy.deepcopy(model).double().eval()
     randomise(masked, seed)
     grouped = rebuild(copy.deepcopy(masked), structure)
     mask_kernels(masked, structure)
-    records, worst = _grouped(structure), 0.0
+    records = _grouped(structure)
+    worst = 0.0
     folds = find_folds(model, records) if folds is None else folds
     for layer, record in records.items():
         # where an order is neither undone by the layer nor folded, the layer's own outputs differ
-        found = _error(
-            masked, grouped, layer, None if record.restored else folds.get(layer), records
-        )
+        fold = None if record.restored else folds.get(layer)
+        found = _error(masked, grouped, layer, fold, records)
         if not found <= TOLERANCE[torch.float64]:
             raise ValueError(
-                f"the surgery was refused: '{layer}' and what is behind it differ from the masked network by "
-                f'{found:.2g} where {TOLERANCE[torch.float64]:.0e} is allowed; add it to ignore.'
+                f"the surgery was refused: '{layer}' and what is behind it differ from the masked "
+                f'network by {found:.2g} where {TOLERANCE[torch.float64]:.0e} is allowed; add it '
+                'to ignore.'
             )
         worst = max(worst, found)
     if example is None:
         return worst
-    return max(worst, _whole(model, structure, example, forward or default_forward, seed))
+    forward = forward or default_forward
+    return max(worst, _error_of_network(model, structure, example, forward, seed))
 
 
 def _grouped(structure: Structure) -> dict[str, GroupedRecord]:
@@ -92,32 +107,35 @@ def _error(
     fold: Fold | None,
     records: Mapping[str, GroupedRecord],
 ) -> float:
-    conv, arriving = find_layer(masked, layer), records[layer].arriving
-    extent = max(d * (k - 1) + 1 for d, k in zip(conv.dilation, conv.kernel_size, strict=True))
-    weight, side = conv.weight, 8 + 4 * extent
-    x = torch.randn(
-        1,
-        conv.in_channels,
-        side,
-        side,
-        generator=torch.Generator().manual_seed(0),
-        dtype=weight.dtype,
-    )
-    x = x.to(weight.device)
+    conv = find_layer(masked, layer)
+    x = _input_of(conv)
+    arriving = records[layer].arriving
     arrived = x if arriving is None else x[:, arriving.to(x.device)]
-    ours, theirs = conv(x), find_layer(grouped, layer)(arrived)
+    ours = conv(x)
+    theirs = find_layer(grouped, layer)(arrived)
     if fold is None:
         return difference(ours, theirs)
-    ours, theirs = (_follow(net, fold, y) for net, y in ((masked, ours), (grouped, theirs)))
+    ours = _follow(masked, fold, ours)
+    theirs = _follow(grouped, fold, theirs)
     for reader in fold.readers:
         if reader in records and not records[reader].restored:
             ours[reader] = ours[reader][:, records[reader].order.to(x.device)]
     return max(difference(ours[reader], theirs[reader]) for reader in fold.readers)
 
 
+def _input_of(conv: nn.Conv2d) -> Tensor:
+    """A random input (1, in, side, side), several times as large as the kernel."""
+    extent = max(d * (k - 1) + 1 for d, k in zip(conv.dilation, conv.kernel_size, strict=True))
+    side = 8 + 4 * extent
+    random = torch.Generator().manual_seed(0)
+    x = torch.randn(1, conv.in_channels, side, side, generator=random, dtype=conv.weight.dtype)
+    return x.to(conv.weight.device)
+
+
 def _follow(model: nn.Module, fold: Fold, output: Tensor) -> dict[str, Tensor]:
     """What the readers give on a layer's output; every step of a fold has one input."""
-    values, read = {}, {}
+    values: dict[fx.Node, Tensor] = {}
+    read: dict[str, Tensor] = {}
     for node in fold.steps:
         args, kwargs = fx.map_arg(
             (node.args, node.kwargs), lambda source: values.get(source, output)
@@ -134,7 +152,7 @@ def _follow(model: nn.Module, fold: Fold, output: Tensor) -> dict[str, Tensor]:
     return read
 
 
-def _whole(
+def _error_of_network(
     model: nn.Module, structure: Structure, example: Any, forward: Forward, seed: int
 ) -> float:
     for dtype in (torch.float64, torch.float32):
@@ -153,8 +171,8 @@ def _whole(
             continue
         if not verdict.same:
             raise ValueError(
-                'the surgery was refused: the outputs of the masked and of the grouped network differ by '
-                f'{verdict.found:.2g} where {verdict.allowed:.0e} is allowed; give fewer layers, to find the one '
-                'that is used in another way.'
+                'the surgery was refused: the outputs of the masked and of the grouped network '
+                f'differ by {verdict.found:.2g} where {verdict.allowed:.0e} is allowed; give fewer '
+                'layers, to find the one that is used in another way.'
             )
         return verdict.found

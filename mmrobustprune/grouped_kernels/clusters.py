@@ -18,23 +18,24 @@ def plain(rows: Tensor, size: int) -> Tensor:
 
 
 def kernel_pca(rows: Tensor, size: int) -> Tensor:
-    """The leading components (O, size) of the kernel 0.5 (W W^T)^2 + 0.5 exp(-|w - w'|^2 / D), centred (TMI-GKP, ICLR 2022)."""
-    kernel = (
-        0.5 * (rows @ rows.T).square()
-        + 0.5 * (-torch.cdist(rows, rows).square() / rows.shape[1]).exp()
-    )
+    """The leading components (O, size) of a centred kernel matrix (TMI-GKP, ICLR 2022).
+
+    The kernel is 0.5 (W W^T)^2 + 0.5 exp(-|w - w'|^2 / D).
+    """
+    products = (rows @ rows.T).square()
+    distances = torch.cdist(rows, rows).square() / rows.shape[1]
+    kernel = 0.5 * products + 0.5 * (-distances).exp()
     centre = torch.eye(len(rows), dtype=rows.dtype, device=rows.device) - 1 / len(rows)
     values, vectors = torch.linalg.eigh(centre @ kernel @ centre)
     return vectors[:, -size:] * values[-size:].clamp_min(0).sqrt()
 
 
 def spectral(rows: Tensor, size: int, neighbours: int = 16) -> Tensor:
-    """The smoothest directions (O, size) of the graph that joins mutual nearest neighbours by cosine."""
+    """The smoothest directions (O, size) of the graph of mutual nearest neighbours by cosine."""
     unit = rows / rows.norm(dim=1, keepdim=True).clamp_min(1e-12)
     cosine = (unit @ unit.T).fill_diagonal_(-torch.inf)
-    near = torch.zeros_like(cosine).scatter_(
-        1, cosine.topk(min(neighbours, len(rows) - 1)).indices, 1
-    )
+    nearest = cosine.topk(min(neighbours, len(rows) - 1)).indices
+    near = torch.zeros_like(cosine).scatter_(1, nearest, 1)
     graph = near * near.T
     scale = graph.sum(1).clamp_min(1).rsqrt()
     values, vectors = torch.linalg.eigh(graph * scale[:, None] * scale)
@@ -53,9 +54,13 @@ class Clustered(Grouping):
     """k-means of the filters with an optimal assignment to clusters of equal size in every round.
 
     Attributes:
-        embedding: 'plain', 'kernel_pca' or 'spectral', of which the first ``groups`` dimensions are clustered.
+        embedding: 'plain', 'kernel_pca' or 'spectral', of which the first `groups` dimensions are
+            clustered.
         rounds: at most so many.
         seed: of the first centres.
+
+    Raises:
+        ValueError: an unknown embedding.
     """
 
     embedding: str = 'plain'
@@ -72,12 +77,11 @@ class Clustered(Grouping):
         points = EMBEDDINGS[self.embedding](weight.flatten(1), min(groups, len(weight))).cpu()
         centres = points[torch.tensor(spread(points, groups, generator(self.seed, layer)))]
         labels = None
+        size = len(points) // groups
         for _ in range(self.rounds):
-            cost = (
-                torch.cdist(points, centres).square().repeat_interleave(len(points) // groups, 1)
-            )  # a column per place
-            _, place = linear_sum_assignment(cost.numpy())
-            found = torch.as_tensor(place) // (len(points) // groups)
+            cost = torch.cdist(points, centres).square().repeat_interleave(size, 1)
+            _, place = linear_sum_assignment(cost.numpy())  # a column is a place in a cluster
+            found = torch.as_tensor(place) // size
             if labels is not None and torch.equal(found, labels):
                 break
             labels = found
@@ -86,7 +90,10 @@ class Clustered(Grouping):
 
 
 def spread(points: Tensor, count: int, random: torch.Generator) -> list[int]:
-    """Indices of points (n, D) far from one another: each drawn with probability as its squared distance to the nearest so far."""
+    """Indices of `count` points (n, D) far from one another.
+
+    Each is drawn with probability as its squared distance to the nearest so far.
+    """
     chosen = [int(torch.randint(len(points), (), generator=random))]
     nearest = torch.full((len(points),), torch.inf, dtype=points.dtype)
     while len(chosen) < count:

@@ -1,4 +1,4 @@
-"""A finished network with each cut layer in the faster of two forms: grouped, or dense with zeros."""
+"""A finished network with each pruned layer in its faster form: grouped, or dense with zeros."""
 
 from __future__ import annotations
 
@@ -26,24 +26,30 @@ def export_forms(
     forward: Forward | None = None,
     repeats: int = 15,
 ) -> Structure:
-    """Give the cut layers of a pruned network the form they are to be exported in, in place, and return its new record.
+    """Give the pruned layers of a network the form they are to be exported in, in place.
 
-    A dense layer with zeros has no gathers and, since orders stay folded, the dense network's shapes: where all layers are
-    dense the record is empty and the state dict loads into the dense architecture. It is for use, not for further training,
-    which would fill the zeros.
+    A dense layer with zeros has no gathers and, since orders stay folded, the dense network's
+    shapes: where all layers are dense the record is empty and the state dict loads into the dense
+    architecture. It is for use, not for further training, which would fill the zeros.
 
     Args:
-        form: 'fastest': measured per layer on the shapes that ``example_input`` gives; 'grouped' or 'dense' for all.
+        model: the pruned network.
+        structure: its record.
+        form: 'fastest': measured per layer on the shapes that `example_input` gives; 'grouped' or
+            'dense' for all.
+        example_input: an input of the size in use.
+        forward: how the network takes it.
         repeats: timings per layer and form, in turns; the shortest are compared.
+
+    Returns:
+        The new record.
+
     Raises:
-        ValueError: an unknown form, 'fastest' without an example input, or a layer that the example does not reach.
+        ValueError: an unknown form, 'fastest' without an example input, or a layer that the
+            example does not reach.
     """
     check_form(form)
-    layers = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, GroupedKernelConv2d)
-    }
+    layers = _grouped_layers(model)
     dense = list(layers) if form == 'dense' else []
     if form == 'fastest':
         times = time_forms(model, example_input, forward, repeats)
@@ -60,21 +66,26 @@ def export_forms(
 def time_forms(
     model: nn.Module, example_input: Any, forward: Forward | None = None, repeats: int = 15
 ) -> dict[str, dict[str, float]]:
-    """Milliseconds of every grouped-kernel layer, 'grouped' and 'dense', on the input it meets; name -> form -> ms.
+    """Milliseconds of every grouped-kernel layer on the input it meets.
+
+    Args:
+        model: the pruned network.
+        example_input: an input of the size in use.
+        forward: how the network takes it.
+        repeats: timings per layer and form, in turns; the shortest counts.
+
+    Returns:
+        {layer: {'grouped': ms, 'dense': ms}}.
 
     Raises:
         ValueError: no example input, or one that does not reach a layer.
     """
     if example_input is None:
         raise ValueError(
-            "form='fastest' is measured and needs an example_input of the size in use; give one, or "
-            "form='grouped'."
+            "form='fastest' is measured and needs an example_input of the size in use; give one, "
+            "or form='grouped'."
         )
-    layers = {
-        name: module
-        for name, module in model.named_modules()
-        if isinstance(module, GroupedKernelConv2d)
-    }
+    layers = _grouped_layers(model)
     inputs: dict[str, Tensor] = {}
 
     def note(name: str) -> Callable[[nn.Module, tuple], None]:
@@ -93,7 +104,8 @@ def time_forms(
     for name in layers:
         if name not in inputs:
             raise ValueError(
-                f"the example input does not reach '{name}'; give a forward that does, or form='grouped'."
+                f"the example input does not reach '{name}'; give a forward that does, or "
+                "form='grouped'."
             )
     return {
         name: race(dict(grouped=layer, dense=layer.dense()), inputs[name], repeats)
@@ -102,7 +114,7 @@ def time_forms(
 
 
 def race(calls: dict[str, Callable[[Tensor], Tensor]], x: Tensor, repeats: int) -> dict[str, float]:
-    """Milliseconds that each call takes on x when nothing comes between: the shortest of its turns, after one to warm up."""
+    """Milliseconds that each call takes on x: the shortest of its turns, after one to warm up."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(repeats + 1):
         for name, call in calls.items():
@@ -110,6 +122,14 @@ def race(calls: dict[str, Callable[[Tensor], Tensor]], x: Tensor, repeats: int) 
             call(x)
             times[name].append(1e3 * (_now(x) - start))
     return {name: min(values[1:]) for name, values in times.items()}
+
+
+def _grouped_layers(model: nn.Module) -> dict[str, GroupedKernelConv2d]:
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, GroupedKernelConv2d)
+    }
 
 
 def _now(x: Tensor) -> float:

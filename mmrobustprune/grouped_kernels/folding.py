@@ -1,4 +1,7 @@
-"""Where the new order of a layer's filters can be written into the layers behind it, which saves a gather."""
+"""Where the new order of a layer's filters can be written into the layers behind it.
+
+That saves a gather.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import copy
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import torch
 from torch import fx, nn
@@ -23,11 +27,8 @@ from mmrobustprune.dependency.groups import (
     produces,
 )
 
-_PER_CHANNEL = {
-    NORM.name,
-    DEPTHWISE.name,
-    PRELU.name,
-}  # layers with a value per channel, reordered with it
+# layers with a value per channel, reordered with it
+_PER_CHANNEL = {NORM.name, DEPTHWISE.name, PRELU.name}
 _READERS = {CONV.name, TRANSPOSED.name}
 _ALIKE = (  # layers that treat every channel alike
     nn.Identity,
@@ -78,7 +79,9 @@ _SAME = {
     'dropout',
     'interpolate',
 }
-_FUNCTIONS = {getattr(room, name) for room in (torch, F) for name in _SAME if hasattr(room, name)}
+_FUNCTIONS = {
+    getattr(room, name) for room, name in product((torch, F), _SAME) if hasattr(room, name)
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,8 @@ class Fold:
     Attributes:
         through: layers with a value per channel (batch normalisation).
         readers: convolutions that read the channels.
-        steps: everything between the layer and its readers, in order, of the traced module named ``scope``.
+        steps: everything between the layer and its readers, in order.
+        scope: name of the traced module that they belong to.
     """
 
     layer: str
@@ -101,33 +105,38 @@ class Fold:
 def find_folds(model: nn.Module, layers: Collection[str]) -> dict[str, Fold]:
     """The layers whose order can be folded, among these.
 
-    Every path from the layer must end in a convolution and pass only through operations that treat channels alike or have a
-    value per channel. The network is traced symbolically, without an input; where that is not possible its largest parts that
-    can be traced are taken, which are assumed to be used as a whole.
+    Every path from the layer must end in a convolution and pass only through operations that treat
+    channels alike or have a value per channel. The network is traced symbolically, without an
+    input; where that is not possible its largest parts that can be traced are taken, which are
+    assumed to be used as a whole.
     """
-    tied = Counter(id(p) for module in model.modules() for p in module.parameters(recurse=False))
-    tied.update(id(module) for _, module in model.named_modules(remove_duplicate=False))
+    places = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
+    for module in model.modules():
+        places.update(id(parameter) for parameter in module.parameters(recurse=False))
+    tied = {key for key, count in places.items() if count > 1}
     # tracing may leave traces in attributes: on a copy, of all but the tensors
     shared = {id(t): t for t in (*model.parameters(), *model.buffers())}
     twin = copy.deepcopy(model, shared)
     folds = {}
     for scope, graph in _graphs(twin, '', set(layers)):
-        walk = _Walk(model, scope, graph, {key for key, count in tied.items() if count > 1})
-        folds |= {layer: fold for layer in layers if (fold := walk.fold(layer)) is not None}
+        walk = _FoldWalk(model, scope, graph, tied)
+        for layer in layers:
+            fold = walk.fold(layer)
+            if fold is not None:
+                folds[layer] = fold
     return folds
 
 
 def _graphs(module: nn.Module, name: str, layers: set[str]) -> Iterator[tuple[str, fx.Graph]]:
     """(name, graph) of the largest parts that can be traced and hold one of the layers."""
-    if not any(layer.startswith(f'{name}.' if name else '') for layer in layers) or name in layers:
+    prefix = f'{name}.' if name else ''
+    if name in layers or not any(layer.startswith(prefix) for layer in layers):
         return
     try:
         yield name, _Tracer().trace(module)
-    except (
-        Exception
-    ):  # control flow that depends on data, in whatever way the model's code meets it
+    except Exception:  # control flow that depends on data, however the model's code meets it
         for child, part in module.named_children():
-            yield from _graphs(part, f'{name}.{child}' if name else child, layers)
+            yield from _graphs(part, prefix + child, layers)
 
 
 class _Tracer(fx.Tracer):
@@ -137,12 +146,21 @@ class _Tracer(fx.Tracer):
         )
 
 
-class _Walk:
-    """Follows the outputs of a layer through one graph."""
+class _FoldWalk:
+    """Follows the outputs of a layer through one graph.
+
+    Args:
+        model: the network.
+        scope: name of the traced module.
+        graph: of that module.
+        tied: ids of the modules and parameters that have several places in the model.
+    """
 
     def __init__(self, model: nn.Module, scope: str, graph: fx.Graph, tied: set[int]):
-        self.model, self.scope, self.tied = model, scope, tied
-        self.calls = {}
+        self.model = model
+        self.scope = scope
+        self.tied = tied
+        self.calls: dict[str, list[fx.Node]] = {}
         for node in graph.nodes:
             if node.op == 'call_module':
                 self.calls.setdefault(full_name(scope, node), []).append(node)
@@ -156,7 +174,9 @@ class _Walk:
         """The layer's fold; None where its order cannot be followed."""
         if layer not in self.calls or not self._alone(layer):
             return None
-        through, readers, steps = [], [], []
+        through: list[str] = []
+        readers: list[str] = []
+        steps: list[fx.Node] = []
         queue = list(self.calls[layer])
         filters = find_layer(self.model, layer).out_channels
         while queue:
@@ -165,35 +185,41 @@ class _Walk:
                 if user.all_input_nodes != [node] or user in steps:
                     return None
                 steps.append(user)
-                if user.op == 'call_module':
-                    name = full_name(self.scope, user)
-                    module = find_layer(self.model, name)
-                    kind = getattr(kind_of(module), 'name', None)
-                    if kind in _READERS | _PER_CHANNEL and not self._alone(name):
-                        return None
-                    if kind in _READERS and module.in_channels == filters and not is_fixed(module):
-                        readers.append(name)
-                        continue
-                    if kind in _PER_CHANNEL:
-                        through.append(name)
-                    elif kind is not None or not isinstance(module, _ALIKE):
-                        return None
-                elif not (
-                    user.op == 'call_function'
-                    and user.target in _FUNCTIONS
-                    or user.op == 'call_method'
-                    and user.target in _SAME
-                ):
+                part = self._part(user, filters)
+                if part is None:
                     return None
+                if part == 'reader':
+                    readers.append(full_name(self.scope, user))
+                    continue
+                if part == 'through':
+                    through.append(full_name(self.scope, user))
                 queue.append(user)
-        return (
-            Fold(layer, tuple(through), tuple(readers), tuple(steps), self.scope)
-            if readers
-            else None
-        )
+        if not readers:
+            return None
+        return Fold(layer, tuple(through), tuple(readers), tuple(steps), self.scope)
+
+    def _part(self, user: fx.Node, filters: int) -> str | None:
+        """'reader', 'through' or 'alike': what a step does with channels; None: another thing."""
+        if user.op == 'call_function':
+            return 'alike' if user.target in _FUNCTIONS else None
+        if user.op == 'call_method':
+            return 'alike' if user.target in _SAME else None
+        if user.op != 'call_module':
+            return None
+        name = full_name(self.scope, user)
+        module = find_layer(self.model, name)
+        kind = kind_of(module)
+        if kind is None:
+            return 'alike' if isinstance(module, _ALIKE) else None
+        if kind.name in _READERS | _PER_CHANNEL and not self._alone(name):
+            return None
+        if kind.name in _PER_CHANNEL:
+            return 'through'
+        reads = kind.name in _READERS and module.in_channels == filters
+        return 'reader' if reads and not is_fixed(module) else None
 
     def _alone(self, name: str) -> bool:
-        """Whether the layer is called once, has one place in the model, and its parameters belong to nobody else."""
+        """Whether the layer is called once and neither it nor its parameters have another place."""
         module = find_layer(self.model, name)
         parts = (module, *module.parameters(recurse=False))
         return (

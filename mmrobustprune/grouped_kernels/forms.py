@@ -8,17 +8,24 @@ from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 
 FORMS = ('fastest', 'grouped', 'dense')
 
-# Groups of fewer filters are faster written out on these devices (benchmarks/grouped_convolution.py, grouped_training.py). The
-# rule measures nothing at run time, so that a resumed training computes as it did before.
+# Groups of fewer filters are faster written out on these devices
+# (benchmarks/grouped_convolution.py, grouped_training.py). The rule measures nothing at run time,
+# so that a resumed training computes as it did before.
 SMALL = {'cpu': 16}
 
 
 def set_form(model: nn.Module, form: str = 'fastest') -> nn.Module:
-    """Let every grouped-kernel layer compute in that form from now on, and return the model.
+    """Let every grouped-kernel layer compute in that form from now on.
 
     Args:
-        form: 'grouped', 'dense' (the weight written out with zeros in every call), or 'fastest': by device and size of the
-            groups. Outputs and gradients are the same but for rounding, the state_dict is the same.
+        model: the network.
+        form: 'grouped', 'dense' (the weight written out with zeros in every call), or 'fastest': by
+            device and size of the groups. Outputs and gradients are the same but for rounding, the
+            state_dict is the same.
+
+    Returns:
+        The model.
+
     Raises:
         ValueError: an unknown form.
     """

@@ -16,18 +16,32 @@ class Grouping:
     """Deals the filters of a convolution into groups of equal size."""
 
     def __call__(self, layer: str, weight: Tensor, groups: int) -> Tensor:
-        """The group (O,) of every filter of a weight (O, C, kh, kw), float64; every group has O / groups of them."""
+        """The group of every filter; each group has O / groups of them.
+
+        Args:
+            layer: the convolution's name.
+            weight: (O, C, kh, kw), float64.
+            groups: their number, which divides O.
+
+        Returns:
+            (O,), labels from 0 on.
+        """
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Snaking(Grouping):
-    """SR-GKP's (section 3.2.1): filters by smoothness, dealt out to and fro, so that the groups' sums are alike.
+    """SR-GKP's (section 3.2.1): filters by smoothness, dealt out to and fro.
 
-    The p-th smoothest filter goes to group c = p mod n on even rounds p // n and to n - 1 - c on odd ones.
+    The p-th smoothest filter goes to group c = p mod n on even rounds p // n and to n - 1 - c on
+    odd ones, so that the groups' sums are alike.
 
     Attributes:
-        by: 'smoothness' (1x1 kernels, which have none: their energy), or 'sum': by the sum of the weights, largest first.
+        by: 'smoothness' (1x1 kernels, which have none: their energy), or 'sum': by the sum of the
+            weights, largest first.
+
+    Raises:
+        ValueError: another `by`.
     """
 
     by: str = 'smoothness'
@@ -42,10 +56,10 @@ class Snaking(Grouping):
     def deal(self, order: Tensor, groups: int) -> Tensor:
         """Labels (O,) for filters that are dealt in this order (O,)."""
         place = torch.arange(len(order), device=order.device)
-        column, odd = place % groups, place // groups % 2 == 1
-        return torch.empty_like(order).scatter_(
-            0, order, torch.where(odd, groups - 1 - column, column)
-        )
+        column = place % groups
+        backwards = place // groups % 2 == 1
+        labels = torch.where(backwards, groups - 1 - column, column)
+        return torch.empty_like(order).scatter_(0, order, labels)
 
 
 _ORDERS = {
@@ -59,14 +73,13 @@ class Ordered(Snaking):
     """By smoothness, dealt out always in the same direction: the first group is the smoothest."""
 
     def deal(self, order: Tensor, groups: int) -> Tensor:
-        return torch.empty_like(order).scatter_(
-            0, order, torch.arange(len(order), device=order.device) % groups
-        )
+        labels = torch.arange(len(order), device=order.device) % groups
+        return torch.empty_like(order).scatter_(0, order, labels)
 
 
 @dataclass(frozen=True)
 class RandomGroups(Grouping):
-    """Chance, fixed by ``seed`` and the layer's name."""
+    """Chance, fixed by `seed` and the layer's name."""
 
     seed: int = 0
 
@@ -88,7 +101,8 @@ class Given(Grouping):
     def __call__(self, layer: str, weight: Tensor, groups: int) -> Tensor:
         if layer not in self.labels:
             raise ValueError(
-                f"no labels were given for '{layer}'; give the group of each of its {len(weight)} filters."
+                f"no labels were given for '{layer}'; give the group of each of its {len(weight)} "
+                'filters.'
             )
         return torch.as_tensor(self.labels[layer], dtype=torch.int64, device=weight.device)
 
@@ -102,12 +116,13 @@ def filter_order(layer: str, labels: Tensor, filters: int, groups: int) -> Tenso
     """Filters (O,) block by block, in a block as they were.
 
     Raises:
-        ValueError: the labels are not ``groups`` groups of equal size.
+        ValueError: the labels are not `groups` groups of equal size.
     """
     counts = torch.bincount(labels, minlength=groups) if labels.min() >= 0 else labels
     if labels.shape != (filters,) or counts.tolist() != [filters // groups] * groups:
         raise ValueError(
-            f"the grouping of '{layer}' does not give each of {groups} groups {filters // groups} of its "
-            f'{filters} filters; give labels 0 to groups - 1, equally often.'
+            f"the grouping of '{layer}' does not give each of {groups} groups "
+            f'{filters // groups} of its {filters} filters; give labels 0 to groups - 1, equally '
+            'often.'
         )
     return labels.argsort(stable=True)

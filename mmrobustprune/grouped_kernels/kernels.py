@@ -15,7 +15,8 @@ from mmrobustprune.scores.roughness import energy, roughness
 class GroupedKernels:
     """The weight of a convolution, filters sorted by group.
 
-    A grouped kernel is what one group of filters applies to one input channel: O/n kernels that stay or go together.
+    A grouped kernel is what one group of filters applies to one input channel: O/n kernels that
+    stay or go together.
 
     Attributes:
         layer: the convolution's name.
@@ -57,24 +58,35 @@ class GroupedKernels:
 
 
 def arrange(layer: str, weight: Tensor, order: Tensor, groups: int) -> GroupedKernels:
-    """The grouped kernels of a weight (O, C, kh, kw) whose filters are taken in ``order`` (O,), block by block."""
+    """The grouped kernels of a weight.
+
+    Args:
+        layer: the convolution's name.
+        weight: (O, C, kh, kw).
+        order: (O,), the filters block by block.
+        groups: their number.
+    """
     weight = weight.detach().to(torch.float64)[order.to(weight.device)]
     return GroupedKernels(layer, weight.unflatten(0, (groups, -1)))
 
 
 def score(similarity: Tensor, kept: Tensor, beta: float | None = None) -> Tensor:
-    """SR-GKP's equation 3, larger is better: distances within the kept - beta * those of each other one to its nearest kept.
+    """SR-GKP's equation 3, larger is better.
+
+    The sum of distances within the kept - beta * the sum of the others' to their nearest kept one.
 
     Args:
         similarity: (n, C, C).
         kept: (n, K).
         beta: None for (pairs of kept) / (number of others), the paper's.
+
     Returns:
         (n,)
     """
-    count, channels = kept.shape[1], similarity.shape[-1]
-    pairs, others = count * (count - 1) / 2, channels - count
-    beta = pairs / others if beta is None else beta
+    count = kept.shape[1]
+    channels = similarity.shape[-1]
+    if beta is None:
+        beta = count * (count - 1) / 2 / (channels - count)
     distance = 1 - similarity
     rows = distance.gather(1, kept[..., None].expand(-1, -1, channels))  # (n, K, C)
     within = rows.gather(2, kept[:, None].expand(-1, count, -1)).sum((1, 2)) / 2

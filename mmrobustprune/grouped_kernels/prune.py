@@ -1,4 +1,4 @@
-"""One-shot grouped-kernel pruning: choose, group, search, fold, verify, cut."""
+"""One-shot grouped-kernel pruning: choose, group, search, fold, certify, remove."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Decision:
         kernels: the layer's grouped kernels.
         order: (O,), its filters group by group.
         kept: (n, K), input channels that each group keeps.
-        number, total: this layer among those that are cut, from 1 on.
+        number: of this layer among those that are pruned, from 1 on.
+        total: how many layers are pruned.
         seconds: time it took.
     """
 
@@ -48,7 +49,7 @@ class Decision:
         return self.kernels.layer
 
     def to_dict(self) -> dict:
-        """Both decisions, for a trace: filters, roughness, kept channels and score (equation 3) of every group."""
+        """For a trace: filters, roughness, kept channels and score (equation 3) of every group."""
         rough = self.kernels.roughness
         return dict(
             layer=self.layer,
@@ -62,10 +63,11 @@ class Decision:
 
     def explain(self) -> str:
         """The same for a reader, a line per group."""
-        one, (groups, keep) = self.to_dict(), self.kept.shape
+        one = self.to_dict()
+        groups, keep = self.kept.shape
         lines = [
-            f'{self.layer}: {groups} groups of {len(self.order) // groups} filters, each reads {keep} of '
-            f'{self.kernels.channels} channels'
+            f'{self.layer}: {groups} groups of {len(self.order) // groups} filters, each reads '
+            f'{keep} of {self.kernels.channels} channels'
         ]
         rows = zip(
             one['filters'],
@@ -75,10 +77,10 @@ class Decision:
             one['score'],
             strict=True,
         )
-        for filters, kept, whole, rough, value in rows:
+        for filters, kept, before, after, value in rows:
             lines.append(
-                f'  filters {_list(filters)} read {_list(kept)}; roughness {whole:.4g} -> {rough:.4g}, '
-                f'score {value:.4g}'
+                f'  filters {_list(filters)} read {_list(kept)}; roughness {before:.4g} -> '
+                f'{after:.4g}, score {value:.4g}'
             )
         return '\n'.join(lines)
 
@@ -96,31 +98,43 @@ def prune_grouped_kernels(
     forward: Forward | None = None,
     progress: Callable[[Decision], None] | None = None,
 ) -> Structure:
-    """Cut the filter groups of a trained network down to few input channels each, in place, and return the record.
+    """Let each group of filters of a trained network read few input channels, in place.
 
-    SR-GKP (NeurIPS 2023). Each chosen convolution (O, C, kh, kw) becomes a dense grouped one (O, K, kh, kw), with
-    K = (1 - ratio) * C and a gather of channels before it. The new order of its filters is written into the batch
-    normalisation and the convolutions behind it where they can be found, and undone by a second gather elsewhere. Weights
-    alone are used, no data.
+    SR-GKP (NeurIPS 2023). Each chosen convolution (O, C, kh, kw) becomes a dense grouped one
+    (O, K, kh, kw), with K = (1 - ratio) * C and a gather of channels before it. The new order of
+    its filters is written into the batch normalisation and the convolutions behind it where they
+    can be found, and undone by a second gather elsewhere. Weights alone are used, no data.
 
     Args:
-        ratio: fraction of the kernels that is removed from every chosen layer, in (0, 1); K must be whole.
+        model: the dense network.
+        ratio: fraction of the kernels that is removed from every chosen layer, in (0, 1); K must be
+            a whole number.
         groups: n, which divides the filters of every chosen layer.
-        layers: '3x3', 'all' (both without stems and shortcuts), or names, prefixes and patterns of convolutions.
-        search: which kernels stay, a name in SEARCHES ('beam', 'official', 'greedy', 'tmi', 'l2', 'mean', 'least_smooth',
-            'kmeans', 'random'), ``dict(type='beam', width=8)``, or a callable.
+        layers: '3x3', 'all' (both without stems and shortcuts), or names, prefixes and patterns of
+            convolutions.
+        search: which kernels stay, a name in SEARCHES ('beam', 'official', 'greedy', 'tmi', 'l2',
+            'mean', 'least_smooth', 'kmeans', 'random'), `dict(type='beam', width=8)`, or a
+            callable.
         grouping: which filters form a group, a name in GROUPINGS, a dict, or a Grouping.
         ignore: names, prefixes or patterns of layers that stay as they are.
-        pointwise: another search for 1x1 convolutions (wide ones take the beam long; 'greedy' is quick); None: the same.
-        example_input: to compare the whole masked and grouped networks as well, through ``forward(model, example_input)``.
+        pointwise: another search for 1x1 convolutions (wide ones take the beam long; 'greedy' is
+            quick); None: the same.
+        example_input: to compare the whole masked and grouped networks as well.
+        forward: `forward(model, example_input)` runs the network.
         progress: is told every layer's decision as soon as it is made.
+
+    Returns:
+        The record of the pruned network.
+
     Raises:
-        ValueError: what was asked for is not possible, or the result would not be the masked network; the model is as before.
+        ValueError: what was asked for is not possible, or the result would not be the masked
+            network; the model is as before.
     """
     chosen = choose_layers(model, layers, ignore)
     check_groups(chosen, groups)
     keep = check_ratio(chosen, ratio)
-    grouping, search = build_grouping(grouping), build_search(search)
+    grouping = build_grouping(grouping)
+    search = build_search(search)
     pointwise = search if pointwise is None else build_search(pointwise)
     records = {}
     for number, (name, conv) in enumerate(chosen.items(), 1):
@@ -129,9 +143,8 @@ def prune_grouped_kernels(
         kernels, order, kept = _decide(name, conv, groups, keep[name], grouping, way)
         records[name] = GroupedRecord(kept.cpu(), order.argsort().cpu(), restored=False)
         if progress is not None:
-            progress(
-                Decision(kernels, order, kept, number, len(chosen), time.perf_counter() - start)
-            )
+            seconds = time.perf_counter() - start
+            progress(Decision(kernels, order, kept, number, len(chosen), seconds))
     folds = find_folds(model, chosen)
     method = f'grouped kernels, {brief(grouping)}, {brief(search)}'
     structure = Structure(_entries(model, records, folds), method, _removed(model, chosen, keep))
@@ -148,15 +161,12 @@ def _decide(
     order = filter_order(name, grouping(name, weight, groups), len(weight), groups)
     kernels = arrange(name, weight, order, groups)
     kept = search(kernels, keep)
-    if (
-        kept.shape != (groups, keep)
-        or (kept.diff(dim=1) <= 0).any()
-        or kept.min() < 0
-        or kept.max() >= kernels.channels
-    ):
+    ascending = kept.shape == (groups, keep) and bool((kept.diff(dim=1) > 0).all())
+    if not ascending or kept.min() < 0 or kept.max() >= kernels.channels:
         raise ValueError(
-            f"the search gave channels {tuple(kept.shape)} for '{name}'; it has to give ({groups}, {keep}), "
-            f'different ones of 0 to {kernels.channels - 1} in each group, ascending.'
+            f"the search gave channels {tuple(kept.shape)} for '{name}'; it has to give "
+            f'({groups}, {keep}), different ones of 0 to {kernels.channels - 1} in each group, '
+            'ascending.'
         )
     return kernels, order, kept
 
@@ -165,7 +175,8 @@ def _entries(
     model: nn.Module, records: dict[str, GroupedRecord], folds: Mapping[str, Fold]
 ) -> dict[str, dict]:
     """The structure's entries; what an order is folded into follows its layer."""
-    records, others = dict(records), {}
+    records = dict(records)
+    others: dict[str, dict] = {}
     for name, record in records.items():
         old = torch.equal(record.out_index, torch.arange(len(record.out_index)))
         if old or name not in folds:
@@ -180,12 +191,11 @@ def _entries(
                 others[layer] = {'in': record.order.tolist()}
     entries = {}
     for name, module in model.named_modules():
+        shape = dense_shape(module) if name in records or name in others else None
         if name in records:
-            entries[name] = records[name].write(dense_shape(module))
+            entries[name] = records[name].write(shape)
         elif name in others:
-            entries[name] = dict(
-                kind=kind_of(module).name, shape=dense_shape(module), **others[name]
-            )
+            entries[name] = dict(kind=kind_of(module).name, shape=shape, **others[name])
     return entries
 
 
@@ -193,11 +203,14 @@ def _removed(
     model: nn.Module, chosen: Mapping[str, nn.Conv2d], keep: Mapping[str, int]
 ) -> dict[str, float]:
     """Removed fractions of the chosen layers' kernels and of all parameters."""
-    kernels = sum(conv.out_channels * conv.in_channels for conv in chosen.values())
+    kernels = {name: conv.out_channels * conv.in_channels for name, conv in chosen.items()}
     lost = {name: 1 - keep[name] / conv.in_channels for name, conv in chosen.items()}
-    cut = sum(conv.out_channels * conv.in_channels * lost[name] for name, conv in chosen.items())
+    removed = sum(count * lost[name] for name, count in kernels.items())
     weights = sum(find_layer(model, name).weight.numel() * share for name, share in lost.items())
-    return dict(kernels=cut / kernels, params=weights / sum(p.numel() for p in learned(model)))
+    return dict(
+        kernels=removed / sum(kernels.values()),
+        params=weights / sum(p.numel() for p in learned(model)),
+    )
 
 
 def _list(numbers: list[int]) -> str:

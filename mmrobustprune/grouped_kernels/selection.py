@@ -18,9 +18,8 @@ from .grouping import Given, Grouping, Ordered, RandomGroups, Snaking, generator
 from .kernels import GroupedKernels
 from .tickets import TMI
 
-Search = Callable[
-    [GroupedKernels, int], Tensor
-]  # (kernels, keep) -> kept input channels (n, keep), ascending
+# (kernels, keep) -> kept input channels (n, keep), ascending
+Search = Callable[[GroupedKernels, int], Tensor]
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,11 @@ class Largest:
     """The grouped kernels of the largest value stay in each group.
 
     Attributes:
-        value: 'l2' keeps the largest norms, 'mean' the largest mean absolute weights, 'smoothness' the smoothest, so that the
-            least smooth go (SR-GKP, C.1.2).
+        value: 'l2' keeps the largest norms, 'mean' the largest mean absolute weights, 'smoothness'
+            the smoothest, so that the least smooth go (SR-GKP, C.1.2).
+
+    Raises:
+        ValueError: another value.
     """
 
     value: str = 'l2'
@@ -52,7 +54,7 @@ _VALUES = {
 
 @dataclass(frozen=True)
 class RandomKept:
-    """Chance, fixed by ``seed`` and the layer's name."""
+    """Chance, fixed by `seed` and the layer's name."""
 
     seed: int = 0
 
@@ -65,7 +67,10 @@ class RandomKept:
 
 @dataclass(frozen=True)
 class Seeds:
-    """The seeds of k-means++ stay: grouped kernels drawn with probability as their squared distance to the nearest so far.
+    """The seeds of k-means++ stay.
+
+    These are grouped kernels drawn with probability as their squared distance to the nearest so
+    far.
 
     Attributes:
         seed: with the layer's name, of the draw.
@@ -82,9 +87,7 @@ class Seeds:
 
 SEARCHES: dict[str, Search] = {
     'beam': Beam(),
-    'official': Beam(
-        width=2, check_every=3, beta='first'
-    ),  # what SR-GKP's released code does as shipped
+    'official': Beam(width=2, check_every=3, beta='first'),  # SR-GKP's released code as shipped
     'greedy': Beam(width=1, alpha=1),
     'tmi': Beam(width=1, alpha=1, beta=2, nearest=0.2),  # TMI-GKP's
     'l2': Largest('l2'),
@@ -105,7 +108,7 @@ GROUPINGS: dict[str, type[Grouping]] = {
 
 
 def build_search(config: str | Mapping[str, Any] | Search) -> Search:
-    """The search of a name in SEARCHES, of a dict such as ``dict(type='beam', width=8)``, or itself.
+    """The search of a name in SEARCHES, of a dict such as `dict(type='beam', width=8)`, or itself.
 
     Raises:
         ValueError: an unknown name or field, with the nearest known one.
@@ -120,10 +123,13 @@ def build_search(config: str | Mapping[str, Any] | Search) -> Search:
 
 
 def build_grouping(config: str | Mapping[str, Any] | Grouping) -> Grouping:
-    """The grouping of a name in GROUPINGS, of a dict such as ``dict(type='random', seed=3)``, or itself.
+    """The grouping of a name in GROUPINGS, of a dict such as `dict(type='given', labels=...)`.
+
+    A grouping comes back as it is.
 
     Raises:
-        ValueError: an unknown name or field, with the nearest known one, or a field that has to be given.
+        ValueError: an unknown name or field, with the nearest known one, or a field that has to be
+            given.
     """
     if callable(config):
         return config

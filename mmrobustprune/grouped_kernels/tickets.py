@@ -17,15 +17,19 @@ CANDIDATES = tuple(Clustered(embedding) for embedding in ('kernel_pca', 'spectra
 
 @dataclass(frozen=True)
 class TMI(Grouping):
-    """Tickets magnitude increase (TMI-GKP, ICLR 2022): the candidate that most snapshots of the training vote for.
+    """Tickets magnitude increase (TMI-GKP, ICLR 2022): snapshots of the training vote.
 
-    A filter's increase since a snapshot is sum | |w| - |w_then| |; a grouping's groups have sums of these, sorted, with gaps
-    between neighbours. A snapshot ranks the candidates by the gaps' mean and by their variance, from the smallest on, and votes
-    for the least 0.5 * rank(mean) + rank(variance). Among equal counts of votes the longest run of snapshots decides.
+    A filter's increase since a snapshot is sum | |w| - |w_then| |; a grouping's groups have sums of
+    these, sorted, with gaps between neighbours. A snapshot ranks the candidates by the gaps' mean
+    and by their variance, from the smallest on, and votes for the least 0.5 * rank(mean) +
+    rank(variance). Among equal counts of votes the longest run of snapshots decides.
 
     Attributes:
         snapshots: state dicts of the same network from earlier epochs, in order.
         candidates: groupings to choose from.
+
+    Raises:
+        ValueError: no snapshot or no candidate; at a layer, snapshots of another network.
     """
 
     snapshots: Sequence[Mapping[str, Tensor]] = field(repr=False)
@@ -34,8 +38,8 @@ class TMI(Grouping):
     def __post_init__(self) -> None:
         if not self.snapshots or not self.candidates:
             raise ValueError(
-                'TMI needs snapshots of the training and candidates; give at least one state dict of an earlier '
-                'epoch, or group by weights alone with Clustered.'
+                'TMI needs snapshots of the training and candidates; give at least one state dict '
+                'of an earlier epoch, or group by weights alone with Clustered.'
             )
 
     def __call__(self, layer: str, weight: Tensor, groups: int) -> Tensor:
@@ -44,12 +48,12 @@ class TMI(Grouping):
             self._vote(self._increase(state, layer, weight), labels, groups)
             for state in self.snapshots
         ]
-        runs = [(choice, len(list(run))) for choice, run in groupby(votes)]
+        longest = dict.fromkeys(votes, 0)
+        for choice, run in groupby(votes):
+            longest[choice] = max(longest[choice], len(list(run)))
 
         def standing(choice: int) -> tuple[int, int]:
-            return votes.count(choice), max(
-                (length for other, length in runs if other == choice), default=0
-            )
+            return votes.count(choice), longest.get(choice, 0)
 
         return labels[max(range(len(labels)), key=standing)]
 
@@ -58,8 +62,8 @@ class TMI(Grouping):
         then = state.get(f'{layer}.weight')
         if then is None or then.shape != weight.shape:
             raise ValueError(
-                f"a snapshot has no weight of '{layer}' of shape {tuple(weight.shape)}; give state dicts of this "
-                'network.'
+                f"a snapshot has no weight of '{layer}' of shape {tuple(weight.shape)}; give state "
+                'dicts of this network.'
             )
         return (weight.abs() - then.to(weight).abs()).abs().sum((1, 2, 3))
 
@@ -69,7 +73,11 @@ class TMI(Grouping):
             [increase.new_zeros(groups).index_add_(0, label, increase) for label in labels]
         )
         gaps = sums.sort(1).values.diff(dim=1) if groups > 1 else sums * 0
-        mean, variance = (
-            (value[:, None] > value).sum(1) for value in (gaps.mean(1), gaps.var(1, unbiased=False))
-        )  # ranks
+        mean = _ranks(gaps.mean(1))
+        variance = _ranks(gaps.var(1, unbiased=False))
         return int((0.5 * mean + variance).argmin())
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """How many values are smaller than each, (n,)."""
+    return (values[:, None] > values).sum(1)

@@ -10,9 +10,8 @@ from .harp import HARP, RatedNetwork
 from .host import HYDRA, Host
 from .maskfile import load_masks, save_masks
 from .network import ScoredNetwork, keep_only, kept_masks, make_plain
-from .parametrizations import Kept, Scored
+from .parametrizations import Kept, Scored, straight_through
 from .rlth import RLTH
-from .straight import straight_through
 from .topk import kept_count, top_mask
 
 HOSTS: dict[str, type[Host]] = dict(HYDRA=HYDRA, HARP=HARP, RLTH=RLTH)
@@ -47,6 +46,7 @@ def build_host(config: Mapping | Host) -> Host:
 
     Raises:
         TypeError: neither a dict nor a host.
-        ValueError: an unknown type or field (the nearest is named), no target, or a value out of its range.
+        ValueError: an unknown type or field (the nearest is named), no target, or a value out of
+            its range.
     """
     return build(config, 'host', Host, HOSTS, "host=dict(type='HYDRA', target=0.9)")

@@ -7,18 +7,22 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import weights_used
+from mmrobustprune.dependency.groups import weighted_layers, weights_used
 
 from .cache import Cache
-from .layers import weighted_layers
 from .reads import Read
 
 
 class WeightBudget:
-    """cost(k) = sum_l n_l k_l, the number of weights kept by rates k (layers,)."""
+    """cost(k) = sum_l n_l k_l, the number of weights kept by rates k (layers,).
+
+    Args:
+        sizes: n, the number of weights of each layer.
+    """
 
     def __init__(self, sizes: list[int]):
-        self._sizes, self._there = torch.tensor(sizes, dtype=torch.float64), Cache()
+        self._sizes = torch.tensor(sizes, dtype=torch.float64)
+        self._there = Cache()
 
     def __call__(self, rates: Tensor) -> Tensor:
         sizes = self._there((rates.device, rates.dtype), lambda: self._sizes.to(rates))
@@ -26,10 +30,10 @@ class WeightBudget:
 
 
 class FlopBudget:
-    """cost(k) = sum_l positions_l * out_l k_next(l) * (2 area_l in_l k_l + 1), FLOPs of a picture.
+    """cost(k) = sum_l positions_l * out_l k_next(l) * (2 area_l in_l k_l + 1), FLOPs of an image.
 
     k_l is the share of input channels layer l keeps, next(l) the first layer that reads its output;
-    layers without a rate count as whole. Every layer that ran counts (HARP, OpenReview sAJDi9lD06L).
+    layers without a rate keep all. Every layer that ran counts (HARP, OpenReview sAJDi9lD06L).
 
     Args:
         model: the network.
@@ -38,8 +42,9 @@ class FlopBudget:
     """
 
     def __init__(self, model: nn.Module, reads: Mapping[str, Read], names: list[str]):
-        layers, rank = weighted_layers(model), {name: i for i, name in enumerate(names)}
-        whole = len(names)  # the place of a rate of 1 behind the others
+        layers = weighted_layers(model)
+        place = {name: number for number, name in enumerate(names)}
+        all_kept = len(names)  # the place of a rate of 1 behind the others
         rows = []
         for name, read in reads.items():
             layer = layers[name]
@@ -48,22 +53,19 @@ class FlopBudget:
                 (
                     read.positions * outputs,
                     2 * (weights_used(layer) // outputs),
-                    rank.get(name, whole),
-                    rank.get(read.consumer, whole),
+                    place.get(name, all_kept),
+                    place.get(read.consumer, all_kept),
                 )
             )
-        self._columns, self._there = (
-            [torch.tensor(column) for column in zip(*rows, strict=True)],
-            Cache(),
-        )
+        self._columns = [torch.tensor(column) for column in zip(*rows, strict=True)]
+        self._there = Cache()
 
     def __call__(self, rates: Tensor) -> Tensor:
-        outer, inner, own, after = self._there(
-            (rates.device, rates.dtype),
-            lambda: [
-                column.to(rates.device, rates.dtype if place < 2 else torch.long)
-                for place, column in enumerate(self._columns)
-            ],
-        )
+        def moved() -> list[Tensor]:
+            outer, inner, own, after = self._columns
+            factors = [factor.to(rates.device, rates.dtype) for factor in (outer, inner)]
+            return factors + [place.to(rates.device, torch.long) for place in (own, after)]
+
+        outer, inner, own, after = self._there((rates.device, rates.dtype), moved)
         rates = torch.cat([rates, rates.new_ones(1)])
         return (outer * rates[after] * (inner * rates[own] + 1)).sum()

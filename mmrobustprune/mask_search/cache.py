@@ -11,17 +11,19 @@ from torch import Tensor
 
 
 class Cache:
-    """The value made of these tensors as they were with the last key; another tensor in their place makes it anew.
+    """The value made of these tensors as they were with the last key.
 
-    Copies start empty, since versions count per tensor.
+    Another tensor in their place makes it anew. Copies start empty, since versions count per
+    tensor.
     """
 
     def __init__(self):
-        self._key = self._value = None
+        self._key: tuple | None = None
+        self._value: Any = None
         self._seen: tuple[weakref.ref, ...] = ()
 
     def __call__(self, key: Hashable, make: Callable[[], Any], *tensors: Tensor) -> Any:
-        key = key, tuple(tensor._version for tensor in tensors)
+        key = (key, tuple(tensor._version for tensor in tensors))
         same = len(tensors) == len(self._seen) and all(
             seen() is tensor for seen, tensor in zip(self._seen, tensors, strict=True)
         )
@@ -29,7 +31,8 @@ class Cache:
             # A tensor made in inference mode could not be saved for a later backward pass.
             with torch.inference_mode(False), torch.no_grad():
                 self._value = make()
-            self._key, self._seen = key, tuple(weakref.ref(tensor) for tensor in tensors)
+            self._key = key
+            self._seen = tuple(weakref.ref(tensor) for tensor in tensors)
         return self._value
 
     def __reduce__(self):

@@ -16,30 +16,42 @@ from .rates import STRATEGIES, RatedScored, Rates
 
 
 class RatedNetwork(ScoredNetwork):
-    """A network with learned rates, and the growing penalty that brings them down to the target."""
+    """A network with learned rates, and the growing penalty that brings them down to the target.
+
+    Args:
+        model: as for `ScoredNetwork`, and so are the next three.
+        layers: the parametrizations.
+        target: fraction to remove.
+        before: what required gradients.
+        form: what a score stands for, with the budget.
+        rates: of all layers, in order.
+        growth: of the penalty, per epoch.
+    """
 
     def __init__(
         self,
-        model,
-        layers,
-        target,
-        before,
+        model: nn.Module,
+        layers: dict[str, RatedScored],
+        target: float,
+        before: list[tuple[nn.Parameter, bool]],
         form: WeightForm | ChannelForm,
         rates: Rates,
         growth: float,
     ):
         super().__init__(model, layers, target, before)
-        self._form, self._rates, self._growth = form, rates, growth
-        self._strength, self._frozen = growth, False
+        self._form = form
+        self._rates = rates
+        self._growth = growth
+        self._strength = growth
+        self._frozen = False
 
     def excess(self) -> Tensor:
-        """max(cost / allowed cost - 1, 0) of the true counts, with gradients as if they were the rates."""
+        """max(cost / allowed cost - 1, 0) of the true counts, with the rates' gradients."""
         rates = self._rates.values()
         with torch.no_grad():
             rounding = self._rates.shares(rates) - rates
-        return (
-            self._form.budget(rates + rounding) / self._form.allowed - 1
-        ).relu()  # clamp has a gradient at 0
+        share = self._form.budget(rates + rounding) / self._form.allowed
+        return (share - 1).relu()  # clamp has a gradient at 0
 
     def penalty(self) -> Tensor:
         return self._strength * self.excess()
@@ -49,7 +61,7 @@ class RatedNetwork(ScoredNetwork):
             self._strength = (epoch + 1) * self._growth
 
     def end_epoch(self) -> None:
-        """The strength stays from the first epoch on at whose end the excess rounds to 0 at four decimals."""
+        """Hold the strength from the first epoch on whose excess rounds to 0 at four decimals."""
         with torch.no_grad():
             self._frozen = self._frozen or float(self.excess()) < SLACK
 
@@ -65,24 +77,27 @@ class RatedNetwork(ScoredNetwork):
         return dict(strength=self._strength, frozen=self._frozen)
 
     def load_state_dict(self, state: Mapping) -> None:
-        self._strength, self._frozen = float(state['strength']), bool(state['frozen'])
+        self._strength = float(state['strength'])
+        self._frozen = bool(state['frozen'])
 
 
 @dataclass
 class HARP(Host):
-    """Learned layer rates k_l = k_min + (1 - k_min) sigmoid(a_l) (Zhao and Wressnegger, ICLR 2023).
+    """HARP (Zhao and Wressnegger, ICLR 2023): learned k_l = k_min + (1 - k_min) sigmoid(a_l).
 
-    The loss gains g_e max(cost / allowed - 1, 0) with g_e = (e + 1) growth in epoch e, held once the
-    constraint holds at an epoch's end; the allowed cost is that of k_l = 1 - target in every layer.
+    The loss gains g_e max(cost / allowed - 1, 0) with g_e = (e + 1) growth in epoch e, held once
+    the constraint holds at an epoch's end; the allowed cost is that of k_l = 1 - target in every
+    layer l.
 
     Args:
-        form: a score per 'weight', the constraint on their number, or per input 'channel', on FLOPs; there the
-            target is the share of channels, so that 0.5 leaves about a quarter of the FLOPs.
+        form: a score per 'weight', the constraint on their number, or per input 'channel', on
+            FLOPs; there the target is the share of channels, so that 0.5 leaves about a quarter of
+            the FLOPs.
         strategy: first rates, 'uniform', 'erk', 'lamp', 'original' (all kept), or {layer: rate}.
         start: their mean, from 1 - target to 1; default the larger of 0.1 and 1 - target.
         floor: k_min / (1 - target), in (0, 1).
         growth: g_e per epoch, > 0.
-        input_shape: (C, H, W) of a picture; the channel form counts FLOPs on it.
+        input_shape: (C, H, W) of an image; the channel form counts FLOPs on it.
 
     Raises:
         ValueError: a field out of its range; at attach, first rates below the target, from which
@@ -99,54 +114,60 @@ class HARP(Host):
     def equip(self, model: nn.Module, layers: dict[str, nn.Module]) -> dict[str, RatedScored]:
         form = self._form = FORMS[self.form](model, layers, self.target, self.input_shape)
         first = {name: form.scores(name, layer) for name, layer in form.layers.items()}
-        rates = self._rates = Rates(
-            [],
-            [scores.numel() for scores in first.values()],
-            self.floor * (1 - self.target),
-            form.whole,
-        )
-        start = self._first(form.layers, rates.low)
+        entries = [scores.numel() for scores in first.values()]
+        low = self.floor * (1 - self.target)
+        rates = self._rates = Rates([], entries, low, form.counts)
+        start = self._first(form.layers, low)
         logits = {
             name: nn.Parameter(layer.weight.new_tensor(rates.logit(start[name])))
             for name, layer in form.layers.items()
         }
         rates.logits += [logits[form.leaders[name]] for name in form.layers]
-        with (
-            torch.no_grad()
-        ):  # in whole numbers or not, since either may fall short by rounding alone
-            exact = rates.values().double()
-            share = (
-                max(float(form.budget(rates.shares(exact))), float(form.budget(exact)))
-                / form.allowed
-            )
+        share = self._share_allowed(form, rates)
         if share < 1 - 1e-3:
             raise ValueError(
-                f'the first rates come to {share:.3f} of what the target allows, and nothing would pull them up; '
-                'give a larger start or another strategy.'
+                f'the first rates come to {share:.3f} of what the target allows, and nothing would '
+                'pull them up; give a larger start or another strategy.'
             )
         return {
             name: RatedScored(first[name], logit, rates, index)
             for index, (name, logit) in enumerate(zip(form.layers, rates.logits, strict=True))
         }
 
-    def network(self, model, parts, before) -> RatedNetwork:
+    @staticmethod
+    @torch.no_grad()
+    def _share_allowed(form: WeightForm | ChannelForm, rates: Rates) -> float:
+        """First cost over allowed cost, with the better of exact and rounded counts.
+
+        Either may fall short by rounding alone.
+        """
+        exact = rates.values().double()
+        rounded = float(form.budget(rates.shares(exact)))
+        return max(rounded, float(form.budget(exact))) / form.allowed
+
+    def network(
+        self,
+        model: nn.Module,
+        parts: dict[str, RatedScored],
+        before: list[tuple[nn.Parameter, bool]],
+    ) -> RatedNetwork:
         return RatedNetwork(model, parts, self.target, before, self._form, self._rates, self.growth)
 
     def _first(self, layers: dict[str, nn.Module], low: float) -> dict[str, float]:
         """The rate each layer starts from."""
         if isinstance(self.strategy, str):
             mean = max(0.1, 1 - self.target) if self.start is None else self.start
-            return STRATEGIES[self.strategy](
-                {name: layer.weight for name, layer in layers.items()}, mean, low
-            )
+            weights = {name: layer.weight for name, layer in layers.items()}
+            return STRATEGIES[self.strategy](weights, mean, low)
         wrong = [
             *sorted(set(self.strategy) ^ set(layers)),
             *(k for k, rate in self.strategy.items() if not low < rate <= 1),
         ]
         if wrong:
             raise ValueError(
-                f"strategy must give every layer a rate in ({low:g}, 1], and '{wrong[0]}' has none or is no layer; "
-                "the names are those of ScoredNetwork.layers, or use strategy='uniform'."
+                f"strategy must give every layer a rate in ({low:g}, 1], and '{wrong[0]}' has none "
+                'or is no layer; the names are those of ScoredNetwork.layers, or use '
+                "strategy='uniform'."
             )
         return dict(self.strategy)
 
@@ -158,19 +179,21 @@ class HARP(Host):
             )
         if isinstance(self.strategy, str) and self.strategy not in STRATEGIES:
             raise ValueError(
-                f'strategy={self.strategy!r} is not one of {", ".join(STRATEGIES)}, nor a dict of rates by layer; '
-                'choose one of these.'
+                f'strategy={self.strategy!r} is not one of {", ".join(STRATEGIES)}, nor a dict of '
+                'rates by layer; choose one of these.'
             )
         if self.start is not None and not 1 - self.target - 1e-9 <= self.start <= 1:
             raise ValueError(
-                f'start={self.start!r} is not in [{1 - self.target:g}, 1]; below the target nothing would pull the '
-                'rates up.'
+                f'start={self.start!r} is not in [{1 - self.target:g}, 1]; below the target '
+                'nothing would pull the rates up.'
             )
         if not 0 < self.floor < 1:
             raise ValueError(
-                f'floor={self.floor!r} is not in (0, 1); 0.1 bounds the rates at a tenth of the target.'
+                f'floor={self.floor!r} is not in (0, 1); 0.1 bounds the rates at a tenth of the '
+                'target.'
             )
         if not (math.isfinite(self.growth) and self.growth > 0):
             raise ValueError(
-                f'growth={self.growth!r} is not a number > 0; without a penalty the rates would not meet the target.'
+                f'growth={self.growth!r} is not a number > 0; without a penalty the rates would '
+                'not meet the target.'
             )

@@ -18,7 +18,7 @@ from .topk import kept_count
 
 @dataclass
 class Host:
-    """Base of the hosts: weights stand still, scores choose the mask, the forward pass uses w * mask.
+    """Base of the hosts: weights stand still, scores choose the mask, outputs are of w * mask.
 
     A new host overrides what differs: `prepare` (change the weights first), `scores` (where they
     start), `equip` (how many a layer keeps), `network` (penalty, epochs, own state).
@@ -26,7 +26,8 @@ class Host:
     Args:
         target: fraction of the weights to remove, in (0, 1).
         ignore: names, prefixes or patterns of layers that stay dense.
-        freeze_bn: scales and shifts of normalisations stand still too; their statistics still follow.
+        freeze_bn: scales and shifts of normalisations stand still too; their statistics still
+            follow.
 
     Raises:
         ValueError: a target outside (0, 1).
@@ -44,7 +45,8 @@ class Host:
     def attach(self, model: nn.Module) -> ScoredNetwork:
         """Give every convolution and linear layer scores, in place, and freeze what they mask.
 
-        The network must hold its weights already; `model.init_weights()` would not reach them afterwards.
+        The network must hold its weights already; `model.init_weights()` would not reach them
+        afterwards.
 
         Raises:
             ValueError: a layer that cannot be scored, named; nothing is changed then.
@@ -81,10 +83,14 @@ class Host:
             math.isfinite(self.target) and 0 < self.target < 1
         ):
             raise ValueError(
-                f'target={self.target!r} is not in (0, 1); give the fraction of weights to remove, such as 0.9.'
+                f'target={self.target!r} is not in (0, 1); give the fraction of weights to remove, '
+                'such as 0.9.'
             )
 
 
 @dataclass
 class HYDRA(Host):
-    """Every layer keeps n - floor(target * n) weights, by scores that start at the weights' size (arXiv 2002.10509)."""
+    """Every layer keeps n - floor(target * n) weights (HYDRA, arXiv 2002.10509).
+
+    The scores start at the weights' size.
+    """

@@ -14,7 +14,7 @@ def fan_in(weight: Tensor) -> int:
 
 
 def scaled(name: str, weight: Tensor) -> Tensor:
-    """s = sqrt(6 / fan_in) * w / max|w| (HYDRA, arXiv 2002.10509), so that the first mask is by magnitude.
+    """s = sqrt(6 / fan_in) * w / max|w|, so that the first mask is by magnitude (HYDRA).
 
     Raises:
         ValueError: a layer whose weights are all zero or all of one size, which gives no order.
@@ -23,21 +23,29 @@ def scaled(name: str, weight: Tensor) -> Tensor:
 
 
 def input_norms(name: str, weight: Tensor, dim: int = 1) -> Tensor:
-    """s_c = sqrt(6) * ||w_c||_1 / max_c ||w_c||_1 of the input channels c, (1, in, 1, 1) with `in` at `dim`."""
+    """s_c = sqrt(6) * ||w_c||_1 / max_c ||w_c||_1 of the input channels c.
+
+    Args:
+        name: of the layer, for errors.
+        weight: (out, in, ...).
+        dim: where its input channels are.
+
+    Returns:
+        (1, in, 1, 1), with `in` at `dim`.
+    """
     others = [d for d in range(weight.dim()) if d != dim]
     return _to_peak(name, weight.detach().abs().sum(others, keepdim=True), math.sqrt(6))
 
 
 def uniform(name: str, weight: Tensor, draw: torch.Generator) -> Tensor:
-    """s from U(-b, b) with b = 1 / sqrt(fan_in), whatever the weights are (Kaiming with a = sqrt(5))."""
+    """s from U(-b, b) with b = 1 / sqrt(fan_in), whatever the weights (Kaiming, a = sqrt(5))."""
     return (_random(weight, draw) * 2 - 1) / math.sqrt(fan_in(weight))
 
 
 def signed_constant(weight: Tensor, draw: torch.Generator) -> Tensor:
     """w = +- sqrt(2 / fan_in), either sign as likely (arXiv 1911.13299)."""
-    return torch.where(_random(weight, draw) < 0.5, -1.0, 1.0).to(weight) * math.sqrt(
-        2 / fan_in(weight)
-    )
+    signs = torch.where(_random(weight, draw) < 0.5, -1.0, 1.0).to(weight)
+    return signs * math.sqrt(2 / fan_in(weight))
 
 
 def kaiming_normal(weight: Tensor, draw: torch.Generator) -> Tensor:
@@ -52,11 +60,13 @@ def _random(weight: Tensor, draw: torch.Generator) -> Tensor:
 
 def _to_peak(name: str, values: Tensor, peak: float) -> Tensor:
     size = values.abs()
-    low, high = float(size.min()), float(size.max())
+    low = float(size.min())
+    high = float(size.max())
     if high == 0 or (low == high and values.numel() > 1):
         why = 'all zero' if high == 0 else 'all of one size'
         raise ValueError(
-            f"the weights of '{name}' are {why}, so scores scaled from them order nothing; train the network "
-            f"first, draw scores at random (RLTH's scores_from='uniform'), or put '{name}' into ignore."
+            f"the weights of '{name}' are {why}, so scores scaled from them order nothing; train "
+            "the network first, draw scores at random (RLTH's scores_from='uniform'), or put "
+            f"'{name}' into ignore."
         )
     return values * (peak / high)

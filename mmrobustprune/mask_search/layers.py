@@ -10,83 +10,94 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.utils.parametrize import is_parametrized
 
-from mmrobustprune.dependency.groups import is_fixed, matching, produces
+from mmrobustprune.dependency.groups import matching, weighted_layers
 
 NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
 
-def weighted_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Every convolution and linear layer by name, without those whose weights are constants (`fixed`)."""
-    return {
-        name: module
-        for name, module in model.named_modules()
-        if produces(module) and not is_fixed(module)
-    }
-
-
 def prunable_layers(model: nn.Module, ignore: Iterable[str] = ()) -> dict[str, nn.Module]:
-    """Every convolution and linear layer, first and last included, that no pattern of `ignore` matches.
+    """Every convolution and linear layer, first and last included, that `ignore` leaves.
+
+    Args:
+        model: the network.
+        ignore: names, prefixes or patterns.
 
     Raises:
-        ValueError: a pattern that matches nothing; no layer left; a layer whose weight is not finite,
-            shared with another one, or already the result of a parametrization.
+        ValueError: a pattern that matches nothing; no layer left; a layer whose weight is not
+            finite, shared with another one, or already the result of a parametrization.
     """
-    ignored = matching(
-        [name for name, _ in model.named_modules()], [ignore] if isinstance(ignore, str) else ignore
-    )
+    patterns = [ignore] if isinstance(ignore, str) else list(ignore)
+    ignored = matching([name for name, _ in model.named_modules()], patterns)
     layers = {name: layer for name, layer in weighted_layers(model).items() if name not in ignored}
     if not layers:
         raise ValueError(
-            f'no convolution or linear layer is left to prune under ignore={list(ignore)}; '
+            f'no convolution or linear layer is left to prune under ignore={patterns}; '
             'take patterns out of ignore.'
         )
-    bare = [
-        name
+    _warn_of_attention(model, ignored)
+    _check_weights(layers)
+    return layers
+
+
+def _warn_of_attention(model: nn.Module, ignored: Mapping[str, str]) -> None:
+    found = [
+        repr(name)
         for name, module in model.named_modules()
-        if isinstance(getattr(module, 'in_proj_weight', None), nn.Parameter) and name not in ignored
+        if isinstance(module, nn.MultiheadAttention)
+        and module.in_proj_weight is not None
+        and name not in ignored
     ]
-    if bare:
+    if found:
         warnings.warn(
-            f"the queries', keys' and values' weights of {', '.join(map(repr, bare))} are no linear layers but parameters "
-            'of nn.MultiheadAttention: they get no scores, stay dense, and count in no ratio.',
-            stacklevel=2,
+            f"the queries', keys' and values' weights of {', '.join(found)} are no linear layers "
+            'but parameters of nn.MultiheadAttention: they get no scores, stay dense, and count '
+            'in no ratio.',
+            stacklevel=3,
         )
+
+
+def _check_weights(layers: Mapping[str, nn.Module]) -> None:
     owners: dict[int, str] = {}
     for name, layer in layers.items():
         if is_parametrized(layer, 'weight'):
             raise ValueError(
-                f"the weight of '{name}' is already parametrized; give a plain network, or put '{name}' "
-                'into ignore.'
+                f"the weight of '{name}' is already parametrized; give a plain network, or put "
+                f"'{name}' into ignore."
             )
         first = owners.setdefault(id(layer.weight), name)
         if first != name:
             raise ValueError(
-                f"'{name}' shares its weight with '{first}', so one mask cannot serve both; put both into "
-                'ignore.'
+                f"'{name}' shares its weight with '{first}', so one mask cannot serve both; put "
+                'both into ignore.'
             )
         if not torch.isfinite(layer.weight).all():
             raise ValueError(
-                f"the weight of '{name}' holds infinite or NaN values; load weights that are finite."
+                f"the weight of '{name}' holds infinite or NaN values; load weights that are "
+                'finite.'
             )
-    return layers
 
 
 def freeze(model: nn.Module, norms_too: bool = False) -> list[tuple[nn.Parameter, bool]]:
     """Let only the scales and shifts of normalisations train (not even them with `norms_too`).
 
-    Returns every parameter with the requires_grad it had, for `thaw`.
+    Returns:
+        Every parameter with the requires_grad it had, for `thaw`.
     """
     before = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
-    affine = {
-        id(parameter)
-        for module in model.modules()
-        if isinstance(module, NORMS) and not norms_too
-        for parameter in module.parameters(recurse=False)
-    }
+    affine = set() if norms_too else {id(parameter) for parameter in affine_parameters(model)}
     for parameter, _ in before:
         if id(parameter) not in affine:
             parameter.requires_grad_(False)
     return before
+
+
+def affine_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """The scales and shifts of all normalisations."""
+    found = []
+    for module in model.modules():
+        if isinstance(module, NORMS):
+            found += module.parameters(recurse=False)
+    return found
 
 
 def thaw(before: list[tuple[nn.Parameter, bool]]) -> None:
@@ -96,15 +107,23 @@ def thaw(before: list[tuple[nn.Parameter, bool]]) -> None:
 
 
 def check_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
-    """ValueError, naming the layer, unless each mask fits a layer of this network and leaves something."""
+    """Refuse masks of another network, and masks that leave a layer without weights.
+
+    Args:
+        model: the network.
+        masks: {layer: bool mask of its weight's shape}.
+
+    Raises:
+        ValueError: which mask, and what the network has there.
+    """
     layers = weighted_layers(model)
     for name, mask in masks.items():
         shape = tuple(layers[name].weight.shape) if name in layers else None
         if shape != tuple(mask.shape):
             found = 'no such layer' if shape is None else f'a weight of shape {shape}'
             raise ValueError(
-                f"the masks are of another network: '{name}' has shape {tuple(mask.shape)} there and this "
-                f'network has {found}; give the masks that were searched on it.'
+                f"the masks are of another network: '{name}' has shape {tuple(mask.shape)} there "
+                f'and this network has {found}; give the masks that were searched on it.'
             )
         if not mask.any():
             raise ValueError(

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmrobustprune.dependency.groups import weighted_layers
 from mmrobustprune.records.files import replacing
 from mmrobustprune.records.stamp import own_versions
 
-from .layers import check_masks, weighted_layers
+from .layers import check_masks
 
 FORMAT = 1
 
@@ -32,10 +33,10 @@ def save_masks(
     Args:
         masks: each of its weight's shape.
         method: how they were found.
-        model: their network; its layers without a mask are noted, so that a larger network is told from it.
+        model: their network; its layers without a mask are noted, so that a larger network is told
+            from it.
         facts: anything else worth keeping beside them (epoch, seed, target).
     """
-
     shapes = {name: list(mask.shape) for name, mask in masks.items()}
     dense = None if model is None else _dense(model, masks)
     header = dict(
@@ -57,7 +58,11 @@ def save_masks(
 def load_masks(
     path: str | os.PathLike, model: nn.Module | None = None
 ) -> tuple[dict[str, Tensor], dict]:
-    """The masks of a file, {layer: bool mask}, and its header (format, method, facts, layers, dense, versions).
+    """The masks of a file and its header.
+
+    Returns:
+        {layer: bool mask of its weight's shape}, and format, method, facts, layers, dense,
+        versions.
 
     Raises:
         FileNotFoundError: no such file.
@@ -74,6 +79,7 @@ def load_masks(
                 for name, shape in header['layers'].items()
             }
             known = header['format'] == FORMAT
+            dense = header['dense'] if known else None
     except (
         OSError,
         ValueError,
@@ -83,24 +89,24 @@ def load_masks(
         zipfile.BadZipFile,
     ) as problem:
         raise ValueError(
-            f"'{path}' is not a mask file ({type(problem).__name__}); give one that save_masks wrote."
+            f"'{path}' is not a mask file ({type(problem).__name__}); give one that save_masks "
+            'wrote.'
         ) from problem
     if not known:
         raise ValueError(
-            f"'{path}' has mask format {header['format']!r} and this version reads {FORMAT}; use the version that "
-            'wrote it.'
+            f"'{path}' has mask format {header['format']!r} and this version reads {FORMAT}; use "
+            'the version that wrote it.'
         )
     if model is not None:
         check_masks(model, masks)
         here = _dense(model, masks)
-        dense = (
-            here if header.get('dense') is None else header['dense']
-        )  # files of before do not say
+        dense = here if dense is None else dense
         other = [name for name in sorted({*here, *dense}) if here.get(name) != dense.get(name)]
         if other:
             raise ValueError(
                 f"the masks of '{path}' are of another network: '{other[0]}' has a weight of shape "
-                f'{dense.get(other[0])} there and {here.get(other[0])} here; give the masks that were searched on it.'
+                f'{dense.get(other[0])} there and {here.get(other[0])} here; give the masks that '
+                'were searched on it.'
             )
     return masks, header
 
@@ -115,4 +121,5 @@ def _dense(model: nn.Module, masks: Mapping[str, Tensor]) -> dict[str, list[int]
 
 
 def _unpacked(bits: np.ndarray, shape: list[int]) -> Tensor:
-    return torch.from_numpy(np.unpackbits(bits, count=int(np.prod(shape))).astype(bool)).view(shape)
+    flat = np.unpackbits(bits, count=int(np.prod(shape))).astype(bool)
+    return torch.from_numpy(flat).view(shape)

@@ -1,4 +1,4 @@
-"""A network whose layers carry scores: its masks, its parameters, and the way out to plain weights."""
+"""A network whose layers carry scores: its masks, its parameters, the way to plain weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from .layers import NORMS, check_masks, thaw
+from .layers import affine_parameters, check_masks, thaw
 from .parametrizations import Kept, Scored
 from .topk import kept_count
 
@@ -32,7 +32,9 @@ class ScoredNetwork:
         target: float,
         before: list[tuple[nn.Parameter, bool]],
     ):
-        self.model, self.layers, self.target = model, layers, target
+        self.model = model
+        self.layers = layers
+        self.target = target
         self._before = before
 
     # --- what is trained --------------------------------------------------------------------------
@@ -42,16 +44,12 @@ class ScoredNetwork:
         return [layer.scores for layer in self.layers.values()]
 
     def trained_parameters(self) -> list[nn.Parameter]:
-        """Everything the search trains: scores, learned rates, and the affine part of normalisations."""
-        learned = [p for layer in self.layers.values() for p in layer.parameters()]
-        affine = [
-            p
-            for module in self.model.modules()
-            if isinstance(module, NORMS)
-            for p in module.parameters(recurse=False)
-            if p.requires_grad
-        ]
-        return list({id(p): p for p in (*learned, *affine)}.values())
+        """What the search trains: scores, learned rates, the affine part of normalisations."""
+        found = []
+        for layer in self.layers.values():
+            found += layer.parameters()
+        found += [p for p in affine_parameters(self.model) if p.requires_grad]
+        return list({id(p): p for p in found}.values())
 
     def weights(self) -> dict[str, nn.Parameter]:
         """The frozen weight behind each layer's mask."""
@@ -88,13 +86,17 @@ class ScoredNetwork:
         for name, layer in self.layers.items():
             if not all(torch.isfinite(learned).all() for learned in layer.parameters()):
                 raise ValueError(
-                    f"the scores of '{name}' are infinite or NaN, so they choose nothing; resume from an "
-                    'earlier checkpoint with a smaller learning rate.'
+                    f"the scores of '{name}' are infinite or NaN, so they choose nothing; resume "
+                    'from an earlier checkpoint with a smaller learning rate.'
                 )
 
     @torch.no_grad()
     def masks(self) -> dict[str, Tensor]:
-        """{layer: bool mask of its weight's shape}; ValueError for a layer whose scores are not finite."""
+        """{layer: bool mask of its weight's shape}.
+
+        Raises:
+            ValueError: a layer whose scores are not finite.
+        """
         self.check()
         return {
             name: self.layers[name].hard.expand_as(weight).clone()
@@ -140,8 +142,8 @@ class ScoredNetwork:
 
         Args:
             masks: {layer: bool mask of its weight's shape}; default: the current ones.
-            zero: removed weights become exactly zero, and stay so under an optimizer with elementwise
-                state; with False they keep their values behind the mask.
+            zero: removed weights become exactly zero, and stay so under an optimizer with
+                elementwise state; with False they keep their values behind the mask.
         """
         masks = self.masks() if masks is None else masks
         check_masks(self.model, masks)
@@ -153,15 +155,14 @@ class ScoredNetwork:
 
     @staticmethod
     def plain_state(model: nn.Module) -> dict[str, Tensor]:
-        """The state dict with every parametrized tensor as its effective value under its plain name."""
+        """The state dict of the plain network: every parametrized tensor as it takes effect."""
         state = {}
         for key, value in model.state_dict().items():
             owner, parametrized, rest = key.partition('parametrizations.')
             tensor, _, part = rest.partition('.')
             if parametrized and part.startswith('original'):
-                state[owner + tensor] = (
-                    getattr(model.get_submodule(owner.rstrip('.')), tensor).detach().clone()
-                )
+                module = model.get_submodule(owner.rstrip('.'))
+                state[owner + tensor] = getattr(module, tensor).detach().clone()
             elif not parametrized:
                 state[key] = value
         return state
@@ -189,21 +190,22 @@ def keep_only(model: nn.Module, masks: Mapping[str, Tensor], zero: bool = True) 
 
 def kept_masks(model: nn.Module) -> dict[str, Tensor]:
     """{layer: mask} of a network that `bake` or `keep_only` has fixed."""
-    return {
-        name: part.mask
-        for name, module in model.named_modules()
-        if parametrize.is_parametrized(module, 'weight')
-        for part in module.parametrizations.weight
-        if isinstance(part, Kept)
-    }
+    found = {}
+    for name, module in model.named_modules():
+        for part in _parts(module):
+            if isinstance(part, Kept):
+                found[name] = part.mask
+    return found
 
 
 def make_plain(model: nn.Module) -> nn.Module:
-    """Take every `Scored` and `Kept` off in place and leave the effective weights; returns the model."""
+    """Take every `Scored` and `Kept` off, in place.
+
+    Returns:
+        The model, with the effective weights.
+    """
     for module in list(model.modules()):
-        if parametrize.is_parametrized(module, 'weight') and any(
-            isinstance(part, (Scored, Kept)) for part in module.parametrizations.weight
-        ):
+        if any(isinstance(part, (Scored, Kept)) for part in _parts(module)):
             effective = module.weight.detach().clone()
             _take_off(module)
             with torch.no_grad():
@@ -211,8 +213,17 @@ def make_plain(model: nn.Module) -> nn.Module:
     return model
 
 
+def _parts(module: nn.Module) -> list[nn.Module]:
+    """What a module's weight goes through."""
+    parametrized = parametrize.is_parametrized(module, 'weight')
+    return list(module.parametrizations.weight) if parametrized else []
+
+
 def _take_off(module: nn.Module) -> None:
-    """Take the parametrization of a weight off one module; copies of it, whose class torch lets them share, keep theirs."""
+    """Take the parametrization of a weight off one module.
+
+    Copies of the module keep theirs, though torch lets them share its class.
+    """
     shared = type(module)
     module.__class__ = type(shared.__name__, shared.__bases__, dict(vars(shared)))
     parametrize.remove_parametrizations(module, 'weight', leave_parametrized=False)

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.autograd.graph import Node
 
-from mmrobustprune.dependency.groups import kind_of, positions
+from mmrobustprune.dependency.groups import kind_of, positions, weighted_layers
 from mmrobustprune.flags import flags_restored
-
-from .layers import weighted_layers
 
 
 @dataclass
 class Read:
-    """What one layer does in a forward pass of one picture.
+    """What one layer does in a forward pass of one image.
 
-    ``positions``: how often its weights are used; ``sources``: the layers whose outputs reach it
-    with no other layer in between (none: it reads the picture); ``twin``: the first layer that reads
-    the very same tensor; ``consumer``: the first layer that reads its output (None: an output).
+    Attributes:
+        positions: how often its weights are used.
+        sources: the layers whose outputs reach it with no other layer in between (none: it reads
+            the image).
+        twin: the first layer that reads the very same tensor.
+        consumer: the first layer that reads its output (None: an output).
     """
 
     positions: int = 0
@@ -29,65 +32,78 @@ class Read:
 
 
 def find_reads(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Read]:
-    """{layer: Read} in the order of execution, for one picture of shape (C, H, W).
+    """{layer: Read} in the order of execution, for one image of shape (C, H, W).
 
     The model is called in evaluation mode and left as it was.
 
     Raises:
         ValueError: it cannot be called with one tensor of that shape, or no layer ran.
     """
-    names = {module: name for name, module in weighted_layers(model).items()}
-    reads: dict[str, Read] = {}
-    made, inputs = (
-        {},
-        {},
-    )  # autograd node -> the layer whose output it is; layer -> the tensor it reads
-
-    def after(module, args, output):
-        name, given = names[module], args[0]
-        read = reads.setdefault(name, Read())
-        read.positions += positions(module, given, output)
-        read.sources |= _sources(given.grad_fn, made)
-        read.twin = read.twin or next(
-            (other for other, tensor in inputs.items() if tensor is given), name
-        )
-        inputs[name] = given
-        made[output.grad_fn] = name
-
-    handles = [module.register_forward_hook(after) for module in names]
+    reads = _Reads(model)
     try:
-        with torch.enable_grad(), flags_restored(model):
-            model.eval()
-            weight = next(model.parameters())
-            model(
-                torch.zeros(
-                    1, *input_shape, device=weight.device, dtype=weight.dtype, requires_grad=True
-                )
-                * 1
-            )
+        reads.run(input_shape)
     except (RuntimeError, TypeError, ValueError) as problem:
         raise ValueError(
-            f'the network cannot be called with one picture of shape {tuple(input_shape)} '
-            f'({str(problem).strip().splitlines()[0]}); give the input_shape (C, H, W) it is trained on.'
+            f'the network cannot be called with one image of shape {tuple(input_shape)} '
+            f'({str(problem).strip().splitlines()[0]}); give the input_shape (C, H, W) it is '
+            'trained on.'
         ) from problem
-    finally:
-        for handle in handles:
-            handle.remove()
-    for name, read in reads.items():
+    for name, read in reads.found.items():
         for source in read.sources:
-            reads[source].consumer = reads[source].consumer or name
-    return reads
+            maker = reads.found[source]
+            maker.consumer = maker.consumer or name
+    return reads.found
 
 
 def input_dim(layer: nn.Module) -> int | None:
-    """The dimension of a layer's weight that holds its input channels; None for grouped convolutions."""
+    """The dimension of a layer's weight with its input channels; None in grouped convolutions."""
     kind = kind_of(layer)
     return kind.dims['in']['weight'] if kind and 'in' in kind.dims else None
 
 
-def _sources(node, made: dict) -> set[str]:
+class _Reads:
+    """One forward pass, watched."""
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.names = {module: name for name, module in weighted_layers(model).items()}
+        self.found: dict[str, Read] = {}
+        self.made: dict[Node, str] = {}  # the layer whose output a node of the graph is
+        self.inputs: dict[str, Tensor] = {}  # the tensor that a layer reads
+
+    def run(self, input_shape: tuple[int, ...]) -> None:
+        handles = [module.register_forward_hook(self._after) for module in self.names]
+        try:
+            with torch.enable_grad(), flags_restored(self.model):
+                self.model.eval()
+                image = next(self.model.parameters()).new_zeros(1, *input_shape)
+                self.model(image.requires_grad_() * 1)
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _after(self, module: nn.Module, args: tuple, output: Tensor) -> None:
+        name = self.names[module]
+        given = args[0]
+        read = self.found.setdefault(name, Read())
+        read.positions += positions(module, given, output)
+        read.sources |= _sources(given.grad_fn, self.made)
+        read.twin = read.twin or self._reader_of(given) or name
+        self.inputs[name] = given
+        self.made[output.grad_fn] = name
+
+    def _reader_of(self, tensor: Tensor) -> str | None:
+        for name, seen in self.inputs.items():
+            if seen is tensor:
+                return name
+        return None
+
+
+def _sources(start: Node | None, made: Mapping[Node, str]) -> set[str]:
     """The layers whose outputs an autograd node is made of, looking no further than each."""
-    found, stack, seen = set(), [node], set()
+    found = set()
+    seen = set()
+    stack = [start]
     while stack:
         node = stack.pop()
         if node is None or node in seen:

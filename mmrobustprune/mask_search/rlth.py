@@ -11,24 +11,31 @@ from .host import Host
 from .initial import kaiming_normal, scaled, signed_constant, uniform
 from .layers import NORMS
 
-WEIGHTS = dict(
-    signed_constant=signed_constant,
-    kaiming_normal=kaiming_normal,
-    given=lambda weight, draw: weight,
-)
-SCORES = dict(uniform=uniform, scaled=lambda name, weight, draw: scaled(name, weight))
+
+def _given(weight: Tensor, draw: torch.Generator) -> Tensor:
+    return weight
+
+
+def _scaled(name: str, weight: Tensor, draw: torch.Generator) -> Tensor:
+    return scaled(name, weight)
+
+
+WEIGHTS = dict(signed_constant=signed_constant, kaiming_normal=kaiming_normal, given=_given)
+SCORES = dict(uniform=uniform, scaled=_scaled)
 
 
 @dataclass
 class RLTH(Host):
-    """Robust lottery tickets by search alone, in a network with random weights (Fu et al., NeurIPS 2021).
+    """Robust lottery tickets by search alone, with random weights (Fu et al., NeurIPS 2021).
 
     Weights are drawn anew, biases are zero, and with affine=False normalisations have scale 1 and
     shift 0; only scores are trained.
 
     Args:
-        weights: 'signed_constant' (+- sqrt(2 / fan_in)), 'kaiming_normal', or 'given' (the network's own).
-        scores_from: 'uniform' (U(+-1 / sqrt(fan_in))), or 'scaled' (HYDRA's; impossible with constants).
+        weights: 'signed_constant' (+- sqrt(2 / fan_in)), 'kaiming_normal', or 'given' (the
+            network's own).
+        scores_from: 'uniform' (U(+-1 / sqrt(fan_in))), or 'scaled' (HYDRA's; impossible with
+            constants).
         affine: normalisations learn scales and shifts.
         seed: of all draws; the generators of the process are left alone.
 
@@ -55,11 +62,10 @@ class RLTH(Host):
             layer.weight.copy_(WEIGHTS[self.weights](layer.weight, self._draw))
             if layer.bias is not None and self.weights != 'given':
                 layer.bias.zero_()
-        for module in model.modules():
-            if isinstance(module, NORMS) and not self.affine:
-                for key, value in (('weight', 1.0), ('bias', 0.0)):
-                    if getattr(module, key, None) is not None:
-                        getattr(module, key).fill_(value)
+        if not self.affine:
+            for module in model.modules():
+                if isinstance(module, NORMS):
+                    _without_affine(module)
 
     def scores(self, name: str, layer: nn.Module) -> Tensor:
         return SCORES[self.scores_from](name, layer.weight, self._draw)
@@ -69,11 +75,19 @@ class RLTH(Host):
         for field, table in (('weights', WEIGHTS), ('scores_from', SCORES)):
             if getattr(self, field) not in table:
                 raise ValueError(
-                    f'{field}={getattr(self, field)!r} is not allowed; choose {" or ".join(map(repr, table))}.'
+                    f'{field}={getattr(self, field)!r} is not allowed; choose '
+                    f'{" or ".join(map(repr, table))}.'
                 )
         draw = torch.Generator().manual_seed(self.seed)
         probe = WEIGHTS[self.weights](torch.arange(1.0, 9.0).view(2, 4), draw)
-        SCORES[self.scores_from](
-            f'weights={self.weights!r}', probe, draw
-        )  # raises for scores scaled from constants
+        # raises for scores scaled from constants
+        SCORES[self.scores_from](f'weights={self.weights!r}', probe, draw)
         self.freeze_bn = self.freeze_bn or not self.affine
+
+
+def _without_affine(norm: nn.Module) -> None:
+    """Scale 1 and shift 0, where the normalisation has them."""
+    for key, value in (('weight', 1.0), ('bias', 0.0)):
+        parameter = getattr(norm, key, None)
+        if parameter is not None:
+            parameter.fill_(value)

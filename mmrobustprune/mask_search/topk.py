@@ -42,5 +42,6 @@ def _on_cpu(size: Tensor, kept: int) -> Tensor:
 def _on_device(size: Tensor, kept: int) -> Tensor:
     # Without a look at a number, for which the host would have to wait.
     edge = size.topk(kept, sorted=False).values.min()
-    above, equal = size > edge, size == edge
+    above = size > edge
+    equal = size == edge
     return above | (equal & (equal.cumsum(0) <= kept - above.sum()))

@@ -127,7 +127,7 @@ def test_a_fixed_shortcut_is_not_rewritten():
 
 def test_use_from_outside_is_found_with_an_example():
     class Peeks(nn.Module):
-        """The inner block is used as a whole, and one of its layers once more, where tracing cannot see it."""
+        """One of the inner block's layers is used once more, where tracing cannot see it."""
 
         def __init__(self):
             super().__init__()

@@ -14,7 +14,10 @@ from mmrobustprune.surgery import GroupedKernelConv2d, prune_grouped_kernels
 def layer(
     kernel=3, stride=1, bias=True, mode='zeros', shuffled=True, filters=12, groups=4, dilation=1
 ):
-    """A layer of 6 input channels, of which every group reads 3 of its own choice, with or without an order to undo."""
+    """A layer of 6 input channels, of which every group reads 3 of its own choice.
+
+    With or without an order to undo.
+    """
     torch.manual_seed(0)
     conv = nn.Conv2d(
         3,

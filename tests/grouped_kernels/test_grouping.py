@@ -109,61 +109,12 @@ def test_groups_are_of_equal_size_and_the_same_every_time(grouping, filters, gro
     assert sorted(filter_order('layer', labels, filters, groups).tolist()) == list(range(filters))
 
 
-@pytest.mark.parametrize('embedding', EMBEDDINGS)
-def test_clusters_are_found(embedding):
-    centres = 5 * torch.randn(3, 4, 3, 3, generator=torch.Generator().manual_seed(0)).double()
-    truth = torch.arange(24) % 3
-    weight = centres[truth] + 0.1 * torch.randn(
-        24, 4, 3, 3, generator=torch.Generator().manual_seed(1)
-    )
-    labels = Clustered(embedding)('x', weight, 3)
-    assert len({(a, b) for a, b in zip(labels.tolist(), truth.tolist(), strict=True)}) == 3
-
-
-def test_equal_filters_can_be_clustered():
-    assert torch.bincount(Clustered()('x', torch.ones(6, 2, 3, 3).double(), 3)).tolist() == [
-        2,
-        2,
-        2,
-    ]
-
-
 def test_random_groups_differ_between_layers_and_seeds():
     weight = rising(16)
     drawn = {
         tuple(RandomGroups(seed)(layer, weight, 4).tolist()) for seed in (0, 1) for layer in 'ab'
     }
     assert len(drawn) == 4
-
-
-def test_tmi_prefers_groups_that_grew_alike():
-    final = torch.ones(4, 1, 1, 1).double()
-    early = torch.tensor([0.9, 0.1, 0.9, 0.1]).view(4, 1, 1, 1)  # increases .1 .9 .1 .9
-    alike, apart = Given(dict(x=[0, 0, 1, 1])), Given(dict(x=[0, 1, 0, 1]))
-    for candidates in ((alike, apart), (apart, alike)):
-        labels = TMI([{'x.weight': early}], candidates)('x', final, 2)
-        assert labels.tolist() == [0, 0, 1, 1]
-
-
-def test_tmi_counts_votes_and_then_the_longest_run():
-    final = torch.ones(4, 1, 1, 1).double()
-    first, second = (
-        {'x.weight': 1 - torch.tensor(increase).view(4, 1, 1, 1)}
-        for increase in ([0.1, 0.9, 0.1, 0.9], [0.1, 0.1, 0.9, 0.9])
-    )  # for which of the candidates each votes
-    candidates = Given(dict(x=[0, 0, 1, 1])), Given(dict(x=[0, 1, 0, 1]))
-
-    def chosen(*snapshots):
-        return TMI(snapshots, candidates)('x', final, 2).tolist()
-
-    assert chosen(first, second, first) == [0, 0, 1, 1]
-    assert chosen(second, first, second) == [0, 1, 0, 1]
-    assert chosen(first, second, first, second, second, first) == [
-        0,
-        1,
-        0,
-        1,
-    ]  # three each, but two in a row
 
 
 def test_wrong_groupings_are_refused():

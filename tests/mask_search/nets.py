@@ -4,6 +4,10 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
+from mmrobustprune.mask_search import HARP, RatedNetwork
+
+LAYERS = ['stem', 'one.conv1', 'one.conv2', 'two.conv1', 'two.conv2', 'two.short', 'fc']
+
 
 class Block(nn.Module):
     """relu(bn(conv2(relu(bn(conv1(x))))) + shortcut(x))"""
@@ -30,7 +34,8 @@ class Small(nn.Module):
         super().__init__()
         self.stem = nn.Conv2d(3, 8, 3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(8)
-        self.one, self.two = Block(8, 8, 1), Block(8, 12, 2)
+        self.one = Block(8, 8, 1)
+        self.two = Block(8, 12, 2)
         self.fc = nn.Linear(12, 4)
 
     def forward(self, x):
@@ -54,7 +59,7 @@ def small(seed=0):
 
 
 def batch(seed=1, size=8):
-    """Pictures (size, 3, 8, 8) and labels."""
+    """Images (size, 3, 8, 8) and labels."""
     draw = torch.Generator().manual_seed(seed)
     return torch.randn(size, 3, 8, 8, generator=draw), torch.randint(0, 4, (size,), generator=draw)
 
@@ -62,7 +67,8 @@ def batch(seed=1, size=8):
 def search(model, network, steps=3, lr=0.1):
     """Plain search steps with SGD on one batch; returns the losses."""
     optimizer = torch.optim.SGD(network.trained_parameters(), lr, momentum=0.9, weight_decay=5e-4)
-    losses, (x, y) = [], batch()
+    losses = []
+    x, y = batch()
     for _ in range(steps):
         loss = cross_entropy(model(x), y)
         penalty = network.penalty()
@@ -71,3 +77,9 @@ def search(model, network, steps=3, lr=0.1):
         optimizer.step()
         losses.append(float(loss.detach()))
     return losses
+
+
+def harp(target=0.8, **fields) -> tuple[nn.Module, RatedNetwork]:
+    """`small` and what HARP makes of it."""
+    model = small()
+    return model, HARP(target, **dict(dict(input_shape=(3, 8, 8)), **fields)).attach(model)

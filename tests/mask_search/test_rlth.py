@@ -60,7 +60,7 @@ def test_other_weights_and_scores():
     [
         (
             dict(scores_from='scaled'),
-            "weights='signed_constant'' are all of one size, so scores scaled from them order nothing",
+            "weights='signed_constant'' are all of one size, so scores scaled from them order",
         ),
         (dict(weights='ones'), "weights='ones' is not allowed; choose 'signed_constant' or"),
         (dict(scores_from='w'), "scores_from='w' is not allowed"),

@@ -17,6 +17,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from mmrobustprune.analysis.meters import Masks, Meter, build_meters
 from mmrobustprune.analysis.vectors import Loss
 from mmrobustprune.attack import Classifier, RobustLoss, build_robust_loss, choose_subset
+from mmrobustprune.dependency.groups import weighted_layers
 from mmrobustprune.engine.attacks.evaluate import Progress
 from mmrobustprune.engine.bridge.checkpoint import load_model, read_checkpoint
 from mmrobustprune.engine.bridge.config import as_config
@@ -25,7 +26,6 @@ from mmrobustprune.engine.bridge.images import Pictures
 from mmrobustprune.engine.bridge.runner import RebuildRunner
 from mmrobustprune.engine.bridge.training_loss import check_statistics, steady
 from mmrobustprune.mask_search import keep_only
-from mmrobustprune.mask_search.layers import weighted_layers
 from mmrobustprune.models.pixels import pixel_classifier
 from mmrobustprune.recipes.build import build_recipe
 from mmrobustprune.records import stamp

@@ -1,4 +1,4 @@
-"""What cannot be cut is refused in one sentence that names the layer and the nearest legal value; nothing is half-changed."""
+"""What cannot be pruned is refused in one sentence: the layer and the nearest possible value."""
 
 import copy
 
