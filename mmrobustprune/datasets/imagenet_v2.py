@@ -16,7 +16,7 @@ FOLDERS = {
 
 @DATASETS.register_module()
 class ImageNetV2(ImageNet):
-    """One of the three variants, 10 pictures of each class in folders named 0 to 999 after the class's **number**.
+    """One of the three variants, 10 images of each class in folders named 0 to 999 after the class's **number**.
 
     Other data sets number their folders in the order of strings, which here would take folder 10 for class 2.
 
@@ -55,7 +55,7 @@ class ImageNetV2(ImageNet):
                 f"{root} has the folder '{strange[0]}', which is no class number from 0 to {len(wanted) - 1}; "
                 'remove it, or give metainfo with the classes of this tree.'
             )
-        pictures = {
+        images = {
             name: sorted(
                 path.name for path in (root / name).iterdir() if self.is_valid_file(path.name)
             )
@@ -63,13 +63,13 @@ class ImageNetV2(ImageNet):
             else []
             for name in wanted
         }
-        if missing := [name for name in wanted if not pictures[name]]:
+        if missing := [name for name in wanted if not images[name]]:
             raise FileNotFoundError(
-                f'{root} has no pictures of {len(missing)} of {len(wanted)} classes (the first is folder '
+                f'{root} has no images of {len(missing)} of {len(wanted)} classes (the first is folder '
                 f'{missing[0]}); unpack its archive again.'
             )
         return [
-            (f'{name}/{picture}', number)
+            (f'{name}/{image}', number)
             for number, name in enumerate(wanted)
-            for picture in pictures[name]
+            for image in images[name]
         ]

@@ -1,4 +1,4 @@
-"""Textured scenes with geometric shapes: pictures and boxes from a random generator, numpy and OpenCV only."""
+"""Textured scenes with geometric shapes: images and boxes from a random generator, numpy and OpenCV only."""
 
 import colorsys
 from collections.abc import Callable
@@ -33,7 +33,7 @@ PALETTE = [(76, 201, 240), (247, 127, 0), (128, 237, 153), (255, 89, 148), (255,
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture: `image` (size, size, 3) uint8 RGB, `boxes` (n, 4) pixels x1 y1 x2 y2, `labels` (n,) into CLASSES."""
+    """One image: `image` (size, size, 3) uint8 RGB, `boxes` (n, 4) pixels x1 y1 x2 y2, `labels` (n,) into CLASSES."""
 
     image: np.ndarray
     boxes: np.ndarray
@@ -97,7 +97,7 @@ def _overlaps(box: np.ndarray, others: list[np.ndarray], allowed: float) -> bool
 def _shape(
     rng: np.random.Generator, size: int
 ) -> tuple[int, tuple, np.ndarray, np.ndarray, np.ndarray]:
-    """A shape at a random place: label, window (rows, columns), cover in [0, 1] and shade there, box in the picture."""
+    """A shape at a random place: label, window (rows, columns), cover in [0, 1] and shade there, box in the image."""
     label = int(rng.integers(len(CLASSES)))
     radius = size * rng.uniform(0.10, 0.24)
     middle = rng.uniform(radius, size - radius, 2)

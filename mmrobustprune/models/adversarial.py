@@ -18,8 +18,8 @@ from .pixels import Logits, Preprocessed
 class Unrecorded(Logits):
     """`Logits` that pass by the model's own hooks: a step in two passes takes a call of the model for the training's."""
 
-    def call(self, pictures: Tensor) -> Any:
-        return self.model.forward(pictures, mode='tensor')
+    def call(self, images: Tensor) -> Any:
+        return self.model.forward(images, mode='tensor')
 
 
 @MODELS.register_module()
@@ -28,15 +28,15 @@ class AdversarialClassifier(ImageClassifier):
 
     `data_preprocessor(data, True)` attacks the batch, in pixels in [0, 1] whatever it normalises by, and adds `adversarial`
     (N, C, H, W) to what it gives. So a forward call that is repeated, as in the second pass of a sharpness step, has the same
-    attacked pictures.
+    attacked images.
 
     Args:
         robust_loss: dict(type='TRADES' | 'PGDAT' | 'FastAT' | 'FreeAT' | 'MART' | 'CrossEntropy', ...), see `attack.losses`;
             it takes the place of the head's loss.
         kwargs: of ImageClassifier.
     Raises:
-        ValueError: batch augmentations that mix pictures, a head with another loss than cross-entropy, pictures that are not
-            from 0 to 255, pictures without exactly one label; in training, a loss that is not finite.
+        ValueError: batch augmentations that mix images, a head with another loss than cross-entropy, images that are not
+            from 0 to 255, images without exactly one label; in training, a loss that is not finite.
     """
 
     def __init__(
@@ -63,13 +63,13 @@ class AdversarialClassifier(ImageClassifier):
     def loss(
         self, inputs: Tensor, data_samples: Sequence, adversarial: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """The parts of the robust loss of normalised pictures (N, C, H, W) and attacked pixels in [0, 1]."""
+        """The parts of the robust loss of normalised images (N, C, H, W) and attacked pixels in [0, 1]."""
         attacked = (
             None if adversarial is None else Preprocessed(self.data_preprocessor)(adversarial)
         )
         if attacked is None and self.robust_loss.attacks:
             raise ValueError(
-                f'{type(self.robust_loss).__name__} needs attacked pictures; get the batch by '
+                f'{type(self.robust_loss).__name__} needs attacked images; get the batch by '
                 'data_preprocessor(data, True), as train_step does.'
             )
         losses = self.robust_loss(Unrecorded(self), inputs, attacked, labels(data_samples))
@@ -103,12 +103,12 @@ class AdversarialClassifier(ImageClassifier):
 
 
 def unit_pixels(inputs: Tensor | Sequence[Tensor], device: torch.device) -> Tensor:
-    """Pictures of one size with values from 0 to 255, as floats (N, C, H, W) in [0, 1]."""
+    """Images of one size with values from 0 to 255, as floats (N, C, H, W) in [0, 1]."""
     if not isinstance(inputs, Tensor):
         sizes = {tuple(one.shape) for one in inputs}
         if len(sizes) > 1:
             raise ValueError(
-                f'the train pipeline gives pictures of {" and ".join(map(str, sorted(sizes)))}; crop or resize '
+                f'the train pipeline gives images of {" and ".join(map(str, sorted(sizes)))}; crop or resize '
                 'them to one size.'
             )
         inputs = torch.stack(list(inputs))
@@ -126,18 +126,18 @@ def labels(samples: Sequence | None) -> Tensor:
     found = [getattr(sample, 'gt_label', None) for sample in samples or [None]]
     if any(label is None or label.numel() != 1 for label in found):
         raise ValueError(
-            'a training picture has no label or several; robust losses take exactly one.'
+            'a training image has no label or several; robust losses take exactly one.'
         )
     return torch.cat([label.reshape(1) for label in found]).long()
 
 
 def refuse_mixing(preprocessor: nn.Module) -> None:
-    """Raise ValueError for batch augmentations: their pictures have no label of their own to attack."""
+    """Raise ValueError for batch augmentations: their images have no label of their own to attack."""
     mixing = getattr(preprocessor, 'batch_augments', None)
     if mixing is not None:
         names = ' and '.join(type(one).__name__ for one in mixing.augments)
         raise ValueError(
-            f'robust losses do not take batches whose pictures and labels are mixed ({names}); leave augments in '
+            f'robust losses do not take batches whose images and labels are mixed ({names}); leave augments in '
             'train_cfg, or batch_augments, away.'
         )
 

@@ -1,4 +1,4 @@
-"""The thin ResNets of He et al. for 32x32 pictures (ResNet-20, 32, 44, 56, 110), with shortcuts that learn nothing."""
+"""The thin ResNets of He et al. for 32x32 images (ResNet-20, 32, 44, 56, 110), with shortcuts that learn nothing."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Block(nn.Module):
 
 @MODELS.register_module()
 class CIFARResNet(BaseBackbone):
-    """ResNet of depth 6n + 2 for 32x32 pictures (arXiv 1512.03385, section 4.2, option A), 0.27 M parameters at depth 20.
+    """ResNet of depth 6n + 2 for 32x32 images (arXiv 1512.03385, section 4.2, option A), 0.27 M parameters at depth 20.
 
     Takes (batch, 3, 32, 32) and returns ((batch, 64, 8, 8),), for a GlobalAveragePooling neck.
 

@@ -1,4 +1,4 @@
-"""VGG with batch normalisation for small pictures: five stages of convolutions, halved by pools."""
+"""VGG with batch normalisation for small images: five stages of convolutions, halved by pools."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CONVOLUTIONS = {
 
 @MODELS.register_module()
 class CIFARVGG(BaseBackbone):
-    """VGG-BN for 32x32 pictures (arXiv 1409.1556, configurations A, B, D, E), 14.72 M parameters at depth 16.
+    """VGG-BN for 32x32 images (arXiv 1409.1556, configurations A, B, D, E), 14.72 M parameters at depth 16.
 
     Takes (batch, 3, H, W), H and W multiples of 2^pools, and returns ((batch, 512, H/2^pools, W/2^pools),). As it is it goes
     with a GlobalAveragePooling neck and a LinearClsHead of 512 channels; mmpretrain's VGG has no convolution bias beside

@@ -23,7 +23,7 @@ class MobileNetV1(BaseBackbone):
 
     Args:
         widen_factor: width multiplier a, above 0; widths are multiples of 8.
-        strides: of the stem and of the first block of each of the five stages; (1, 1, 1, 2, 2, 2) suits 32x32 pictures.
+        strides: of the stem and of the first block of each of the five stages; (1, 1, 1, 2, 2, 2) suits 32x32 images.
         norm_cfg: normalisation layer.
         init_cfg: initialisation as everywhere in mmengine.
     Raises:

@@ -1,4 +1,4 @@
-"""Wide residual networks for 32x32 pictures."""
+"""Wide residual networks for 32x32 images."""
 
 from __future__ import annotations
 
