@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, product
 from typing import NamedTuple
 
 from mmrobustprune.naming import unknown
@@ -122,7 +122,7 @@ class Suite:
         """
         names = self.expand(self.corruptions if corruptions is None else corruptions)
         levels = self._levels(self.severities if severities is None else severities)
-        return tuple(Cell(name, level) for name in names for level in levels)
+        return tuple(Cell(name, level) for name, level in product(names, levels))
 
     def _levels(self, severities: int | Iterable[int]) -> tuple[int, ...]:
         one = isinstance(severities, (int, float, str))

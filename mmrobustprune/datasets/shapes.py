@@ -1,4 +1,4 @@
-"""The shapes set: a generated detection set in the layout of Pascal VOC, written at run time from a seed."""
+"""The shapes set: a generated detection set in the layout of Pascal VOC, made from a seed."""
 
 import json
 import os
@@ -27,8 +27,8 @@ def _annotation(name: str, scene: Scene) -> str:
         for box, label in zip(scene.boxes, scene.labels, strict=True)
     )
     return (
-        f'<annotation><filename>{name}.jpg</filename><size><width>{wide}</width><height>{high}</height>'
-        f'<depth>{deep}</depth></size>{objects}</annotation>'
+        f'<annotation><filename>{name}.jpg</filename><size><width>{wide}</width>'
+        f'<height>{high}</height><depth>{deep}</depth></size>{objects}</annotation>'
     )
 
 
@@ -56,7 +56,8 @@ def write_shapes(
     Raises:
         ValueError: a count or size too small; `root` holds something else.
     """
-    root, wanted = Path(root), dict(train=train, test=test, size=size, seed=seed)
+    root = Path(root)
+    wanted = dict(train=train, test=test, size=size, seed=seed)
     if min(train, test) < 1 or size < 64:
         raise ValueError(
             f'The shapes set needs at least one image per split and 64 pixels, and got {wanted}; '
