@@ -45,12 +45,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def default_work_dir(config: str, suffix: str) -> Path:
-    """work_dirs/<config>_<suffix>; every pruned network's config is called pruned.py, so its folder's name stands in front."""
+    """work_dirs/<config>_<suffix>.
+
+    Every pruned network's config is called pruned.py, so its folder's name stands in front.
+    """
     path = Path(config).resolve()
-    return Path(
-        'work_dirs',
-        f'{f"{path.parent.name}_" if path.stem == "pruned" else ""}{path.stem}_{suffix}',
-    )
+    name = f'{path.parent.name}_pruned' if path.stem == 'pruned' else path.stem
+    return Path('work_dirs', f'{name}_{suffix}')
 
 
 def one_or_several(text: str) -> str | tuple[str, ...]:
@@ -84,16 +85,22 @@ def run(main: Callable[[], Any]) -> None:
     try:
         main()
     except (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError) as error:
-        if os.environ.get('MMRP_TRACEBACK') or str(getattr(error, 'name', '')).startswith(
-            'mmrobustprune'
-        ):
+        ours = str(getattr(error, 'name', '')).startswith('mmrobustprune')
+        if ours or os.environ.get('MMRP_TRACEBACK'):
             raise
-        if isinstance(error, URLError):
-            error = f"a download failed ({error.reason}); connect this machine, or put the data where the config's data_root says."
-        if isinstance(error, ModuleNotFoundError):
-            error = (
-                f'{error.name} is not installed for {sys.executable}; run `bash tools/setup_env.sh` and '
-                '`source .venv/bin/activate`, or install the extras of setup.py.'
-            )
-        print(f'{os.path.splitext(os.path.basename(sys.argv[0]))[0]}: {error}', file=sys.stderr)
+        print(f'{Path(sys.argv[0]).stem}: {_sentence(error)}', file=sys.stderr)
         sys.exit(2)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, URLError):
+        return (
+            f'a download failed ({error.reason}); connect this machine, or put the data where the '
+            "config's data_root says."
+        )
+    if isinstance(error, ModuleNotFoundError):
+        return (
+            f'{error.name} is not installed for {sys.executable}; run `bash tools/setup_env.sh` '
+            'and `source .venv/bin/activate`, or install the extras of setup.py.'
+        )
+    return str(error)

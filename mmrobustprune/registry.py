@@ -1,4 +1,4 @@
-"""Child registries of mmengine's, so that `type='mmrobustprune.X'` is found without custom_imports."""
+"""Child registries of mmengine's: `type='mmrobustprune.X'` is found without custom_imports."""
 
 from mmengine import registry as upstream
 

@@ -69,12 +69,12 @@ ANYWHERE = {
 }
 ONLY_IN = {  # third party -> the plain files or rooms that may import it
     'torch_pruning': {'dependency/tracing.py'},
-    'imagecorruptions': {'corruption/functions.py'},
+    'imagecorruptions': {'corruption/functions/blur.py', 'corruption/functions/weather.py'},
     'pyautoattack': {'attack'},
     'matplotlib': {'report'},
     'rich': {'report'},
     'PIL': {'report', 'corruption'},
-    'numba': {'corruption/kernels.py'},
+    'numba': {'corruption/functions/loops.py'},
     'cv2': {'corruption'},
 }
 FOLDERS = ('mmrobustprune', 'tools', 'tests', 'configs', 'benchmarks', 'docs')

@@ -1,12 +1,17 @@
-"""Adversarial attacks on classifiers of pixels: FGSM, PGD, AutoAttack, with everything a number depends on in its stamp;
-and losses of adversarial training with theirs."""
+"""Adversarial attacks on classifiers of pixels, and losses of adversarial training with theirs.
+
+FGSM, PGD and AutoAttack have everything that a number depends on in their stamp.
+"""
 
 from .auto import AutoAttack
 from .base import Attack, Clean, Outcome
 from .classifier import Classifier, Normalise, Space, frozen
+from .free import FreeAT
 from .gradient import FGSM, PGD, SignAttack
-from .losses import MART, PGDAT, TRADES, CrossEntropy, FastAT, FreeAT, RobustLoss, build_robust_loss
+from .loss_base import RobustLoss
+from .losses import PGDAT, CrossEntropy, FastAT, build_robust_loss
 from .presets import ATTACKS, PRESETS, choose
+from .regularised import MART, TRADES
 from .sanity import doubts
 from .subset import choose_subset
 from .training import attacking, cached_weights, climb

@@ -1,4 +1,4 @@
-"""AutoAttack (arXiv 2003.01690) through pyautoattack: four attacks, each on what the ones before it left."""
+"""AutoAttack (arXiv 2003.01690) through pyautoattack: attacks one by one on what is left."""
 
 from __future__ import annotations
 
@@ -14,23 +14,29 @@ import torch
 from torch import Tensor
 
 from .base import Attack, Outcome
-from .classifier import Classifier
+from .classifier import Classifier, refuse_mismatch
+from .training import attacking
 
 _STANDARD = dict(iterations=100, queries=5000, targets=9)
+_UNTRUE = 'to use the targeted DLR loss'  # said of the untargeted one with three classes, too
 
 
 @dataclass(frozen=True, kw_only=True)
 class AutoAttack(Attack):
-    """The standard version, L-infinity, on pixels in [0, 1]: APGD-CE, targeted APGD, targeted FAB, Square.
+    """The standard version, L-infinity, on pixels in [0, 1].
 
-    Targets are capped at classes - 1. With another number of iterations, queries or targets the stamp says 'custom'.
+    It runs APGD-CE, targeted APGD, targeted FAB and Square. The targeted loss of APGD takes four
+    classes: with three its untargeted one (APGD-DLR) stands in, with two neither is there. Targets
+    are capped at classes - 1. The stamp says what ran, and 'custom' where that, or the number of
+    iterations, queries or targets, is not the standard one.
 
     Attributes:
         iterations: of APGD and FAB.
         queries: of Square.
         targets: classes that the targeted attacks aim at.
     Raises:
-        ValueError: another space, label or clip than AutoAttack has; fewer than 4 classes (on the call).
+        ValueError: another space, label or clip than AutoAttack has; fewer than two classes (on the
+            call).
     """
 
     iterations: int = 100
@@ -44,11 +50,19 @@ class AutoAttack(Attack):
         for field, only in (('space', 'pixel'), ('label', 'true'), ('clip', 'image')):
             if getattr(self, field) != only:
                 raise ValueError(
-                    f'autoattack got {field}={getattr(self, field)!r} and knows {only!r} alone; leave it at that, '
-                    'or attack with pgd.'
+                    f'autoattack got {field}={getattr(self, field)!r} and knows {only!r} alone; '
+                    'leave it at that, or attack with pgd.'
                 )
         for field in _STANDARD:
             self._number(field, getattr(self, field), 1)
+
+    def steps_for(self, classes: int) -> tuple[str, ...]:
+        """The attacks that exist for a number of classes."""
+        if classes >= 4:
+            return self.steps
+        if classes == 3:
+            return ('apgd-ce', 'apgd-dlr', 'fab-t', 'square')
+        return ('apgd-ce', 'fab-t', 'square')
 
     def settings(self) -> dict[str, Any]:
         standard = all(getattr(self, field) == value for field, value in _STANDARD.items())
@@ -58,18 +72,27 @@ class AutoAttack(Attack):
             pyautoattack=installed('pyautoattack'),
         )
 
+    def stamp(self, model: Classifier, like: Tensor) -> dict[str, Any]:
+        """As `Attack.stamp`, with the attacks and the number of targets that ran."""
+        with attacking(model), torch.no_grad():
+            classes = model(like[:1]).shape[1]
+        found = super().stamp(model, like)
+        ran = self.steps_for(classes)
+        targets = min(self.targets, classes - 1)
+        if (ran, targets) != (self.steps, self.targets):
+            found['version'] = 'custom'
+        return dict(found, targets=targets, ran=list(ran))
+
     def _attack(self, model: Classifier, x: Tensor, y: Tensor, index: Tensor) -> Outcome:
         with torch.no_grad():
             logits = model(x)
+        refuse_mismatch(self.name, logits, y)
         classes = logits.shape[1]
-        if classes < 4:
-            raise ValueError(
-                f'autoattack needs at least 4 classes for its targeted loss and the model has {classes}; use pgd.'
-            )
-        robust, result = logits.argmax(1) == y, {}
+        robust = logits.argmax(1) == y
+        result = {}
         with _warnings() as notes, _generators_kept(x.device):
             library = self._library(model, x.device, min(self.targets, classes - 1))
-            for step in self.steps:
+            for step in self.steps_for(classes):
                 left = robust.nonzero().flatten()
                 if len(left):
                     library.attacks_to_run = [step]
@@ -78,6 +101,7 @@ class AutoAttack(Attack):
                     )
                     robust = robust.index_put((left,), found == y[left])
                 result[step] = robust
+        notes = [note for note in notes if _UNTRUE not in note]
         return Outcome(result, tuple(dict.fromkeys(notes)))
 
     def _library(self, model: Classifier, device: torch.device, targets: int) -> Any:
@@ -101,8 +125,10 @@ def _warnings() -> Iterator[list[str]]:
         def emit(self, record: logging.LogRecord) -> None:
             found.append(record.getMessage())
 
-    logger, handler = logging.getLogger('auto-attack'), Keep(logging.WARNING)
-    propagate, logger.propagate = logger.propagate, False
+    logger = logging.getLogger('auto-attack')
+    handler = Keep(logging.WARNING)
+    propagate = logger.propagate
+    logger.propagate = False
     logger.addHandler(handler)
     try:
         yield found

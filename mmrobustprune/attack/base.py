@@ -1,4 +1,4 @@
-"""What every attack is: a budget with everything a number depends on, and one call that says which pictures withstand it."""
+"""What every attack is: a budget with everything that a number depends on, and one call."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .classifier import CLIPS, SPACES, Classifier, Space
+from .classifier import CLIPS, SPACES, Classifier, Space, refuse_mismatch
 from .training import attacking
 
 LABELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(
-    true=lambda logits, y: y, predicted=lambda logits, y: logits.argmax(1)
+    true=lambda logits, y: y,
+    predicted=lambda logits, y: logits.argmax(1),
 )
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a batch of N pictures went through.
+    """What a batch of N images went through.
 
     Attributes:
-        robust: step -> (N,) bool, classified right after this step and all before it; the last one counts.
+        robust: step -> (N,) bool, classified right after this step and all before it; the last one
+            counts.
         notes: warnings.
     """
 
@@ -41,7 +43,8 @@ class Attack(ABC):
     Attributes:
         eps: radius, in units of the space.
         space: the variable z: 'pixel' ([0, 1]) or 'normalised' (what the network sees).
-        label: move away from the 'true' label or from the 'predicted' one, which may push a wrong picture back to right.
+        label: move away from the 'true' label or from the 'predicted' one, which may push a wrong
+            image back to right.
         clip: bounds of z: 'image', 'range' or 'none' (see `classifier.CLIPS`).
         seed: of every random number.
     Raises:
@@ -68,13 +71,14 @@ class Attack(ABC):
             model: pixels -> logits.
             x: (N, C, H, W) in [0, 1].
             y: (N,) true labels.
-            index: (N,) places in the data set, which fix the random numbers of each picture.
+            index: (N,) places in the data set, which fix the random numbers of each image.
         Raises:
             ValueError: x is not in [0, 1], or the model is not one that this attack can handle.
         """
         if not (x.is_floating_point() and 0 <= x.min() and x.max() <= 1):
             raise ValueError(
-                f'{self.name} got {x.dtype} pictures from {x.min():g} to {x.max():g}; give floats in [0, 1].'
+                f'{self.name} got {x.dtype} images from {x.min():g} to {x.max():g}; give floats in '
+                '[0, 1].'
             )
         with attacking(model, x):
             return self._attack(model, x, y, index)
@@ -85,11 +89,11 @@ class Attack(ABC):
 
     @property
     def reach(self) -> float:
-        """How far from the picture the attack can come, in units of the space."""
+        """How far from the image the attack can come, in units of the space."""
         return self.eps
 
     def in_space(self, model: Classifier, like: Tensor) -> Space:
-        """The space of this attack, with its bounds, for pictures like (N, C, H, W)."""
+        """The space of this attack, with its bounds, for images like (N, C, H, W)."""
         return CLIPS[self.clip](SPACES[self.space](model, like))
 
     def settings(self) -> dict[str, Any]:
@@ -97,7 +101,7 @@ class Attack(ABC):
         return dict(attack=self.name, **asdict(self))
 
     def stamp(self, model: Classifier, like: Tensor) -> dict[str, Any]:
-        """The settings, and radius and reach in pixel units, [0, 1], per channel in the network's order."""
+        """The settings, and radius and reach in pixel units, per channel in the network's order."""
         gain = self.in_space(model, like).gain.double().cpu()
         return dict(
             self.settings(),
@@ -110,7 +114,8 @@ class Attack(ABC):
     def key(self) -> str:
         """A file name that no other settings have."""
         text = json.dumps(self.settings(), sort_keys=True)
-        return f'{self.name}-{self.space}-{self.eps:.4g}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}'
+        digest = hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+        return f'{self.name}-{self.space}-{self.eps:.4g}-{digest}'
 
     def _among(self, field: str, allowed: Any) -> None:
         value = getattr(self, field)
@@ -144,13 +149,15 @@ class Clean(Attack):
 
     @torch.no_grad()
     def _attack(self, model: Classifier, x: Tensor, y: Tensor, index: Tensor) -> Outcome:
-        return Outcome({self.name: model(x).argmax(1) == y})
+        logits = model(x)
+        refuse_mismatch('clean accuracy', logits, y)
+        return Outcome({self.name: logits.argmax(1) == y})
 
 
 def refuse_grey_levels(who: str, field: str, value: float) -> None:
     """Raise ValueError for a length that is more than all of [0, 1], where pixels lie."""
     if value > 1:
         raise ValueError(
-            f'{who} got {field}={value:g}; pixels lie in [0, 1] here, so write {value:g}/255 for {value:g} grey '
-            'levels.'
+            f'{who} got {field}={value:g}; pixels lie in [0, 1] here, so write {value:g}/255 for '
+            f'{value:g} grey levels.'
         )

@@ -1,4 +1,4 @@
-"""A classifier of pixels with its normalisation inside, and the spaces in which an attack may move its input."""
+"""A classifier of pixels with its normalisation inside, and the spaces an attack may move in."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ class Classifier(nn.Module):
     """logits = network(normalise(x)) of pixels x (N, C, H, W) in [0, 1]; logits (N, classes).
 
     Args:
-        network: what sees normalised pictures.
-        normalise: pixels -> what the network sees, the same affine map at every position; the identity by default.
+        network: what sees normalised images.
+        normalise: pixels -> what the network sees, the same affine map at every position; the
+            identity by default.
     """
 
     def __init__(self, network: nn.Module, normalise: nn.Module | None = None) -> None:
@@ -32,7 +33,13 @@ class Classifier(nn.Module):
 
 
 class Normalise(nn.Module):
-    """(x - mean) / std per channel, mean and std in units of pixels in [0, 1]."""
+    """(x - mean) / std per channel, mean and std in units of pixels in [0, 1].
+
+    Args:
+        mean, std: one number for each channel, or a single one for all.
+    Raises:
+        ValueError: images of another number of channels (on the call).
+    """
 
     def __init__(self, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
@@ -40,6 +47,11 @@ class Normalise(nn.Module):
         self.register_buffer('std', torch.tensor(std)[:, None, None])
 
     def forward(self, pixels: Tensor) -> Tensor:
+        if len(self.mean) not in (1, pixels.shape[1]):  # or the images would be repeated
+            raise ValueError(
+                f'the images have {pixels.shape[1]} channels and the normalisation '
+                f'{len(self.mean)}; give mean and std for each channel.'
+            )
         return (pixels - self.mean) / self.std
 
 
@@ -50,8 +62,8 @@ class Space:
     Attributes:
         enter: pixels -> z.
         logits: z -> logits.
-        low, high: (C, 1, 1), what pixels 0 and 1 become; None for no bound.
-        gain: (C,), change of z per change of a pixel, so that a radius r of z is r / gain in pixel units.
+        low, high: (C, 1, 1), what pixels 0 and 1 become, the lower one first; None for no bound.
+        gain: (C,), change of z per change of a pixel: a radius r of z is r / gain in pixel units.
     """
 
     enter: Function
@@ -72,32 +84,31 @@ def _pixel(model: Classifier, like: Tensor) -> Space:
 
 def _normalised(model: Classifier, like: Tensor) -> Space:
     with torch.no_grad():
-        zero, one = (
-            model.normalise(like.new_full((1, *like.shape[1:]), value)) for value in (0.0, 1.0)
-        )
-    low, high = (value[0, :, :1, :1] for value in (zero, one))
-    if zero.shape[1:] != like.shape[1:] or any(
-        (value != value[:, :, :1, :1]).any() for value in (zero, one)
-    ):
+        zero = model.normalise(like.new_zeros(1, *like.shape[1:]))
+        one = model.normalise(like.new_ones(1, *like.shape[1:]))
+    low = zero[0, :, :1, :1]
+    high = one[0, :, :1, :1]
+    flat = (zero == low).all() and (one == high).all()
+    if zero.shape[1:] != like.shape[1:] or not flat:
         raise ValueError(
-            "this model's normalisation pads or differs from place to place; attack it with space='pixel'."
+            "this model's normalisation pads, changes the number of channels or differs from place "
+            "to place; attack it with space='pixel'."
         )
     gain = (high - low).flatten().abs()
-    return Space(
-        model.normalise, model.network, torch.minimum(low, high), torch.maximum(low, high), gain
-    )
+    lowest = torch.minimum(low, high)
+    return Space(model.normalise, model.network, lowest, torch.maximum(low, high), gain)
 
 
 def _one_range(space: Space) -> Space:
-    return replace(
-        space, low=space.low.min().expand_as(space.low), high=space.high.max().expand_as(space.high)
-    )
+    low = space.low.min().expand_as(space.low)
+    return replace(space, low=low, high=space.high.max().expand_as(space.high))
 
 
 SPACES: dict[str, Callable[[Classifier, Tensor], Space]] = dict(
     pixel=_pixel, normalised=_normalised
 )
-# image: what a picture can hold; range: from the lowest to the highest of all channels, as SR-GKP does on CIFAR; none: no bound
+# image: what an image can hold; range: from the lowest to the highest of all channels, as SR-GKP
+# does on CIFAR; none: no bound
 CLIPS: dict[str, Function] = dict(
     image=lambda space: space,
     range=_one_range,
@@ -106,11 +117,36 @@ CLIPS: dict[str, Function] = dict(
 
 
 def full_range(x: Tensor) -> AbstractContextManager:
-    """No autocast to float16, where gradients of confident pictures vanish and such pictures would not move; else nothing."""
+    """No autocast to float16, else nothing.
+
+    In float16 gradients of confident images vanish, and such images would not move.
+    """
     kind = x.device.type
     if torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16:
         return torch.autocast(kind, enabled=False)
     return nullcontext()
+
+
+def refuse_mismatch(who: str, logits: Tensor, labels: Tensor) -> None:
+    """Raise ValueError unless logits (N, classes) and labels (N,) are of the same classes.
+
+    One output alone (a sigmoid) has no other class to move to, and its argmax is 0 whatever it
+    says.
+    """
+    classes = logits.shape[1]
+    if classes < 2:
+        raise ValueError(
+            f'{who} needs one logit for each of at least two classes and the model gives '
+            f'{classes}; give a head of two outputs in place of one sigmoid.'
+        )
+    lowest = int(labels.min())
+    highest = int(labels.max())
+    if lowest < 0 or highest >= classes:
+        wrong = highest if highest >= classes else lowest
+        raise ValueError(
+            f'{who} got label {wrong} and the model has {classes} classes, 0 to {classes - 1}; '
+            'give the data set or the head that belongs to the other.'
+        )
 
 
 @contextmanager

@@ -1,4 +1,7 @@
-"""BatchNorm of an evaluated, frozen network as what it is there, an affine map, inside the convolution before it where it can be."""
+"""BatchNorm of an evaluated, frozen network as the affine map that it is there.
+
+Where it can be it goes into the convolution before it.
+"""
 
 from __future__ import annotations
 
@@ -17,15 +20,16 @@ _CONVOLUTIONS = (nn.Conv1d.forward, nn.Conv2d.forward, nn.Conv3d.forward)
 
 @contextmanager
 def folded_norms(model: nn.Module, like: Tensor | None = None) -> Iterator[None]:
-    """BatchNorm as scale * x + shift on a CPU, where its own backward pass is thrice as slow; outputs change in rounding alone.
+    """BatchNorm as scale * x + shift on a CPU, where its own backward pass is thrice as slow.
 
-    scale = gamma / sqrt(var + eps), shift = beta - mean * scale. Where a convolution's output goes into one norm and nowhere
-    else the norm vanishes: W' = scale * W, b' = scale * b + shift.
+    scale = gamma / sqrt(var + eps), shift = beta - mean * scale. Where a convolution's output goes
+    into one norm and nowhere else the norm vanishes: W' = scale * W, b' = scale * b + shift.
+    Outputs change in rounding alone.
 
     Args:
         model: frozen, in evaluation mode; it computes as usual again afterwards.
-        like: (N, ...), what it takes; the first one is passed through the model to see what follows what. None folds nothing
-            and leaves maps alone.
+        like: (N, ...), what it takes; the first one is passed through the model to see what
+            follows what. None folds nothing and leaves maps alone.
     """
     norms = [
         norm
@@ -46,9 +50,8 @@ def folded_norms(model: nn.Module, like: Tensor | None = None) -> Iterator[None]
                 norm.forward = _mapped(scale, shift)
             else:
                 weight = conv.weight * scale.view(-1, *(1 for _ in conv.weight.shape[1:]))
-                conv.forward = _convolved(
-                    conv, weight, shift if conv.bias is None else shift + scale * conv.bias
-                )
+                bias = shift if conv.bias is None else shift + scale * conv.bias
+                conv.forward = _convolved(conv, weight, bias)
                 norm.forward = _same
         yield
     finally:
@@ -59,7 +62,10 @@ def folded_norms(model: nn.Module, like: Tensor | None = None) -> Iterator[None]
 def _convolutions_before(
     model: nn.Module, norms: list[nn.Module], like: Tensor
 ) -> dict[nn.Module, nn.Module]:
-    """Norm -> the convolution whose output is read by this norm alone, each called once; by the graph of one forward pass."""
+    """Norm -> the convolution whose output is read by this norm alone, each called once.
+
+    Found by the graph of one forward pass.
+    """
     convs = [
         conv
         for conv in model.modules()
@@ -98,11 +104,10 @@ def _convolutions_before(
 
 def _readers(end: Tensor) -> Counter:
     """How many steps of the graph behind a tensor read each node's output."""
-    count, waiting = Counter(), [end.grad_fn]
+    count = Counter()
+    waiting = [end.grad_fn] if end.grad_fn is not None else []  # None: nothing of the input arrives
     while waiting:
-        for node, _ in getattr(
-            waiting.pop(), 'next_functions', ()
-        ):  # None where nothing of the input arrives
+        for node, _ in waiting.pop().next_functions:
             if node is not None and not count[node]:
                 waiting.append(node)
             count[node] += 1

@@ -1,4 +1,4 @@
-"""Attacks that follow the sign of the input gradient: FGSM (arXiv 1412.6572) and PGD (arXiv 1706.06083)."""
+"""Attacks by the sign of the input gradient: FGSM (arXiv 1412.6572) and PGD (arXiv 1706.06083)."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .base import LABELS, Attack, Outcome
-from .classifier import Classifier, Function, Space, full_range
+from .classifier import Classifier, Function, Space, full_range, refuse_mismatch
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignAttack(Attack):
-    """z <- clamp(project(z + step * sign(dCE(logits(z), label)/dz))), within eps of the picture.
+    """z <- clamp(project(z + step * sign(dCE(logits(z), label)/dz))), within eps of the image.
 
     Attributes:
-        random_start: begin at a uniform point of the ball instead of the picture.
-        keep: the 'last' point counts, or the 'best', the one with the greatest margin against the label, start included;
-            with 'best' more steps never help the model.
+        random_start: begin at a uniform point of the ball instead of the image.
+        keep: the 'last' point counts, or the 'best', the one with the greatest margin against the
+            label, start included; with 'best' more steps never help the model.
     """
 
     random_start: bool
@@ -43,11 +43,16 @@ class SignAttack(Attack):
         return min(self.eps, step * steps + self.eps * self.random_start)
 
     def perturb(self, model: Classifier, x: Tensor, y: Tensor, index: Tensor) -> Tensor:
-        """The attacked pictures (N, C, H, W) as points of the space; arguments as `Attack.__call__`, the model in eval mode."""
+        """The attacked images (N, C, H, W) as points of the space.
+
+        Arguments are those of `Attack.__call__`; the model is in evaluation mode.
+        """
         space = self.in_space(model, x)
         with torch.no_grad():
             z = space.enter(x)
-            target = LABELS[self.label](space.logits(z), y)
+            logits = space.logits(z)
+        refuse_mismatch(self.name, logits, y)
+        target = LABELS[self.label](logits, y)
         path = self._path(space, z, target, index)
         if self.keep == 'best':
             return greatest_margin(path, space.logits, target)
@@ -55,7 +60,8 @@ class SignAttack(Attack):
         return last
 
     def _path(self, space: Space, z: Tensor, target: Tensor, index: Tensor) -> Iterator[Tensor]:
-        low, high = z - self.eps, z + self.eps
+        low = z - self.eps
+        high = z + self.eps
         step, steps = self.moves()
         start = space.clamp(z + self.eps * noise(z, index, self.seed)) if self.random_start else z
         yield start
@@ -107,7 +113,10 @@ class PGD(SignAttack):
 
 
 def input_gradient(logits: Function, z: Tensor, target: Tensor) -> Tensor:
-    """d sum_n CE(logits(z)_n, target_n) / dz (N, C, H, W): each picture's own gradient, whatever else is in the batch."""
+    """d sum_n CE(logits(z)_n, target_n) / dz (N, C, H, W).
+
+    It is each image's own gradient, whatever else is in the batch.
+    """
     z = z.detach().requires_grad_()
     with torch.enable_grad(), full_range(z):
         loss = F.cross_entropy(logits(z).float(), target, reduction='sum')
@@ -122,12 +131,11 @@ def margin(logits: Tensor, target: Tensor) -> Tensor:
 
 @torch.no_grad()
 def greatest_margin(points: Iterator[Tensor], logits: Function, target: Tensor) -> Tensor:
-    """For each picture the first of the points with the greatest margin against the target."""
-    best, top = None, None
+    """For each image the first of the points with the greatest margin against the target."""
+    best = next(points)
+    top = margin(logits(best), target)
     for point in points:
         here = margin(logits(point), target)
-        if best is None:
-            best, top = point, here
         better = here > top
         best = torch.where(better[:, None, None, None], point, best)
         top = torch.where(better, here, top)
@@ -135,7 +143,7 @@ def greatest_margin(points: Iterator[Tensor], logits: Function, target: Tensor) 
 
 
 def noise(like: Tensor, index: Tensor, seed: int) -> Tensor:
-    """Uniform in [-1, 1), shaped like `like`; a picture's numbers depend on its index and the seed, on nothing else."""
+    """Uniform in [-1, 1), shaped like `like`, by the index of each image and the seed alone."""
     rows = []
     for place in index.tolist():
         state = np.random.SeedSequence((seed, place)).generate_state(1, np.uint64)

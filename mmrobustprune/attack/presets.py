@@ -14,8 +14,9 @@ from .gradient import FGSM, PGD
 
 ATTACKS: dict[str, type[Attack]] = {kind.name: kind for kind in (FGSM, PGD, AutoAttack)}
 
-# What SR-GKP's tables were made with: budgets of normalised pictures, FGSM away from the prediction, and a PGD of three steps
-# that starts at the picture and so cannot reach the edge of its ball. The paper says none of this; see `stamp` for pixel units.
+# What SR-GKP's tables were made with: budgets of normalised images, FGSM away from the prediction,
+# and a PGD of three steps that starts at the image and so cannot reach the edge of its ball. The
+# paper says none of this; see `stamp` for pixel units.
 _CIFAR = dict(space='normalised', clip='range')
 _LARGE = dict(space='normalised', clip='none')
 PRESETS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -54,10 +55,13 @@ def choose(
     Args:
         preset: a name of `PRESETS`.
         attacks: names of `ATTACKS` among those of the preset; None takes all.
-        eps: radii instead of the preset's, numbers or fractions such as '8/255'; a step keeps its share of the radius.
-        fields: other fields of the attacks; None is as the preset has it. Attacks that have no such field go without.
+        eps: radii instead of the preset's, numbers or fractions such as '8/255'; a step keeps its
+            share of the radius.
+        fields: other fields of the attacks; None is as the preset has it. Attacks that have no such
+            field go without.
     Raises:
-        ValueError: an unknown name or value, a field that none of the attacks has, a space without its own radius.
+        ValueError: an unknown name or value, a field that none of the attacks has, a space without
+            its own radius.
     """
     entries = _among(preset, PRESETS, 'preset')
     names = list(dict.fromkeys(entry['attack'] for entry in entries))
@@ -65,7 +69,8 @@ def choose(
         _among(name, ATTACKS, 'attack')
         if name not in names:
             raise ValueError(
-                f"preset '{preset}' has no {name}; choose among {', '.join(names)}, or take another preset."
+                f"preset '{preset}' has no {name}; choose among {', '.join(names)}, or take "
+                'another preset.'
             )
     fields = {key: value for key, value in fields.items() if value is not None}
     entries = [entry for entry in entries if entry['attack'] in (attacks or names)]
@@ -73,14 +78,16 @@ def choose(
         fields.get('space') not in (None, entry.get('space', 'pixel')) for entry in entries
     ):
         raise ValueError(
-            f"space={fields['space']!r} gives the radii of preset '{preset}' another meaning; give eps as well, "
-            'or take a preset of that space.'
+            f"space={fields['space']!r} gives the radii of preset '{preset}' another meaning; give "
+            'eps as well, or take a preset of that space.'
         )
     for key in fields:
         if not any(key in ATTACKS[entry['attack']].__dataclass_fields__ for entry in entries):
             chosen = ' and '.join(dict.fromkeys(entry['attack'] for entry in entries))
             raise ValueError(f'{chosen} have no {key}; leave it away.')
-    made = [_make(entry, radius, fields) for entry in entries for radius in (eps or [None])]
+    made = []
+    for entry in entries:
+        made += [_make(entry, radius, fields) for radius in eps or [None]]
     return list(dict.fromkeys(made))
 
 

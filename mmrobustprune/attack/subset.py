@@ -1,4 +1,4 @@
-"""Which pictures of a data set an attack is run on: the same ones for every model."""
+"""Which images of a data set an attack is run on: the same ones for every model."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ import numpy as np
 def choose_subset(
     total: int, size: int | None = None, pick: str = 'random', seed: int = 0
 ) -> np.ndarray:
-    """Ascending indices of a subset; random subsets of one seed are nested, so that a larger one contains the smaller.
+    """Ascending indices of a subset.
+
+    Random subsets of one seed are nested: a larger one contains the smaller.
 
     Args:
-        total: pictures in the data set.
+        total: images in the data set.
         size: how many; None takes all.
-        pick: 'random', or 'first', the convention of RobustBench on CIFAR-10, whose test set is in random order (a folder of
-            classes is not: its first pictures are of one class).
+        pick: 'random', or 'first', the convention of RobustBench on CIFAR-10, whose test set is in
+            random order (a folder of classes is not: its first images are of one class).
     Raises:
         ValueError: a size outside 1..total, or another pick.
     """
@@ -24,7 +26,8 @@ def choose_subset(
         return np.arange(total)
     if not 1 <= size <= total:
         raise ValueError(
-            f'a subset of {size} pictures was asked for and the data set has {total}; give 1 to {total}.'
+            f'a subset of {size} images was asked for and the data set has {total}; give 1 to '
+            f'{total}.'
         )
     if pick == 'first':
         return np.arange(size)

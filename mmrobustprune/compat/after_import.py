@@ -11,7 +11,7 @@ from typing import Any
 
 
 def after_import(name: str, then: Callable[[ModuleType], Any]) -> None:
-    """Call `then(module)` now where the module is imported already, else right after its first import."""
+    """Call `then(module)` now where the module is imported, else right after its first import."""
     if name in sys.modules:
         then(sys.modules[name])
     else:

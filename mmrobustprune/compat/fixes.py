@@ -36,13 +36,13 @@ class Fix(NamedTuple):
 
 
 def _ssd_head(module: ModuleType) -> None:
-    module.SSDHead.loss_cls = (
-        None  # predict_by_feat asks every head for it, and this one never sets it
-    )
+    # predict_by_feat asks every head for it, and this one never sets it
+    module.SSDHead.loss_cls = None
 
 
 def _amp_on_cpu(module: ModuleType) -> None:
-    wrapper, build = module.AmpOptimWrapper, module.AmpOptimWrapper.__init__
+    wrapper = module.AmpOptimWrapper
+    build = wrapper.__init__
 
     @functools.wraps(build)
     def __init__(self, loss_scale='dynamic', dtype=None, use_fsdp=False, **kwargs):
@@ -65,7 +65,8 @@ def _own_configs(module: ModuleType) -> None:
     from mmengine.config.utils import MODULE2PACKAGE
 
     MODULE2PACKAGE.setdefault('mmrobustprune', 'mmrobustprune')
-    find, own = module.get_installed_path, Path(__file__).parent.parent
+    find = module.get_installed_path
+    own = Path(__file__).parent.parent
 
     @functools.wraps(find)
     def get_installed_path(package: str) -> str:

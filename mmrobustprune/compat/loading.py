@@ -41,11 +41,10 @@ def allow_history(_module: ModuleType) -> None:
     """Let `torch.load(weights_only=True)` read what mmengine writes."""
     arrays = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
     dtypes = {type(np.dtype(code)) for code in np.typecodes['All'] if code not in 'OV'}
-    functions = [
-        (getattr(arrays, name), f'numpy.{module}.multiarray.{name}')
-        for name in ('_reconstruct', 'scalar')
-        for module in ('core', '_core')  # files of NumPy 1 and 2
-    ]
+    functions = []
+    for name in ('_reconstruct', 'scalar'):
+        for module in ('core', '_core'):  # files of NumPy 1 and 2
+            functions.append((getattr(arrays, name), f'numpy.{module}.multiarray.{name}'))
     attribute = (history_method, 'builtins.getattr')
     torch.serialization.add_safe_globals(
         [HistoryBuffer, attribute, np.ndarray, np.dtype, *dtypes, *functions]

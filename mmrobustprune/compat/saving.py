@@ -24,7 +24,8 @@ class _Later:
     """A file backend that keeps removals for later."""
 
     def __init__(self, backend: Any):
-        self.backend, self.removals = backend, []
+        self.backend = backend
+        self.removals: list[tuple[str, str]] = []
 
     def __getattr__(self, name: str) -> Any:
         if name in ('remove', 'rmtree'):
@@ -38,7 +39,8 @@ def remove_after_saving(_module: ModuleType) -> None:
 
     @functools.wraps(save)
     def _save_checkpoint_with_step(self, runner, step, meta):
-        backend, later = self.file_backend, _Later(self.file_backend)
+        backend = self.file_backend
+        later = _Later(backend)
         self.file_backend = later
         try:
             save(self, runner, step, meta)

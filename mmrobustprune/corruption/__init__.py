@@ -1,7 +1,8 @@
-"""Corruption suites: names and severities (`suites`), one corrupted image (`apply.apply`), images that are stored
-(`stored.open_stored`, written by `write.write_tree`), finished cells on disk (`store`) and what they say (`metrics`).
+"""Corruption suites: names, severities and what goes with them (`suites`).
 
-What needs OpenCV or numba is imported from its own file: `from mmrobustprune.corruption.apply import apply`.
+One corrupted image is made by `apply.apply`, stored images are opened by `stored.open_stored` and
+written by `write.write_tree`, and `metrics` says what finished cells mean. What needs OpenCV or
+numba is imported from its own file: `from mmrobustprune.corruption.apply import apply`.
 """
 
 from mmrobustprune.records.store import CellStore
@@ -16,8 +17,10 @@ from .suites import (
     SUITES,
     Cell,
     Suite,
+    default_suite,
     expand,
     get_suite,
+    suite_of,
 )
 
 __all__ = [
@@ -31,7 +34,9 @@ __all__ = [
     'SUITES',
     'Suite',
     'Summary',
+    'default_suite',
     'expand',
     'get_suite',
+    'suite_of',
     'summarize',
 ]

@@ -9,20 +9,24 @@ import numpy as np
 
 from mmrobustprune.naming import unknown
 
-from . import cifar, constants, functions
-from .functions import Draws, Function
-from .suites import ALL, SEVERITIES
+from . import functions
+from .functions import Draws, Function, cifar, constants
+from .suites import SEVERITIES
 
 SMALLEST = 32  # pixels; the published functions are not defined below
-LARGEST = (
-    16384  # pixels; fog makes a square map of the longest side, frost enlarges a picture to it
-)
+LARGEST = 16384  # pixels; fog makes a square map of the longest side, frost is enlarged to it
 _LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R 601
 
 
 @dataclass(frozen=True)
 class Family:
-    """Functions and constants of one published set; `side` is the only image side (pixels) they are for, or None."""
+    """Functions and constants of one published set.
+
+    Attributes:
+        functions: by corruption.
+        constants: by corruption, one for each severity.
+        side: the only image side (pixels) that they are for, or None.
+    """
 
     functions: dict[str, Function]
     constants: dict[str, tuple]
@@ -38,16 +42,18 @@ FAMILIES = {
 def apply(
     image: np.ndarray, corruption: str, severity: int, seed: int = 0, family: str = 'imagenet'
 ) -> np.ndarray:
-    """Corrupt one image by the functions of ImageNet-C or CIFAR-10-C (Hendrycks, Dietterich, arXiv 1903.12261).
+    """Corrupt one image by the functions of ImageNet-C or CIFAR-10-C (arXiv 1903.12261).
 
-    The random numbers come from blake2b(image, corruption, severity, seed): neither the order of calls nor the process nor
-    the thread nor the image's name matters, and no global generator is used.
+    The random numbers come from blake2b(image, corruption, severity, seed): neither the order of
+    calls nor the process nor the thread nor the image's name matters, and no global generator is
+    used.
 
     Args:
-        image: (H, W, 3) in **RGB**, or grey as (H, W) or (H, W, 1); uint8, values 0 to 255. A grey image is corrupted as the
-            RGB image it stands for and converted back; a side under 32 pixels is extended by mirroring to the 32 that the
-            functions need and cut back.
-        corruption: one of `suites.ALL`.
+        image: (H, W, 3) in **RGB**, or grey as (H, W) or (H, W, 1); uint8, values 0 to 255. A grey
+            image is corrupted as the RGB image it stands for and converted back; a side under 32
+            pixels is extended by mirroring to the 32 that the functions need, and the result is
+            cropped.
+        corruption: one of the family's functions, `suites.ALL`.
         severity: 1 to 5.
         seed: any integer; the suite's seed.
         family: 'imagenet', or 'cifar' for 32x32 images.
@@ -55,7 +61,8 @@ def apply(
         uint8 of the same shape; the argument is left as it was.
     Raises:
         TypeError: not a uint8 array.
-        ValueError: an unknown corruption, severity or family, a shape that is no image or not the family's, a side over 16384.
+        ValueError: an unknown corruption, severity or family, a shape that is no image or not the
+            family's, a side over 16384.
     """
     _check(image, corruption, severity, family)
     grey = image.ndim == 2 or image.shape[2] == 1
@@ -84,26 +91,27 @@ def _check(image: np.ndarray, corruption: str, severity: int, family: str) -> No
     channels = image.shape[2] if image.ndim == 3 else 1
     if image.ndim not in (2, 3) or channels not in (1, 3) or 0 in image.shape:
         raise ValueError(
-            f'{corruption} got an image of shape {image.shape}; give (H, W, 3) in RGB or grey (H, W), at least '
-            'one pixel.'
+            f'{corruption} got an image of shape {image.shape}; give (H, W, 3) in RGB or grey '
+            '(H, W), at least one pixel.'
         )
     if max(image.shape) > LARGEST:
         raise ValueError(
-            f'{corruption} got an image of {image.shape[1]}x{image.shape[0]} pixels; give one of at most '
-            f'{LARGEST} a side.'
+            f'{corruption} got an image of {image.shape[1]}x{image.shape[0]} pixels; give one of '
+            f'at most {LARGEST} a side.'
         )
-    if corruption not in ALL:
-        raise unknown('corruption', corruption, ALL)
+    if family not in FAMILIES:
+        raise unknown('family', family, FAMILIES)
+    known = FAMILIES[family].functions
+    if corruption not in known:
+        raise unknown('corruption', corruption, known)
     whole = isinstance(severity, (int, np.integer)) and not isinstance(severity, bool)
     if not whole or severity not in SEVERITIES:
         raise ValueError(f'severity {severity!r} is not in 1..5; choose one of them.')
-    if family not in FAMILIES:
-        raise unknown('family', family, FAMILIES)
     side = FAMILIES[family].side
     if side is not None and image.shape[:2] != (side, side):
         raise ValueError(
-            f"{corruption} of family '{family}' is for {side}x{side} images and got {image.shape[1]}x"
-            f"{image.shape[0]}; choose family 'imagenet'."
+            f"{corruption} of family '{family}' is for {side}x{side} images and got "
+            f"{image.shape[1]}x{image.shape[0]}; choose family 'imagenet'."
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from mmrobustprune.naming import nearest
 from mmrobustprune.records.files import read_json
 
-from .suites import BENCHMARK, SEVERITIES, Cell
+from .suites import Cell, Suite, suite_of
 
 # what the best value of a metric is, by the evaluator's prefix; error = 1 - value / best
 BEST = {
@@ -26,7 +26,12 @@ BEST = {
 
 @dataclass(frozen=True)
 class CorruptionErrors:
-    """mCE and relative mCE in per cent, 100 for the baseline itself; `note` says what is not there and why."""
+    """mCE and relative mCE in per cent, 100 for the baseline itself.
+
+    Attributes:
+        mCE, relative_mCE: None where there is none.
+        note: what is not there and why.
+    """
 
     mCE: float | None = None
     relative_mCE: float | None = None
@@ -41,10 +46,12 @@ class Baseline:
         name: for tables.
         clean: error on clean images; None where it is not known, and there is no relative mCE.
         errors: by cell.
-        about: what a run must agree in to be measured against it, among metric, suite, seed (None: published pictures), data,
-            eval_mode, classes.
-        whole: only sums over all of `errors` are known, so that nothing less than the full table can be measured.
-        published: what is to be said of a run whose pictures were corrupted here, where the errors are of published ones.
+        about: what a run must agree in to be measured against it, among metric, suite, seed (None:
+            published images), data, eval_mode, classes.
+        whole: only sums over all of `errors` are known, so that nothing less than the full table
+            can be measured.
+        published: what is to be said of a run whose images were corrupted here, where the errors
+            are of published ones.
     """
 
     name: str
@@ -61,7 +68,9 @@ class Baseline:
         cells: Sequence[Cell],
         facts: Mapping[str, Any],
     ) -> CorruptionErrors:
-        """Mean over corruptions of sum of errors / the baseline's sum; relative: of both minus the clean error.
+        """Mean over corruptions of our sum of errors / the baseline's; see `CorruptionErrors`.
+
+        The relative one is of both sums minus the clean error.
 
         Args:
             clean, values: the metric, unrounded.
@@ -70,50 +79,53 @@ class Baseline:
         """
         other = [key for key, value in self.about.items() if facts.get(key) != value]
         if other:
+            asked = _show(self.about, other)
             return CorruptionErrors(
-                note=f'no mCE: {self.name} has {_show(self.about, other)} and this run '
-                f'{_show(facts, other)}.'
+                note=f'no mCE: {self.name} has {asked} and this run {_show(facts, other)}.'
             )
         wanted = list(self.errors) if self.whole else list(cells)
         absent = sum(cell not in values or cell not in self.errors for cell in wanted)
         if absent or not wanted:
             return CorruptionErrors(
-                note=f'no mCE: {absent} of the {len(wanted)} benchmark cells that it takes are missing '
-                f'here or in {self.name}.'
+                note=f'no mCE: {absent} of the {len(wanted)} benchmark cells that it takes are '
+                f'missing here or in {self.name}.'
             )
-        ours = _by_corruption(
-            {cell: error(values[cell], str(facts.get('metric'))) for cell in wanted}
-        )
+        metric = str(facts.get('metric'))
+        ours = _by_corruption({cell: error(values[cell], metric) for cell in wanted})
         theirs = _by_corruption({cell: self.errors[cell] for cell in wanted})
         flawless = [name for name, value in theirs.items() if value <= 0]
         if flawless:
             return CorruptionErrors(note=f'no mCE: {self.name} makes no error under {flawless[0]}.')
-        levels = sorted({cell.severity for cell in wanted})
-        note = (
-            ''
-            if (len(ours), len(levels)) == (len(BENCHMARK), len(SEVERITIES))
-            else (
-                f'mCE over {len(ours)} of {len(BENCHMARK)} corruptions, severities {" ".join(map(str, levels))}.'
-            )
-        )
-        unhurt = [
-            name for name, value in theirs.items() if self.clean is not None and value <= self.clean
-        ]
-        if self.clean is None or unhurt:
-            why = (
-                f'{unhurt[0]} adds no error to {self.name}'
-                if unhurt
-                else f'the clean error of {self.name} is not known'
-            )
-            return CorruptionErrors(
-                _mean_ratio(ours, theirs), note=f'{note} no relative mCE: {why}.'.strip()
-            )
+        note = _part(wanted, suite_of(facts))
+        unhurt = self._unhurt(theirs)
+        if unhurt:
+            note = f'{note} no relative mCE: {unhurt}.'.strip()
+            return CorruptionErrors(_mean_ratio(ours, theirs), note=note)
         if self.published and facts.get('stored', True) is None:
             note = f'{note} {self.published}'.strip()
-        own = error(clean, str(facts.get('metric')))
-        return CorruptionErrors(
-            _mean_ratio(ours, theirs), _mean_ratio(ours, theirs, own, self.clean), note
-        )
+        relative = _mean_ratio(ours, theirs, error(clean, metric), self.clean)
+        return CorruptionErrors(_mean_ratio(ours, theirs), relative, note)
+
+    def _unhurt(self, errors: Mapping[str, float]) -> str:
+        """Why errors under corruption minus the clean one are no measure, or ''."""
+        if self.clean is None:
+            return f'the clean error of {self.name} is not known'
+        for name, value in errors.items():
+            if value <= self.clean:
+                return f'{name} adds no error to {self.name}'
+        return ''
+
+
+def _part(cells: Sequence[Cell], suite: Suite) -> str:
+    """What of a suite's benchmark the cells are, or '' where they are all."""
+    kinds = {cell.corruption for cell in cells}
+    levels = sorted({cell.severity for cell in cells})
+    if (len(kinds), len(levels)) == (len(suite.corruptions), len(suite.severities)):
+        return ''
+    return (
+        f'mCE over {len(kinds)} of {len(suite.corruptions)} corruptions, severities '
+        f'{" ".join(map(str, levels))}.'
+    )
 
 
 def _by_corruption(errors: Mapping[Cell, float]) -> dict[str, float]:
@@ -151,17 +163,18 @@ _ALEXNET = dict(
     jpeg_compression=0.606500,
 )
 
-# torchvision's AlexNet on ImageNet-C, means over the five severities (arXiv 1903.12261; to six digits in imagenet.py of
-# github.com/google-research/augmix). Its clean top-1 is 56.522 % (torchvision, AlexNet_Weights.IMAGENET1K_V1);
-# github.com/google-research/robustness_metrics takes an error of .4348 for relative mCE.
+# torchvision's AlexNet on ImageNet-C, means over the five severities (arXiv 1903.12261; to six
+# digits in imagenet.py of github.com/google-research/augmix). Its clean top-1 is 56.522 %
+# (torchvision, AlexNet_Weights.IMAGENET1K_V1); github.com/google-research/robustness_metrics takes
+# an error of .4348 for relative mCE.
 ALEXNET = Baseline(
     name='alexnet',
     clean=1 - 0.56522,
-    errors={Cell(name, level): _ALEXNET[name] for name in BENCHMARK for level in SEVERITIES},
+    errors={cell: _ALEXNET[cell.corruption] for cell in Suite('imagenet-c').choose()},
     about=dict(metric='accuracy/top1', suite='imagenet-c', classes=1000),
     whole=True,
-    published='mCE against errors on the published pictures, which were corrupted at 224x224; these were corrupted before resizing, '
-    'which softens noise and lowers mCE.',
+    published='mCE against errors on the published images, which were corrupted at 224x224; these '
+    'were corrupted before resizing, which softens noise and lowers mCE.',
 )
 BASELINES = {ALEXNET.name: ALEXNET}
 
@@ -181,13 +194,14 @@ def get_baseline(which: str | os.PathLike | Mapping[str, Any]) -> Baseline:
     path = path / 'results.json' if path.is_dir() else path
     if not path.is_file():
         raise FileNotFoundError(
-            f"baseline '{which}' is neither a name{nearest(str(which), BASELINES)} nor a file; choose "
-            f'{", ".join(BASELINES)} or give the results.json of another run.'
+            f"baseline '{which}' is neither a name{nearest(str(which), BASELINES)} nor a file; "
+            f'choose {", ".join(BASELINES)} or give the results.json of another run.'
         )
     results = read_json(path)
     if not isinstance(results, Mapping):
         raise ValueError(
-            f'{path} holds no results of a corruption suite; give a results.json of tools/robustness.py.'
+            f'{path} holds no results of a corruption suite; give a results.json of '
+            'tools/robustness.py.'
         )
     return _from_results(results, path.parent.name or path.stem)
 
@@ -203,14 +217,13 @@ def _from_results(results: Mapping[str, Any], name: str) -> Baseline:
         clean = error(results['clean'][metric], metric)
     except (KeyError, TypeError) as missing:
         raise ValueError(
-            f'baseline {name} is no results of a corruption suite ({missing} is not there); give a results.json '
-            'of tools/robustness.py.'
+            f'baseline {name} is no results of a corruption suite ({missing} is not there); give a '
+            'results.json of tools/robustness.py.'
         ) from missing
-    about = {
-        key: results[key]
-        for key in ('metric', 'suite', 'seed', 'data', 'eval_mode')
-        if results.get(key) is not None or key == 'seed' and key in results
-    }  # no seed: published pictures
+    keys = ('metric', 'suite', 'data', 'eval_mode')
+    about = {key: results[key] for key in keys if results.get(key) is not None}
+    if 'seed' in results:  # None: published images
+        about['seed'] = results['seed']
     return Baseline(name, clean, errors, about)
 
 
@@ -223,7 +236,7 @@ def error(value: float, metric: str) -> float:
     prefix = metric.partition('/')[0]
     if prefix not in BEST:
         raise ValueError(
-            f"the best value of metric '{metric}' is not known, so it has no error; errors are defined for "
-            f'{", ".join(BEST)}.'
+            f"the best value of metric '{metric}' is not known, so it has no error; errors are "
+            f'defined for {", ".join(BEST)}.'
         )
     return 1 - value / BEST[prefix]

@@ -19,10 +19,10 @@ def paired_margin(
     seed: int = 0,
     over: Collection[str] | None = None,
 ) -> dict[str, tuple[float, float, float]]:
-    """Differences ours - theirs with percentile intervals of the paired bootstrap over images (Efron, 1979).
+    """Differences ours - theirs with percentile intervals of the paired bootstrap (Efron, 1979).
 
-    Every draw takes as many images as there are, with replacement, the same for both models, all corruptions and all
-    severities; images are what differs, not the training.
+    Every draw takes as many images as there are, with replacement, the same for both models, all
+    corruptions and all severities; images are what differs, not the training.
 
     Args:
         ours, theirs: corruption -> evidence of each severity; means are over severities.
@@ -56,30 +56,23 @@ def _differences(
     mean: Sequence[bool],
 ) -> np.ndarray:
     """(corruptions + 1, B); the last row is the mean over the corruptions that `mean` marks."""
-    rows = [
-        np.mean(
-            [
-                one.metric(weights) - other.metric(weights)
-                for one, other in zip(ours[name], theirs[name], strict=True)
-            ],
-            axis=0,
-        )
-        for name in ours
-    ]
+    rows = []
+    for name in ours:
+        pairs = zip(ours[name], theirs[name], strict=True)
+        margins = [one.metric(weights) - other.metric(weights) for one, other in pairs]
+        rows.append(np.mean(margins, axis=0))
     return np.stack([*rows, np.mean(np.stack(rows)[np.array(mean)], axis=0)])
 
 
 def _resampled(images: int, draws: int, seed: int) -> Iterator[np.ndarray]:
     """(B, images) how often each image was drawn, in batches of bounded size."""
-    generator, batch = np.random.default_rng(seed), max(1, _ELEMENTS // images)
+    generator = np.random.default_rng(seed)
+    batch = max(1, _ELEMENTS // images)
     for start in range(0, draws, batch):
         rows = min(batch, draws - start)
         chosen = generator.integers(images, size=(rows, images)) + images * np.arange(rows)[:, None]
-        yield (
-            np.bincount(chosen.ravel(), minlength=rows * images)
-            .reshape(rows, images)
-            .astype(np.float32)
-        )
+        counts = np.bincount(chosen.ravel(), minlength=rows * images)
+        yield counts.reshape(rows, images).astype(np.float32)
 
 
 def _check(
@@ -97,16 +90,20 @@ def _check(
     for name in ours:
         if len(ours[name]) != len(theirs[name]):
             raise ValueError(
-                f'{name} has {len(ours[name])} severities of one model and {len(theirs[name])} of the other; '
-                'give both the same.'
+                f'{name} has {len(ours[name])} severities of one model and {len(theirs[name])} of '
+                'the other; give both the same.'
             )
-    counts = {one.images for side in (ours, theirs) for row in side.values() for one in row}
+    counts: set[int] = set()
+    for row in (*ours.values(), *theirs.values()):
+        counts.update(one.images for one in row)
     if len(counts) > 1 or 0 in counts:
         raise ValueError(
-            f'evidence of {sorted(counts)} images cannot be paired; evaluate both models on the same test set.'
+            f'evidence of {sorted(counts)} images cannot be paired; evaluate both models on the '
+            'same test set.'
         )
     if draws < 1 or not 0 < level < 1:
         raise ValueError(
-            f'draws={draws} and level={level} give no interval; take at least one draw and a level in (0, 1).'
+            f'draws={draws} and level={level} give no interval; take at least one draw and a level '
+            'in (0, 1).'
         )
     return counts.pop()

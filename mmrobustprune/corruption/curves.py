@@ -1,7 +1,8 @@
-"""Average precision from counts along a ranking, by the rules of Pascal VOC and COCO, for many weightings at once.
+"""Average precision from counts along a ranking, by the rules of Pascal VOC and COCO.
 
-Every rule takes `right` and `wrong`, (K, B) counts of true and false positives at the K true positives of a ranking, and
-`truths` (B,), the number of true boxes; it gives (B,).
+Every rule takes B weightings at once: `right` and `wrong`, (K, B) counts of true and false
+positives at the K true positives of a ranking, and `truths` (B,), the number of true boxes; it
+gives (B,).
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ def area(right: np.ndarray, wrong: np.ndarray, truths: np.ndarray) -> np.ndarray
 
 def eleven_points(right: np.ndarray, wrong: np.ndarray, truths: np.ndarray) -> np.ndarray:
     """The mean of precision at recall 0, .1, ... 1 (Pascal VOC 2007)."""
-    recall, best = _recall(right, truths), _single(right, wrong)
+    recall = _recall(right, truths)
+    best = _single(right, wrong)
     best = np.concatenate([best, np.zeros_like(best[:1])])  # a recall that is never reached
     total = np.zeros(best.shape[1], np.float32)
     for threshold in np.arange(0, 1 + 1e-3, 0.1):
@@ -47,8 +49,12 @@ def eleven_points(right: np.ndarray, wrong: np.ndarray, truths: np.ndarray) -> n
 
 
 def hundred_one_points(right: np.ndarray, wrong: np.ndarray, truths: np.ndarray) -> np.ndarray:
-    """The mean of precision at recall 0, .01, ... 1 (COCO): every true positive stands for the points that it reaches first."""
-    right, wrong = right.astype(np.float64), wrong.astype(np.float64)
+    """The mean of precision at recall 0, .01, ... 1 (COCO).
+
+    Every true positive stands for the points that it reaches first.
+    """
+    right = right.astype(np.float64)
+    wrong = wrong.astype(np.float64)
     best = _best_from_here(right / (wrong + right + np.spacing(1)))
     recall = right / np.maximum(truths, 1)
     last = np.minimum((100 * recall).astype(np.intp), 100)
@@ -60,7 +66,13 @@ def hundred_one_points(right: np.ndarray, wrong: np.ndarray, truths: np.ndarray)
 
 @dataclass(frozen=True)
 class Curve:
-    """A rule: average precision of one class, its precision, and the mean over classes where no class has a true box."""
+    """A rule.
+
+    Attributes:
+        area: average precision of one class.
+        dtype: its precision.
+        nothing: the mean over classes where no class has a true box.
+    """
 
     area: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
     dtype: type

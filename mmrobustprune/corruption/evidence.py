@@ -1,4 +1,4 @@
-"""What every image contributed to a metric, so that the metric can be computed again over other images."""
+"""What every image contributed to a metric, to compute the metric again over other images."""
 
 from __future__ import annotations
 
@@ -47,20 +47,25 @@ class Evidence(ABC):
         weights = np.asarray(weights, dtype=np.float32)
         if weights.ndim != 2 or weights.shape[1] != self.images:
             raise ValueError(
-                f'weights are of shape {weights.shape} and there are {self.images} images; give one column each.'
+                f'weights are of shape {weights.shape} and there are {self.images} images; give '
+                'one column each.'
             )
         if weights.size and (weights.min() < 0 or not weights.max(1).all()):
             raise ValueError(
-                'a row of weights has a negative number or no image at all; give how often each image counts.'
+                'a row of weights has a negative number or no image at all; give how often each '
+                'image counts.'
             )
         return weights
 
 
 @dataclass(frozen=True, eq=False)
 class Hits(Evidence):
-    """Classification: `correct` (n,) bool, whether each image was recognised; the metric is the accuracy in per cent.
+    """Classification; the metric is the accuracy in per cent.
 
     It is rounded to single precision as mmpretrain's is.
+
+    Attributes:
+        correct: (n,) bool, whether each image was recognised.
     """
 
     correct: np.ndarray
@@ -71,25 +76,25 @@ class Hits(Evidence):
 
     def metric(self, weights: np.ndarray) -> np.ndarray:
         weights = self._checked(weights)
-        hits, all_of_them = (
-            weights @ np.stack([self.correct, np.ones_like(self.correct)], 1).astype(np.float32)
-        ).T
+        columns = np.stack([self.correct, np.ones_like(self.correct)], 1).astype(np.float32)
+        hits, all_of_them = (weights @ columns).T
         percent = 100.0 / all_of_them.astype(np.float64)
         return (hits * percent.astype(np.float32)).astype(np.float64)
 
 
 @dataclass(frozen=True, eq=False)
 class Matches(Evidence):
-    """Detection: which of D detections hit one of the true boxes; the metric is the mean average precision.
+    """Detection: which of D detections hit a true box; the metric is the mean average precision.
 
-    Mean over classes with a true box, then over IoU thresholds, of the area under precision and recall by the rule `curve`.
-    Order among equal scores is kept as stored.
+    Mean over classes with a true box, then over IoU thresholds, of the area under precision and
+    recall by the rule `curve`. Order among equal scores is kept as stored.
 
     Attributes:
-        image, label, score: (D,) of every detection; within a label from the highest score to the lowest. The order is what
-            counts, the scores may be rounded.
+        image, label, score: (D,) of every detection; within a label from the highest score to the
+            lowest. The order is what counts, the scores may be rounded.
         hit: (T, D) bool, true positive at each IoU threshold.
-        ignored: (T, D) bool, neither right nor wrong (difficult or crowd boxes); what is neither hit nor ignored is wrong.
+        ignored: (T, D) bool, neither right nor wrong (difficult or crowd boxes); what is neither
+            hit nor ignored is wrong.
         truths: (n, C) how many true boxes of each class an image has, without the ignored ones.
         thresholds: (T,) IoU.
         curve: a name of `curves.CURVES`.
@@ -114,7 +119,8 @@ class Matches(Evidence):
         return len(self.truths)
 
     def metric(self, weights: np.ndarray) -> np.ndarray:
-        weights, curve = np.ascontiguousarray(self._checked(weights).T), CURVES[self.curve]
+        weights = np.ascontiguousarray(self._checked(weights).T)
+        curve = CURVES[self.curve]
         truths = self.truths.T.astype(np.float32) @ weights
         precision = np.zeros((len(self.thresholds), *truths.shape), curve.dtype)
         for at, label, outcomes in self._outcomes():
@@ -133,25 +139,23 @@ class Matches(Evidence):
         for label, (start, end) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
             chosen = order[start:end]
             for at in range(len(self.thresholds)):
-                hit, ignored = self.hit[at, chosen], self.ignored[at, chosen]
+                hit = self.hit[at, chosen]
+                wrong = ~(hit | self.ignored[at, chosen])
                 if hit.any():
-                    yield (
-                        at,
-                        label,
-                        _Outcomes.of(self.image[chosen], hit, ~(hit | ignored), self.images),
-                    )
+                    yield at, label, _Outcomes.of(self.image[chosen], hit, wrong, self.images)
 
 
 @dataclass(frozen=True, eq=False)
 class _Outcomes:
-    """True positives in falling order and the wrong detections before each: average precision needs no more.
+    """True positives in falling order and the wrong detections before each.
 
-    A wrong detection changes precision only where the next true positive stands, so that the work grows with the K true
-    positives and not with the detections.
+    Average precision needs no more: a wrong detection changes precision only where the next true
+    positive stands, so that the work grows with the K true positives and not with the detections.
 
     Attributes:
         right: (K,) image of every true positive.
-        wrong: (K, n) sparse, how many wrong detections of each image stand between one true positive and the one before.
+        wrong: (K, n) sparse, how many wrong detections of each image stand between one true
+            positive and the one before.
     """
 
     right: np.ndarray
@@ -159,21 +163,24 @@ class _Outcomes:
 
     @classmethod
     def of(cls, image: np.ndarray, hit: np.ndarray, wrong: np.ndarray, images: int) -> _Outcomes:
-        places, errors = np.flatnonzero(hit), np.flatnonzero(wrong)
+        places = np.flatnonzero(hit)
+        errors = np.flatnonzero(wrong)
         after = np.searchsorted(places, errors)
-        errors, after = errors[after < len(places)], after[after < len(places)]
-        ones = np.ones(len(errors), np.float32)
-        return cls(
-            image[places], csr_matrix((ones, (after, image[errors])), shape=(len(places), images))
-        )
+        counts = after < len(places)
+        at = (after[counts], image[errors[counts]])
+        ones = np.ones(counts.sum(), np.float32)
+        return cls(image[places], csr_matrix((ones, at), shape=(len(places), images)))
 
     def weigh(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(K, B) counts of true positives up to each and of wrong detections before it; whole numbers, exact below 2^24."""
+        """(K, B) counts of true positives up to each and of wrong detections before it.
+
+        They are whole numbers, exact below 2^24.
+        """
         return np.cumsum(weights[self.right], 0), np.cumsum(self.wrong @ weights, 0)
 
 
 def _class_mean(precision: np.ndarray, there: np.ndarray, nothing: float) -> np.ndarray:
-    """(C, B) to (B,) over the classes that are there, in the arithmetic of a mean over a list of numbers."""
+    """(C, B) to (B,) over the classes that are there, as a mean over a list of numbers is."""
     out = np.full(precision.shape[1], nothing)
     patterns, which = np.unique(there, axis=1, return_inverse=True)
     for number, pattern in enumerate(patterns.T):
@@ -203,5 +210,6 @@ def load(path: str | os.PathLike) -> Evidence:
         return _KINDS[str(arrays.pop('kind'))](**arrays)
     except (KeyError, TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f'{path} is no evidence of an evaluation or is cut short; remove it and evaluate that cell again.'
+            f'{path} is no evidence of an evaluation or is cut short; remove it and evaluate that '
+            'cell again.'
         ) from error

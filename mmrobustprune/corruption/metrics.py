@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from .baselines import Baseline, CorruptionErrors
-from .suites import BENCHMARK, Cell
+from .suites import CLEAN, Cell, suite_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Summary:
         per_corruption, per_severity: means over one row or column of the table.
         note: what is missing and why, or ''.
         per_class: class -> its P, mPC and rPC.
-        mCE: mean corruption error against `baseline` in per cent, 100 for the baseline itself (arXiv 1903.12261).
+        mCE: mean corruption error against `baseline` in per cent, 100 for the baseline itself
+            (arXiv 1903.12261).
         relative_mCE: the same of the errors that corruptions add to the clean one.
     """
 
@@ -65,7 +66,8 @@ def summarize(
         partial: take means over what is there, and say so; otherwise a mean that misses a cell is
             None. Corruption errors are never of a part.
         baseline: for mCE; see `baselines.get_baseline`.
-        run: the table's `metric`, `suite`, `seed` and `data`, which a baseline must agree with.
+        run: the table's `suite`, which says what mPC is over, and its `metric`, `seed` and `data`;
+            a baseline must agree with them.
         clean_per_class, per_class: class -> value, on clean images and in every finished cell.
     Raises:
         ValueError: a value that is no finite number, or no cell asked for.
@@ -73,41 +75,40 @@ def summarize(
     if not cells:
         raise ValueError('no cell was asked for; give at least one corruption and one severity.')
     there = {cell: values[cell] for cell in cells if cell in values}
-    for cell, value in [(Cell('clean', 0), clean), *there.items()]:
+    for cell, value in [(CLEAN, clean), *there.items()]:
         if value is None or not math.isfinite(value):
             raise ValueError(
                 f'the metric of {cell.corruption} {cell.severity} is {value}, not a '
                 'number; look at its evaluation.'
             )
 
-    mpc = _mean(_benchmark(cells), there, partial)
+    suite = suite_of(run or {})
+    benchmark = [cell for cell in cells if cell.corruption in suite.corruptions]
+    mpc = _mean(benchmark, there, partial)
     classes = clean_per_class or {}
-    by_class = {
-        name: _class(
-            value,
-            {cell: row[name] for cell, row in (per_class or {}).items() if _number(row.get(name))},
-            _benchmark(cells),
-            partial,
-        )
-        for name, value in classes.items()
-        if _number(value)
-    }
+    by_class = {}
+    for name, value in classes.items():
+        if _number(value):
+            numbers = {cell: row.get(name) for cell, row in (per_class or {}).items()}
+            found = {cell: number for cell, number in numbers.items() if _number(number)}
+            by_class[name] = _class(value, found, benchmark, partial)
     errors = CorruptionErrors()
     if baseline is not None:
         facts = {**(run or {}), **({'classes': len(classes)} if classes else {})}
-        errors = baseline.compare(clean, there, _benchmark(cells), facts)
+        errors = baseline.compare(clean, there, benchmark, facts)
+    rows: dict[str, list[Cell]] = {}
+    columns: dict[int, list[Cell]] = {}
+    for cell in cells:
+        rows.setdefault(cell.corruption, []).append(cell)
+        columns.setdefault(cell.severity, []).append(cell)
     return Summary(
         P=clean,
         mPC=mpc,
         rPC=ratio(mpc, clean),
         R_C=ratio(_mean(cells, there, partial), clean),
-        per_corruption={
-            name: _mean([cell for cell in cells if cell.corruption == name], there, partial)
-            for name in dict.fromkeys(cell.corruption for cell in cells)
-        },
+        per_corruption={name: _mean(row, there, partial) for name, row in rows.items()},
         per_severity={
-            str(level): _mean([cell for cell in cells if cell.severity == level], there, partial)
-            for level in sorted({cell.severity for cell in cells})
+            str(level): _mean(columns[level], there, partial) for level in sorted(columns)
         },
         note=' '.join(filter(None, (_note(len(cells), len(there), partial), errors.note))),
         per_class=by_class,
@@ -118,12 +119,8 @@ def summarize(
 
 
 def ratio(value: float | None, clean: float) -> float | None:
-    """What is left of the clean value: R_C of ImageNet-C, R_V2 of ImageNet-V2, rPC; None of nothing clean."""
+    """What is left of the clean value (R_C, R_V2 of ImageNet-V2, rPC); None of nothing clean."""
     return None if value is None or clean == 0 else value / clean
-
-
-def _benchmark(cells: Sequence[Cell]) -> list[Cell]:
-    return [cell for cell in cells if cell.corruption in BENCHMARK]
 
 
 def _mean(part: Sequence[Cell], there: Mapping[Cell, float], partial: bool) -> float | None:

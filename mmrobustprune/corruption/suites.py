@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain, product
 from typing import NamedTuple
 
 from mmrobustprune.naming import unknown
@@ -15,28 +16,54 @@ GROUPS = {
     'digital': ('contrast', 'elastic_transform', 'pixelate', 'jpeg_compression'),
     'extra': ('speckle_noise', 'gaussian_blur', 'spatter', 'saturate'),
 }
-ALL = tuple(name for group in GROUPS.values() for name in group)
-BENCHMARK = tuple(name for name in ALL if name not in GROUPS['extra'])
+ALL = tuple(chain.from_iterable(GROUPS.values()))
+BENCHMARK = (  # written out: published means are over these fifteen, whatever else there is
+    'gaussian_noise',
+    'shot_noise',
+    'impulse_noise',
+    'defocus_blur',
+    'glass_blur',
+    'motion_blur',
+    'zoom_blur',
+    'snow',
+    'frost',
+    'fog',
+    'brightness',
+    'contrast',
+    'elastic_transform',
+    'pixelate',
+    'jpeg_compression',
+)
 SEVERITIES = (1, 2, 3, 4, 5)
-
-_SETS = {**GROUPS, 'benchmark': BENCHMARK, 'all': ALL}
+TINY = (32, 32)  # height and width of images for which ImageNet-C's functions were not made
 
 
 class Cell(NamedTuple):
-    """One corruption (a name of `ALL`) at one severity (1 to 5)."""
+    """One corruption (a name of its suite) at one severity (1 to 5)."""
 
     corruption: str
     severity: int
 
 
+CLEAN = Cell('clean', 0)  # the uncorrupted pass is kept like every other cell
+
+
 @dataclass(frozen=True)
 class Suite:
-    """A named set of corruptions.
+    """A named set of corruptions, and everything that goes by its name.
 
     Attributes:
+        name: of the suite.
+        corruptions: what its means, mPC first of all, are over.
+        severities: in rising order.
         side: the only image side (pixels) it is for, or None.
         family: whose functions and constants: 'imagenet' or 'cifar' (`apply.FAMILIES`).
-        published: how its authors' files are laid out: 'folders', 'arrays' or None (`stored.open_stored`).
+        published: how its authors' files are laid out: 'folders', 'arrays' or None
+            (`stored.open_stored`).
+        groups: group -> corruptions in the order of its tables, those that no mean is over too.
+        metrics: classes of evaluators whose suite it is by default.
+        datasets: classes of data sets whose suite it is by default, rather than their metric's.
+        baseline: what mCE is relative to by default, a name of `baselines.BASELINES`, or None.
     """
 
     name: str
@@ -45,6 +72,39 @@ class Suite:
     side: int | None = None
     family: str = 'imagenet'
     published: str | None = None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: GROUPS, hash=False)
+    metrics: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    baseline: str | None = None
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every corruption, group by group."""
+        return tuple(chain.from_iterable(self.groups.values()))
+
+    def group_of(self, corruption: str) -> str:
+        """The group that a corruption of the suite belongs to."""
+        return next(group for group, names in self.groups.items() if corruption in names)
+
+    def expand(self, corruptions: str | Iterable[str]) -> tuple[str, ...]:
+        """Corruption names for names and groups, each once, in the suite's order.
+
+        Args:
+            corruptions: names, groups, 'benchmark' (what means are over) or 'all'.
+        Raises:
+            ValueError: an unknown name (the nearest one is given), or none at all.
+        """
+        every = self.all
+        sets = {**self.groups, 'benchmark': self.corruptions, 'all': every}
+        asked = (corruptions,) if isinstance(corruptions, str) else tuple(corruptions)
+        names: set[str] = set()
+        for name in asked:
+            if name not in every and name not in sets:
+                raise unknown('corruption', name, (*every, *sets))
+            names.update(sets.get(name, (name,)))
+        if not names:
+            raise ValueError(f'no corruption was given; choose among {", ".join(every)}.')
+        return tuple(name for name in every if name in names)
 
     def choose(
         self,
@@ -60,9 +120,9 @@ class Suite:
         Raises:
             ValueError: a name or severity that is not there, or nothing chosen.
         """
-        names = expand(self.corruptions if corruptions is None else corruptions)
+        names = self.expand(self.corruptions if corruptions is None else corruptions)
         levels = self._levels(self.severities if severities is None else severities)
-        return tuple(Cell(name, level) for name in names for level in levels)
+        return tuple(Cell(name, level) for name, level in product(names, levels))
 
     def _levels(self, severities: int | Iterable[int]) -> tuple[int, ...]:
         one = isinstance(severities, (int, float, str))
@@ -77,33 +137,46 @@ class Suite:
             raise ValueError(f'no severity was given; choose among {allowed}.')
         return tuple(level for level in self.severities if level in asked)
 
+    def fits(self, height: int, width: int) -> bool:
+        """Whether the suite's name is for images of this size (pixels)."""
+        if self.side is None:
+            return (height, width) != TINY
+        return height == width == self.side
+
     def check(self, height: int, width: int) -> None:
         """Refuse images that the suite's name is not for.
 
         Raises:
             ValueError: 32x32 images under an ImageNet-sized suite, or the other way round.
         """
+        if self.fits(height, width):
+            return
         here = f'the data set has {width}x{height} images'
-        if self.side is not None and (height, width) != (self.side, self.side):
+        if self.side is not None:
             raise ValueError(
                 f"suite '{self.name}' is for {self.side}x{self.side} images and "
                 f"{here}; choose 'imagenet-c', 'voc-c' or 'coco-c'."
             )
-        if self.side is None and (height, width) == (32, 32):
-            raise ValueError(
-                f"{here}, whose numbers nobody must read as those of '{self.name}'; choose suite 'cifar-10-c', "
-                "or 'imagenet-c-at-32' for ImageNet-C's constants."
-            )
+        raise ValueError(
+            f"{here}, whose numbers nobody must read as those of '{self.name}'; choose suite "
+            "'cifar-10-c', or 'imagenet-c-at-32' for ImageNet-C's constants."
+        )
 
 
+_CLASSIFIED = ('Accuracy', 'SingleLabelMetric', 'MultiLabelMetric')
 SUITES = {
     suite.name: suite
     for suite in (
-        Suite('voc-c'),
-        Suite('coco-c'),
-        Suite('imagenet-c', published='folders'),
-        Suite('cifar-10-c', side=32, family='cifar', published='arrays'),
-        Suite('imagenet-c-at-32', side=32),
+        Suite('voc-c', metrics=('VOCMetric',)),
+        Suite('coco-c', metrics=('CocoMetric',)),
+        Suite(
+            'imagenet-c',
+            published='folders',
+            metrics=_CLASSIFIED,
+            baseline='alexnet',
+        ),
+        Suite('cifar-10-c', side=32, family='cifar', published='arrays', datasets=('CIFAR10',)),
+        Suite('imagenet-c-at-32', side=32, metrics=('VOCMetric', 'CocoMetric', *_CLASSIFIED)),
     )
 }
 
@@ -119,20 +192,26 @@ def get_suite(name: str) -> Suite:
     return SUITES[name]
 
 
-def expand(corruptions: str | Iterable[str]) -> tuple[str, ...]:
-    """Corruption names for names and groups, each once, in the order of `ALL`.
-
-    Raises:
-        ValueError: an unknown name (the nearest one is given), or none at all.
-    """
-    asked = (corruptions,) if isinstance(corruptions, str) else tuple(corruptions)
-    names = {name for one in asked for name in _SETS.get(one, (one,))}
-    for name in asked:
-        if name not in ALL and name not in _SETS:
-            raise unknown('corruption', name, (*ALL, *_SETS))
-    if not names:
-        raise ValueError(f'no corruption was given; choose among {", ".join(ALL)}.')
-    return tuple(name for name in ALL if name in names)
+def suite_of(results: Mapping[str, object]) -> Suite:
+    """The suite that results were made with; ImageNet-C's names where they do not know it."""
+    name = str(results.get('suite'))
+    return SUITES.get(name, Suite(name))
 
 
-CLEAN = Cell('clean', 0)  # the uncorrupted pass is kept like every other cell
+def default_suite(metric: str, dataset: str, height: int, width: int) -> Suite | None:
+    """The suite for a metric, a data set (names of classes) and its images (pixels), if any."""
+    fitting = [suite for suite in SUITES.values() if suite.fits(height, width)]
+    found = [suite for suite in fitting if metric in suite.metrics]
+    if not found:
+        return None
+    own = [suite for suite in fitting if dataset in suite.datasets]
+    of_this_size = [suite for suite in found if suite.side is not None]
+    return [*own, *of_this_size, *found][0]
+
+
+def expand(
+    corruptions: str | Iterable[str],
+    suite: Suite = SUITES['imagenet-c'],  # noqa: B008  frozen
+) -> tuple[str, ...]:
+    """As `Suite.expand`, of ImageNet-C's names by default."""
+    return suite.expand(corruptions)

@@ -1,4 +1,4 @@
-"""Loading an image once: small data sets fit in memory, and decoding them every epoch costs more than it should."""
+"""Loading an image once: small data sets fit in memory and need no decoding in every epoch."""
 
 from mmcv.transforms import LoadImageFromFile
 

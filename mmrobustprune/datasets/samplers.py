@@ -12,11 +12,13 @@ from mmrobustprune.registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class ReplayedBatchSampler(BatchSampler):
-    """Each batch of the sampler `times` times in a row, as free adversarial training (arXiv 1904.12843) trains on it.
+    """Each batch of the sampler `times` times in a row.
 
-    `train_dataloader=dict(batch_sampler=dict(type='mmrobustprune.ReplayedBatchSampler', times=4))`; an epoch has `times` as
-    many iterations, so divide the epochs. Under `ResumableEpochLoop` and `ResumableIterLoop` the repeats are the same to the
-    bit; under mmengine's own loops each is augmented anew.
+    Free adversarial training (arXiv 1904.12843) trains on it by
+    `train_dataloader=dict(batch_sampler=dict(type='mmrobustprune.ReplayedBatchSampler', times=4))`;
+    an epoch has `times` as many iterations, so divide the epochs. Under `ResumableEpochLoop` and
+    `ResumableIterLoop` the repeats are the same to the bit; under mmengine's own loops each is
+    augmented anew.
 
     Args:
         times: m, how often a batch comes.

@@ -1,4 +1,4 @@
-"""The shapes set: a generated detection set in the layout of Pascal VOC, written at run time from a seed."""
+"""The shapes set: a generated detection set in the layout of Pascal VOC, made from a seed."""
 
 import json
 import os
@@ -27,8 +27,8 @@ def _annotation(name: str, scene: Scene) -> str:
         for box, label in zip(scene.boxes, scene.labels, strict=True)
     )
     return (
-        f'<annotation><filename>{name}.jpg</filename><size><width>{wide}</width><height>{high}</height>'
-        f'<depth>{deep}</depth></size>{objects}</annotation>'
+        f'<annotation><filename>{name}.jpg</filename><size><width>{wide}</width>'
+        f'<height>{high}</height><depth>{deep}</depth></size>{objects}</annotation>'
     )
 
 
@@ -51,15 +51,16 @@ def write_shapes(
     """Write the set into `root` unless it is there; the same arguments give the same bytes.
 
     Args:
-        train, test: how many pictures of each split.
-        size: side of the square pictures, pixels.
+        train, test: how many images of each split.
+        size: side of the square images, pixels.
     Raises:
         ValueError: a count or size too small; `root` holds something else.
     """
-    root, wanted = Path(root), dict(train=train, test=test, size=size, seed=seed)
+    root = Path(root)
+    wanted = dict(train=train, test=test, size=size, seed=seed)
     if min(train, test) < 1 or size < 64:
         raise ValueError(
-            f'The shapes set needs at least one picture per split and 64 pixels, and got {wanted}; '
+            f'The shapes set needs at least one image per split and 64 pixels, and got {wanted}; '
             'raise the number that is too small.'
         )
     stamp = root / 'shapes.json'

@@ -1,9 +1,10 @@
-"""OpenMMLab models: the pruned network as a config, adversarial training, and backbones and necks that mmpretrain lacks.
+"""OpenMMLab models: the pruned network as a config, adversarial training, backbones and necks.
 
 The registry imports each file by itself, so that a pruned network loads without the attacks.
 """
 
-from mmrobustprune.compat import fixes  # noqa: F401, I001  checkpoints must load before any model is built
+# ruff: noqa: I001  checkpoints must load before any model is built
+from mmrobustprune.compat import fixes  # noqa: F401
 from .pruned import PrunedModel, pruned_model_config
 
 __all__ = ['PrunedModel', 'pruned_model_config']

@@ -10,7 +10,7 @@ from mmrobustprune.attack import Classifier
 
 
 class Preprocessed(nn.Module):
-    """A data_preprocessor on pixels in [0, 1]: its own normalisation and channel order, as for pixels from 0 to 255."""
+    """A data_preprocessor on pixels in [0, 1], with its own normalisation and channel order."""
 
     def __init__(self, preprocessor: nn.Module) -> None:
         super().__init__()
@@ -21,24 +21,24 @@ class Preprocessed(nn.Module):
 
 
 class Logits(nn.Module):
-    """What `mode='tensor'` gives for pictures that are normalised already: (N, classes)."""
+    """What `mode='tensor'` gives for images that are normalised already: (N, classes)."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = model
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        out = self.call(pictures)
+    def forward(self, images: Tensor) -> Tensor:
+        out = self.call(images)
         if not isinstance(out, Tensor) or out.ndim != 2:
             raise ValueError(
-                f"{type(self.model).__name__} gives no logits (N, classes) with mode='tensor'; give a classifier "
-                'of pictures with a linear head.'
+                f"{type(self.model).__name__} gives no logits (N, classes) with mode='tensor'; "
+                'give a classifier of images with a linear head.'
             )
         return out
 
-    def call(self, pictures: Tensor) -> Any:
+    def call(self, images: Tensor) -> Any:
         """What the model gives for them."""
-        return self.model(pictures, mode='tensor')
+        return self.model(images, mode='tensor')
 
 
 def pixel_classifier(model: nn.Module) -> Classifier:
@@ -50,6 +50,7 @@ def pixel_classifier(model: nn.Module) -> Classifier:
     preprocessor = getattr(model, 'data_preprocessor', None)
     if preprocessor is None:
         raise ValueError(
-            f'{type(model).__name__} has no data_preprocessor to normalise with; give an mmpretrain classifier.'
+            f'{type(model).__name__} has no data_preprocessor to normalise with; give an '
+            'mmpretrain classifier.'
         )
     return Classifier(Logits(model), Preprocessed(preprocessor))

@@ -1,4 +1,4 @@
-"""A pruned network as a config: the dense architecture, and the structure record that shrinks it."""
+"""A pruned network as a config: the dense architecture and the record that shrinks it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def PrunedModel(
 
     Args:
         architecture: the dense model's config.
-        structure: the record as JSON text, or the path of a structure.json (in a config file: '{{ fileDirname }}/structure.json').
+        structure: the record as JSON text, or the path of a structure.json (in a config file:
+            '{{ fileDirname }}/structure.json').
         data_preprocessor: given to the architecture where it names none, as the Runner does.
         backbone: ignored; mmdet's init_detector looks for the key.
 
@@ -51,8 +52,8 @@ def read_structure(structure: str | dict) -> Structure:
         return Structure.from_dict(json.loads(structure))
     if not Path(structure).exists():
         raise FileNotFoundError(
-            f"structure file '{structure}' is not there; give its path (in a config file '{{{{ fileDirname }}}}/structure.json') "
-            'or the JSON text itself.'
+            f"structure file '{structure}' is not there; give its path (in a config file "
+            "'{{ fileDirname }}/structure.json') or the JSON text itself."
         )
     return load_structure(structure)
 
@@ -84,7 +85,7 @@ def is_pruned_config(model: dict) -> bool:
 
 
 def without_pretrained(config: Any) -> Any:
-    """A copy of a model config that loads no weights of its own: they would be of the dense shapes."""
+    """A copy of a model config that loads no weights, which would be of the dense shapes."""
     if isinstance(config, dict):
         plain = {key: without_pretrained(value) for key, value in config.items()}
         init = plain.get('init_cfg')

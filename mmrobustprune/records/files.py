@@ -12,11 +12,19 @@ from typing import Any
 
 
 @contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """A path to write to; at the end its file stands at `path` in one piece, after an error nothing has changed."""
+def replacing(path: str | os.PathLike, parts: str | os.PathLike | None = None) -> Iterator[Path]:
+    """A path to write to, whose file stands at `path` in one piece at the end.
+
+    After an error nothing has changed.
+
+    Args:
+        path: where the file will be; its folder is made.
+        parts: an existing folder of the same disk for the unfinished file; by default that of
+            `path`.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    part = Path(parts or path.parent, f'.{path.name}.{os.getpid()}.part')
     try:
         yield part
         os.replace(part, path)

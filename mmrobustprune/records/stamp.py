@@ -7,7 +7,7 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,21 +18,17 @@ from torch import nn
 
 import mmrobustprune
 
-_DISTRIBUTIONS = (
+_IMAGING = (  # what corrupted images depend on
     'numpy',
+    'scipy',
     'opencv-python',
     'opencv-python-headless',
     'pillow',
-    'scipy',
-    'scikit-image',
     'numba',
     'imagecorruptions',
     'imagecorruptions-imaug',
-    'mmengine',
-    'mmcv',
-    'mmdet',
-    'mmpretrain',
 )
+_EVALUATION = (*_IMAGING, 'scikit-image', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain')
 _SPEED_ONLY = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
@@ -43,8 +39,18 @@ def own_versions() -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Distribution name -> version of everything that the numbers of an evaluation depend on."""
-    found = own_versions()
-    for name in _DISTRIBUTIONS:
+    return own_versions() | installed(_EVALUATION)
+
+
+def imaging_versions() -> dict[str, str]:
+    """Distribution name -> version of everything that the pixels of corrupted images depend on."""
+    return {'mmrobustprune': mmrobustprune.__version__} | installed(_IMAGING)
+
+
+def installed(distributions: Iterable[str]) -> dict[str, str]:
+    """Distribution name -> version of those that are installed."""
+    found = {}
+    for name in distributions:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

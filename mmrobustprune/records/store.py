@@ -25,7 +25,8 @@ class CellStore:
 
     def __init__(self, folder: str | os.PathLike, identity: Mapping[str, Any]) -> None:
         self.folder = Path(folder)
-        wanted, path = json.loads(json_text(identity)), self.folder / 'run.json'
+        wanted = json.loads(json_text(identity))
+        path = self.folder / 'run.json'
         found = read_json(path) if path.exists() else None
         if found is None:
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmrobustprune.corruption.suites import BENCHMARK
 from mmrobustprune.naming import nearest
 
 from .page import Part, write_page
@@ -172,7 +171,7 @@ def _means(run: Run, grid: Grid) -> dict[str, Any]:
 
 
 def _has_extra(grid: Grid) -> bool:
-    return any(cell.corruption not in BENCHMARK for cell in grid.counted)
+    return any(cell.corruption not in grid.suite.corruptions for cell in grid.counted)
 
 
 def _explain(runs: Sequence[Run], found: Sequence[Grid], card: Card, partial: bool) -> str:
@@ -182,7 +181,7 @@ def _explain(runs: Sequence[Run], found: Sequence[Grid], card: Card, partial: bo
         results = next(run.results for run in runs if run.results)
         grid = found[0]
         kinds = dict.fromkeys(
-            cell.corruption for cell in grid.counted if cell.corruption in BENCHMARK
+            cell.corruption for cell in grid.counted if cell.corruption in grid.suite.corruptions
         )
         levels = ', '.join(map(str, grid.severities))
         sentences.append(

@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from mmrobustprune.attack import PGD, AutoAttack, Clean
-from tests.attack.nets import labels, linear, pictures, small
+from tests.attack.nets import labels, linear, samples, small
 
 QUICK = dict(iterations=5, queries=20)
 
 
 def test_every_step_leaves_fewer_and_the_last_one_counts():
-    model, (x, index) = small(), pictures(24)
+    model, (x, index) = small(), samples(24)
     y = labels(model, x)
     clean = Clean()(model, x, y, index).robust['clean']
     robust = AutoAttack(eps=0.03, **QUICK)(model, x, y, index).robust
@@ -25,9 +25,9 @@ def test_every_step_leaves_fewer_and_the_last_one_counts():
 
 
 def test_the_exact_answer_on_a_linear_model():
-    """APGD finds the corner of the ball: exactly the pictures whose margin outlives eps |w|_1 withstand."""
-    model, (x, index) = linear(4, normalise=False), pictures(16)
-    x = x * 0.8 + 0.1  # no picture is at the bounds, so the ball is never clipped
+    """APGD finds the corner of the ball: exactly the images whose margin outlives eps |w|_1 withstand."""
+    model, (x, index) = linear(4, normalise=False), samples(16)
+    x = x * 0.8 + 0.1  # no image is at the bounds, so the ball is never clipped
     y = labels(model, x)
     weight, logits = model.network[1].weight, model(x)
     worst = torch.stack(
@@ -44,33 +44,59 @@ def test_the_exact_answer_on_a_linear_model():
 
 
 def test_a_radius_of_zero_is_no_attack():
-    model, (x, index) = small(), pictures(6)
+    model, (x, index) = small(), samples(6)
     y = labels(model, x)
     outcome = AutoAttack(eps=0, **QUICK)(model, x, y, index)
     assert torch.equal(outcome.robust['square'], Clean()(model, x, y, index).robust['clean'])
 
 
-def test_targets_are_capped_and_three_classes_refused(monkeypatch):
+@pytest.mark.parametrize(
+    'classes, targets, ran',
+    [
+        (2, 1, ['apgd-ce', 'fab-t', 'square']),
+        (3, 2, ['apgd-ce', 'apgd-dlr', 'fab-t', 'square']),
+        (4, 3, ['apgd-ce', 'apgd-t', 'fab-t', 'square']),
+        (9, 8, ['apgd-ce', 'apgd-t', 'fab-t', 'square']),
+        (12, 9, ['apgd-ce', 'apgd-t', 'fab-t', 'square']),
+    ],
+)
+def test_what_ran_is_what_the_classes_allow_and_the_stamp_says(monkeypatch, classes, targets, ran):
     made = []
     original = AutoAttack._library
     monkeypatch.setattr(
         AutoAttack, '_library', lambda *args: made.append(original(*args)) or made[-1]
     )
-    x, index = pictures(4)
-    for classes, targets in ((4, 3), (12, 9)):
-        model = small(classes)
-        AutoAttack(eps=0.01, **QUICK)(model, x, labels(model, x), index)
-        assert (made[-1].apgd_targeted.n_target_classes, made[-1].fab.n_target_classes) == (
-            targets,
-            targets,
-        )
-    model = small(3)
-    with pytest.raises(ValueError, match='at least 4 classes .* has 3'):
-        AutoAttack(eps=0.01, **QUICK)(model, x, labels(model, x), index)
+    x, index = samples(4)
+    model = small(classes)
+    outcome = AutoAttack(eps=0.01, **QUICK)(model, x, labels(model, x), index)
+    library = made[-1]
+    assert library.apgd_targeted.n_target_classes == library.fab.n_target_classes == targets
+    assert list(outcome.robust) == ran and not outcome.notes
+    model.train()
+    stamp = AutoAttack(eps=0.01).stamp(model, x)
+    assert (stamp['targets'], stamp['ran']) == (targets, ran)
+    assert stamp['version'] == ('standard' if classes >= 10 else 'custom') and model.training
+
+
+@pytest.mark.parametrize('classes', [2, 3])
+def test_the_exact_answer_on_a_linear_model_of_few_classes(classes):
+    model = linear(classes, normalise=False)
+    x, index = samples(24)
+    x = x * 0.8 + 0.1
+    y = labels(model, x)
+    weight = model.network[1].weight
+    logits = model(x)
+    withstands = torch.ones(24, dtype=torch.bool)
+    for j in range(classes):
+        gap = logits[range(24), y] - logits[:, j]
+        gap = gap - 0.02 * (weight[y] - weight[j]).abs().sum(1)
+        withstands &= (gap > 0) | (y == j)
+    robust = AutoAttack(eps=0.02, iterations=20, queries=20)(model, x, y, index).robust
+    assert torch.equal(robust['square'], withstands) and 0 < withstands.sum() < 24
 
 
 def test_the_same_seed_gives_the_same_answer_and_no_generator_moves():
-    model, (x, index) = small(), pictures(16)
+    model, (x, index) = small(), samples(16)
     y = labels(model, x)
     state, python = torch.random.get_rng_state(), random.getstate()
     first, second = (
@@ -81,8 +107,8 @@ def test_the_same_seed_gives_the_same_answer_and_no_generator_moves():
     assert not any(p.grad is not None for p in model.parameters())
 
 
-def test_pictures_that_are_wrong_from_the_start_stay_wrong():
-    model, (x, index) = small(), pictures(4)
+def test_images_that_are_wrong_from_the_start_stay_wrong():
+    model, (x, index) = small(), samples(4)
     y = (labels(model, x) + 2) % 5
     robust = AutoAttack(eps=0.01, **QUICK)(model, x, y, index).robust
     assert not robust['apgd-ce'][1:].any() and list(robust) == list(AutoAttack.steps)
@@ -95,14 +121,14 @@ def test_its_warnings_are_kept_as_notes():
 
     from mmrobustprune.attack import Classifier
 
-    x, index = pictures(8)
+    x, index = samples(8)
     notes = AutoAttack(eps=0.01, **QUICK)(Classifier(Noisy()), x, index % 5, index).notes
     assert any('randomized defense' in note for note in notes)
 
 
 def test_the_stamp_says_version_and_library():
-    x, _ = pictures(2)
-    stamp = AutoAttack(eps=8 / 255).stamp(small(), x)
+    x, _ = samples(2)
+    stamp = AutoAttack(eps=8 / 255).stamp(small(classes=10), x)
     assert (stamp['version'], stamp['iterations'], stamp['queries'], stamp['targets']) == (
         'standard',
         100,

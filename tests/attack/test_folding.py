@@ -172,7 +172,7 @@ def test_the_model_is_whole_again_after_an_error():
     )
 
 
-def test_outputs_that_do_not_depend_on_the_pictures_fold_nothing():
+def test_outputs_that_do_not_depend_on_the_images_fold_nothing():
     class Constant(nn.Module):
         def __init__(self):
             super().__init__()

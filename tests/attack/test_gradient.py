@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mmrobustprune.attack import FGSM, PGD, Classifier, Clean, Normalise
-from tests.attack.nets import MEAN, STD, labels, linear, pictures, small
+from tests.attack.nets import MEAN, STD, labels, linear, samples, small
 
 
 def accuracy(attack, model, x, y, index):
@@ -37,7 +37,7 @@ def test_two_classes_and_a_linear_model_have_a_closed_form(attack, space):
     """The worst point of an unclipped ball is z - eps sign(w), and the margin falls by eps |w|_1."""
     model = linear()
     (x, index), attack = (
-        pictures(),
+        samples(),
         type(attack)(**{**vars(attack), 'space': space, 'clip': 'none'}),
     )
     y = labels(model, x)
@@ -53,7 +53,7 @@ def test_two_classes_and_a_linear_model_have_a_closed_form(attack, space):
 
 def test_three_steps_that_cannot_reach_the_ball():
     attack = PGD(eps=8 / 255, step=2 / 255, steps=3, random_start=False, clip='none')
-    model, (x, index) = linear(), pictures()
+    model, (x, index) = linear(), samples()
     moved = (attack.perturb(model, x, labels(model, x), index) - x).abs()
     assert torch.allclose(
         moved, torch.tensor(6 / 255), atol=1e-6
@@ -73,7 +73,7 @@ def test_three_steps_that_cannot_reach_the_ball():
     clip=st.sampled_from(['image', 'range', 'none']),
 )
 def test_ball_and_bounds(eps, step, steps, start, keep, space, clip, seed):
-    model, (x, index) = small(seed=seed % 3).eval(), pictures(6, seed)
+    model, (x, index) = small(seed=seed % 3).eval(), samples(6, seed)
     attack = PGD(
         eps=eps,
         step=step,
@@ -109,7 +109,7 @@ def test_ball_and_bounds(eps, step, steps, start, keep, space, clip, seed):
     seed=st.integers(0, 999), start=st.booleans(), steps=st.integers(1, 6), more=st.integers(1, 6)
 )
 def test_with_the_best_point_kept_more_steps_never_help_the_model(seed, start, steps, more):
-    model, (x, index) = small(seed=seed), pictures(16, seed)
+    model, (x, index) = small(seed=seed), samples(16, seed)
     y = labels(model, x)
     made = [
         PGD(eps=0.1, step=0.04, steps=number, random_start=start, keep='best', seed=seed)
@@ -121,7 +121,7 @@ def test_with_the_best_point_kept_more_steps_never_help_the_model(seed, start, s
 
 def test_accuracy_falls_with_eps_and_with_steps():
     for model in (linear(), linear(6)):
-        x, index = pictures(64)
+        x, index = samples(64)
         y = labels(model, x)
         falls = [
             accuracy(FGSM(eps=eps), model, x, y, index) for eps in (0, 0.01, 0.02, 0.05, 0.1, 0.3)
@@ -137,7 +137,7 @@ def test_accuracy_falls_with_eps_and_with_steps():
 @pytest.mark.parametrize('space', ['pixel', 'normalised'])
 @pytest.mark.parametrize('label', ['true', 'predicted'])
 def test_a_radius_of_zero_is_no_attack(space, label):
-    model, (x, index) = small(), pictures()
+    model, (x, index) = small(), samples()
     y = labels(model, x)
     clean = Clean()(model, x, y, index).robust['clean']
     common = dict(eps=0, space=space, label=label)
@@ -146,8 +146,8 @@ def test_a_radius_of_zero_is_no_attack(space, label):
     assert 0 < clean.sum() < len(y)
 
 
-def test_moving_away_from_the_prediction_can_mend_a_wrong_picture():
-    model, (x, index) = linear(), pictures(64)
+def test_moving_away_from_the_prediction_can_mend_a_wrong_image():
+    model, (x, index) = linear(), samples(64)
     y = labels(model, x)
     clean = Clean()(model, x, y, index).robust['clean']
     true, predicted = (
@@ -163,7 +163,7 @@ def test_moving_away_from_the_prediction_can_mend_a_wrong_picture():
 def test_a_normalised_radius_is_a_pixel_radius_over_std():
     """With equal std the two spaces are one attack; the stamp says the pixel radius of every channel."""
     even = Classifier(linear().network, Normalise(MEAN, (0.25, 0.25, 0.25)))
-    x, index = pictures()
+    x, index = samples()
     y = labels(even, x)
     pixel = FGSM(eps=0.02).perturb(even, x, y, index)
     normalised = FGSM(eps=0.08, space='normalised').perturb(even, x, y, index)
@@ -179,13 +179,13 @@ def test_a_normalised_radius_is_a_pixel_radius_over_std():
 
 def test_the_range_clip_is_the_one_of_sr_gkp_on_cifar():
     model = Classifier(nn.Flatten(), Normalise((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)))
-    space = FGSM(eps=0.1, space='normalised', clip='range').in_space(model, pictures()[0])
+    space = FGSM(eps=0.1, space='normalised', clip='range').in_space(model, samples()[0])
     assert space.low.flatten().tolist() == pytest.approx([-2.4291] * 3, abs=5e-5)
     assert space.high.flatten().tolist() == pytest.approx([2.7537] * 3, abs=5e-5)
 
 
 def test_the_model_is_left_as_it_was():
-    model, (x, index) = small().train(), pictures(8)
+    model, (x, index) = small().train(), samples(8)
     model.network[3].eval()
     model.network[0].weight.requires_grad_(False)
     before, modes = copy.deepcopy(model.state_dict()), [m.training for m in model.modules()]
@@ -209,15 +209,15 @@ def test_no_parameter_gradients_are_computed():
             seen.append(any(p.requires_grad for p in model.parameters()))
             return inner(z)
 
-    inner, (x, index) = small().network, pictures(4)
+    inner, (x, index) = small().network, samples(4)
     model = Classifier(Watch())
     model.inner = inner
     FGSM(eps=0.1)(model, x, torch.zeros(4, dtype=torch.long), index)
     assert seen and not any(seen)
 
 
-def test_a_picture_is_attacked_alike_in_every_batch():
-    model, (x, index) = small().eval(), pictures(12)
+def test_a_image_is_attacked_alike_in_every_batch():
+    model, (x, index) = small().eval(), samples(12)
     y = labels(model, x)
     attack = PGD(eps=0.1, step=0.03, steps=3, random_start=True, seed=7)
     whole = attack.perturb(model, x, y, index)
@@ -263,8 +263,8 @@ def test_steps_in_grey_levels_are_refused():
     assert PGD(eps=8 / 255, step=2, steps=10, random_start=True, space='normalised').step == 2
 
 
-def test_pictures_outside_zero_to_one_and_normalisations_that_pad_are_refused():
-    model, (x, index) = linear(), pictures(4)
+def test_images_outside_zero_to_one_and_normalisations_that_pad_are_refused():
+    model, (x, index) = linear(), samples(4)
     for bad in (255 * x, model.normalise(x), (255 * x).byte()):
         with pytest.raises(ValueError, match='give floats in'):
             FGSM(eps=0.1)(model, bad, index % 2, index)

@@ -1,10 +1,8 @@
-"""Presets, subsets, and what makes a result doubtful."""
+"""Presets, and what may be chosen of them."""
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from mmrobustprune.attack import (
@@ -14,8 +12,6 @@ from mmrobustprune.attack import (
     Classifier,
     Normalise,
     choose,
-    choose_subset,
-    doubts,
 )
 from mmrobustprune.attack.presets import PRESETS, number
 
@@ -27,7 +23,7 @@ def test_every_preset_can_be_made():
 
 
 def test_the_budgets_of_sr_gkp_in_pixels():
-    """eps .01, .1 and 8/255 of normalised CIFAR pictures: about .51, 5.1 and 1.6 of 255 levels, PGD reaching 1.2."""
+    """eps .01, .1 and 8/255 of normalised CIFAR images: about .51, 5.1 and 1.6 of 255 levels, PGD reaching 1.2."""
     cifar = Classifier(nn.Flatten(), Normalise((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)))
     weak, strong, pgd = choose('sr-gkp')
     assert [(a.eps, a.label, a.space, a.clip) for a in (weak, strong)] == [
@@ -94,57 +90,3 @@ def test_numbers():
         2.0,
         0.001,
     )
-
-
-@given(total=st.integers(1, 300), seed=st.integers(0, 9), data=st.data())
-def test_random_subsets_are_nested(total, seed, data):
-    large = data.draw(st.integers(1, total))
-    small = data.draw(st.integers(1, large))
-    one, two = (choose_subset(total, size, seed=seed) for size in (small, large))
-    assert (
-        len(one) == small and set(one) <= set(two) <= set(range(total)) and (np.diff(two) > 0).all()
-    )
-
-
-def test_subsets():
-    assert choose_subset(5).tolist() == [0, 1, 2, 3, 4] and choose_subset(
-        9, 3, 'first'
-    ).tolist() == [0, 1, 2]
-    assert choose_subset(100, 10, seed=1).tolist() != choose_subset(100, 10, seed=2).tolist()
-    for size in (0, 11):
-        with pytest.raises(ValueError, match='give 1 to 10'):
-            choose_subset(10, size)
-    with pytest.raises(ValueError, match="'random' or 'first'"):
-        choose_subset(10, 3, 'last')
-
-
-def result(accuracy, **fields):
-    return dict(
-        dict(attack='pgd', space='pixel', label='true', eps=0.03, step=0.01, steps=10),
-        accuracy=accuracy,
-        **fields,
-    )
-
-
-def test_nothing_to_doubt():
-    falling = [
-        result(0.5),
-        {**result(0.4), 'steps': 20},
-        {**result(0.3), 'eps': 0.06, 'step': 0.02},
-        {**result(0.9), 'space': 'normalised'},
-    ]
-    assert doubts(falling, 0.95) == []
-    assert doubts([result(0.3, breakdown={'apgd-ce': 0.31, 'square': 0.3095})], 0.9) == []
-
-
-def test_doubts():
-    (more_steps,) = doubts([result(0.5), {**result(0.6), 'steps': 20}], 0.9)
-    assert (
-        'steps=20 leaves more right (60.00%) than with 10' in more_steps and 'masked' in more_steps
-    )
-    (wider,) = doubts([{**result(0.6), 'eps': 0.06, 'step': 0.02}, result(0.5)], 0.9)
-    assert 'eps=0.06' in wider
-    (predicted,) = doubts([{**result(0.95), 'label': 'predicted'}], 0.9)
-    assert 'no attack' in predicted and 'predicted label' in predicted
-    (square,) = doubts([result(0.3, breakdown={'apgd-ce': 0.4, 'square': 0.3})], 0.9)
-    assert 'Square' in square

@@ -8,13 +8,13 @@ from torch import nn
 from torch.nn.utils import parametrize
 
 from mmrobustprune.attack import MART, PGDAT, TRADES, FastAT, climb
-from tests.attack.nets import linear, pictures, small
+from tests.attack.nets import linear, samples, small
 
 ATTACKING = [TRADES(), PGDAT(), FastAT(), MART()]
 
 
 def labelled(count=8, classes=5):
-    x, index = pictures(count)
+    x, index = samples(count)
     return x, index % classes
 
 
@@ -41,7 +41,7 @@ def scaled(model):
 
 
 @pytest.mark.parametrize('loss', ATTACKING, ids=lambda loss: type(loss).__name__)
-def test_the_attack_stays_in_the_ball_and_among_pictures(loss):
+def test_the_attack_stays_in_the_ball_and_among_images(loss):
     model, (x, y) = small().train(), labelled()
     attacked = loss.craft(model, x, y)
     assert (
@@ -75,7 +75,7 @@ def test_the_model_is_afterwards_what_it_was(loss):
     assert all(p.grad is None for name, p in model.named_parameters() if name != 'network.5.weight')
 
 
-def test_evaluation_mode_makes_pictures_independent_of_each_other():
+def test_evaluation_mode_makes_images_independent_of_each_other():
     model, (x, y) = small().train(), labelled()
     torch.manual_seed(0)
     whole = PGDAT(steps=2).craft(model, x, y)
@@ -115,8 +115,8 @@ def test_a_weight_with_a_graph_is_not_attacked_in_its_stead():
 @pytest.mark.parametrize(
     'loss', [TRADES(steps=1), PGDAT(steps=1)], ids=lambda loss: type(loss).__name__
 )
-def test_confident_pictures_move_under_half_precision(loss):
-    """p - 1 of a confident picture is zero in float16."""
+def test_confident_images_move_under_half_precision(loss):
+    """p - 1 of a confident image is zero in float16."""
     model, (x, _) = small(), labelled()
     with torch.no_grad():
         model.network[5].weight.mul_(60)
@@ -178,7 +178,7 @@ def test_under_no_grad_the_attack_is_the_same():
 
 def test_a_climb_on_a_linear_objective_ends_in_the_corner():
     """w.x rises most at x + eps sign(w), cut to [0, 1]."""
-    model, (x, _) = linear(normalise=False), pictures(4)
+    model, (x, _) = linear(normalise=False), samples(4)
     weight = model.network[1].weight[0].reshape(3, 4, 4)
     point = climb(model, x, x, lambda logits: logits[:, 0].sum(), eps=0.1, step=0.04, steps=3)
     assert torch.allclose(point, (x + 0.1 * weight.sign()).clamp(0, 1), atol=1e-6)

@@ -223,7 +223,7 @@ def test_runs_on_other_data_are_no_baseline(key, value):
     )
 
 
-def test_published_pictures_are_no_baseline_of_computed_ones():
+def test_published_images_are_no_baseline_of_computed_ones():
     cells = get_suite('voc-c').choose('fog')
     theirs = get_baseline(dict(results(0.7, {cell: 0.5 for cell in cells}), seed=None))
     summary = summarize(0.7, {cell: 0.5 for cell in cells}, cells, baseline=theirs, run=AT)
@@ -314,7 +314,7 @@ def test_a_run_that_does_not_say_its_metric_has_no_errors():
         )
 
 
-def test_pictures_that_were_not_the_published_ones_are_said():
+def test_images_that_were_not_the_published_ones_are_said():
     values = as_accuracy(ALEXNET.errors)
     for stored, words in ((None, 'softens noise and lowers mCE'), ('data/imagenet-c', '')):
         found = ALEXNET.compare(50.0, values, FULL, dict(RUN, classes=1000, stored=stored))

@@ -1,6 +1,21 @@
+import dataclasses
+
 import pytest
 
-from mmrobustprune.corruption import ALL, BENCHMARK, GROUPS, SUITES, Cell, expand, get_suite
+from mmrobustprune.corruption import (
+    ALL,
+    BENCHMARK,
+    GROUPS,
+    SUITES,
+    Cell,
+    Suite,
+    default_suite,
+    expand,
+    get_suite,
+    metrics,
+    suite_of,
+    suites,
+)
 
 
 def test_fifteen_benchmark_and_four_extra_corruptions():
@@ -81,3 +96,64 @@ def test_names_go_with_image_sizes():
 
 def test_groups_and_names_mix():
     assert expand(['extra', 'fog']) == ('fog', *GROUPS['extra'])
+
+
+def test_a_new_group_changes_no_published_mean():
+    """The fifteen are written out: what else there is to corrupt with does not count."""
+    assert len(BENCHMARK) == 15 and {*BENCHMARK} == {
+        *GROUPS['noise'],
+        *GROUPS['blur'],
+        *GROUPS['weather'],
+        *GROUPS['digital'],
+    }
+    more = dataclasses.replace(SUITES['voc-c'], groups={**GROUPS, 'lens': ('dust', 'vignette')})
+    assert more.choose() == SUITES['voc-c'].choose() and len(more.choose('all', 1)) == 21
+    assert more.expand(['lens', 'noise'])[-2:] == ('dust', 'vignette')
+    assert more.group_of('dust') == 'lens' and more.group_of('fog') == 'weather'
+
+
+def test_a_new_suite_is_one_object(monkeypatch):
+    """Its names, groups, metric and size reach the means and the default without another line."""
+    lens = Suite(
+        'lens',
+        corruptions=('dust', 'vignette'),
+        severities=(1, 2, 3),
+        side=64,
+        groups={'lens': ('dust', 'vignette'), 'other': ('scratch',)},
+        metrics=('Accuracy',),
+    )
+    monkeypatch.setitem(SUITES, 'lens', lens)
+    assert default_suite('Accuracy', 'CustomDataset', 64, 64) is lens
+    assert default_suite('Accuracy', 'CustomDataset', 64, 48).name == 'imagenet-c'
+    assert suite_of(dict(suite='lens')) is lens
+    values = {cell: 10.0 * cell.severity for cell in lens.choose()}
+    values |= {Cell('scratch', level): 90.0 for level in lens.severities}
+    found = metrics.summarize(100.0, values, list(values), run=dict(suite='lens'))
+    assert (found.mPC, found.rPC) == (20.0, 0.2) and found.R_C == (20 + 20 + 90) / 3 / 100
+    with pytest.raises(ValueError, match="corruption 'fog'; choose among dust, vignette, scratch"):
+        lens.choose('fog')
+    lens.check(64, 64)
+    with pytest.raises(ValueError, match="suite 'lens' is for 64x64 images"):
+        lens.check(224, 224)
+
+
+@pytest.mark.parametrize(
+    'metric, dataset, shape, name',
+    [
+        ('VOCMetric', 'VOCDataset', (375, 500), 'voc-c'),
+        ('CocoMetric', 'CocoDataset', (480, 640), 'coco-c'),
+        ('Accuracy', 'ImageNet', (224, 224), 'imagenet-c'),
+        ('SingleLabelMetric', 'CustomDataset', (32, 48), 'imagenet-c'),
+        ('Accuracy', 'CIFAR10', (32, 32), 'cifar-10-c'),
+        ('Accuracy', 'SVHN', (32, 32), 'imagenet-c-at-32'),
+        ('VOCMetric', 'VOCDataset', (32, 32), 'imagenet-c-at-32'),
+    ],
+)
+def test_a_metric_and_a_size_have_a_suite_by_default(metric, dataset, shape, name):
+    assert default_suite(metric, dataset, *shape).name == name
+    assert default_suite('MultiTasksMetric', dataset, *shape) is None
+
+
+def test_results_of_an_unknown_suite_have_imagenets_names():
+    assert suite_of({}).corruptions == suites.BENCHMARK
+    assert suite_of(dict(suite='mine')).all == ALL

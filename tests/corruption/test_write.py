@@ -11,19 +11,21 @@ import cv2
 import numpy as np
 import pytest
 
-from mmrobustprune.corruption import ALL, Cell, get_suite, write
+from mmrobustprune.corruption import ALL, Cell, get_suite, workers
 from mmrobustprune.corruption.apply import apply
-from mmrobustprune.corruption.stored import decode, open_stored
-from mmrobustprune.corruption.write import check_tree, write_tree
+from mmrobustprune.corruption.images import decode
+from mmrobustprune.corruption.stored import open_stored
+from mmrobustprune.corruption.write import _alone, check_tree, write_tree
 
 ROOT = Path(__file__).parents[2]
-VOC, CIFAR = get_suite('voc-c'), get_suite('cifar-10-c')
+VOC = get_suite('voc-c')
+CIFAR = get_suite('cifar-10-c')
 CELLS = [Cell('gaussian_noise', 1), Cell('fog', 4)]
 
 
 @pytest.fixture
 def files(tmp_path):
-    """Five pictures of odd sizes: JPEG, grey, in folders."""
+    """Five images of odd sizes: JPEG, grey, in folders."""
     found = []
     for index, (name, shape) in enumerate(
         (
@@ -103,21 +105,21 @@ def test_workers_cells_in_turns_and_a_second_run_end_with_the_same_bytes(files, 
 
 def test_an_image_is_decoded_once_for_all_its_cells(files, tmp_path, monkeypatch):
     read = []
-    monkeypatch.setattr(write, 'decode', lambda path: read.append(path) or decode(path))
+    monkeypatch.setattr(workers, 'decode', lambda path: read.append(path) or decode(path))
     write_tree(files, tmp_path / 'out', VOC, VOC.choose('noise'))
     assert read == files
 
 
 SLOW = """
 import sys, time
+from pathlib import Path
 from mmrobustprune.corruption import get_suite, write
-put = write._put
-def slow(file, data, parts):
-    part = parts / 'half.png'
-    part.write_bytes(data[:len(data) // 2])   # what a kill may leave
+put = Path.write_bytes
+def slow(path, data):
+    put(path, data[:len(data) // 2])   # what a kill may leave
     time.sleep(.15)
-    put(file, data, parts)
-write._put = slow
+    put(path, data)
+Path.write_bytes = slow
 suite = get_suite('voc-c')
 write.write_tree(sys.argv[2:], sys.argv[1], suite, suite.choose(['gaussian_noise', 'fog'], 3))
 """
@@ -188,10 +190,11 @@ def test_images_that_cannot_be_read_are_counted_and_named_and_the_others_written
 
 
 def test_a_full_disk_is_said_and_leaves_nothing_half_written(files, tmp_path, monkeypatch):
-    real, count = Path.write_bytes, []
+    real = Path.write_bytes
+    count = []
 
     def full(path, data):
-        if path.parent.name == write.PARTS:
+        if path.parent.name == workers.PARTS:
             count.append(path)
             if len(count) > 5:
                 real(path, data[:10])
@@ -207,7 +210,7 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(files, tmp_path, mo
             write_tree(files, tmp_path / 'out', VOC, CELLS)
     found = list((tmp_path / 'out').rglob('*.png'))
     assert len(found) == 5 and all(cv2.imread(str(path)) is not None for path in found)
-    assert not (tmp_path / 'out' / write.PARTS).exists()
+    assert not (tmp_path / 'out' / workers.PARTS).exists()
     write_tree(files, tmp_path / 'out', VOC, CELLS)
     assert check_tree(tmp_path / 'out') == 10
 
@@ -262,7 +265,7 @@ def test_a_folder_of_something_else_is_refused(files, tmp_path):
 
 def test_two_runs_in_one_folder_are_refused(files, tmp_path):
     with (
-        write._alone(tmp_path / 'out'),
+        _alone(tmp_path / 'out'),
         pytest.raises(ValueError, match='another process is writing'),
     ):
         write_tree(files, tmp_path / 'out', VOC, CELLS)

@@ -20,7 +20,7 @@ CLASSES = tuple(
 
 @pytest.fixture
 def root(tmp_path):
-    """Two pictures of each class in the brightness of its number."""
+    """Two images of each class in the brightness of its number."""
     for variant, folder in enumerate(FOLDERS.values()):
         for number in range(12):
             (tmp_path / folder / str(number)).mkdir(parents=True)
@@ -111,7 +111,7 @@ def test_configs_test_resnet50_on_a_variant_through_the_stock_pipeline(root, nam
 
 def test_the_real_set_has_a_thousand_classes(root):
     with pytest.raises(
-        FileNotFoundError, match=r'no pictures of 988 of 1000 classes \(the first is folder 12\)'
+        FileNotFoundError, match=r'no images of 988 of 1000 classes \(the first is folder 12\)'
     ):
         build(root, metainfo=None)
 
@@ -125,7 +125,7 @@ def test_what_is_missing_is_named(root):
     for path in (root / FOLDERS['top-images'] / '7').iterdir():
         path.unlink()
     with pytest.raises(
-        FileNotFoundError, match=r'no pictures of 1 of 12 classes \(the first is folder 7\)'
+        FileNotFoundError, match=r'no images of 1 of 12 classes \(the first is folder 7\)'
     ):
         build(root, variant='top-images')
     (root / FOLDERS['top-images'] / '07').mkdir()

@@ -48,7 +48,7 @@ def test_free_training_resumed_between_two_repeats_ends_with_the_same_bits(tmp_p
     for first, second in zip(seen[::2], seen[1::2], strict=True):
         assert torch.equal(first[0], second[0]) and not torch.equal(
             first[1], second[1]
-        )  # same pictures, other noise
+        )  # same images, other noise
     again = free(tmp_path / 'again', load_from=str(tmp_path / 'whole' / 'iter_5.pth'), resume=True)
     again.train()
     for name, value in whole.model.state_dict().items():

@@ -93,7 +93,7 @@ def test_written_sets_are_kept_and_never_mixed(root, tmp_path):
     (tmp_path / 'mine').mkdir()
     with pytest.raises(ValueError, match='is not a shapes set'):
         write_shapes(tmp_path / 'mine')
-    with pytest.raises(ValueError, match='at least one picture'):
+    with pytest.raises(ValueError, match='at least one image'):
         write_shapes(tmp_path / 'none', train=0)
     assert sorted(path.name for path in tmp_path.iterdir()) == ['mine']
 

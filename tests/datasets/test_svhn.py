@@ -15,14 +15,14 @@ CONFIGS = Path(__file__).parents[2] / 'configs' / 's2ap'
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """23 and 11 pictures in the layout of the published files; picture n has the label (n + 1) % 10 and a red of n."""
+    """23 and 11 images in the layout of the published files; image n has the label (n + 1) % 10 and a red of n."""
     monkeypatch.setattr(svhn, 'LENGTHS', dict(train=23, test=11))
     for split, length in svhn.LENGTHS.items():
-        write(tmp_path, split, *pictures(length))
+        write(tmp_path, split, *samples(length))
     return tmp_path
 
 
-def pictures(length):
+def samples(length):
     images = np.random.default_rng(0).integers(0, 256, (32, 32, 3, length), dtype=np.uint8)
     images[:, :, 0] = np.arange(length)
     return images, (np.arange(length)[:, None] % 10 + 1).astype(np.uint8)
@@ -32,11 +32,11 @@ def write(root, split, images, labels):
     savemat(root / f'{split}_32x32.mat', dict(X=images, y=labels), do_compression=True)
 
 
-def test_pictures_and_digits(root):
+def test_images_and_digits(root):
     train, test = SVHN(str(root)), SVHN(str(root), 'test')
     assert (len(train), len(test)) == (23, 11) and train.CLASSES == tuple('0123456789')
     assert train.get_gt_labels().tolist() == [(n + 1) % 10 for n in range(23)]  # 10 is the digit 0
-    images, _ = pictures(23)
+    images, _ = samples(23)
     for n in (0, 9, 22):
         image = train.get_data_info(n)['img']
         assert (
@@ -46,7 +46,7 @@ def test_pictures_and_digits(root):
         )
 
 
-def test_the_last_pictures_are_held_out(root):
+def test_the_last_images_are_held_out(root):
     rest, held = SVHN(str(root), indices=18), SVHN(str(root), indices=-5)
     assert [rest[n]['img'][0, 0, 0] for n in range(len(rest))] == list(range(18))
     assert [held[n]['img'][0, 0, 0] for n in range(len(held))] == list(range(18, 23))
@@ -57,15 +57,15 @@ def test_the_last_pictures_are_held_out(root):
     [
         (
             dict(length=22),
-            r'holds uint8 pictures \(32, 32, 3, 22\) and 22 labels where uint8 \(32, 32, 3, 23\) and 23 belong',
+            r'holds uint8 images \(32, 32, 3, 22\) and 22 labels where uint8 \(32, 32, 3, 23\) and 23 belong',
         ),
         (dict(labels=np.zeros((23, 1), np.uint8)), 'has labels from 0 to 0 where 1 to 10 belong'),
-        (dict(images=np.zeros((32, 32, 3, 23))), 'holds float64 pictures'),
+        (dict(images=np.zeros((32, 32, 3, 23))), 'holds float64 images'),
         (dict(labels=np.ones((22, 1), np.uint8)), 'and 22 labels where'),
     ],
 )
 def test_files_of_something_else_are_refused(root, change, message):
-    images, labels = pictures(change.get('length', 23))
+    images, labels = samples(change.get('length', 23))
     write(root, 'train', change.get('images', images), change.get('labels', labels))
     with pytest.raises(ValueError, match=message):
         SVHN(str(root))

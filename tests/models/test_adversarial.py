@@ -28,7 +28,7 @@ MEAN, STD, EPS = (
     (120.0, 110.0, 100.0),
     (50.0, 60.0, 70.0),
     8 / 255,
-)  # RGB; the pictures below are BGR
+)  # RGB; the images below are BGR
 HEAD = dict(type='LinearClsHead', num_classes=5, in_channels=64)
 
 
@@ -62,9 +62,9 @@ def classifier(robust_loss=None, **changes):
 def batch(number=0, count=6, dtype=torch.uint8):
     """Raw data as a loader gives it, always the same for a number."""
     draw = torch.Generator().manual_seed(number)
-    pictures = torch.randint(0, 256, (count, 3, 16, 16), generator=draw).to(dtype)
+    images = torch.randint(0, 256, (count, 3, 16, 16), generator=draw).to(dtype)
     return dict(
-        inputs=list(pictures), data_samples=[DataSample().set_gt_label(i % 5) for i in range(count)]
+        inputs=list(images), data_samples=[DataSample().set_gt_label(i % 5) for i in range(count)]
     )
 
 
@@ -73,7 +73,7 @@ def wrapped(model, cls=SAMOptimWrapper, **kwargs):
 
 
 def watched(model):
-    """The adversarial pictures of each forward call of the model, and of each attack."""
+    """The adversarial images of each forward call of the model, and of each attack."""
     seen, crafted, craft = [], [], model.robust_loss.craft
     model.register_forward_pre_hook(
         lambda module, args, kwargs: seen.append(kwargs['adversarial']), with_kwargs=True
@@ -105,7 +105,7 @@ def test_training_data_gain_attacked_pixels(dtype):
         model.data_preprocessor(batch(dtype=dtype), True),
     )
     assert torch.equal(data['inputs'], stock.data_preprocessor(batch(), True)['inputs'])
-    attacked = data['adversarial']  # in the pictures' own channel order
+    attacked = data['adversarial']  # in the images' own channel order
     assert 0 < (attacked - raw).abs().mean() and (attacked - raw).abs().max() <= EPS + 1e-6
     assert 0 <= attacked.min() and attacked.max() <= 1
     assert 'adversarial' not in model.data_preprocessor(batch(), training=False)
@@ -113,8 +113,8 @@ def test_training_data_gain_attacked_pixels(dtype):
     assert 'adversarial' in model.data_preprocessor(batch(), training=True)
 
 
-def test_the_loss_is_that_of_the_pictures_as_the_network_sees_them():
-    """TRADES by hand, on a stock model: attacked pictures first, as they move BatchNorm's statistics."""
+def test_the_loss_is_that_of_the_images_as_the_network_sees_them():
+    """TRADES by hand, on a stock model: attacked images first, as they move BatchNorm's statistics."""
     model, stock = classifier(dict(type='TRADES', beta=6.0, steps=1)), classifier()
     data = model.data_preprocessor(batch(), True)
     losses = model(**data, mode='loss')
@@ -222,7 +222,7 @@ def test_the_loss_of_a_fixed_batch_leaves_no_trace():
 def test_without_an_attacked_batch_there_is_no_robust_loss():
     model = classifier(dict(type='TRADES'))
     with pytest.raises(
-        ValueError, match='TRADES needs attacked pictures; get the batch by data_preprocessor'
+        ValueError, match='TRADES needs attacked images; get the batch by data_preprocessor'
     ):
         model(**model.data_preprocessor(batch(), False), mode='loss')
 
@@ -253,7 +253,7 @@ def mixed():
     [
         (
             dict(train_cfg=mixed(), data_preprocessor=dict(num_classes=5)),
-            'pictures and labels are mixed (Mixup and CutMix); leave augments',
+            'images and labels are mixed (Mixup and CutMix); leave augments',
         ),
         (
             dict(head=dict(HEAD, loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1))),
@@ -276,7 +276,7 @@ def test_what_a_robust_loss_cannot_take_is_refused(changes, sentence):
     assert sentence in str(error.value)
 
 
-def test_pictures_that_are_no_pixels_are_refused():
+def test_images_that_are_no_pixels_are_refused():
     model, data = classifier(dict(type='TRADES')), batch(dtype=torch.float32)
     data['inputs'][0] -= 300
     with pytest.raises(
@@ -286,12 +286,12 @@ def test_pictures_that_are_no_pixels_are_refused():
     data = batch()
     data['inputs'][0] = data['inputs'][0][:, :8]
     with pytest.raises(
-        ValueError, match=r'pictures of \(3, 8, 16\) and \(3, 16, 16\); crop or resize'
+        ValueError, match=r'images of \(3, 8, 16\) and \(3, 16, 16\); crop or resize'
     ):
         model.data_preprocessor(data, True)
 
 
-def test_a_picture_without_a_label_is_refused():
+def test_a_image_without_a_label_is_refused():
     model, data = classifier(dict(type='TRADES')), batch()
     data['data_samples'] = [DataSample().set_gt_label([0, 1]) for _ in range(6)]
     with pytest.raises(ValueError, match='no label or several; robust losses take exactly one'):

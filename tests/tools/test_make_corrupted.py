@@ -8,7 +8,8 @@ from mmengine.config import Config
 
 from mmrobustprune.corruption import Cell, get_suite
 from mmrobustprune.corruption.apply import apply
-from mmrobustprune.corruption.stored import decode, open_stored
+from mmrobustprune.corruption.images import decode
+from mmrobustprune.corruption.stored import open_stored
 from mmrobustprune.engine.robustness.write_set import test_images as images_of
 from mmrobustprune.engine.robustness.write_set import write_test_set
 from tests.engine.robustness.toys import arrays, voc, write_voc

@@ -13,7 +13,7 @@ import torch
 from mmengine.runner import Runner
 from torch import nn
 
-from mmrobustprune.corruption import Cell, Suite, expand, get_suite
+from mmrobustprune.corruption import Cell, Suite, get_suite
 from mmrobustprune.corruption.suites import CLEAN
 from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.bridge.config import load_config
@@ -82,9 +82,10 @@ def corruption_gallery(
     loader = Runner.build_dataloader(
         {**cfg.test_dataloader, 'num_workers': 0, 'persistent_workers': False}
     )
-    cells = (CLEAN, *(Cell(name, severity) for name in expand(corruptions)))
+    chosen = get_suite(suite) if suite else Suite('any')
+    cells = (CLEAN, *(Cell(name, severity) for name in chosen.expand(corruptions)))
     options = RobustEval(seed=seed, stored=stored)
-    source = options.source(get_suite(suite) if suite else Suite('any'), cells[1:], loader.dataset)
+    source = options.source(chosen, cells[1:], loader.dataset)
     images, samples = _samples(loader.dataset, index, cells, source)
     with torch.no_grad():
         answers = [model.test_step(loader.collate_fn([sample]))[0] for sample in samples]

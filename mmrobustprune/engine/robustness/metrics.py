@@ -14,6 +14,7 @@ import numpy as np
 from mmengine.evaluator import DumpResults, Evaluator
 from mmengine.logging import print_log
 
+from mmrobustprune.corruption import default_suite
 from mmrobustprune.corruption.evidence import Evidence
 
 from .capture import recorded
@@ -23,20 +24,12 @@ from .capture_detection import CocoRecord, VOCRecord
 # of pascal_voc/, coco/ and accuracy/; the first that is evaluated counts
 MAIN = ('AP50', 'mAP', 'bbox_mAP', 'segm_mAP', 'top1')
 COCO_NAMES = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l')
-_SUITES = dict(
-    VOCMetric='voc-c',
-    CocoMetric='coco-c',
-    Accuracy='imagenet-c',
-    SingleLabelMetric='imagenet-c',
-    MultiLabelMetric='imagenet-c',
-)
 _RECORDS = dict(
     VOCMetric=VOCRecord,
     CocoMetric=CocoRecord,
     Accuracy=AccuracyRecord,
     SingleLabelMetric=SingleLabelRecord,
 )
-_TINY = dict(CIFAR10='cifar-10-c')  # data sets of 32x32 images that have a suite of their own
 
 
 def main_metric(metrics: Mapping[str, float], asked: str | None = None) -> str:
@@ -67,9 +60,9 @@ def suite_name(evaluator: Evaluator, height: int, width: int, dataset: str = '')
     """
     for metric in evaluator.metrics:
         for base in type(metric).__mro__:
-            if base.__name__ in _SUITES:
-                tiny = (height, width) == (32, 32)
-                return _TINY.get(dataset, 'imagenet-c-at-32') if tiny else _SUITES[base.__name__]
+            suite = default_suite(base.__name__, dataset, height, width)
+            if suite is not None:
+                return suite.name
     names = ', '.join(type(metric).__name__ for metric in evaluator.metrics)
     raise ValueError(
         f'no suite goes with {names} by itself; set robust_eval.suite to '

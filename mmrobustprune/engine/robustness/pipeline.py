@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mmrobustprune.corruption import Cell
-from mmrobustprune.corruption.stored import SIDE
+from mmrobustprune.corruption.published import SIDE
 from mmrobustprune.corruption.suites import CLEAN
 
 RESIZES = (

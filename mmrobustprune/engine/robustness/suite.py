@@ -88,11 +88,7 @@ class RobustEval:
         Raises:
             FileNotFoundError, ValueError: no such name or file.
         """
-        implied = (
-            'alexnet'
-            if suite.name == 'imagenet-c' and self.corruptions is self.severities is None
-            else None
-        )
+        implied = suite.baseline if self.corruptions is self.severities is None else None
         name = self.baseline or implied
         return name and get_baseline(name)
 

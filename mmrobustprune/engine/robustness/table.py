@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import Any
 
-from mmrobustprune.corruption.suites import BENCHMARK
+from mmrobustprune.corruption.suites import suite_of
 from mmrobustprune.report.tables.cards import Card, Column
 
 
@@ -23,7 +23,7 @@ def table(results: Mapping[str, Any]) -> Card:
     }
     for cell in results['cells']:
         rows[cell['corruption']][str(cell['severity'])] = cell.get(metric)
-    counted = [row for name, row in rows.items() if name in BENCHMARK] or list(
+    counted = [row for name, row in rows.items() if name in suite_of(results).corruptions] or list(
         rows.values()
     )  # as mPC is
     rows['mean'] = dict(

@@ -13,8 +13,9 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmrobustprune.corruption import get_suite
-from mmrobustprune.corruption.stored import decode
-from mmrobustprune.corruption.write import Progress, write_tree
+from mmrobustprune.corruption.images import decode
+from mmrobustprune.corruption.workers import Progress
+from mmrobustprune.corruption.write import write_tree
 from mmrobustprune.engine.bridge.config import as_config
 
 from .metrics import suite_name

@@ -1,4 +1,4 @@
-"""The thin ResNets of He et al. for 32x32 pictures (ResNet-20, 32, 44, 56, 110), with shortcuts that learn nothing."""
+"""The thin ResNets of He et al. for 32x32 images, with shortcuts that learn nothing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _WIDTHS = (16, 32, 64)
 
 
 class OptionAShortcut(nn.Conv2d):
-    """Every second pixel, the new channels zero and last, as a 1x1 convolution with constant weights.
+    """Every second pixel, the new channels zero and last, as a 1x1 convolution that learns nothing.
 
-    Written as a layer, pruning can follow it: the channels on both of its sides shrink by themselves. ``fixed`` tells whoever
-    counts or prunes kernels that its weights are no parameters.
+    Written as a layer, pruning can follow it: the channels on both of its sides shrink by
+    themselves. `fixed` tells whoever counts or prunes kernels that its weights are no parameters.
     """
 
     fixed = True
@@ -32,8 +32,11 @@ class OptionAShortcut(nn.Conv2d):
             self.weight.copy_(torch.eye(*self.weight.shape[:2])[..., None, None])
 
 
-class Block(nn.Module):
-    """relu(bn(conv(relu(bn(conv(x))))) + shortcut(x)); x (batch, inputs, H, W) -> (batch, outputs, H/stride, W/stride)."""
+class ThinBlock(nn.Module):
+    """relu(bn(conv(relu(bn(conv(x))))) + shortcut(x)).
+
+    x (batch, inputs, H, W) -> (batch, outputs, H/stride, W/stride).
+    """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -51,18 +54,22 @@ class Block(nn.Module):
 
 @MODELS.register_module()
 class CIFARResNet(BaseBackbone):
-    """ResNet of depth 6n + 2 for 32x32 pictures (arXiv 1512.03385, section 4.2, option A), 0.27 M parameters at depth 20.
+    """ResNet of depth 6n + 2 for 32x32 images (arXiv 1512.03385, section 4.2, option A).
 
-    Takes (batch, 3, 32, 32) and returns ((batch, 64, 8, 8),), for a GlobalAveragePooling neck.
+    It has 0.27 M parameters at depth 20. Takes (batch, in_channels, 32, 32) and returns
+    ((batch, 64, 8, 8),), for a GlobalAveragePooling neck.
 
     Args:
         depth: 6n + 2, at least 8.
+        in_channels: of the images.
         init_cfg: initialisation as everywhere in mmengine.
     Raises:
         ValueError: another depth.
     """
 
-    def __init__(self, depth: int = 20, init_cfg: dict | list | None = None) -> None:
+    def __init__(
+        self, depth: int = 20, init_cfg: dict | list | None = None, in_channels: int = 3
+    ) -> None:
         super().__init__(
             init_cfg
             or [
@@ -72,33 +79,26 @@ class CIFARResNet(BaseBackbone):
         )
         if depth < 8 or (depth - 2) % 6:
             raise ValueError(f'depth={depth} is not 6n + 2; choose 20, 32, 44, 56 or 110.')
-        self.conv1 = nn.Conv2d(3, _WIDTHS[0], 3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, _WIDTHS[0], 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(_WIDTHS[0])
         self.relu = nn.ReLU(inplace=True)
         inputs = _WIDTHS[0]
         for stage, outputs in enumerate(_WIDTHS, 1):
             strides = [1 if stage == 1 else 2] + [1] * ((depth - 2) // 6 - 1)
             blocks = [
-                Block(outputs if number else inputs, outputs, stride)
+                ThinBlock(outputs if number else inputs, outputs, stride)
                 for number, stride in enumerate(strides)
             ]
             setattr(self, f'layer{stage}', nn.Sequential(*blocks))
             inputs = outputs
 
     def init_weights(self) -> None:
-        fixed = [
-            (layer, layer.weight.detach().clone())
-            for layer in self.modules()
-            if isinstance(layer, OptionAShortcut)
-        ]
+        # init_cfg takes shortcuts for convolutions like any other; pruned they are no identity
+        shortcuts = [layer for layer in self.modules() if isinstance(layer, OptionAShortcut)]
+        weights = [layer.weight.detach().clone() for layer in shortcuts]
         super().init_weights()
         with torch.no_grad():
-            for (
-                layer,
-                weight,
-            ) in (
-                fixed
-            ):  # init_cfg knows it as a convolution like any other; pruned it is no identity
+            for layer, weight in zip(shortcuts, weights, strict=True):
                 layer.weight.copy_(weight)
 
     def forward(self, x: Tensor) -> tuple[Tensor]:
@@ -117,10 +117,11 @@ _NAMES = [
 
 
 def classifier_state(published: Mapping[str, Tensor], depth: int = 20) -> dict[str, Tensor]:
-    """The state dict of an mmpretrain ImageClassifier (CIFARResNet, LinearClsHead) from a published CIFAR ResNet's.
+    """The state dict of an ImageClassifier (CIFARResNet, LinearClsHead) from a published ResNet's.
 
     Args:
         published: weights named conv_1_3x3, bn_1, stage_k.i.conv_a/bn_a/conv_b/bn_b, classifier.
+        depth: of the ResNet.
     Raises:
         ValueError: a name or shape that this network does not have.
     """
@@ -137,7 +138,7 @@ def classifier_state(published: Mapping[str, Tensor], depth: int = 20) -> dict[s
             renamed[name] = value
         if name not in renamed or renamed[name].shape != value.shape:
             raise ValueError(
-                f"The state dict does not fit CIFARResNet({depth}) at '{name}'; give the weights of the same "
-                'depth.'
+                f"The state dict does not fit CIFARResNet({depth}) at '{name}'; give the weights "
+                'of the same depth.'
             )
     return renamed

@@ -17,15 +17,19 @@ _STAGES = ((64, 1), (128, 2), (256, 2), (512, 6), (1024, 2))  # width and blocks
 
 @MODELS.register_module()
 class MobileNetV1(BaseBackbone):
-    """MobileNets of arXiv 1704.04861: 4.23 M parameters with 1,000 classes, 2.59, 1.33 and 0.47 M at 3/4, 1/2 and 1/4 width.
+    """MobileNets of arXiv 1704.04861.
 
-    Takes (batch, 3, H, W) and returns ((batch, 1024 a, H/32, W/32),) with a the multiplier, for a GlobalAveragePooling neck.
+    They have 4.23 M parameters with 1,000 classes, 2.59, 1.33 and 0.47 M at 3/4, 1/2 and 1/4 width.
+    Takes (batch, in_channels, H, W) and returns ((batch, 1024 a, H/32, W/32),) with a the
+    multiplier, for a GlobalAveragePooling neck.
 
     Args:
         widen_factor: width multiplier a, above 0; widths are multiples of 8.
-        strides: of the stem and of the first block of each of the five stages; (1, 1, 1, 2, 2, 2) suits 32x32 pictures.
+        strides: of the stem and of the first block of each of the five stages; (1, 1, 1, 2, 2, 2)
+            suits 32x32 images.
         norm_cfg: normalisation layer.
         init_cfg: initialisation as everywhere in mmengine.
+        in_channels: of the images.
     Raises:
         ValueError: no positive multiplier, or another number of strides.
     """
@@ -36,6 +40,7 @@ class MobileNetV1(BaseBackbone):
         strides: Sequence[int] = (2, 1, 2, 2, 2, 2),
         norm_cfg: dict | None = None,
         init_cfg: dict | list | None = None,
+        in_channels: int = 3,
     ) -> None:
         super().__init__(
             init_cfg
@@ -50,21 +55,20 @@ class MobileNetV1(BaseBackbone):
             )
         if len(strides) != 1 + len(_STAGES):
             raise ValueError(
-                f'strides={tuple(strides)} are not {1 + len(_STAGES)} numbers; give one for the stem and one for '
-                'each stage.'
+                f'strides={tuple(strides)} are not {1 + len(_STAGES)} numbers; give one for the '
+                'stem and one for each stage.'
             )
         norm = norm_cfg or dict(type='BN')
         inputs = make_divisible(_STEM * widen_factor, 8)
-        self.stem = ConvModule(3, inputs, 3, strides[0], padding=1, norm_cfg=norm)
-        for stage, ((width, number), stride) in enumerate(
-            zip(_STAGES, strides[1:], strict=True), 1
-        ):
-            blocks, outputs = [], make_divisible(width * widen_factor, 8)
+        self.stem = ConvModule(in_channels, inputs, 3, strides[0], padding=1, norm_cfg=norm)
+        stages = zip(_STAGES, strides[1:], strict=True)
+        for stage, ((width, number), stride) in enumerate(stages, 1):
+            outputs = make_divisible(width * widen_factor, 8)
+            blocks = []
             for index in range(number):
+                step = 1 if index else stride
                 blocks.append(
-                    DepthwiseSeparableConvModule(
-                        inputs, outputs, 3, 1 if index else stride, padding=1, norm_cfg=norm
-                    )
+                    DepthwiseSeparableConvModule(inputs, outputs, 3, step, padding=1, norm_cfg=norm)
                 )
                 inputs = outputs
             setattr(self, f'stage{stage}', nn.Sequential(*blocks))

@@ -1,4 +1,4 @@
-"""Wide residual networks for 32x32 pictures."""
+"""Wide residual networks for 32x32 images."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mmrobustprune.registry import MODELS
 _WIDTHS = (16, 32, 64)
 
 
-class Block(nn.Module):
+class PreActivationBlock(nn.Module):
     """conv(relu(bn(conv(a)))) + x with a = relu(bn(x)), or + conv1x1(a) where the width changes.
 
     x (batch, inputs, H, W) -> (batch, outputs, H/stride, W/stride).
@@ -37,18 +37,24 @@ class Block(nn.Module):
 class WideResNet(BaseBackbone):
     """WRN-depth-k of arXiv 1605.07146 without dropout; WRN-28-4 has 5.85 M parameters.
 
-    Takes (batch, 3, H, W) and returns ((batch, 64 k, H/4, W/4),), for a GlobalAveragePooling neck.
+    Takes (batch, in_channels, H, W) and returns ((batch, 64 k, H/4, W/4),), for a
+    GlobalAveragePooling neck.
 
     Args:
         depth: 6n + 4, at least 10.
         widen_factor: k, at least 1.
         init_cfg: initialisation as everywhere in mmengine.
+        in_channels: of the images.
     Raises:
         ValueError: another depth or width.
     """
 
     def __init__(
-        self, depth: int = 28, widen_factor: int = 4, init_cfg: dict | list | None = None
+        self,
+        depth: int = 28,
+        widen_factor: int = 4,
+        init_cfg: dict | list | None = None,
+        in_channels: int = 3,
     ) -> None:
         super().__init__(
             init_cfg
@@ -61,14 +67,17 @@ class WideResNet(BaseBackbone):
             raise ValueError(f'depth={depth} is not 6n + 4; choose 16, 22, 28, 34 or 40.')
         if widen_factor < 1:
             raise ValueError(
-                f'widen_factor={widen_factor} is below 1; choose 4 or 10, which are the common ones.'
+                f'widen_factor={widen_factor} is below 1; choose 4 or 10, which are the common '
+                'ones.'
             )
-        self.conv1 = nn.Conv2d(3, _WIDTHS[0], 3, padding=1, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, _WIDTHS[0], 3, padding=1, bias=False)
         inputs = _WIDTHS[0]
         for stage, width in enumerate(_WIDTHS, 1):
-            blocks, outputs = [], width * widen_factor
+            blocks = []
+            outputs = width * widen_factor
             for number in range((depth - 4) // 6):
-                blocks.append(Block(inputs, outputs, 2 if stage > 1 and number == 0 else 1))
+                stride = 2 if stage > 1 and number == 0 else 1
+                blocks.append(PreActivationBlock(inputs, outputs, stride))
                 inputs = outputs
             setattr(self, f'layer{stage}', nn.Sequential(*blocks))
         self.bn = nn.BatchNorm2d(inputs)

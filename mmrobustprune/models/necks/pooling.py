@@ -10,7 +10,9 @@ from mmrobustprune.registry import MODELS
 
 @MODELS.register_module()
 class AdaptivePooling(BaseModule):
-    """The mean of each cell of a size x size grid: ((batch, C, H, W), ...) -> ((batch, C size^2), ...).
+    """The mean of each cell of a size x size grid.
+
+    Takes ((batch, C, H, W), ...) and returns ((batch, C size^2), ...).
 
     Args:
         size: side of the grid, at least 1; 1 is GlobalAveragePooling.

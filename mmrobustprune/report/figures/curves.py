@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from mmrobustprune.corruption.suites import BENCHMARK
 from mmrobustprune.report.tables.grid import Grid
 
 from .style import COLOURS, INK, QUIET, dress, look, save, wrap
@@ -33,7 +32,7 @@ def severity_curve(path: str | Path, grids: Sequence[Grid]) -> Path:
                         [
                             value
                             for cell, value in grid.values.items()
-                            if cell.severity == level and cell.corruption in BENCHMARK
+                            if cell.severity == level and cell.corruption in grid.suite.corruptions
                         ]
                         or [np.nan]
                         for level in levels

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
-from mmrobustprune.corruption.suites import BENCHMARK, GROUPS
 from mmrobustprune.report.tables.grid import Grid, is_percent
 
 from .style import (
@@ -37,9 +36,11 @@ def heat_map(path: str | Path, grids: Sequence[Grid]) -> Path:
     """
     percent = is_percent(grids)
     rows = grids[0].corruptions
-    several = len([name for name in rows if name in BENCHMARK]) > 1
-    groups = {group: names for group, names in GROUPS.items() if group != 'extra'}
-    groups |= ({'': (MEAN,)} if several else {}) | {'extra': GROUPS['extra']}
+    suite = grids[0].suite
+    several = len([name for name in rows if name in suite.corruptions]) > 1
+    extra = {name: row for name, row in suite.groups.items() if not {*row} & {*suite.corruptions}}
+    groups = {name: row for name, row in suite.groups.items() if name not in extra}
+    groups |= ({'': (MEAN,)} if several else {}) | extra
     heights, spans = stack([*rows, MEAN] if several else rows, groups, gap=0.3)
     columns = _columns(grids[0].severities)
     inches = (columns[-1][1] + 1.35) * (0.47 if len(columns) > 3 else 0.68)

@@ -8,7 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from mmrobustprune.corruption.baselines import BEST
-from mmrobustprune.corruption.suites import BENCHMARK, SEVERITIES
+from mmrobustprune.corruption.suites import SEVERITIES, suite_of
 
 USUAL = dict(version='standard', label='true', clip='image')  # of an attack; what differs is said
 AGREE = 0.05  # points by which two evaluations of one network may differ
@@ -39,7 +39,7 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
             yield f'R {suite}', Number(mean / clean, under)
     for key, scale in (('mPC', unit), ('rPC', 1)):
         if results.get(key) is not None:
-            basis = sum(kind in BENCHMARK for kind in kinds)
+            basis = sum(kind in suite_of(results).corruptions for kind in kinds)
             yield (
                 key,
                 Number(

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any
 
 from mmrobustprune.corruption.metrics import Summary, summarize
-from mmrobustprune.corruption.suites import ALL, BENCHMARK, Cell
+from mmrobustprune.corruption.suites import Cell, Suite, suite_of
 from mmrobustprune.report.runs import Run
 
 SAME = {
@@ -41,6 +41,7 @@ class Grid:
     counted: tuple[Cell, ...]
     classes: Mapping[str, float] = field(default_factory=dict)
     by_class: Mapping[Cell, Mapping[str, float]] = field(default_factory=dict)
+    suite: Suite = Suite('any')
 
     @property
     def corruptions(self) -> list[str]:
@@ -57,14 +58,18 @@ class Grid:
     @cached_property
     def summary(self) -> Summary:
         """P, mPC, rPC, R_C and the means over rows and columns; None where a counted cell is missing."""
-        return summarize(self.clean, self.values, self.counted)
+        return summarize(self.clean, self.values, self.counted, run=dict(suite=self.suite.name))
 
     def mean(self, corruption: str | None = None, severity: int | None = None) -> float | None:
         """The mean over a row, a column, or all; a column's and all's is over the benchmark corruptions, as mPC is."""
         cells = [
             cell
             for cell in self.counted
-            if (cell.corruption == corruption if corruption else cell.corruption in BENCHMARK)
+            if (
+                cell.corruption == corruption
+                if corruption
+                else cell.corruption in self.suite.corruptions
+            )
             and severity in (None, cell.severity)
         ]
         if not cells or any(cell not in self.values for cell in cells):
@@ -73,7 +78,7 @@ class Grid:
 
     def class_means(self) -> dict[str, float]:
         """Class -> mPC of that class, of the classes that every counted benchmark cell has a value for."""
-        cells = [cell for cell in self.counted if cell.corruption in BENCHMARK]
+        cells = [cell for cell in self.counted if cell.corruption in self.suite.corruptions]
         tables = [self.by_class.get(cell, {}) for cell in cells]
         return {
             name: fmean(table[name] for table in tables)
@@ -101,11 +106,16 @@ def grids(runs: Iterable[Run], partial: bool = False) -> list[Grid]:
         for level in run.results['severities']
     }
     values = [_values(run.results) for run in runs]
-    order = {name: at for at, name in enumerate(ALL)}
+    suite = suite_of(runs[0].results)
+    order = {name: at for at, name in enumerate(suite.all)}
     shown = tuple(
         sorted(
             asked,
-            key=lambda cell: (order.get(cell.corruption, len(ALL)), cell.corruption, cell.severity),
+            key=lambda cell: (
+                order.get(cell.corruption, len(order)),
+                cell.corruption,
+                cell.severity,
+            ),
         )
     )
     counted = tuple(cell for cell in shown if not partial or all(cell in table for table in values))
@@ -123,6 +133,7 @@ def grids(runs: Iterable[Run], partial: bool = False) -> list[Grid]:
             counted,
             _known(run.results.get('clean_per_class')),
             {cell: _known(entry.get('per_class')) for cell, entry in _entries(run.results)},
+            suite,
         )
         for run, table in zip(runs, values, strict=True)
     ]

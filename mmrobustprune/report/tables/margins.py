@@ -9,7 +9,6 @@ from statistics import fmean
 
 from matplotlib.figure import Figure
 
-from mmrobustprune.corruption.suites import BENCHMARK
 from mmrobustprune.report.figures.style import COLOURS, INK, QUIET, look, save, words, wrap
 from mmrobustprune.report.runs import Run
 
@@ -72,7 +71,7 @@ def margins(
         )
     cells = {name: [cell for cell in pair[0].counted if cell.corruption == name] for name in plain}
     asked = list(dict.fromkeys(cell.corruption for cell in pair[0].counted))
-    counted = [name for name in asked if name in BENCHMARK] or asked
+    counted = [name for name in asked if name in pair[0].suite.corruptions] or asked
     over = counted if plain.keys() >= {*counted} else None
     if over:
         plain[MEAN] = fmean(plain[name] for name in over)

@@ -36,7 +36,7 @@ def test_depths_and_sizes(depth, params):
     )
 
 
-def test_pictures_of_another_size_and_a_state_dict_round_trip():
+def test_images_of_another_size_and_a_state_dict_round_trip():
     net, other = CIFARResNet(32), CIFARResNet(32)
     other.load_state_dict(net.state_dict())
     x = torch.randn(1, 3, 64, 64)
@@ -111,7 +111,7 @@ def test_the_published_resnet20_tells_classes_apart_at_once(shared_data):
 
 
 def _test_images(archive, per_class):
-    """The first pictures of every class in the archive: (n, 3, 32, 32) RGB in [0, 1], (n,) labels."""
+    """The first images of every class in the archive: (n, 3, 32, 32) RGB in [0, 1], (n,) labels."""
     images, labels, seen = [], [], {}
     with tarfile.open(archive) as tar:
         for member in tar:

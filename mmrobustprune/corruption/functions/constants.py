@@ -1,8 +1,8 @@
 """Severity constants of the corruption functions: five per corruption, for severity 1 to 5.
 
-`IMAGENET`: ImageNet-C, VOC-C, COCO-C (Hendrycks, Dietterich, arXiv 1903.12261; Michaelis et al., arXiv 1907.07484), as in
-`imagecorruptions`. `CIFAR`: CIFAR-10-C, as in `make_cifar_c.py` of hendrycks/robustness. What the numbers of a tuple are is
-said by the function of that name.
+`IMAGENET`: ImageNet-C, VOC-C, COCO-C (Hendrycks, Dietterich, arXiv 1903.12261; Michaelis et al.,
+arXiv 1907.07484), as in `imagecorruptions`. `CIFAR`: CIFAR-10-C, as in `make_cifar_c.py` of
+hendrycks/robustness. What the numbers of a tuple are is said by the function of that name.
 """
 
 from __future__ import annotations

@@ -7,21 +7,22 @@ from PIL import Image
 from scipy import ndimage
 from skimage.filters import gaussian
 
-from mmrobustprune.corruption import ALL, SEVERITIES, cifar, constants, functions
+from mmrobustprune.corruption import ALL, SEVERITIES
 from mmrobustprune.corruption.apply import apply
-from mmrobustprune.corruption.functions import Draws
+from mmrobustprune.corruption.functions import FUNCTIONS, Draws, blur, cifar, constants, weather
+from mmrobustprune.corruption.functions.kernels import zoomed_size
 
 OWN = ('motion_blur', 'snow', 'frost', 'pixelate', 'elastic_transform')
 
 
-def picture(seed=0):
+def sample(seed=0):
     noise = np.random.default_rng(seed).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     return cv2.GaussianBlur(noise, (0, 0), 1.5)
 
 
 def both(name, severity, seed=3):
     """Our result, its constants, the image, and the same random numbers again."""
-    image, c = picture(seed), constants.CIFAR[name][severity - 1]
+    image, c = sample(seed), constants.CIFAR[name][severity - 1]
     return (
         cifar.FUNCTIONS[name](image, c, Draws(np.array([seed]))),
         c,
@@ -31,9 +32,7 @@ def both(name, severity, seed=3):
 
 
 def test_five_forms_are_its_own_and_fourteen_are_shared():
-    assert {name for name in ALL if cifar.FUNCTIONS[name] is not functions.FUNCTIONS[name]} == set(
-        OWN
-    )
+    assert {name for name in ALL if cifar.FUNCTIONS[name] is not FUNCTIONS[name]} == set(OWN)
 
 
 @pytest.mark.parametrize(
@@ -90,30 +89,30 @@ def test_pixels_are_enlarged_by_averaging(severity):
 
 
 @pytest.mark.parametrize('seed', range(6))
-def test_frost_is_a_part_of_a_picture_shrunk_to_a_fifth(seed):
+def test_frost_is_a_part_of_a_photographshrunk_to_a_fifth(seed):
     out, c, image, draws = both('frost', 3, seed)
-    picture_ = functions.frost_picture(draws.randint(5))
-    small = cv2.resize(picture_, None, fx=0.2, fy=0.2)
-    assert small.shape[0] == round(picture_.shape[0] / 5)
+    photograph = weather.frost_image(draws.randint(5))
+    small = cv2.resize(photograph, None, fx=0.2, fy=0.2)
+    assert small.shape[0] == round(photograph.shape[0] / 5)
     top, left = draws.randint(0, small.shape[0] - 32), draws.randint(0, small.shape[1] - 32)
     assert np.array_equal(
         out, np.clip(c[0] * image + c[1] * small[top : top + 32, left : left + 32], 0, 255)
     )
 
 
-def test_the_sixth_picture_of_frost_is_never_drawn(monkeypatch):
+def test_the_sixth_photographof_frost_is_never_drawn(monkeypatch):
     drawn = set()
     small = cifar._small_frost
     monkeypatch.setattr(cifar, '_small_frost', lambda index: drawn.add(index) or small(index))
     for seed in range(60):
-        cifar.frost(picture(), (1, 0.2), Draws(np.array([seed])))
+        cifar.frost(sample(), (1, 0.2), Draws(np.array([seed])))
     assert drawn == {0, 1, 2, 3, 4}
 
 
 @pytest.mark.parametrize('severity', SEVERITIES)
 def test_motion_blur_gives_whole_numbers(severity):
     out, c, image, draws = both('motion_blur', severity)
-    exact = functions.moved(image, *c, draws.uniform(-45, 45))
+    exact = blur.moved(image, *c, draws.uniform(-45, 45))
     assert np.array_equal(out, np.rint(exact)) and 0 < np.abs(out - exact).max() <= 0.5
 
 
@@ -126,7 +125,7 @@ def test_snow_is_cut_in_its_middle_and_of_256_greys(severity):
     top = (len(layer) - 32) // 2
     layer = layer[top : top + 32, top : top + 32]
     layer = np.uint8(np.clip(np.where(layer < c[3], 0, layer), 0, 1) * 255)
-    layer = np.rint(functions.moved(layer, c[4], c[5], draws.uniform(-135, -45))) / 255
+    layer = np.rint(blur.moved(layer, c[4], c[5], draws.uniform(-135, -45))) / 255
     unit = np.float32(image) / 255
     grey = cv2.cvtColor(unit, cv2.COLOR_RGB2GRAY)[..., None]
     expected = c[6] * unit + (1 - c[6]) * np.maximum(unit, grey * 1.5 + 0.5)
@@ -167,7 +166,7 @@ def test_fog_has_a_map_of_32_by_32():
     out, (thickness, decay), image, _ = both('fog', 4)
     unit, draws = image / 255.0, Draws(np.array([3]))
     expected = (
-        (unit + (thickness * functions.plasma(32, decay, draws))[..., None])
+        (unit + (thickness * weather.plasma(32, decay, draws))[..., None])
         * unit.max()
         / (unit.max() + thickness)
     )
@@ -175,14 +174,12 @@ def test_fog_has_a_map_of_32_by_32():
 
 
 def test_zoom_never_leaves_pixels_to_cut():
-    """The published script cuts the enlarged image in its middle and ImageNet's keeps the upper left: here they agree."""
-    from mmrobustprune.corruption.kernels import zoomed_size
+    """The published script keeps the middle of the enlarged image and ImageNet's its upper left.
 
-    assert all(
-        zoomed_size(32, factor) - 32 < 2
-        for c in constants.CIFAR['zoom_blur']
-        for factor in np.arange(*c)
-    )
+    Here they agree.
+    """
+    for c in constants.CIFAR['zoom_blur']:
+        assert all(zoomed_size(32, factor) - 32 < 2 for factor in np.arange(*c))
 
 
 @pytest.mark.parametrize('name', [name for name in ALL if name not in ('saturate', 'spatter')])
@@ -192,9 +189,7 @@ def test_cifars_severities_are_milder_than_imagenets(name):
     def change(family):
         return np.mean(
             [
-                np.abs(
-                    apply(picture(seed), name, 5, seed, family).astype(int) - picture(seed)
-                ).mean()
+                np.abs(apply(sample(seed), name, 5, seed, family).astype(int) - sample(seed)).mean()
                 for seed in range(8)
             ]
         )
