@@ -354,7 +354,7 @@ def write(models: dict[str, tuple[Path, Path]], out: Path, data: Path, plan: Pla
             Part(
                 'What they find',
                 'One test picture, clean and corrupted; boxes of score 0.5 or more.',
-                picture='gallery.png',
+                figure='gallery.png',
             ),
             Part('What was removed', 'Output channels of every layer, dense -> pruned.', text=tree),
         ],
