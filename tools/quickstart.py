@@ -1,41 +1,36 @@
 #!/usr/bin/env python
-"""The whole idea on a generated set: train a small SSD, prune it to half its parameters with AdaSAP, compare both under
-corruption. Stopped, the same command goes on where it was.
+"""The whole idea on a generated set: train a small SSD, prune half of it with AdaSAP, compare both.
+
+Stopped, the same command goes on where it was.
 
 Example:
-    python tools/quickstart.py                    (about ten minutes on two cores; tools/quickstart.sh sets up first)
-    python tools/quickstart.py --smoke            (the same steps in miniature, no thresholds)
+    python tools/quickstart.py             (ten minutes on two cores; quickstart.sh sets up first)
+    python tools/quickstart.py --smoke     (the same steps in miniature, no thresholds)
 """
 
 import json
 import logging
 import os
 import sys
-import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
+from itertools import product
 from pathlib import Path
-from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))  # a checkout need not be installed
-os.environ.setdefault(
-    'GOMP_SPINCOUNT', '1000'
-)  # spinning threads take a busy machine's cores from each other
+sys.path[:0] = [str(ROOT), str(ROOT / 'tools')]  # a checkout need not be installed
+os.environ.setdefault('GOMP_SPINCOUNT', '1000')  # spinning threads take each other's cores
 
-import numpy as np  # noqa: E402
 from mmengine.config import Config  # noqa: E402
-from mmengine.hooks import Hook  # noqa: E402
 from rich.console import Console  # noqa: E402
-from tqdm import tqdm  # noqa: E402
+from steps.progress import ProgressHook, Steps, bar  # noqa: E402
+from steps.shown import clear_image, draw_gallery  # noqa: E402
 
 from mmrobustprune import cli  # noqa: E402
 from mmrobustprune.corruption import BENCHMARK  # noqa: E402
 
-DENSE, PRUNED = 'dense', 'AdaSAP, half'
-SHOWN = ('gaussian_noise', 'glass_blur', 'snow', 'frost', 'fog')
+DENSE = 'dense'
+PRUNED = 'AdaSAP, half'
 
 
 @dataclass(frozen=True)
@@ -66,55 +61,6 @@ SMOKE = Plan(
 )
 
 
-class Steps:
-    """Numbered steps with their commands and times; what the tools under them print goes to `log`."""
-
-    def __init__(self, count: int, log: Path) -> None:
-        self.count, self.done, self.start, self.log = count, 0, time.monotonic(), log
-
-    @contextmanager
-    def __call__(self, what: str, command: str = '') -> Iterator[None]:
-        self.done += 1
-        start = time.monotonic()
-        print(
-            f'[{self.done}/{self.count}] {what}' + (f'\n      $ {command}' if command else ''),
-            flush=True,
-        )
-        with self.log.open('a') as log, redirect_stdout(log):
-            yield
-        print(f'      {time.monotonic() - start:.0f} s', flush=True)
-
-    def minutes(self) -> str:
-        return f'{(time.monotonic() - self.start) / 60:.1f} minutes'
-
-
-def bar(total: int, unit: str, start: int = 0) -> tqdm:
-    return tqdm(
-        total=total,
-        initial=start,
-        unit=unit,
-        ncols=78,
-        leave=False,
-        disable=None,  # none in a log file
-        bar_format='      {l_bar}{bar}{r_bar}',
-    )
-
-
-class ProgressHook(Hook):
-    """A bar for a training run."""
-
-    def before_train(self, runner) -> None:
-        self.bar = bar(runner.max_iters, ' it', runner.iter)
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        if outputs and 'loss' in outputs:
-            self.bar.set_postfix_str(f'loss {outputs["loss"].item():.2f}', refresh=False)
-        self.bar.update()
-
-    def after_train(self, runner) -> None:
-        self.bar.close()
-
-
 def train(config: Path, work_dir: Path, options: dict) -> None:
     """What tools/train.py does, its log in a file only; goes on from the last checkpoint there."""
     from mmrobustprune.engine.runners.command import build_runner
@@ -142,20 +88,14 @@ def evaluate(config: Path, checkpoint: Path, work_dir: Path, plan: Plan, options
     """What tools/robustness.py does."""
     from mmrobustprune.engine.robustness.runner import evaluate_config
 
-    with bar((1 + len(plan.corruptions)) * 1000, '', 0) as progress:
+    whole = (1 + len(plan.corruptions)) * 1000
+    with bar(whole, '') as progress:
         progress.bar_format = '      {l_bar}{bar}| {postfix} [{elapsed}<{remaining}]'
 
         def show(part, before, cells, done, batches) -> None:
             progress.set_postfix_str(part[0].corruption.replace('_', ' '), refresh=False)
-            progress.update(
-                int(
-                    1000
-                    * (1 + len(plan.corruptions))
-                    * (before + len(part) * done / batches)
-                    / cells
-                )
-                - progress.n
-            )
+            there = int(whole * (before + len(part) * done / batches) / cells)
+            progress.update(there - progress.n)
 
         asked = dict(corruptions=list(plan.corruptions), severities=list(plan.severities))
         return evaluate_config(
@@ -170,83 +110,22 @@ def evaluate(config: Path, checkpoint: Path, work_dir: Path, plan: Plan, options
         )
 
 
-def detect(config: Path, checkpoint: Path, images: list[np.ndarray]) -> tuple[list, dict]:
-    """Detections of a model, loaded as any mmdet user loads it, in RGB images; its classes and colours."""
-    from mmdet.apis import inference_detector, init_detector
-
-    from mmrobustprune.report.figures.gallery import Found
-
-    model = init_detector(str(config), str(checkpoint), device='cpu')
-    samples = inference_detector(
-        model, [np.ascontiguousarray(image[..., ::-1]) for image in images]
-    )
-    found = [
-        Found(
-            s.pred_instances.bboxes.numpy(),
-            s.pred_instances.labels.numpy(),
-            s.pred_instances.scores.numpy(),
-        )
-        for s in samples
-    ]
-    return found, model.dataset_meta
-
-
-def draw_gallery(
-    out: Path, models: dict[str, tuple[Path, Path]], image: np.ndarray, plan: Plan
-) -> None:
-    """One image clean and corrupted, with what each model finds."""
-    from mmrobustprune.corruption.apply import apply
-    from mmrobustprune.report.figures.gallery import gallery
-
-    kinds = [kind for kind in SHOWN if kind in plan.corruptions]
-    images = [image, *(apply(image, kind, 3) for kind in kinds)]
-    rows, meta = [], {}
-    for name, files in models.items():
-        found, meta = detect(*files, images)
-        rows.append((name, list(zip(images, found, strict=True))))
-    gallery(
-        out,
-        ['clean', *(f'{kind}, 3' for kind in kinds)],
-        rows,
-        meta['classes'],
-        meta['palette'],
-        0.5,
-    )
-
-
-def clear_picture(root: Path) -> np.ndarray:
-    """Of the test pictures with the most classes, the one whose objects lie farthest apart, RGB."""
-    import cv2
-
-    best: tuple[tuple[int, float], str] = ((0, 0.0), '')
-    for name in (root / 'ImageSets' / 'Main' / 'test.txt').read_text().split():
-        tree = ElementTree.parse(root / 'Annotations' / f'{name}.xml')
-        boxes = np.array([[int(side.text) for side in box] for box in tree.iter('bndbox')])
-        gaps = np.maximum(
-            boxes[:, None, :2] - boxes[None, :, 2:], boxes[None, :, :2] - boxes[:, None, 2:]
-        ).max(-1)
-        np.fill_diagonal(gaps, 999)
-        kinds = {kind.text for kind in tree.iter('name')}
-        best = max(best, ((len(kinds), float(gaps.min())), name))
-    return cv2.imread(str(root / 'JPEGImages' / f'{best[1]}.jpg'))[..., ::-1].copy()
-
-
 def check(what: str, value: float, least: float) -> None:
     if value < least:
         raise ValueError(
-            f'the {what} detector reaches AP50 {value:.3f} and at least {least:.2f} was expected; the set-up '
-            'trains wrongly here (its logs lie beside its checkpoints): please report it with them.'
+            f'the {what} detector reaches AP50 {value:.3f} and at least {least:.2f} was expected; '
+            'the set-up trains wrongly here (its logs lie beside its checkpoints): '
+            'please report it with them.'
         )
 
 
 def options_for(data: Path, plan: Plan) -> dict:
     """The config options of this plan, the same for every step."""
     generate = dict(train=plan.train, test=plan.test, size=192, seed=0)
-    options = {
-        f'{split}_dataloader.dataset.{key}': value
-        for split in ('train', 'val', 'test')
-        for key, value in (('data_root', f'{data}/'), ('generate', generate))
-    }
+    fields = dict(data_root=f'{data}/', generate=generate)
+    options = {}
+    for split, key in product(('train', 'val', 'test'), fields):
+        options[f'{split}_dataloader.dataset.{key}'] = fields[key]
     return options
 
 
@@ -260,13 +139,13 @@ def schedule(epochs: int) -> dict:
 
 def run(folder: Path, plan: Plan) -> None:
     say_plan(folder, plan)
-    steps, data, out = Steps(5, folder / 'quickstart.log'), folder / 'shapes', folder / 'report'
+    steps = Steps(5, folder / 'quickstart.log')
+    data = folder / 'shapes'
+    out = folder / 'report'
     options = options_for(data, plan)
-    config, dense_dir, pruned_dir = (
-        ROOT / 'configs' / 'shapes' / 'ssd-r18_shapes.py',
-        folder / 'dense',
-        folder / 'adasap',
-    )
+    config = ROOT / 'configs' / 'shapes' / 'ssd-r18_shapes.py'
+    dense_dir = folder / 'dense'
+    pruned_dir = folder / 'adasap'
     models = {
         DENSE: (config, dense_dir / f'epoch_{plan.epochs}.pth'),
         PRUNED: (pruned_dir / 'pruned.py', pruned_dir / 'pruned.pth'),
@@ -274,7 +153,7 @@ def run(folder: Path, plan: Plan) -> None:
 
     from mmrobustprune.datasets import write_shapes
 
-    with steps(f'a generated detection set: {plan.train} pictures to train, {plan.test} to test'):
+    with steps(f'a generated detection set: {plan.train} images to train, {plan.test} to test'):
         write_shapes(data, plan.train, plan.test, 192, 0)
     with steps('a small SSD is trained', f'python tools/train.py {config.relative_to(ROOT)}'):
         if not models[DENSE][1].exists():
@@ -285,16 +164,8 @@ def run(folder: Path, plan: Plan) -> None:
         f'python tools/train.py {recipe.relative_to(ROOT)}',
     ):
         if not models[PRUNED][1].exists():
-            train(
-                recipe,
-                pruned_dir,
-                {
-                    **options,
-                    **schedule(plan.more),
-                    'load_from': str(models[DENSE][1]),
-                    'robust_prune.rounds': plan.rounds,
-                },
-            )
+            more = {'load_from': str(models[DENSE][1]), 'robust_prune.rounds': plan.rounds}
+            train(recipe, pruned_dir, {**options, **schedule(plan.more), **more})
     results = {}
     levels = ' '.join(map(str, plan.severities))
     with steps(
@@ -320,10 +191,12 @@ def run(folder: Path, plan: Plan) -> None:
 
 def say_plan(folder: Path, plan: Plan) -> None:
     """Write what this folder holds; another plan's folder is refused."""
-    file, wanted = folder / 'plan.json', json.dumps(asdict(plan))
+    file = folder / 'plan.json'
+    wanted = json.dumps(asdict(plan))
     if file.exists() and file.read_text() != wanted:
         raise ValueError(
-            f'{folder} holds a quick start of another plan ({file}); remove it or give another --work-dir.'
+            f'{folder} holds a quick start of another plan ({file}); '
+            'remove it or give another --work-dir.'
         )
     folder.mkdir(parents=True, exist_ok=True)
     file.write_text(wanted)
@@ -343,7 +216,7 @@ def write(models: dict[str, tuple[Path, Path]], out: Path, data: Path, plan: Pla
     tree = as_text(
         width_tree(costs[DENSE][0].layers, costs[PRUNED][0].layers, title='output channels'), 100
     )
-    draw_gallery(out / 'gallery.png', models, clear_picture(data), plan)
+    draw_gallery(out / 'gallery.png', models, clear_image(data), plan.corruptions)
     (out / 'structure.txt').write_text(tree, encoding='utf-8')
     runs = [read_run(checkpoint.parent, name) for name, (_, checkpoint) in models.items()]
     write_report(
@@ -353,8 +226,8 @@ def write(models: dict[str, tuple[Path, Path]], out: Path, data: Path, plan: Pla
         [
             Part(
                 'What they find',
-                'One test picture, clean and corrupted; boxes of score 0.5 or more.',
-                picture='gallery.png',
+                'One test image, clean and corrupted; boxes of score 0.5 or more.',
+                figure='gallery.png',
             ),
             Part('What was removed', 'Output channels of every layer, dense -> pruned.', text=tree),
         ],

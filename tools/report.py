@@ -23,9 +23,9 @@ from rich.console import Console  # noqa: E402
 
 from mmrobustprune import cli  # noqa: E402
 from mmrobustprune.report import paper  # noqa: E402
+from mmrobustprune.report.gate import EXIT_CODE, failures, parse_bounds  # noqa: E402
 from mmrobustprune.report.runs import read_runs  # noqa: E402
 from mmrobustprune.report.summary import comparison, numbers, write_report  # noqa: E402
-from mmrobustprune.report.tables.gate import EXIT_CODE, failures, parse_bounds  # noqa: E402
 
 
 def paper_table(name: str, runs: list[str], out: str | None, robust: str) -> None:

@@ -125,9 +125,9 @@ def main(arguments: list[str] | None = None) -> None:
     from mmrobustprune.engine.robustness.progress import shown_on
     from mmrobustprune.engine.robustness.runner import evaluate_configs
     from mmrobustprune.engine.robustness.table import table, verdict
+    from mmrobustprune.report.gate import failures, parse_bounds
     from mmrobustprune.report.runs import read_run
     from mmrobustprune.report.summary import write_report
-    from mmrobustprune.report.tables.gate import failures, parse_bounds
 
     bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over, over=True)
     work_dir = Path(args.work_dir or cli.default_work_dir(configs[0], 'corrupted'))

@@ -1,4 +1,4 @@
-"""What a network costs and what became of it: counts, times, tables, curves, pictures."""
+"""What a network costs and what became of it: counts, times, tables, figures."""
 
 from mmrobustprune.cost.count import PLAIN, SR_GKP, Cost, Rule, count, device_stamp, latency
 

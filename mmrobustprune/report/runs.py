@@ -1,4 +1,4 @@
-"""What a run left on disk: accuracy under corruption, cost and training log, read from its folder."""
+"""What a run left on disk: accuracy under corruption, cost and training log."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,19 @@ from mmrobustprune.corruption.suites import Cell
 
 PHASES = ('adaptive warm-up', 'pruning', 'fine-tuning')
 REPEAT = re.compile(r'-seed\d+$')
+RESULTS = 'results.json'
 
 
 @dataclass(frozen=True)
 class Log:
-    """A training run, every series as (iteration, value): training loss, validation metric, parameters left."""
+    """A training run, every series as (iteration, value).
+
+    Attributes:
+        loss: of the training.
+        metric: of the validation.
+        share: fraction of the parameters that is left.
+        phases: (name, first iteration, last iteration).
+    """
 
     loss: list[tuple[float, float]] = field(default_factory=list)
     metric: list[tuple[float, float]] = field(default_factory=list)
@@ -28,9 +37,13 @@ class Log:
 
 @dataclass(frozen=True)
 class Run:
-    """One trained model: its name, `results` of tools/robustness.py, `cost` (params, macs, latency), its log.
+    """One trained model.
 
     Attributes:
+        name: of its row; repeats share it.
+        results: what tools/robustness.py wrote.
+        cost: params, macs, latency.
+        log: of its training.
         folder: of results.json, with the finished cells and their evidence in `cells`.
         label: what errors call the run, told apart from its repeats; by default its name.
     """
@@ -52,7 +65,7 @@ class Run:
         return self.results['metric'].rsplit('/', 1)[-1] if self.results else ''
 
     def record(self) -> dict[str, Any]:
-        """The run as one flat row: name, clean, mPC, rPC, params, macs, latency; what is missing is left out."""
+        """What is there of name, clean, mPC, rPC, params, macs, latency, as one flat row."""
         row: dict[str, Any] = dict(name=self.name, **(self.cost or {}))
         if self.results:
             row.update(clean=self.results['P'], mPC=self.results['mPC'], rPC=self.results['rPC'])
@@ -64,59 +77,65 @@ class Run:
 
 
 def read_run(folder: str | Path, name: str = '') -> Run:
-    """Read the run in `folder`: results.json and cost.json, there or one folder down, and mmengine's scalars.
+    """Read the run in `folder`.
+
+    That is results.json and cost.json, there or one folder down, and mmengine's scalars.
 
     Args:
+        folder: the work dir.
         name: of its row; by default the folder's without '-seedN', so that repeats share a row.
+
     Raises:
         FileNotFoundError: no such folder, or nothing of a run in it.
         ValueError: more than one evaluation in it.
     """
     folder = Path(folder)
-    found = {
-        kind: sorted({*folder.glob(kind), *folder.glob(f'*/{kind}')})
-        for kind in ('results.json', 'cost.json')
-    }
+    results_file = _only(folder, RESULTS)
+    cost_file = _only(folder, 'cost.json')
     scalars = sorted(folder.glob('*/vis_data/scalars.json'))
-    if not any(found.values()) and not scalars:
+    if not results_file and not cost_file and not scalars:
         raise FileNotFoundError(
-            f'{folder} holds no results.json, cost.json or training log; give the work dir of a run.'
+            f'{folder} holds no results.json, cost.json or training log; '
+            'give the work dir of a run.'
         )
-    for kind, files in found.items():
-        if len(files) > 1:
-            raise ValueError(
-                f'{folder} holds {len(files)} files {kind} ({", ".join(map(str, files))}); '
-                'give the folder of one of them.'
-            )
-    results, cost = (
-        json.loads(files[0].read_text()) if files else None for files in found.values()
-    )
-    metric = results['metric'] if results else ''
+    results = json.loads(results_file.read_text()) if results_file else None
     own = folder.resolve().name
-    name, repeat = name or REPEAT.sub('', own), REPEAT.search(own)
+    name = name or REPEAT.sub('', own)
+    repeat = REPEAT.search(own)
     return Run(
-        name,
-        results,
-        cost,
-        _read_log(scalars, metric),
-        found['results.json'][0].parent if results else folder,
-        name + (repeat[0] if repeat else ''),
+        name=name,
+        results=results,
+        cost=json.loads(cost_file.read_text()) if cost_file else None,
+        log=_read_log(scalars, results['metric'] if results else ''),
+        folder=results_file.parent if results_file else folder,
+        label=name + (repeat[0] if repeat else ''),
     )
+
+
+def split_name(word: str | Path) -> tuple[str, Path]:
+    """A word of the command line, FOLDER or NAME=FOLDER, as a name ('' without) and a path."""
+    if Path(word).exists():
+        return '', Path(word)
+    name, _, folder = str(word).rpartition('=')
+    return name, Path(folder)
 
 
 def read_runs(words: Sequence[str | Path]) -> list[Run]:
     """Read several runs, each given as a folder or as NAME=FOLDER.
 
-    Folders whose names differ only in -seedN are repeats of one name; others of the same name get as many of their parents'
-    names in front as tell them apart. Every label is another.
+    A folder of several evaluations (as tools/robustness.py leaves one of several models, in
+    WORK_DIR/NAME/results.json) is all of them, called by their own folders' names.
+    Folders whose names differ only in -seedN are repeats of one name; others of the same name get
+    as many of their parents' names in front as tell them apart. Every label is another.
+
     Raises:
-        FileNotFoundError, ValueError: as `read_run`; a folder given twice.
+        FileNotFoundError: as `read_run`.
+        ValueError: a folder given twice, or one name for a folder of several evaluations.
     """
-    named = [
-        ('', Path(word)) if Path(word).exists() else (name, Path(folder))
-        for word in map(str, words)
-        for name, _, folder in [word.rpartition('=')]
-    ]
+    named = []
+    for word in words:
+        name, folder = split_name(word)
+        named += [(name, part) for part in _evaluations(folder, name)]
     places = [folder.resolve() for _, folder in named]
     if twice := [str(folder) for folder, times in Counter(places).items() if times > 1]:
         raise ValueError(f'{twice[0]} is given twice; give every run once.')
@@ -127,10 +146,35 @@ def read_runs(words: Sequence[str | Path]) -> list[Run]:
         for (name, folder), place in zip(named, plain, strict=True)
     ]
     labels = Counter(run.label for run in runs)
-    return [
-        replace(run, label=f'{run.label} ({folder})') if labels[run.label] > 1 else run
-        for run, (_, folder) in zip(runs, named, strict=True)
-    ]
+    for at, (_, folder) in enumerate(named):
+        if labels[runs[at].label] > 1:
+            runs[at] = replace(runs[at], label=f'{runs[at].label} ({folder})')
+    return runs
+
+
+def _only(folder: Path, kind: str) -> Path | None:
+    """The one file of that name in a folder or one folder down; None where there is none."""
+    files = sorted({*folder.glob(kind), *folder.glob(f'*/{kind}')})
+    if len(files) > 1:
+        raise ValueError(
+            f'{folder} holds {len(files)} files {kind} ({", ".join(map(str, files))}); '
+            'give the folder of one of them.'
+        )
+    return files[0] if files else None
+
+
+def _evaluations(folder: Path, name: str) -> list[Path]:
+    """The folder itself, or the folders of several evaluations one folder down."""
+    below = sorted(file.parent for file in folder.glob(f'*/{RESULTS}'))
+    if len(below) < 2 or (folder / RESULTS).exists():
+        return [folder]
+    if name:
+        raise ValueError(
+            f"'{name}' is one name for {len(below)} evaluations in {folder} "
+            f'({", ".join(part.name for part in below)}); give the folder without a name, '
+            'or NAME=FOLDER for each of them.'
+        )
+    return below
 
 
 def _shortest(places: set[Path]) -> dict[Path, str]:
@@ -138,30 +182,41 @@ def _shortest(places: set[Path]) -> dict[Path, str]:
     found = {}
     for place in places:
         others = [other for other in places if other != place and other.name == place.name]
-        size = next(
-            size
-            for size in range(1, len(place.parts) + 1)
-            if all(other.parts[-size:] != place.parts[-size:] for other in others)
-        )
+        shared = [_equal_parts(place, other) for other in others]
+        size = 1 + max(shared, default=0)
         found[place] = '/'.join(place.parts[-size:])
     return found
 
 
+def _equal_parts(one: Path, other: Path) -> int:
+    """How many parts at the end of two paths are equal."""
+    pairs = zip(reversed(one.parts), reversed(other.parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
 def _read_log(files: list[Path], metric: str) -> Log:
     """The log of a run; a resumed run wrote several files, and later lines replace earlier ones."""
-    loss, values, share, phase = {}, {}, {}, {}
+    loss: dict[int, float] = {}
+    values: dict[int, float] = {}
+    share: dict[int, float] = {}
+    phase: dict[int, int] = {}
     for file in files:
         here = 0
         for line in map(json.loads, file.read_text().splitlines()):
             if 'loss' in line:
                 here = line.get('iter', line['step'])
                 loss[here] = line['loss']
-                share |= {here: 1 - line['removed_params']} if 'removed_params' in line else {}
-                phase |= {here: int(line['phase'])} if 'phase' in line else {}
+                if 'removed_params' in line:
+                    share[here] = 1 - line['removed_params']
+                if 'phase' in line:
+                    phase[here] = int(line['phase'])
             elif metric in line:
                 values[here] = line[metric]
     return Log(
-        *(sorted(series.items()) for series in (loss, values, share)), _spans(sorted(phase.items()))
+        loss=sorted(loss.items()),
+        metric=sorted(values.items()),
+        share=sorted(share.items()),
+        phases=_spans(sorted(phase.items())),
     )
 
 

@@ -1,4 +1,4 @@
-"""The report of one or several runs: table, pictures, their numbers and one page, in one folder."""
+"""The report of one or several runs: table, figures, their numbers and one page, in one folder."""
 
 from __future__ import annotations
 
@@ -13,24 +13,22 @@ from .page import Part, write_page
 from .runs import Run
 from .sections import accuracy, training
 from .tables.cards import Card, Column
-from .tables.grid import Grid, grids, is_percent, say_missing
+from .tables.grid import CellTable, grids, is_percent, say_missing
 from .tables.stamps import one_device, stamps
 
-_OPTIONAL = (
-    'params',
-    'macs',
-    'latency',
-    'R_C',
-    'mCE',
-    'relative_mCE',
-)  # columns only where a run has a value
+COST = ('params', 'macs', 'latency')
+OPTIONAL = (*COST, 'R_C', 'mCE', 'relative_mCE')  # columns only where a run has a value
 
 
 def comparison(runs: Sequence[Run], partial: bool = False) -> Card:
-    """Parameters, MACs, latency, clean accuracy, mPC, rPC (R_C, mCE where they say more), one row per name.
+    """Parameters, MACs, latency, clean accuracy, mPC, rPC, one row per name.
+
+    R_C and mCE are there where they say more.
 
     Args:
+        runs: repeats share a name.
         partial: take means over the cells that every run has.
+
     Raises:
         ValueError: the runs may not be compared.
     """
@@ -38,23 +36,23 @@ def comparison(runs: Sequence[Run], partial: bool = False) -> Card:
 
 
 def numbers(runs: Sequence[Run], partial: bool = False) -> dict[str, dict[str, Any]]:
-    """What `gate.failures` bounds: the label of every run -> its results, means as the table has them, and its cost."""
-    tables, labels = iter(grids(runs, partial)), [run.label for run in runs]
+    """What `gate.failures` bounds: the label of every run -> its numbers.
+
+    These are its results, means as the table has them, and its cost.
+    """
+    labels = [run.label for run in runs]
     if twice := [label for label in labels if labels.count(label) > 1]:
         raise ValueError(
             f"two runs are called '{twice[0]}', so one would hide the other; give them other names."
         )
-    return {
-        run.label: {
-            **{
-                key: value
-                for key, value in (run.cost or {}).items()
-                if key in ('params', 'macs', 'latency')
-            },
-            **({**run.results, **_means(run, next(tables))} if run.results else {}),
-        }
-        for run in runs
-    }
+    tables = iter(grids(runs, partial))
+    found = {}
+    for run in runs:
+        own = {key: value for key, value in (run.cost or {}).items() if key in COST}
+        if run.results:
+            own |= {**run.results, **_means(run, next(tables))}
+        found[run.label] = own
+    return found
 
 
 def write_report(
@@ -67,18 +65,26 @@ def write_report(
     partial: bool = False,
     draws: int = 1000,
 ) -> Path:
-    """Write index.html (all in one file), report.md, the table and the numbers of every picture into `out`.
+    """Write index.html (all in one file), report.md, the table and every figure's numbers.
 
     Args:
-        runs: one or more; repeats share a name, and pictures show the first of each (the scatter all).
-        extra: more sections, whose pictures lie in `out`.
+        runs: one or more; repeats share a name, and figures show the first of each (the scatter
+            all).
+        out: the folder.
+        title: of the page.
+        extra: more sections, whose figures lie in `out`.
+        foot: a text at the end.
         reference: name of the run that margins are taken against; by default the first one's.
-        partial: take means over the cells that every run has; otherwise a mean that misses a cell is not given.
+        partial: take means over the cells that every run has; otherwise a mean that misses a cell
+            is not given.
         draws: of the bootstrap behind the margins' intervals; 0 gives none.
+
     Returns:
         The page.
+
     Raises:
-        ValueError: no run, an unknown reference, or runs that may not be compared; nothing is written then.
+        ValueError: no run, an unknown reference, or runs that may not be compared; nothing is
+            written then.
     """
     if not runs:
         raise ValueError('no run was given to report on; give at least one.')
@@ -86,8 +92,8 @@ def write_report(
     reference = names[0] if reference is None else reference
     if reference not in names:
         raise ValueError(
-            f"no run is called '{reference}'{nearest(reference, names)}; choose the reference among "
-            f'{", ".join(names)}.'
+            f"no run is called '{reference}'{nearest(reference, names)}; "
+            f'choose the reference among {", ".join(names)}.'
         )
     found = grids(runs, partial)
     card = _card(runs, found)
@@ -123,7 +129,7 @@ def write_report(
     return write_page(out / 'index.html', title, parts, foot, stamped)
 
 
-def _card(runs: Sequence[Run], found: Sequence[Grid]) -> Card:
+def _card(runs: Sequence[Run], found: Sequence[CellTable]) -> Card:
     tables = iter(found)
     records = [
         dict(run.record(), **_means(run, next(tables)) if run.results else {}) for run in runs
@@ -143,20 +149,17 @@ def _card(runs: Sequence[Run], found: Sequence[Grid]) -> Card:
         Column('mCE', 'mCE', '.1f', 'low'),
         Column('relative_mCE', 'relative mCE', '.1f', 'low'),
     ]
-    return Card(
-        records,
-        [
-            column
-            for column in columns
-            if column.key not in _OPTIONAL
-            or any(record.get(column.key) is not None for record in records)
-            and (column.key != 'R_C' or _has_extra(found[0]))
-        ],
-    )
+    shown = []
+    for column in columns:
+        there = any(record.get(column.key) is not None for record in records)
+        says_more = column.key != 'R_C' or (there and _has_extra(found[0]))
+        if column.key not in OPTIONAL or (there and says_more):
+            shown.append(column)
+    return Card(records, shown)
 
 
-def _means(run: Run, grid: Grid) -> dict[str, Any]:
-    """The run's numbers over the counted cells; mCE only where these are the ones it was taken over."""
+def _means(run: Run, grid: CellTable) -> dict[str, Any]:
+    """The run's numbers over the counted cells; mCE only where it was taken over just these."""
     summary = grid.summary
     own = {(entry['corruption'], entry['severity']) for entry in run.results['cells']}
     whole = own == {(cell.corruption, cell.severity) for cell in grid.counted}
@@ -170,11 +173,11 @@ def _means(run: Run, grid: Grid) -> dict[str, Any]:
     )
 
 
-def _has_extra(grid: Grid) -> bool:
+def _has_extra(grid: CellTable) -> bool:
     return any(cell.corruption not in grid.suite.corruptions for cell in grid.counted)
 
 
-def _explain(runs: Sequence[Run], found: Sequence[Grid], card: Card, partial: bool) -> str:
+def _explain(runs: Sequence[Run], found: Sequence[CellTable], card: Card, partial: bool) -> str:
     """What the columns mean, which ± is printed, and what is missing."""
     sentences = []
     if found:
@@ -185,21 +188,21 @@ def _explain(runs: Sequence[Run], found: Sequence[Grid], card: Card, partial: bo
         )
         levels = ', '.join(map(str, grid.severities))
         sentences.append(
-            f'mPC: mean over {len(kinds)} corruptions ({results["suite"]}) at severity {levels}, on '
-            f'{results["images"]} images; rPC: mPC / clean.'
+            f'mPC: mean over {len(kinds)} corruptions ({results["suite"]}) at severity {levels}, '
+            f'on {results["images"]} images; rPC: mPC / clean.'
         )
         if any(column.key == 'R_C' for column in card.columns):
             sentences.append(f'R_C: mean over all {len(grid.corruptions)} corruptions / clean.')
         sentences.append(say_missing(found, partial))
-    repeats = {
-        name: max((cell.runs for cell in row.values() if cell), default=0)
-        for name, row in card.rows.items()
-    }
-    if any(number > 1 for number in repeats.values()):
-        named = ', '.join(f'{name}: {number}' for name, number in repeats.items() if number > 1)
+    repeats = []
+    for name, row in card.rows.items():
+        number = max([value.runs for value in row.values() if value], default=0)
+        if number > 1:
+            repeats.append(f'{name}: {number}')
+    if repeats:
         sentences.append(
-            f'±: sample standard deviation over the runs of one name ({named}); pictures show the first '
-            'of them, the scatter all.'
+            f'±: sample standard deviation over the runs of one name ({", ".join(repeats)}); '
+            'figures show the first of them, the scatter all.'
         )
     if not one_device(runs):
         sentences.append('Latencies were taken on different devices and are not to be compared.')

@@ -11,12 +11,12 @@ PIXEL = base64.b64decode(
 )
 
 
-def test_a_page_escapes_what_it_shows_and_holds_its_pictures(tmp_path):
+def test_a_page_escapes_what_it_shows_and_holds_its_figures(tmp_path):
     (tmp_path / 'a"b.png').write_bytes(PIXEL)
     text = write_page(
         tmp_path / 'p.html',
         't <',
-        [Part('<i>', '<u>', picture='a"b.png', files={'x<.csv': '1,2'})],
+        [Part('<i>', '<u>', figure='a"b.png', files={'x<.csv': '1,2'})],
         '<foot>',
         {'<data>': '<none>'},
     ).read_text()
@@ -58,6 +58,6 @@ def test_a_section_is_markdown_too():
     assert '```\ncode\n```' in text
 
 
-def test_a_picture_that_is_not_there_is_an_error(tmp_path):
+def test_a_figure_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
-        write_page(tmp_path / 'p.html', 't', [Part('x', picture='no.png')])
+        write_page(tmp_path / 'p.html', 't', [Part('x', figure='no.png')])

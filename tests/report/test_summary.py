@@ -3,10 +3,10 @@ import re
 
 import pytest
 
+from mmrobustprune.report.gate import failures
 from mmrobustprune.report.page import Part
 from mmrobustprune.report.runs import Run, read_run, read_runs
 from mmrobustprune.report.summary import comparison, numbers, write_report
-from mmrobustprune.report.tables.gate import failures
 from tests.report.records import results, run, save_hits
 
 
@@ -158,7 +158,7 @@ def test_the_report_holds_tables_pictures_and_one_page_with_all_of_them(work_dir
         link.startswith(('data:', '#')) for link in re.findall(r'(?:src|href)="([^"]*)"', text)
     )
     assert (
-        'sample standard deviation over the runs of one name (adasap: 2); pictures show the first of them'
+        'sample standard deviation over the runs of one name (adasap: 2); figures show the first of them'
         in text
     )
     for stamp in (

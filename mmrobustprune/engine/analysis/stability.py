@@ -16,11 +16,11 @@ from mmrobustprune.engine.search.measure_hook import FILE
 from mmrobustprune.mask_search import load_masks
 from mmrobustprune.records import stamp
 from mmrobustprune.records.files import read_json, write_json
+from mmrobustprune.report.figures.layer_bars import layer_bars
 from mmrobustprune.report.figures.search_plots import (
     Panel,
     curves,
     draw_panels,
-    layer_bars,
     preview,
     rises,
     signed,

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from matplotlib.axes import Axes
 
 from mmrobustprune.corruption.suites import GROUPS
-from mmrobustprune.report.tables.grid import Grid, is_percent
+from mmrobustprune.report.tables.grid import CellTable, is_percent
 
 from . import style
 from .style import (
@@ -25,15 +26,19 @@ from .style import (
     wrap,
 )
 
-_ROW, _PER_LINE = 0.245, 4  # inches, panels
+_ROW = 0.245  # inches
+_PER_LINE = 4  # panels
 
 
 @dataclass(frozen=True)
 class Bars:
-    """One panel: row -> value (None is drawn as missing), its range, and the value without corruption.
+    """One panel.
 
     Attributes:
-        clean: one value for all rows, or row -> value.
+        name: its title.
+        values: row -> value; None is drawn as missing.
+        clean: the value without corruption, one for all rows, or row -> value.
+        ranges: row -> (low, high).
     """
 
     name: str
@@ -51,27 +56,18 @@ def bar_chart(
     reference: str,
     groups: Mapping[str, Sequence[str]] = GROUPS,
 ) -> Path:
-    """Draw the panels side by side over the same rows; the black ticks on the others are the values of `reference`."""
-    rows = list(dict.fromkeys(row for panel in panels for row in panel.values))
+    """Draw the panels side by side over the same rows.
+
+    The black ticks on the others are the values of `reference`.
+    """
+    rows = list(dict.fromkeys(chain.from_iterable(panel.values for panel in panels)))
     heights, spans = stack(rows, groups)
     per_line = in_lines(len(panels), _PER_LINE)
     wide = {1: 4.6, 2: 3.3, 3: 2.6, 4: 2.1}[per_line]
     names = [wrap(panel.name, int(wide * 8.5)) for panel in panels]
     tall = (max(heights.values()) + 1.3) * _ROW
     head = 0.8 + 0.19 * title_lines(names)  # axis labels, and the titles of the next line
-    top = max(
-        [
-            0,
-            *(
-                value
-                for panel in panels
-                for row, value in panel.values.items()
-                if value is not None
-            ),
-            *(high for panel in panels for _, high in panel.ranges.values()),
-            *(value for panel in panels for value in _clean(panel, rows).values()),
-        ]
-    )
+    top = max(_largest(panel) for panel in panels)
     colours = dress(panel.name for panel in panels)
     compared = next((panel.values for panel in panels if panel.name == reference), {})
     with look():
@@ -97,36 +93,21 @@ def bar_chart(
         return save(figure, path)
 
 
-def corruption_bars(path: str | Path, grids: Sequence[Grid], reference: str = '') -> Path:
-    """Draw every corruption's mean over the severities, the range from the worst to the best severity as a thin line."""
+def corruption_bars(path: str | Path, grids: Sequence[CellTable], reference: str = '') -> Path:
+    """Draw every corruption's mean over the severities, from the worst to the best a thin line."""
     levels = grids[0].severities
     panels = []
     for grid in grids:
-        rows = {
-            name: [
-                grid.values[cell]
-                for cell in grid.counted
-                if cell.corruption == name and cell in grid.values
-            ]
-            for name in grid.corruptions
-        }
-        panels.append(
-            Bars(
-                grid.name,
-                {name: grid.mean(name) for name in rows},
-                grid.clean,
-                {
-                    name: (min(values), max(values))
-                    for name, values in rows.items()
-                    if len(values) > 1
-                },
-            )
-        )
-    what = (
-        f'severity {levels[0]}'
-        if len(levels) == 1
-        else f'mean of severities {", ".join(map(str, levels))}'
-    )
+        rows: dict[str, list[float]] = {name: [] for name in grid.corruptions}
+        for cell in grid.counted:
+            if cell in grid.values:
+                rows[cell.corruption].append(grid.values[cell])
+        means = {name: grid.mean(name) for name in rows}
+        ranges = {name: (min(row), max(row)) for name, row in rows.items() if len(row) > 1}
+        panels.append(Bars(grid.name, means, grid.clean, ranges))
+    what = f'severity {levels[0]}'
+    if len(levels) > 1:
+        what = f'mean of severities {", ".join(map(str, levels))}'
     return bar_chart(
         path,
         panels,
@@ -138,18 +119,15 @@ def corruption_bars(path: str | Path, grids: Sequence[Grid], reference: str = ''
 
 
 def class_bars(
-    path: str | Path, grids: Sequence[Grid], classes: Sequence[str], reference: str = ''
+    path: str | Path, grids: Sequence[CellTable], classes: Sequence[str], reference: str = ''
 ) -> Path:
     """Draw mPC of the given classes, the clean value of each as a thin line."""
-    panels = [
-        Bars(
-            grid.name,
-            {name: means.get(name) for name in classes},
-            {name: grid.classes[name] for name in classes if name in grid.classes},
-        )
-        for grid in grids
-        for means in [grid.class_means()]
-    ]
+    panels = []
+    for grid in grids:
+        means = grid.class_means()
+        values = {name: means.get(name) for name in classes}
+        clean = {name: grid.classes[name] for name in classes if name in grid.classes}
+        panels.append(Bars(grid.name, values, clean))
     return bar_chart(
         path,
         panels,
@@ -161,10 +139,12 @@ def class_bars(
     )
 
 
-def _clean(panel: Bars, rows: Sequence[str]) -> dict[str, float]:
-    return (
-        dict(panel.clean) if isinstance(panel.clean, Mapping) else dict.fromkeys(rows, panel.clean)
-    )
+def _largest(panel: Bars) -> float:
+    """The largest number that is drawn in a panel, at least 0."""
+    clean = panel.clean.values() if isinstance(panel.clean, Mapping) else [panel.clean]
+    values = [value for value in panel.values.values() if value is not None]
+    highs = [high for _, high in panel.ranges.values()]
+    return max([0, *clean, *values, *highs])
 
 
 def _panel(

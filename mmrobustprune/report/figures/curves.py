@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from mmrobustprune.report.tables.grid import Grid
+from mmrobustprune.report.tables.grid import CellTable
 
 from .style import COLOURS, INK, QUIET, dress, look, save, wrap
 
 
-def severity_curve(path: str | Path, grids: Sequence[Grid]) -> Path:
+def severity_curve(path: str | Path, grids: Sequence[CellTable]) -> Path:
     """Draw the mean over the benchmark corruptions against severity, the clean value at 0.
 
-    With one or two runs the band from the worst to the best corruption is shaded; a severity that misses a cell has no mean
-    and leaves a gap.
+    With one or two runs the band from the worst to the best corruption is shaded; a severity that
+    misses a cell has no mean and leaves a gap.
     """
-    metric, levels = grids[0].metric, grids[0].severities
+    metric = grids[0].metric
+    levels = grids[0].severities
     bands = len(grids) <= 2
     with look():
         figure = Figure(figsize=(6.2, 3.8))
@@ -26,22 +27,9 @@ def severity_curve(path: str | Path, grids: Sequence[Grid]) -> Path:
             means = [grid.clean, *(grid.mean(severity=level) for level in levels)]
             line = np.array([np.nan if mean is None else mean for mean in means])
             if bands:
-                rows = [
-                    [grid.clean],
-                    *(
-                        [
-                            value
-                            for cell, value in grid.values.items()
-                            if cell.severity == level and cell.corruption in grid.suite.corruptions
-                        ]
-                        or [np.nan]
-                        for level in levels
-                    ),
-                ]
-                low, high = (
-                    np.where(np.isnan(line), np.nan, [end(row) for row in rows])
-                    for end in (min, max)
-                )
+                rows = [[grid.clean], *(_benchmark_values(grid, level) for level in levels)]
+                low = np.where(np.isnan(line), np.nan, [min(row) for row in rows])
+                high = np.where(np.isnan(line), np.nan, [max(row) for row in rows])
                 axes.fill_between([0, *levels], low, high, color=colour, alpha=0.13, linewidth=0)
             axes.plot([0, *levels], line, color=colour, marker=mark, label=wrap(grid.name, 34))
         axes.set_xticks([0, *levels], ['clean', *map(str, levels)])
@@ -58,6 +46,15 @@ def severity_curve(path: str | Path, grids: Sequence[Grid]) -> Path:
         return save(figure, path)
 
 
+def _benchmark_values(grid: CellTable, severity: int) -> list[float]:
+    """The benchmark corruptions' values at one severity; NaN where there is none."""
+    found = []
+    for cell, value in grid.values.items():
+        if cell.severity == severity and cell.corruption in grid.suite.corruptions:
+            found.append(value)
+    return found or [np.nan]
+
+
 def training_curve(
     path: str | Path,
     loss: Sequence[tuple[float, float]],
@@ -71,8 +68,11 @@ def training_curve(
 
     Args:
         loss: (position, value) pairs.
-        metric, share: the same with values in [0, 1]; `share` is the fraction of the parameters still there.
+        metric: the same with values in [0, 1].
         phases: (name, from, to) in the unit of the positions.
+        unit: of the positions.
+        metric_name: in the legend.
+        share: as `metric`, the fraction of the parameters still there.
     """
     lower = [(metric_name, metric, COLOURS[2]), ('parameters left', share, COLOURS[3])]
     lower = [series for series in lower if len(series[1])]

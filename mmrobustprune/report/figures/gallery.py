@@ -1,4 +1,4 @@
-"""Galleries: the same picture under corruptions, with what detectors find in it or what classifiers take it for."""
+"""Galleries: one image under corruptions, and what models find in it or take it for."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,19 @@ from matplotlib.patches import Patch, Rectangle
 
 from .style import BAD, GOOD, INK, QUIET, look, save, words, wrap
 
-Draw = Callable[
-    [Axes, np.ndarray], None
-]  # an (H, W, 3) uint8 RGB picture and what a model says of it
-CROWD = 8  # with more boxes than these, text would cover the picture
+Draw = Callable[[Axes, np.ndarray], None]  # an (H, W, 3) uint8 RGB image, and a model's answer
+CROWD = 8  # with more boxes than these, text would cover the image
 
 
 @dataclass(frozen=True)
 class Found:
-    """Detections in one picture: `boxes` (n, 4) pixels x1 y1 x2 y2, `labels` (n,) class numbers, `scores` (n,)."""
+    """Detections in one image.
+
+    Attributes:
+        boxes: (n, 4), pixels, x1 y1 x2 y2.
+        labels: (n,), numbers of the classes.
+        scores: (n,), in [0, 1].
+    """
 
     boxes: np.ndarray
     labels: np.ndarray
@@ -28,7 +32,11 @@ class Found:
 
 @dataclass(frozen=True)
 class Named:
-    """A classifier's first choice: the class, its probability, whether it is right (None where nobody knows)."""
+    """A classifier's first choice.
+
+    Attributes:
+        right: None where nobody knows.
+    """
 
     label: str
     probability: float
@@ -44,25 +52,31 @@ def draw_found(
     least: float = 0.3,
     text: bool = True,
 ) -> None:
-    """Draw `image` (H, W, 3) uint8 RGB and its detections of score `least` or more into `axes`, named where `text`."""
+    """Draw an image and its detections.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        least: detections of a lower score are not drawn.
+        text: whether boxes are named.
+    """
     high, wide = image.shape[:2]
     _show(axes, image)
     for number in np.argsort(found.scores):  # the surest on top
-        box, label, score = found.boxes[number], found.labels[number], found.scores[number]
+        label = found.labels[number]
+        score = found.scores[number]
         if score < least:
             continue
         colour = np.array(palette[label]) / 255
-        x1, y1, x2, y2 = (float(value) for value in box)
-        for width, edge in (
-            (3.2, (0, 0, 0, 0.55)),
-            (1.8, colour),
-        ):  # a dark rim keeps any colour readable
+        x1, y1, x2, y2 = (float(value) for value in found.boxes[number])
+        rim = (0, 0, 0, 0.55)  # a dark one keeps any colour readable
+        for width, edge in ((3.2, rim), (1.8, colour)):
             axes.add_patch(
                 Rectangle((x1, y1), x2 - x1, y2 - y1, fill=False, edgecolor=edge, linewidth=width)
             )
         if not text:
             continue
-        above, left = y1 > 0.07 * high, x1 < 0.6 * wide
+        above = y1 > 0.07 * high
+        left = x1 < 0.6 * wide
         axes.text(
             x1 if left else x2,
             y1 if above else y1 + 1,
@@ -78,11 +92,14 @@ def draw_found(
 
 
 def draw_named(axes: Axes, image: np.ndarray, named: Named) -> None:
-    """Draw `image` (H, W, 3) uint8 RGB and below it the class with its probability, green where right, red where wrong."""
+    """Draw an image and below it the class with its probability, green if right, red if wrong.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+    """
     _show(axes, image)
-    colour, sign = {True: (GOOD, '\u2713 '), False: (BAD, '\u2717 '), None: (QUIET, '')}[
-        named.right
-    ]
+    looks = {True: (GOOD, '\u2713 '), False: (BAD, '\u2717 '), None: (QUIET, '')}
+    colour, sign = looks[named.right]
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     for spine in axes.spines.values():
@@ -102,20 +119,22 @@ def sheet(
     legend: Mapping[str, tuple[int, int, int]] | None = None,
     captions: bool = False,
 ) -> Path:
-    """Draw one picture under many conditions, in rows of about four.
+    """Draw one image under many conditions, in rows of about four.
 
     Args:
-        tiles: (name of the condition, picture, what draws it).
+        tiles: (name of the condition, image, what draws it).
+        title: above all.
         legend: class -> RGB colour, below.
-        captions: leave room for a line under every picture.
+        captions: leave room for a line under every image.
     """
-    columns = (
-        min((4, 5, 3, 6), key=lambda wide: -len(tiles) % wide) if len(tiles) > 4 else len(tiles)
-    )
+    columns = len(tiles)
+    if len(tiles) > 4:
+        columns = min((4, 5, 3, 6), key=lambda wide: -len(tiles) % wide)
     lines = -(-len(tiles) // columns)
     high, wide = tiles[0][1].shape[:2]
     width = 2.3
-    tall, head = width * min(max(high / wide, 0.4), 2), 0.56 if captions else 0.36
+    tall = width * min(max(high / wide, 0.4), 2)
+    head = 0.56 if captions else 0.36
     with look():
         figure = Figure(figsize=(columns * width, lines * tall + (lines - 1) * head))
         panels = figure.subplots(
@@ -166,7 +185,8 @@ def gallery(
     for name, cells in rows:
         if len(cells) != len(titles):
             raise ValueError(
-                f"Row '{name}' has {len(cells)} pictures for {len(titles)} titles; give one per title."
+                f"Row '{name}' has {len(cells)} images for {len(titles)} titles; "
+                'give one per title.'
             )
     with look():
         figure = Figure(figsize=(2.05 * len(titles) + 0.3, 2.05 * len(rows) + 0.3))
@@ -193,7 +213,7 @@ def gallery(
 
 
 def _show(axes: Axes, image: np.ndarray) -> None:
-    """The picture in its own pixels; those of tiny ones stay square."""
+    """The image in its own pixels; those of tiny ones stay square."""
     high, wide = image.shape[:2]
     axes.imshow(
         image,

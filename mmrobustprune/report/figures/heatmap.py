@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.patches import Rectangle
 
-from mmrobustprune.report.tables.grid import Grid, is_percent
+from mmrobustprune.report.tables.grid import CellTable, is_percent
 
 from .style import (
     HEAT,
@@ -26,13 +26,15 @@ from .style import (
 )
 
 MEAN = 'mean'
-_ROW, _WIDE = 0.27, 12.5  # inches: a cell's height, the picture's width
+_ROW = 0.27  # inches, a cell's height
+_WIDE = 12.5  # inches, the figure's width
 
 
-def heat_map(path: str | Path, grids: Sequence[Grid]) -> Path:
-    """Draw one panel per run, all on one colour scale from 0 to the best clean value; absent cells are hatched.
+def heat_map(path: str | Path, grids: Sequence[CellTable]) -> Path:
+    """Draw one panel per run, all on one colour scale from 0 to the best clean value.
 
-    The row 'mean' is over the benchmark corruptions above it, so its last cell is mPC; extra corruptions stand below.
+    Absent cells are hatched. The row 'mean' is over the benchmark corruptions above it, so its last
+    cell is mPC; extra corruptions stand below.
     """
     percent = is_percent(grids)
     rows = grids[0].corruptions
@@ -45,10 +47,12 @@ def heat_map(path: str | Path, grids: Sequence[Grid]) -> Path:
     columns = _columns(grids[0].severities)
     inches = (columns[-1][1] + 1.35) * (0.47 if len(columns) > 3 else 0.68)
     per_line = in_lines(len(grids), max(1, int(_WIDE / inches)))
-    scale = Normalize(0, max(max([grid.clean, *grid.values.values()]) for grid in grids) or 1)
+    tops = [max([grid.clean, *grid.values.values()]) for grid in grids]
+    scale = Normalize(0, max(tops) or 1)
     names = [wrap(grid.name, int(inches * 8.5)) for grid in grids]
     tall = (max(heights.values()) + 1.2) * _ROW
-    head, first = (0.45 + 0.19 * title_lines(part) for part in (names, names[:per_line]))
+    head = 0.45 + 0.19 * title_lines(names)
+    first = 0.45 + 0.19 * title_lines(names[:per_line])
     with look():
         figure, places = panels(len(grids), per_line, inches, tall, head, 0.07)
         for number, (axes, grid) in enumerate(zip(places, grids, strict=True)):
@@ -78,7 +82,7 @@ def _columns(severities: Sequence[int]) -> list[tuple[str, float]]:
 
 def _panel(
     axes: Axes,
-    grid: Grid,
+    grid: CellTable,
     heights: dict[str, float],
     columns: Sequence[tuple[str, float]],
     scale: Normalize,
@@ -101,7 +105,8 @@ def _panel(
             fontsize=9,
             color=INK if key == MEAN else QUIET,
         )
-    low, high = min(heights.values()), max(heights.values())
+    low = min(heights.values())
+    high = max(heights.values())
     _cell(axes, 0, (low + high) / 2, high - low + 1, grid.clean, scale, percent, bold=True)
     axes.text(0, -0.72, 'clean', ha='center', va='bottom', fontsize=9)
     axes.set(xlim=(-0.55, columns[-1][1] + 0.55), ylim=(high + 0.6, -0.6), xticks=[])

@@ -1,4 +1,4 @@
-"""Clean against robust accuracy: the ideal line, lines of equal ratio, every run a labelled point."""
+"""Clean against robust accuracy: the ideal line, lines of equal ratio, every run a point."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
@@ -18,7 +19,7 @@ from .style import INK, PALE, QUIET, dress, look, save, wrap
 
 @dataclass(frozen=True)
 class Point:
-    """A run: its name, clean and robust accuracy in one unit, and its size (parameters) where known."""
+    """A run: clean and robust accuracy in one unit, and its size (parameters) where known."""
 
     name: str
     clean: float
@@ -29,22 +30,19 @@ class Point:
 def tradeoff(
     path: str | Path, points: Sequence[Point], metric: str = 'accuracy', robust: str = 'mPC'
 ) -> Path:
-    """Draw clean along, robust up, the ideal robust = clean (nothing is lost) and robust = R * clean.
+    """Draw clean along, robust up, the ideal robust = clean (nothing lost) and robust = R * clean.
 
-    Points of one name (repeats) share colour, mark and label; areas go with the number of parameters.
+    Points of one name (repeats) share colour, mark and label; areas go with the parameters.
     """
     dressed = dress(point.name for point in points)
-    low, high = min(point.clean for point in points), max(point.clean for point in points)
-    pad = max(0.24 * (high - low), 0.03 * high)
-    left, right = max(0.0, low - pad), high + pad
-    bottom = max(
-        0.0,
-        min(point.robust for point in points)
-        - 0.16 * (right - min(point.robust for point in points)),
-    )
-    top = max(
-        right, 1.05 * max(point.robust for point in points)
-    )  # a network may gain under corruption
+    clean = [point.clean for point in points]
+    lowest = min(point.robust for point in points)
+    highest = max(point.robust for point in points)
+    pad = max(0.24 * (max(clean) - min(clean)), 0.03 * max(clean))
+    left = max(0.0, min(clean) - pad)
+    right = max(clean) + pad
+    bottom = max(0.0, lowest - 0.16 * (right - lowest))
+    top = max(right, 1.05 * highest)  # a network may gain under corruption
     largest = max((point.size or 0 for point in points), default=0)
     with look():
         figure = Figure(figsize=(6.4, 4.6))
@@ -70,20 +68,17 @@ def tradeoff(
                 linewidth=0.9,
                 zorder=4,
             )
-        label(
-            axes,
-            {
-                name: [(point.clean, point.robust) for point in points if point.name == name]
-                for name in dressed
-            },
-            {name: colour for name, (colour, _) in dressed.items()},
-        )
+        places: dict[str, list[tuple[float, float]]] = {name: [] for name in dressed}
+        for point in points:
+            places[point.name].append((point.clean, point.robust))
+        label(axes, places, {name: colour for name, (colour, _) in dressed.items()})
         return save(figure, path)
 
 
 def _lines(axes: Axes) -> None:
-    """The ideal line, and lines of equal ratio where they cross the picture, each named at its end."""
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    """The ideal line, and lines of equal ratio where they cross the figure, named at their ends."""
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
     along = np.array([left, right])
     axes.plot(along, along, color=INK, linewidth=1.3, linestyle=(0, (5, 3)), zorder=1)
     axes.annotate(
@@ -118,17 +113,14 @@ def _lines(axes: Axes) -> None:
 def label(
     axes: Axes, points: Mapping[str, Sequence[tuple[float, float]]], colours: Mapping[str, str]
 ) -> None:
-    """Write every name beside its points so that no text covers a point or another text; a thin line leads far ones."""
+    """Write every name beside its points so that no text covers a point or another text.
+
+    A thin line leads from a name that stands far off.
+    """
     figure = axes.figure
-    renderer = (
-        figure.canvas.get_renderer()
-        if hasattr(figure.canvas, 'get_renderer')
-        else _renderer(figure)
-    )
+    renderer = FigureCanvasAgg(figure).get_renderer()
     frame = axes.get_window_extent(renderer)
-    dots = np.array(
-        [axes.transData.transform(place) for places in points.values() for place in places]
-    )
+    dots = axes.transData.transform(np.concatenate([*points.values()]))
     scale = figure.dpi / 72
     texts = {
         name: axes.text(
@@ -148,10 +140,8 @@ def label(
     chosen: dict[str, tuple[float, ...]] = {}
     for _ in range(3):  # later rounds see where all the others went
         for name, text in texts.items():
-            box, others = (
-                text.get_window_extent(renderer),
-                [box for other, box in chosen.items() if other != name],
-            )
+            box = text.get_window_extent(renderer)
+            others = [place for other, place in chosen.items() if other != name]
             chosen[name] = min(
                 _boxes(middles[name], box.width, box.height, scale),
                 key=lambda found: _cost(found, others, dots, frame, scale),
@@ -166,14 +156,12 @@ def label(
             axes.plot(*ends.T, color=colours[name], linewidth=0.8, zorder=3)
 
 
-def _renderer(figure: Figure):
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    return FigureCanvasAgg(figure).get_renderer()
-
-
 def _boxes(middle: np.ndarray, wide: float, tall: float, scale: float):
-    """Candidates round a point, near ones first: left, bottom, right, top in pixels, distance in points."""
+    """Candidates round a point, near ones first.
+
+    Yields:
+        left, bottom, right, top in pixels, distance in points.
+    """
     for distance, turn in itertools.product((10, 18, 30, 44, 60, 80), range(16)):
         angle = turn * math.pi / 8
         x = middle[0] + scale * distance * math.cos(angle) + wide * (math.cos(angle) - 1) / 2
@@ -191,23 +179,19 @@ def _cost(
     """Area that would be covered, outside the frame too, and a little for being far."""
     left, bottom, right, top, distance = box
     room = 3 * scale
-    hidden = sum(
-        max(0, min(right, other[2]) - max(left, other[0]) + room)
-        * max(0, min(top, other[3]) - max(bottom, other[1]) + room)
-        for other in taken
-        if min(right, other[2]) - max(left, other[0]) > -room
-        and min(top, other[3]) - max(bottom, other[1]) > -room
-    )
-    gaps = (
-        np.hypot(*np.maximum(np.maximum([left, bottom] - dots, dots - [right, top]), 0).T) / scale
-    )
+    hidden = 0.0
+    for other in taken:
+        shared_width = min(right, other[2]) - max(left, other[0]) + room
+        shared_height = min(top, other[3]) - max(bottom, other[1]) + room
+        hidden += max(0, shared_width) * max(0, shared_height)
+    beyond = np.maximum(np.maximum([left, bottom] - dots, dots - [right, top]), 0)
+    gaps = np.hypot(*beyond.T) / scale
     outside = (
         max(0, frame.x0 - left)
         + max(0, right - frame.x1)
         + max(0, frame.y0 - bottom)
         + max(0, top - frame.y1)
     )
-    closer = (gaps < 7).sum() * 400 + np.maximum(
-        distance + 4 - gaps, 0
-    ).sum()  # other points should lie farther off
+    nearer = np.maximum(distance + 4 - gaps, 0)  # other points should lie farther off
+    closer = (gaps < 7).sum() * 400 + nearer.sum()
     return 10 * hidden + closer + 100 * outside + 2 * distance

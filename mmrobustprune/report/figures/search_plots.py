@@ -1,9 +1,10 @@
-"""Panels of a search for a mask, as S2AP's figures 1 to 17 show it: curvature, stability, loss difference, gamma."""
+"""Panels of a search for a mask, as S2AP's figures 1 to 17 show it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 
@@ -40,9 +41,11 @@ class Panel:
 
 
 def curves(title: str, runs: Runs, key: str, warmup: int = 0) -> Panel:
-    """Values over epochs, a line per run; repeats are a mean and a band from the least to the greatest.
+    """Values over epochs, a line per run; repeats are a mean and a band of their range.
 
     Args:
+        title: of the panel.
+        runs: name -> records.
         key: of the records, e.g. 'lambda_max' or 'hamming_first'.
         warmup: epochs that are shaded, before sharpness counts.
     """
@@ -113,10 +116,10 @@ def rises(
     Args:
         runs: name -> records with 'rho' and the key.
     """
-    found = series(
-        {name: [dict(one, epoch=one['rho']) for one in records] for name, records in runs.items()},
-        key,
-    )
+    along: dict[str, list[dict]] = {}
+    for name, records in runs.items():
+        along[name] = [dict(one, epoch=one['rho']) for one in records]
+    found = series(along, key)
 
     def draw(axes: Axes, dressed: Dressed) -> None:
         _lines(axes, dressed, found, 4.5)
@@ -133,26 +136,22 @@ def rise_bars(
     Args:
         groups: name of the group -> method -> value.
     """
-    names = tuple(dict.fromkeys(name for values in groups.values() for name in values))
+    names = tuple(dict.fromkeys(chain.from_iterable(groups.values())))
 
     def draw(axes: Axes, dressed: Dressed) -> None:
         wide = 0.8 / len(names)
         for number, name in enumerate(names):
-            there = [
-                (place + (number - (len(names) - 1) / 2) * wide, values[name])
-                for place, values in enumerate(groups.values())
-                if name in values
-            ]
-            bars = axes.bar(
-                *zip(*there, strict=True),
-                width=0.92 * wide,
-                color=dressed[name][0],
-                alpha=0.9,
-                label=name,
-            )
-            axes.bar_label(
-                bars, [f'{value:#.3g}' for _, value in there], fontsize=7, color=INK, padding=1
-            )
+            shift = (number - (len(names) - 1) / 2) * wide
+            places = []
+            there = []
+            for place, values in enumerate(groups.values()):
+                if name in values:
+                    places.append(place + shift)
+                    there.append(values[name])
+            colour = dressed[name][0]
+            bars = axes.bar(places, there, 0.92 * wide, color=colour, alpha=0.9, label=name)
+            texts = [f'{value:#.3g}' for value in there]
+            axes.bar_label(bars, texts, fontsize=7, color=INK, padding=1)
         axes.set_xticks(range(len(groups)), groups)
         axes.set(ylabel=ylabel)
         axes.grid(axis='x', visible=False)
@@ -166,26 +165,29 @@ def gammas(
     sweep: Mapping[str, Mapping[float, float | Sequence[float]]],
     ylabel: str = AXIS['attacked'],
 ) -> Panel:
-    """A value against gamma, a line per network, the best gamma of each ringed; repeats are a mean and a bar of their range.
+    """A value against gamma, a line per network, the best gamma of each ringed.
+
+    Repeats are a mean and a bar of their range.
 
     Args:
+        title: of the panel.
         sweep: name -> gamma > 0 -> a value, or the values of several seeds.
+        ylabel: of the value.
     """
-    places = sorted({gamma for values in sweep.values() for gamma in values})
+    places = sorted(set(chain.from_iterable(sweep.values())))
 
     def draw(axes: Axes, dressed: Dressed) -> None:
         for name, values in sweep.items():
             rows = [np.atleast_1d(values[gamma]) for gamma in sorted(values)]
-            at, means = (
-                [places.index(gamma) for gamma in sorted(values)],
-                np.array([fmean(row) for row in rows]),
-            )
-            spread = [means - [row.min() for row in rows], [row.max() for row in rows] - means]
+            at = [places.index(gamma) for gamma in sorted(values)]
+            means = np.array([fmean(row) for row in rows])
+            below = means - [row.min() for row in rows]
+            above = [row.max() for row in rows] - means
             colour, mark = dressed[name]
             axes.errorbar(
                 at,
                 means,
-                spread if any(len(row) > 1 for row in rows) else None,
+                [below, above] if any(len(row) > 1 for row in rows) else None,
                 color=colour,
                 marker=mark,
                 markersize=4.5,
@@ -209,55 +211,11 @@ def gammas(
     return Panel(title, tuple(sweep), draw)
 
 
-def layer_bars(
-    path: str | Path,
-    values: Mapping[str, Mapping[str, float]],
-    whole: Mapping[str, float],
-    xlabel: str,
-) -> Path:
-    """A value of every layer, top down in the network's order, a bar per name; the legend says that of all layers together.
-
-    Args:
-        values: name -> layer -> value.
-        whole: name -> value.
-    """
-    layers, names = (
-        list(dict.fromkeys(layer for one in values.values() for layer in one)),
-        list(values),
-    )
-    tall, dressed = 0.8 / len(names), dress(names)
-    with look():
-        figure = Figure(figsize=(6.4, 0.9 + len(layers) * max(0.2, 0.11 * len(names))))
-        axes = figure.subplots()
-        for number, (name, one) in enumerate(values.items()):
-            places = [
-                place + (number - (len(names) - 1) / 2) * tall
-                for place, layer in enumerate(layers)
-                if layer in one
-            ]
-            axes.barh(
-                places,
-                one.values(),
-                height=tall,
-                color=dressed[name][0],
-                linewidth=0,
-                label=f'{wrap(name, 40)}: {whole[name]:.3g} of all',
-            )
-        axes.set_yticks(range(len(layers)), layers, fontsize=8)
-        axes.set(xlabel=xlabel, ylim=(len(layers) - 0.4, -0.6), xlim=(0, None))
-        axes.ticklabel_format(axis='x', scilimits=(-3, 5), useMathText=True)
-        axes.grid(axis='y', visible=False)
-        figure.legend(
-            loc='lower left',
-            bbox_to_anchor=(axes.get_position().x0, axes.get_position().y1),
-            ncols=2,
-        )
-        return save(figure, path)
-
-
 def preview(path: str | Path, runs: Runs, original: str, ours: str, warmup: int = 0) -> Path:
-    """Three panels on a search with and without sharpness: accuracy under attack, stability gained, curvature."""
-    both = {name: runs[name] for base in (original, ours) for name in group(runs).get(base, ())}
+    """Three panels on a search with and without sharpness: robustness, stability, curvature."""
+    repeats = group(runs)
+    chosen = [*repeats.get(original, ()), *repeats.get(ours, ())]
+    both = {name: runs[name] for name in chosen}
     return draw_panels(
         path,
         [
@@ -278,11 +236,11 @@ def draw_panels(
         ValueError: no panel.
     """
     if not panels:
-        raise ValueError('a picture of no panels was asked for; give at least one.')
+        raise ValueError('a figure of no panels was asked for; give at least one.')
     columns = min(columns, len(panels))
     lines = -(-len(panels) // columns)
     wide, tall = {1: (5.8, 3.6), 2: (4.4, 3.1)}.get(columns, (3.7, 2.8))
-    dressed = dress(name for panel in panels for name in panel.names)
+    dressed = dress(chain.from_iterable(panel.names for panel in panels))
     with look():
         figure = Figure(figsize=(columns * wide, lines * tall), layout='constrained')
         places = figure.subplots(lines, columns, squeeze=False).flat
@@ -291,11 +249,10 @@ def draw_panels(
             axes.set_title(wrap(panel.title, int(wide * 8)))
         for axes in places[len(panels) :]:
             axes.set_axis_off()
-        handles = {
-            label: handle
-            for axes in places
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
+        handles = {}
+        for axes in places:
+            drawn, names = axes.get_legend_handles_labels()
+            handles.update(zip(names, drawn, strict=True))
         if handles:
             figure.legend(
                 handles.values(),
@@ -309,7 +266,7 @@ def draw_panels(
 
 
 def _lines(axes: Axes, dressed: Dressed, found: Mapping[str, Series], size: float) -> None:
-    """A line per run with marks of the given size; repeats get a band from the least to the greatest."""
+    """A line per run with marks of the given size; repeats get a band of their range."""
     for name, one in found.items():
         colour, mark = dressed[name]
         if one.repeats > 1:
@@ -326,17 +283,7 @@ def _epochs(axes: Axes, ylabel: str, warmup: int) -> None:
         left, right = axes.get_xlim()
         axes.axvspan(left, warmup, color=PALE, alpha=0.35, linewidth=0, zorder=0)
         axes.set_xlim(left, right)
-        to_axes = axes.transData + axes.transAxes.inverted()
-        heights = [
-            to_axes.transform(point)[1]
-            for line in axes.lines
-            if line.get_transform() == axes.transData
-            for point in line.get_xydata()
-            if left < point[0] <= warmup
-        ]
-        high = (
-            sum(height > 0.5 for height in heights) > len(heights) / 2
-        )  # the word goes where the curves are not
+        high = _are_high(axes, left, warmup)  # the word goes where the curves are not
         axes.text(
             left,
             0.03 if high else 0.97,
@@ -346,3 +293,16 @@ def _epochs(axes: Axes, ylabel: str, warmup: int) -> None:
             color=QUIET,
             fontsize=8,
         )
+
+
+def _are_high(axes: Axes, left: float, right: float) -> bool:
+    """Whether most points of the curves between two places along are in the upper half."""
+    to_axes = axes.transData + axes.transAxes.inverted()
+    heights = []
+    for line in axes.lines:
+        if line.get_transform() != axes.transData:
+            continue
+        points = line.get_xydata()
+        inside = points[(points[:, 0] > left) & (points[:, 0] <= right)]
+        heights += list(to_axes.transform(inside)[:, 1]) if len(inside) else []
+    return sum(height > 0.5 for height in heights) > len(heights) / 2

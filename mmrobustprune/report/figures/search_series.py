@@ -1,4 +1,4 @@
-"""What was measured along searches for a mask, ready to be drawn: one value per epoch, repeats under other seeds together."""
+"""What was measured along searches for a mask, one value per epoch, repeats together."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from typing import Any
 
 from mmrobustprune.report.runs import REPEAT
 
-Records = Sequence[
-    Mapping[str, Any]
-]  # one per epoch: 'epoch' and any values; None and absent mean not measured
+# one per epoch: 'epoch' and any values; None and absent mean not measured
+Records = Sequence[Mapping[str, Any]]
 Runs = Mapping[str, Records]
 
 
 @dataclass(frozen=True)
 class Series:
-    """Values over epochs (or radii): the mean of the repeats, the least and the greatest, and how many repeats there are."""
+    """Values over epochs (or radii): mean, least and greatest of the repeats, and their number."""
 
     epochs: tuple[float, ...]
     mean: tuple[float, ...]
@@ -40,26 +39,35 @@ def group(names: Iterable[str]) -> dict[str, list[str]]:
 
 
 def series(runs: Runs, key: str) -> dict[str, Series]:
-    """The runs' values under `key`, names that differ only in '-seedN' together, at the epochs that all repeats have.
+    """The runs' values under `key`, at the epochs that all repeats have.
+
+    Names that differ only in '-seedN' are repeats.
 
     Raises:
         ValueError: a run has no such value, or its repeats no epoch in common.
     """
     found = {}
     for name, repeats in group(runs).items():
-        tables = [
-            {one['epoch']: one[key] for one in runs[repeat] if one.get(key) is not None}
-            for repeat in repeats
-        ]
+        tables = [_measured(runs[repeat], key) for repeat in repeats]
         epochs = sorted(set.intersection(*(set(table) for table in tables)))
         if not epochs:
+            shared = ' that all its repeats have' if len(tables) > 1 else ''
             raise ValueError(
-                f"'{name}' has no '{key}' at any epoch"
-                + (' that all its repeats have' if len(tables) > 1 else '')
-                + '; measure it, or leave the run out.'
+                f"'{name}' has no '{key}' at any epoch{shared}; measure it, or leave the run out."
             )
-        rows = [[table[epoch] for table in tables] for epoch in epochs]
+        rows = []
+        for epoch in epochs:
+            rows.append([table[epoch] for table in tables])
         found[name] = Series(
-            tuple(epochs), *(tuple(map(of, rows)) for of in (fmean, min, max)), len(tables)
+            epochs=tuple(epochs),
+            mean=tuple(map(fmean, rows)),
+            low=tuple(map(min, rows)),
+            high=tuple(map(max, rows)),
+            repeats=len(tables),
         )
     return found
+
+
+def _measured(records: Records, key: str) -> dict[float, float]:
+    """Epoch -> value, where there is one."""
+    return {one['epoch']: one[key] for one in records if one.get(key) is not None}

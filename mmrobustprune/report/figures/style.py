@@ -1,4 +1,4 @@
-"""One look for every picture: colours that survive colour blindness and grey printing, quiet axes."""
+"""One look for all figures: colours for colour-blind eyes and grey printing, quiet axes."""
 
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,10 +11,13 @@ from matplotlib.figure import Figure
 
 from mmrobustprune.corruption.suites import GROUPS
 
-INK, QUIET, PALE = '#22262b', '#8a929c', '#cfd4da'
+INK = '#22262b'
+QUIET = '#8a929c'
+PALE = '#cfd4da'
 COLOURS = ('#2f5d8a', '#e0702b', '#3f9b6c', '#a3518f', '#c9a227', '#5bb0cf')
 MARKS = ('o', 's', 'D', '^', 'v', 'P')
-GOOD, BAD = '#2f7d54', '#c0392b'
+GOOD = '#2f7d54'
+BAD = '#c0392b'
 HEAT = LinearSegmentedColormap.from_list(
     'heat', ('#b4532a', '#e9a56b', '#f6ead8', '#a9c6dc', '#2f5d8a')
 )
@@ -47,7 +50,7 @@ _LOOK = {
 
 
 def look() -> rc_context:
-    """The context every figure is drawn in, so that the caller's own matplotlib settings stay as they are."""
+    """The context every figure is drawn in; the caller's matplotlib settings stay as they are."""
     return rc_context(_LOOK)
 
 
@@ -83,8 +86,14 @@ def short(value: float, percent: bool) -> str:
 def stack(
     names: Sequence[str], groups: Mapping[str, Sequence[str]] = GROUPS, gap: float = 0.55
 ) -> tuple[dict[str, float], dict[str, tuple[float, float]]]:
-    """Rows from the top down with a gap between groups: name -> height, group -> (first, last height)."""
-    of = {name: group for group, members in groups.items() for name in members}
+    """Rows from the top down with a gap between groups.
+
+    Returns:
+        name -> height, and group -> (first, last height).
+    """
+    of: dict[str, str] = {}
+    for group, members in groups.items():
+        of |= dict.fromkeys(members, group)
     heights: dict[str, float] = {}
     spans: dict[str, tuple[float, float]] = {}
     at = 0.0
@@ -98,16 +107,20 @@ def stack(
 
 
 def in_lines(count: int, most: int) -> int:
-    """How many of `count` panels stand in a line, at most `most`, for lines of about equal length."""
+    """How many of `count` panels stand in a line, at most `most`, so that lines are about equal."""
     return -(-count // -(-count // most))
 
 
 def panels(
     count: int, per_line: int, wide: float, tall: float, head: float, between: float
 ) -> tuple[Figure, list[Axes]]:
-    """A figure and `count` panels of `wide` times `tall` inches in lines, `head` inches above each but the first for titles.
+    """A figure with panels in lines.
 
     Args:
+        count: of panels.
+        per_line: of panels.
+        wide, tall: of a panel, in inches.
+        head: inches above every line but the first, for titles.
         between: space between the panels of a line, of their width.
     """
     lines = -(-count // per_line)
@@ -154,7 +167,7 @@ def mark_groups(axes: Axes, spans: Mapping[str, tuple[float, float]], left: floa
 
 
 def save(figure: Figure, path: str | Path) -> Path:
-    """Write `figure` to `path` (PNG, SVG or PDF by its suffix), making the folder; returns the path."""
+    """Write `figure` to `path` (PNG, SVG or PDF), making the folder; returns the path."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, bbox_inches='tight', facecolor='white')

@@ -1,4 +1,4 @@
-"""Tables of the papers, filled from recorded runs: what they are is data, one function fills any of them."""
+"""Tables of the papers, filled from recorded runs: data, and one function that fills them."""
 
 from mmrobustprune.naming import nearest
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 from .layout import Column, Row, Table
 
-Arms = Mapping[
-    str, Mapping | None
-]  # name -> what identifies its runs; None is a method that is not built in
+# name -> what identifies its runs; None is a method that is not built in
+Arms = Mapping[str, Mapping | None]
 
 SIZE = Column('Size', ('size',))
 SPEED = Column('Speedup', ('speed-up',))
@@ -19,11 +19,8 @@ IN_V2 = Column('IN-V2', ('v2 matched-frequency',), better='high')
 R_V2 = Column('R_V2', ('R v2 matched-frequency',), better='high')
 IMAGENET = (VAL, IN_V2, R_V2, IN_C, R_C)
 
-SIZES = {
-    '0.76': 0.24,
-    '0.40': 0.6,
-    '0.20': 0.8,
-}  # ResNet-50: share of the parameters kept -> target
+# ResNet-50: share of the parameters kept -> target
+SIZES = {'0.76': 0.24, '0.40': 0.6, '0.20': 0.8}
 PARAMS = dict(budget='params')
 PLAIN_SGD = dict(rule='SGD', finetune='SGD')
 MAGNITUDE = dict(method='magnitude', **PLAIN_SGD, **PARAMS)
@@ -39,40 +36,43 @@ ADASAP_L = dict(method='adasap_latency', budget='latency', rule='AdaSAP + ASAM',
 HALP = dict(ADASAP_L, score='HALPTaylor', solver='linearised', **PLAIN_SGD)
 DENSE = dict(method='dense')
 RESNET50 = dict(net='resnet50', data='in1k', attack='')
-ANY = dict(
-    net='*', data='*', attack='*', config='*'
-)  # of a network made elsewhere nothing but its name is known
-OUTSIDE = "Methods that are not built in: the runs given as NAME=WORK_DIR under the row's name, as 'EagleEye {}=WORK_DIR'."
+# of a network made elsewhere nothing but its name is known
+ANY = dict(net='*', data='*', attack='*', config='*')
+OUTSIDE = (
+    "Methods that are not built in: the runs given as NAME=WORK_DIR under the row's name, "
+    "as 'EagleEye {}=WORK_DIR'."
+)
 
 SCALED = 'AdaSAP as the recipe has it, with ASAM.'
 
 
 def _sized(arms: Arms, sizes: Mapping[str, float] = SIZES) -> tuple[Row, ...]:
     """The dense network, then for every size every arm; the arms of one size compete."""
-    return (
-        Row(('dense', '1'), DENSE),
-        *(
-            Row(
-                (name, size),
-                _elsewhere(name, size) if where is None else dict(where, target=target),
-                block=size,
-            )
-            for size, target in sizes.items()
-            for name, where in arms.items()
-        ),
-    )
+    return (Row(('dense', '1'), DENSE), *_pruned(arms, sizes))
+
+
+def _pruned(arms: Arms, sizes: Mapping[str, float] = SIZES, part: str = '') -> tuple[Row, ...]:
+    """For every size every arm; the arms of one size and part compete."""
+    rows = []
+    for (size, target), (name, where) in product(sizes.items(), arms.items()):
+        facts = _elsewhere(name, size) if where is None else dict(where, target=target)
+        rows.append(Row((name, size), facts, block=f'{part} {size}'.strip()))
+    return tuple(rows)
+
+
+def _any_target(arms: Arms) -> tuple[Row, ...]:
+    """The dense network, then every arm once per target that was run; all compete."""
+    rows = [Row((name, '{target}'), where, 'target', 'pruned') for name, where in arms.items()]
+    return (Row(('dense', '0'), DENSE), *rows)
 
 
 def _mobilenet(nets: Mapping[str, tuple[str, Arms]]) -> tuple[Row, ...]:
     """Per network the dense one and its arms, once per budget."""
-    return tuple(
-        row
-        for shown, (net, arms) in nets.items()
-        for row in (
-            Row((shown, 'dense', '0'), dict(DENSE, net=net)),
-            *(_arm(shown, net, name, where) for name, where in arms.items()),
-        )
-    )
+    rows = []
+    for shown, (net, arms) in nets.items():
+        rows.append(Row((shown, 'dense', '0'), dict(DENSE, net=net)))
+        rows += [_arm(shown, net, name, where) for name, where in arms.items()]
+    return tuple(rows)
 
 
 def _arm(shown: str, net: str, name: str, where: Mapping | None) -> Row:
@@ -105,6 +105,13 @@ FOUR_ARMS = {
     'Taylor, SAM + ASAM': ASAM,
     'AdaSAP_P + ASAM': ADASAP,
 }
+DETECTOR_ARMS = {
+    'Magnitude': MAGNITUDE,
+    'Taylor': TAYLOR,
+    'AdaSAP_P + ASAM': ADASAP,
+    **_latency(),
+}
+RANKING_ARMS = {'Taylor, SGD': TAYLOR, 'AdaSAP_P,Taylor': ADASAP_TAYLOR, 'AdaSAP_P': ADASAP}
 VARIANTS = tuple(
     Column(f'V2 {name}', (f'v2 {variant}',), better='high')
     for name, variant in (
@@ -132,13 +139,7 @@ TABLES = {
         'AdaSAP: ResNet-50 on ImageNet under a latency budget',
         ('method', 'time removed'),
         (SPEED, *IMAGENET),
-        (
-            Row(('dense', '0'), DENSE),
-            *(
-                Row((name, '{target}'), where, 'target', 'pruned')
-                for name, where in _latency().items()
-            ),
-        ),
+        _any_target(_latency()),
         RESNET50,
         'Speedup: time of the dense network / of the pruned one, measured on one device.',
     ),
@@ -146,18 +147,7 @@ TABLES = {
         'AdaSAP: SSD512 with ResNet-50 on Pascal VOC',
         ('method', 'removed'),
         (SIZE, SPEED, *VOC),
-        (
-            Row(('dense', '0'), DENSE),
-            *(
-                Row((name, '{target}'), where, 'target', 'pruned')
-                for name, where in {
-                    'Magnitude': MAGNITUDE,
-                    'Taylor': TAYLOR,
-                    'AdaSAP_P + ASAM': ADASAP,
-                    **_latency(),
-                }.items()
-            ),
-        ),
+        _any_target(DETECTOR_ARMS),
         dict(config='ssd512_r50*', data='voc0712'),
         'AP50 in per cent; VOC-C: the mean over what was run.',
     ),
@@ -213,15 +203,7 @@ TABLES = {
         'AdaSAP, Table 10: what ranks the neurons',
         ('method', 'kept'),
         (SIZE, *IMAGENET),
-        tuple(
-            Row((name, size), dict(where, target=target), block=size)
-            for size, target in {'0.76': 0.24, '0.42': 0.6}.items()
-            for name, where in {
-                'Taylor, SGD': TAYLOR,
-                'AdaSAP_P,Taylor': ADASAP_TAYLOR,
-                'AdaSAP_P': ADASAP,
-            }.items()
-        ),
+        _pruned(RANKING_ARMS, {'0.76': 0.24, '0.42': 0.6}),
         RESNET50,
         'Targets 0.24 and 0.6; the printed sizes differ by method (0.41 to 0.43). ' + SCALED,
     ),
@@ -236,7 +218,7 @@ TABLES = {
         OUTSIDE.format('0.76'),
     ),
     'adasap-12': Table(
-        'AdaSAP, Table 12: before and after the cut',
+        'AdaSAP, Table 12: before and after the removal',
         ('method', 'kept'),
         (
             Column('loss before', ('loss before',), form='.3f'),
@@ -244,14 +226,10 @@ TABLES = {
             Column('Val before', ('metric before',)),
             Column('Val after', ('metric after',), better='high'),
         ),
-        tuple(
-            Row((name, size), dict(where, target=target), block=size)
-            for size, target in SIZES.items()
-            for name, where in FOUR_ARMS.items()
-        ),
+        _pruned(FOUR_ARMS),
         RESNET50,
-        'Before the first round of removal and after the last; loss of a training batch, Val of the validation set. '
-        + SCALED,
+        'Before the first round of removal and after the last; loss of a training batch, '
+        'Val of the validation set. ' + SCALED,
     ),
     'adasap-13': Table(
         'AdaSAP, Table 13: length of the first phase',
@@ -276,14 +254,9 @@ TABLES = {
         'AdaSAP, Table 15: SGD, SAM and AdaSAP, with and without ASAM',
         ('method', 'kept'),
         (SIZE, *IMAGENET),
-        tuple(
-            Row((name, size), dict(where, target=target), block=f'{part} {size}')
-            for part, arms in (
-                ('without ASAM', {'SGD': TAYLOR, 'SAM': SAM, 'AdaSAP_P': ADASAP_SAM}),
-                ('with ASAM', {'SAM + ASAM': ASAM, 'AdaSAP_P + ASAM': ADASAP}),
-            )
-            for size, target in SIZES.items()
-            for name, where in arms.items()
+        (
+            *_pruned({'SGD': TAYLOR, 'SAM': SAM, 'AdaSAP_P': ADASAP_SAM}, part='without ASAM'),
+            *_pruned({'SAM + ASAM': ASAM, 'AdaSAP_P + ASAM': ADASAP}, part='with ASAM'),
         ),
         RESNET50,
     ),

@@ -1,4 +1,4 @@
-"""What a run is, read from the config that a training leaves in its work dir: network, data, recipe and the recipe's fields."""
+"""What a run is, read from the config in its work dir: network, data, recipe and its fields."""
 
 from __future__ import annotations
 
@@ -6,31 +6,20 @@ import ast
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from mmrobustprune.recipes import RECIPES
+from mmrobustprune.recipes.gradual import Recipe
+from mmrobustprune.recipes.search import MaskSearch
+
 SGD = 'SGD'
-_GRADUAL = dict(budget='params', score='Magnitude', rule=SGD, finetune=SGD)
-_ADASAP = dict(rule='AdaSAP + ASAM', finetune='ASAM')
-_SEARCH = dict(form='weight', gamma=1e-3, perturb='scores')
-RECIPES = {  # recipe -> what holds where the config is silent
-    'adasap': _GRADUAL | _ADASAP,
-    'adasap_latency': _GRADUAL
-    | _ADASAP
-    | dict(budget='latency', score='HALPTaylor', solver='exact'),
-    'magnitude': _GRADUAL,
-    'taylor': _GRADUAL | dict(score='Taylor'),
-    's2ap_hydra': _SEARCH | dict(host='HYDRA'),
-    's2ap_harp': _SEARCH | dict(host='HARP'),
-    's2ap_rlth': _SEARCH | dict(host='RLTH'),
-}
-WARMUP = 1 / 9  # of the schedule, where a gradual recipe is silent
-SEARCH_WARMUP = 0.25  # of a search
 
 
 def read_settings(file: str | Path) -> dict[str, Any]:
-    """The plain values of a config as mmengine writes it: one `name = value` after the other; nothing of it is run.
+    """The plain values of a config as mmengine writes it, `name = value`; nothing of it is run.
 
     Raises:
         ValueError: the file is no Python.
@@ -39,7 +28,8 @@ def read_settings(file: str | Path) -> dict[str, Any]:
         lines = ast.parse(Path(file).read_text(encoding='utf-8')).body
     except SyntaxError as error:
         raise ValueError(
-            f'{file} is no config ({error.msg}, line {error.lineno}); give the work dir of a training run.'
+            f'{file} is no config ({error.msg}, line {error.lineno}); '
+            'give the work dir of a training run.'
         ) from None
     return {
         line.targets[0].id: _plain(line.value)
@@ -52,10 +42,12 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What identifies a run, from the name and the content of its config.
 
     Returns:
-        config: the name; net, data: its first and last part. recipe: '' for a dense network. attack: type of the robust loss,
-        '' for none. With a recipe: target; of AdaSAP's kind budget, score, rule and finetune ('AdaSAP + ASAM' is scaled by the
-        weights, 'AdaSAP' not), warmup (epochs) and, of a latency, solver; of S2AP's kind host, form, search ('Orig.', 'S2AP' or
-        'AWP'), gamma, awp (whether kept weights are perturbed while fine-tuning) and warmup (False where there is none).
+        config: the name; net, data: its first and last part. recipe: '' for a dense network.
+        attack: type of the robust loss, '' for none. With a recipe: target; of AdaSAP's kind
+        budget, score, rule and finetune ('AdaSAP + ASAM' is scaled by the weights, 'AdaSAP' not),
+        warmup (epochs) and, of a latency, solver; of S2AP's kind host, form, search ('Orig.',
+        'S2AP' or 'AWP'), gamma, awp (whether kept weights are perturbed while fine-tuning) and
+        warmup (False where there is none).
     """
     net, _, rest = config.partition('_')
     loss = (settings.get('model') or {}).get('robust_loss') or {}
@@ -66,16 +58,21 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     recipe = given.get('recipe', '')
     if not given:
         return found
-    found.update(RECIPES.get(recipe, {}), recipe=recipe, target=given.get('target'))
-    if 'host' in found:
-        return found | _search(found, given)
-    if 'rule' in found:
-        return found | _gradual(found, given, settings)
+    found.update(recipe=recipe, target=given.get('target'))
+    kind = RECIPES.get(recipe, object)
+    chosen = recipe_defaults(recipe) | given
+    if issubclass(kind, MaskSearch):
+        return found | _search(chosen)
+    if issubclass(kind, Recipe):
+        return found | _gradual(chosen, (settings.get('train_cfg') or {}).get('max_epochs'))
     return found
 
 
 def fits(facts: Mapping[str, Any], where: Mapping[str, Any]) -> bool:
-    """Whether a run is what a cell asks for: text by pattern (`*`), numbers to within 0.005, a tuple means any of it."""
+    """Whether a run is what a cell asks for.
+
+    Text fits by pattern (`*`), numbers to within 0.005, a tuple means any of it.
+    """
     return all(name in facts and _agrees(facts[name], wanted) for name, wanted in where.items())
 
 
@@ -94,36 +91,47 @@ def _agrees(value: Any, wanted: Any) -> bool:
     return math.isclose(value, wanted, abs_tol=0.005 + 1e-9)
 
 
-def _search(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    host = given.get('host') or {}
-    gamma = given.get('gamma', base['gamma'])
-    perturb = given.get('perturb', base['perturb']) if gamma else 'none'
-    awp = given.get('finetune_gamma')
-    awp = perturb != 'none' if awp is None else bool(awp)
+def recipe_defaults(recipe: str) -> dict[str, Any]:
+    """Field -> what a recipe takes where the config is silent; {} of an unknown recipe."""
+    found = {}
+    for field in fields(RECIPES[recipe]) if recipe in RECIPES else ():
+        if field.default_factory is not MISSING:
+            found[field.name] = field.default_factory()
+        elif field.default is not MISSING:
+            found[field.name] = field.default
+    return found
+
+
+def _search(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The facts of a search for a mask, from its recipe's fields."""
+    host = chosen['host']
+    gamma = chosen['gamma']
+    perturb = chosen['perturb'] if gamma else 'none'
+    awp = chosen['finetune_gamma']
+    warmup = chosen['warmup']
     return dict(
-        host=host.get('type', base['host']),
-        form=host.get('form', base['form']),
+        host=host['type'],
+        form=host.get('form', 'weight'),
         gamma=gamma,
         perturb=perturb,
         search={'none': 'Orig.', 'scores': 'S2AP', 'weights': 'AWP'}[perturb],
-        awp=awp,
-        warmup=bool(given.get('warmup', SEARCH_WARMUP))
-        and not str(given.get('warmup')).startswith('0 '),
+        awp=perturb != 'none' if awp is None else bool(awp),
+        warmup=bool(warmup) and not str(warmup).startswith('0 '),
     )
 
 
-def _gradual(
-    base: Mapping[str, Any], given: Mapping[str, Any], settings: Mapping[str, Any]
-) -> dict[str, Any]:
-    epochs = (settings.get('train_cfg') or {}).get('max_epochs')
-    return dict(
-        budget=given.get('budget', base['budget']),
-        score=(given.get('score') or {}).get('type', base['score']),
-        rule=_rule(given['rule']) if 'rule' in given else base['rule'],
-        finetune=_rule(given['finetune_rule']) if 'finetune_rule' in given else base['finetune'],
-        warmup=_epochs(given.get('warmup', WARMUP), epochs),
-        **({'solver': given.get('solver', base['solver'])} if 'solver' in base else {}),
+def _gradual(chosen: Mapping[str, Any], epochs: int | None) -> dict[str, Any]:
+    """The facts of a gradual recipe, from its fields and the length of the schedule."""
+    found = dict(
+        budget=chosen['budget'],
+        score=chosen['score']['type'],
+        rule=_rule(chosen['rule']),
+        finetune=_rule(chosen['finetune_rule']),
+        warmup=_epochs(chosen['warmup'], epochs),
     )
+    if 'solver' in chosen:
+        found['solver'] = chosen['solver']
+    return found
 
 
 def _rule(rule: Mapping[str, Any] | None) -> str:

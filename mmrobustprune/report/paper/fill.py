@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from glob import escape
-from itertools import product
+from itertools import chain, product
 from typing import Any
 
-from mmrobustprune.report.tables.cards import Cell
+from mmrobustprune.report.tables.cards import Average, average
 
 from .facts import fits
 from .layout import ROBUST, Column, Derived, Row, Table
 from .observe import Observation
 
 ROBUST_DEFAULT = 'autoattack@8/255'
+Cells = dict[tuple[int, str], tuple[Average | None, ...]]
+Shown = tuple[str, Observation]  # a key, and the run whose number stands under it
 
 
 @dataclass(frozen=True)
 class Filled:
-    """A table with its numbers: `cells` by (number of the row, name of the column), the column's keys in order.
+    """A table with its numbers.
 
     Attributes:
+        cells: (number of the row, name of the column) -> a number for each of the column's keys.
         rows: with the facts of their runs in their labels.
         best: the (row, column) whose number is the best of those it competes with.
         under: name of a column -> what its numbers depend on.
@@ -31,7 +33,7 @@ class Filled:
 
     table: Table
     rows: tuple[Row, ...]
-    cells: Mapping[tuple[int, str], tuple[Cell | None, ...]]
+    cells: Cells
     best: frozenset[tuple[int, str]]
     under: Mapping[str, tuple[str, ...]]
     left: Mapping[str, str]
@@ -40,51 +42,45 @@ class Filled:
 def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT) -> Filled:
     """The table with every run that fits; a cell without one is None.
 
-    A run fits a cell where its facts hold what table, row and column ask for (`facts.fits`). Facts are read from the config in
-    its work dir or from its record (`facts.facts_of`): name of the config, network, data, recipe, target, score, rules,
-    warm-up, host, gamma, and so on. Several runs of a cell are repeats: they must have the same facts but for the seed, and
-    give mean and sample standard deviation; one run gives no deviation. The evaluation is matched by name too: a column is of
-    one suite (`imagenet-c`), one variant of ImageNet-V2, or one attack with its radius, and on one data set all its numbers
-    and those it is compared with must have been taken alike.
+    A run fits a cell where its facts hold what table, row and column ask for (`facts.fits`). Facts
+    are read from the config in its work dir or from its record (`facts.facts_of`): name of the
+    config, network, data, recipe, target, score, rules, warm-up, host, gamma, and so on. Several
+    runs of a cell are repeats: they must have the same facts but for the seed, and give mean and
+    sample standard deviation; one run gives no deviation. The evaluation is matched by name too: a
+    column is of one suite (`imagenet-c`), one variant of ImageNet-V2, or one attack with its
+    radius, and on one data set all its numbers and those it is compared with must have been taken
+    alike.
 
     Args:
-        robust: the attack and radius that a paper's robust accuracy stands for, as in the keys of `numbers.attacked`.
+        table: the empty table.
+        runs: to fill it with.
+        robust: the attack and radius that a paper's robust accuracy stands for, as in the keys of
+            `numbers.attacked`.
+
     Raises:
-        ValueError: two runs fit one cell that are no repeats, a column would mix evaluations, or no run fits any cell.
+        ValueError: two runs fit one cell that are no repeats, a column would mix evaluations, or no
+            run fits any cell.
     """
-    rows = tuple(one for row in table.rows for one in _expand(row, table, runs))
+    rows = tuple(chain.from_iterable(_expand(row, table, runs) for row in table.rows))
     columns = [column for column in table.columns if isinstance(column, Column)]
-    cells: dict[tuple[int, str], tuple[Cell | None, ...]] = {}
-    found: dict[str, list[tuple[str, Observation]]] = {
-        column.name: [] for column in columns
-    }  # all that is shown
+    cells: Cells = {}
+    found: dict[str, list[Shown]] = {column.name: [] for column in columns}
     for (at, row), column in product(enumerate(rows), columns):
         keys = [key.replace(ROBUST, robust) for key in column.keys]
-        fitting = [
-            run
-            for run in runs
-            if fits(run.facts, {**table.where, **row.where, **column.where})
-            and any(key in run.numbers for key in keys)
-        ]
+        where = {**table.where, **row.where, **column.where}
+        fitting = [run for run in runs if fits(run.facts, where) and _has_any(run, keys)]
         _refuse_other_than_repeats(fitting, f"'{', '.join(row.labels)}' under '{column.name}'")
-        cells[at, column.name] = tuple(
-            _cell([run.numbers[key].value for run in fitting if key in run.numbers]) for key in keys
-        )
-        found[column.name] += [(key, run) for run in fitting for key in keys if key in run.numbers]
-    rivals: dict[
-        str, list[tuple[str, Observation]]
-    ] = {}  # what is compared: columns of one duel, else a column
-    for column in columns:
-        if column.same:
-            rivals.setdefault(column.duel or column.name, []).extend(found[column.name])
-    for name, numbers in rivals.items():
-        _refuse_mixed(name, numbers)
-    used = {run.label for numbers in found.values() for _, run in numbers}
+        cells[at, column.name] = tuple(average(_values(fitting, key)) for key in keys)
+        for run, key in product(fitting, keys):
+            if key in run.numbers:
+                found[column.name].append((key, run))
+    _refuse_mixed_columns(columns, found)
+    used = {run.label for _, run in chain.from_iterable(found.values())}
     if runs and not used:
         known = '; '.join(f'{run.label} ({_known(run)})' for run in runs[:4])
         raise ValueError(
-            f"no run fits a cell of '{table.title}': {known}; give runs of its configs, or choose another table "
-            '(--table list).'
+            f"no run fits a cell of '{table.title}': {known}; give runs of its configs, "
+            'or choose another table (--table list).'
         )
     if not table.whole:
         table = replace(table, columns=tuple(column for column in columns if found[column.name]))
@@ -93,86 +89,76 @@ def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT
         rows,
         cells,
         frozenset(_best(table, rows, cells)),
-        {
-            name: tuple(
-                dict.fromkeys(
-                    run.numbers[key].under for key, run in numbers if run.numbers[key].under
-                )
-            )
-            for name, numbers in found.items()
-        },
+        {name: _depends_on(numbers) for name, numbers in found.items()},
         {run.label: _known(run) for run in runs if run.label not in used},
     )
 
 
 def derived(
     column: Derived, filled: Filled, at: int
-) -> tuple[Sequence[Cell], Sequence[Cell]] | None:
+) -> tuple[Sequence[Average], Sequence[Average]] | None:
     """The two cells that a derived column is of, in one row; None where either lacks a number."""
-    pair = tuple(filled.cells[at, name] for name in column.of)
-    return None if any(cell is None for cells in pair for cell in cells) else pair
+    original, ours = (filled.cells[at, name] for name in column.of)
+    return None if None in (*original, *ours) else (original, ours)
 
 
 def _expand(row: Row, table: Table, runs: Sequence[Observation]) -> list[Row]:
     """One row per value of the fact `each`; the row with '-' in its place where there is none."""
     if not row.each:
         return [row]
-    values = list(
-        dict.fromkeys(
-            run.facts.get(row.each) for run in runs if fits(run.facts, {**table.where, **row.where})
-        )
-    )
-    values = [value for value in values if value is not None]
-    if values and all(isinstance(value, float) for value in values):
-        values.sort()
-    return [
-        replace(
-            row,
-            labels=tuple(label.replace('{' + row.each + '}', _show(value)) for label in row.labels),
-            where={**row.where, row.each: escape(value) if isinstance(value, str) else value},
-        )
-        for value in values
-    ] or [
-        replace(row, labels=tuple(label.replace('{' + row.each + '}', '-') for label in row.labels))
-    ]
-
-
-def _cell(values: Sequence[float]) -> Cell | None:
+    where = {**table.where, **row.where}
+    found = dict.fromkeys(run.facts.get(row.each) for run in runs if fits(run.facts, where))
+    values = [value for value in found if value is not None]
     if not values:
-        return None
-    return Cell(
-        statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values)
-    )
+        return [replace(row, labels=_labels(row, '-'))]
+    if all(isinstance(value, float) for value in values):
+        values.sort()
+    rows = []
+    for value in values:
+        exactly = escape(value) if isinstance(value, str) else value
+        where = {**row.where, row.each: exactly}
+        rows.append(replace(row, labels=_labels(row, _show(value)), where=where))
+    return rows
 
 
-def _best(
-    table: Table, rows: Sequence[Row], cells: Mapping[tuple[int, str], tuple[Cell | None, ...]]
-) -> set[tuple[int, str]]:
+def _labels(row: Row, text: str) -> tuple[str, ...]:
+    """The row's labels with the text in the place of the fact `each`."""
+    return tuple(label.replace('{' + row.each + '}', text) for label in row.labels)
+
+
+def _values(runs: Sequence[Observation], key: str) -> list[float]:
+    return [run.numbers[key].value for run in runs if key in run.numbers]
+
+
+def _has_any(run: Observation, keys: Sequence[str]) -> bool:
+    return not run.numbers.keys().isdisjoint(keys)
+
+
+def _depends_on(numbers: Sequence[Shown]) -> tuple[str, ...]:
+    """What numbers depend on, each once."""
+    unders = [run.numbers[key].under for key, run in numbers]
+    return tuple(dict.fromkeys(filter(None, unders)))
+
+
+def _best(table: Table, rows: Sequence[Row], cells: Cells) -> set[tuple[int, str]]:
     """Of cells that compete, those with the best number as printed, where at least two have one."""
     rivals: dict[tuple, dict[tuple[int, str], float]] = {}
-    way: dict[tuple, str] = {}
-    for at, row in enumerate(rows):
-        for column in table.columns:
-            if (
-                not isinstance(column, Column)
-                or not column.better
-                or not (column.duel or row.block)
-            ):
-                continue
-            cell = cells[at, column.name][-1]
-            key = ('row', at, column.duel) if column.duel else ('column', row.block, column.name)
-            way[key] = column.better
-            if cell is not None:
-                rivals.setdefault(key, {})[at, column.name] = float(
-                    format(cell.mean, column.form).replace(',', '')
-                )
-    return {
-        place
-        for key, found in rivals.items()
-        if len(found) > 1
-        for place, value in found.items()
-        if value == (max if way[key] == 'high' else min)(found.values())
-    }
+    best_of: dict[tuple, Callable] = {}
+    columns = [one for one in table.columns if isinstance(one, Column) and one.better]
+    for (at, row), column in product(enumerate(rows), columns):
+        cell = cells[at, column.name][-1]
+        if cell is None or not (column.duel or row.block):
+            continue
+        key = ('row', at, column.duel) if column.duel else ('column', row.block, column.name)
+        best_of[key] = max if column.better == 'high' else min
+        printed = format(cell.mean, column.form).replace(',', '')
+        rivals.setdefault(key, {})[at, column.name] = float(printed)
+    winners: set[tuple[int, str]] = set()
+    for key, found in rivals.items():
+        best = best_of[key](found.values())
+        if len(found) > 1:
+            winners.update(place for place, value in found.items() if value == best)
+    return winners
 
 
 def _refuse_other_than_repeats(runs: Sequence[Observation], where: str) -> None:
@@ -189,7 +175,8 @@ def _refuse_other_than_repeats(runs: Sequence[Observation], where: str) -> None:
                 for name in differ[:3]
             )
             raise ValueError(
-                f'{first.label} and {run.label} both fit {where} and are no repeats ({sides}); give one of them.'
+                f'{first.label} and {run.label} both fit {where} and are no repeats ({sides}); '
+                'give one of them.'
             )
     seeds = [run.facts.get('seed') for run in runs]
     for run, seed in zip(runs, seeds, strict=True):
@@ -200,27 +187,34 @@ def _refuse_other_than_repeats(runs: Sequence[Observation], where: str) -> None:
             )
 
 
-def _refuse_mixed(what: str, numbers: Sequence[tuple[str, Observation]]) -> None:
+def _refuse_mixed_columns(columns: Sequence[Column], found: Mapping[str, Sequence[Shown]]) -> None:
+    """Columns of one duel are compared, and the rows of any other column."""
+    rivals: dict[str, list[Shown]] = {}
+    for column in columns:
+        if column.same:
+            rivals.setdefault(column.duel or column.name, []).extend(found[column.name])
+    for name, numbers in rivals.items():
+        _refuse_mixed(name, numbers)
+
+
+def _refuse_mixed(what: str, numbers: Sequence[Shown]) -> None:
     seen: dict[tuple, Observation] = {}
     for key, run in numbers:
         if run.numbers[key].under is None:
             continue
         first = seen.setdefault((key, run.facts.get('data')), run)
-        ways = [one.numbers[key].under or 'all pictures' for one in (first, run)]
+        ways = [one.numbers[key].under or 'all images' for one in (first, run)]
         if ways[0] != ways[1]:
             raise ValueError(
-                f"'{what}' would mix {key} of {first.label} ({ways[0]}) and of {run.label} ({ways[1]}); "
-                'evaluate the runs alike.'
+                f"'{what}' would mix {key} of {first.label} ({ways[0]}) "
+                f'and of {run.label} ({ways[1]}); evaluate the runs alike.'
             )
 
 
 def _known(run: Observation) -> str:
-    shown = ('config', 'method', 'target', 'search', 'score', 'rule', 'warmup', 'name', 'seed')
-    return ', '.join(
-        f'{name} {_show(run.facts[name])}'
-        for name in shown
-        if run.facts.get(name) not in (None, '')
-    )
+    names = ('config', 'method', 'target', 'search', 'score', 'rule', 'warmup', 'name', 'seed')
+    known = [name for name in names if run.facts.get(name) not in (None, '')]
+    return ', '.join(f'{name} {_show(run.facts[name])}' for name in known)
 
 
 def _show(value: Any) -> str:

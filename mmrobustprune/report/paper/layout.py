@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mmrobustprune.report.tables.cards import Cell
+from mmrobustprune.report.tables.cards import Average
 from mmrobustprune.report.tables.gap import Gap, gap
 
 Where = Mapping[str, Any]
@@ -18,11 +18,13 @@ class Column:
     """Numbers of the runs that fit the row and the column.
 
     Attributes:
-        keys: of the numbers, printed as `a/b`; the last one's spread is printed and decides which cell is best.
+        keys: of the numbers, printed as `a/b`; the last one's spread is printed and decides which
+            cell is best.
         where: what identifies the column's runs beside the row's.
         group: printed before the title, and what `Derived` columns call it by, as 'group title'.
         better: 'high', 'low' or ''; the best is bold.
-        duel: columns of one name compete within a row; without it rows of one block compete within the column.
+        duel: columns of one name compete within a row; without it rows of one block compete within
+            the column.
         same: refuse numbers that were taken differently.
     """
 
@@ -52,8 +54,8 @@ class Derived:
 
     title: str
     of: tuple[str, str]
-    text: Callable[[Sequence[Cell], Sequence[Cell]], str]
-    values: Mapping[str, Callable[[Sequence[Cell], Sequence[Cell]], float]]
+    text: Callable[[Sequence[Average], Sequence[Average]], str]
+    values: Mapping[str, Callable[[Sequence[Average], Sequence[Average]], float]]
     group: str = ''
 
     @property
@@ -92,7 +94,10 @@ class Table:
 
 
 def delta(group: str = '', original: str = 'Orig.', ours: str = 'S2AP') -> Derived:
-    """Delta = (clean - robust)_original - (clean - robust)_ours, with both its terms, of two columns `clean/robust`."""
+    """Delta = (clean - robust)_original - (clean - robust)_ours of two columns `clean/robust`.
+
+    Both its terms are printed.
+    """
     of = tuple(f'{group} {title}'.strip() for title in (original, ours))
     return Derived(
         'Δ (terms)',
@@ -117,9 +122,9 @@ def overhead(original: str = 'Orig.', ours: str = 'S2AP') -> Derived:
     )
 
 
-def _gap(original: Sequence[Cell], ours: Sequence[Cell]) -> Gap:
+def _gap(original: Sequence[Average], ours: Sequence[Average]) -> Gap:
     return gap((original[0].mean, original[1].mean), (ours[0].mean, ours[1].mean))
 
 
-def _overhead(original: Sequence[Cell], ours: Sequence[Cell]) -> float:
+def _overhead(original: Sequence[Average], ours: Sequence[Average]) -> float:
     return 100 * (ours[0].mean / original[0].mean - 1)

@@ -1,4 +1,4 @@
-"""The numbers in the files of a run, each under a key, in per cent, and with what it depends on beside network and data."""
+"""The numbers in the files of a run: each under a key, in per cent, with what it depends on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ AGREE = 0.05  # points by which two evaluations of one network may differ
 
 @dataclass(frozen=True)
 class Number:
-    """A value in per cent (or ms, hours, a count), and what it depends on; None is nothing, true by definition."""
+    """A number, and what it depends on beside network and data.
+
+    Attributes:
+        value: in per cent (or ms, hours, a count).
+        under: None is nothing, true by definition.
+    """
 
     value: float
     under: str | None = ''
@@ -26,12 +31,18 @@ Pairs = Iterable[tuple[str, Number]]
 
 
 def corrupted(results: Mapping[str, Any]) -> Pairs:
-    """results.json: clean; mPC, rPC; SUITE, the mean over all cells, SUITE@3, at severity 3; 'R SUITE' = SUITE / clean."""
+    """results.json: clean, mPC, rPC, SUITE, SUITE@3 and 'R SUITE'.
+
+    SUITE is the mean over all cells, SUITE@3 that at severity 3, and 'R SUITE' is SUITE / clean.
+    """
     unit = _unit(results['metric'])
-    suite, clean, levels = results['suite'], results['P'], results['severities']
+    suite = results['suite']
+    clean = results['P']
+    levels = results['severities']
     yield 'clean', Number(unit * clean)
     kinds = results['per_corruption']
-    under = f'{suite}, {len(kinds)} corruptions, severity {", ".join(map(str, levels))}'
+    severity = f'severity {", ".join(map(str, levels))}'
+    under = f'{suite}, {len(kinds)} corruptions, {severity}'
     if None not in kinds.values():
         mean = fmean(kinds.values())
         yield suite, Number(unit * mean, under)
@@ -40,13 +51,7 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
     for key, scale in (('mPC', unit), ('rPC', 1)):
         if results.get(key) is not None:
             basis = sum(kind in suite_of(results).corruptions for kind in kinds)
-            yield (
-                key,
-                Number(
-                    scale * results[key],
-                    f'{suite}, {basis} corruptions, severity {", ".join(map(str, levels))}',
-                ),
-            )
+            yield key, Number(scale * results[key], f'{suite}, {basis} corruptions, {severity}')
     for level in SEVERITIES:
         values = [
             one.get(results['metric'])
@@ -55,12 +60,8 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
         ]
         values = list(kinds.values()) if levels == [level] and not values else values
         if values and None not in values:
-            yield (
-                f'{suite}@{level}',
-                Number(
-                    unit * fmean(values), f'{suite}, {len(values)} corruptions, severity {level}'
-                ),
-            )
+            under = f'{suite}, {len(values)} corruptions, severity {level}'
+            yield f'{suite}@{level}', Number(unit * fmean(values), under)
 
 
 def shifted(found: Mapping[str, Any]) -> Pairs:
@@ -74,31 +75,37 @@ def shifted(found: Mapping[str, Any]) -> Pairs:
 
 
 def attacked(found: Mapping[str, Any]) -> Pairs:
-    """attacks.json: 'autoattack@8/255' and the like, 'fgsm@0.1 normalised' in the units of normalised pixels."""
+    """attacks.json: 'autoattack@8/255' and the like.
+
+    'fgsm@0.1 normalised' is in the units of normalised pixels.
+    """
     for one in found['attacks']:
-        chosen, pixel = one.get('subset') or {}, one['space'] == 'pixel'
-        radius = f'{255 * one["eps"]:.3g}/255' if pixel else f'{one["eps"]:.3g} {one["space"]}'
-        under = [
-            f'{one["attack"]}, radius {radius}',
-            *([f'{one["steps"]} steps'] if 'steps' in one else []),
-            *(f'{key} {one[key]}' for key, usual in USUAL.items() if one.get(key, usual) != usual),
-        ]
-        if chosen.get('pick', 'all') != 'all':
-            under.append(f'{chosen["size"]} of {chosen["of"]} pictures')
+        radius = f'{one["eps"]:.3g} {one["space"]}'
+        if one['space'] == 'pixel':
+            radius = f'{255 * one["eps"]:.3g}/255'
+        under = [f'{one["attack"]}, radius {radius}']
+        if 'steps' in one:
+            under.append(f'{one["steps"]} steps')
+        for key, usual in USUAL.items():
+            if one.get(key, usual) != usual:
+                under.append(f'{key} {one[key]}')
+        if part := _part(one.get('subset')):
+            under.append(part)
         yield f'{one["attack"]}@{radius}', Number(100 * one['accuracy'], ', '.join(under))
 
 
 def clean_of_attacks(found: Mapping[str, Any]) -> Pairs:
-    """attacks.json: accuracy without attack, on the pictures that were attacked."""
+    """attacks.json: accuracy without attack, on the images that were attacked."""
     if found.get('clean') is not None:
-        chosen = (found['attacks'][0].get('subset') or {}) if found['attacks'] else {}
-        part = chosen.get('pick', 'all') != 'all'
-        yield (
-            'clean',
-            Number(
-                100 * found['clean'], f'{chosen["size"]} of {chosen["of"]} pictures' if part else ''
-            ),
-        )
+        part = _part(found['attacks'][0].get('subset')) if found['attacks'] else ''
+        yield 'clean', Number(100 * found['clean'], part)
+
+
+def _part(subset: Mapping[str, Any] | None) -> str:
+    """Which part of the images was attacked; '' for all."""
+    if not subset or subset.get('pick', 'all') == 'all':
+        return ''
+    return f'{subset["size"]} of {subset["of"]} images'
 
 
 def cost(found: Mapping[str, Any]) -> Pairs:
@@ -110,18 +117,23 @@ def cost(found: Mapping[str, Any]) -> Pairs:
 
 
 def timed(found: Mapping[str, Any]) -> Pairs:
-    """latency.json of a pruned network: 'speed-up' (dense / pruned time), 'macs ratio' (dense / pruned)."""
-    under = f'{found["device"]}, {found["threads"]} threads, {found["precision"]}, batch {found["batch"]}'
+    """latency.json of a pruned network: 'speed-up' and 'macs ratio', both dense / pruned."""
+    threads = f'{found["threads"]} threads'
+    under = f'{found["device"]}, {threads}, {found["precision"]}, batch {found["batch"]}'
     for key, name in (('speed_up', 'speed-up'), ('macs_ratio', 'macs ratio')):
         if key in found:
             yield name, Number(found[key], under if name == 'speed-up' else '')
 
 
 def cut(rounds: Sequence[Mapping[str, Any]]) -> Pairs:
-    """rounds.json: size (share of the parameters kept), loss and accuracy before the first round and after the last."""
+    """rounds.json: size, and loss and accuracy before the first round and after the last.
+
+    Size is the share of the parameters kept.
+    """
     if not rounds:
         return
-    first, last = rounds[0], rounds[-1]
+    first = rounds[0]
+    last = rounds[-1]
     if 'params' in last.get('removed', {}):
         yield 'size', Number(1 - last['removed']['params'])
     for side, one in (('before', first), ('after', last)):
@@ -133,23 +145,19 @@ def cut(rounds: Sequence[Mapping[str, Any]]) -> Pairs:
 
 
 def masked(stages: Sequence[Mapping[str, Any]]) -> Pairs:
-    """stages.json: the validation's metrics with the mask alone, 'mask top1', 'mask pgd'; removed."""
+    """stages.json: the validation's metrics with the mask alone, 'mask top1' …, and removed."""
     last = stages[-1] if stages else {}
     for name, value in (last.get('metric_after') or {}).items():
-        yield (
-            f'mask {name.rpartition("/")[2]}',
-            Number(_unit(name) * value, f'{name} of the validation'),
-        )
+        key = f'mask {name.rpartition("/")[2]}'
+        yield key, Number(_unit(name) * value, f'{name} of the validation')
     if 'removed' in last:
         yield 'removed', Number(100 * last['removed'])
 
 
 def sharp(found: Mapping[str, Any]) -> Pairs:
     """sharpness.json: 'loss difference@0.01' and the like, in the space of the scores."""
-    return _sharp(
-        found['spaces'].get('scores', {}),
-        f'{found["loss"]["type"]}, {found["images"]} {found["split"]} pictures',
-    )
+    under = f'{found["loss"]["type"]}, {found["images"]} {found["split"]} images'
+    return _sharp(found['spaces'].get('scores', {}), under)
 
 
 def searched(found: Mapping[str, Any]) -> Pairs:
@@ -174,9 +182,8 @@ READERS: dict[str, Callable[[Any], Pairs]] = dict(
     sharpness=sharp,
     search=searched,
 )
-FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(
-    attacks=clean_of_attacks
-)  # where no other file has the number
+# where no other file has the number
+FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(attacks=clean_of_attacks)
 
 
 def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, Number]:
@@ -201,13 +208,15 @@ def _add(found: dict[str, Number], key: str, number: Number, label: str) -> None
     before = found.setdefault(key, number)
     if before.under != number.under or abs(before.value - number.value) > AGREE:
         raise ValueError(
-            f"'{label}' has two numbers for {key} ({before.value:.4g} {before.under}; {number.value:.4g} "
-            f'{number.under}); leave one of the evaluations in its work dir.'
+            f"'{label}' has two numbers for {key} ({before.value:.4g} {before.under}; "
+            f'{number.value:.4g} {number.under}); leave one of the evaluations in its work dir.'
         )
 
 
 def _unit(metric: str) -> float:
-    """What makes per cent of a metric: mmpretrain's accuracies and attacks are that already, mean precisions are fractions."""
-    return 100.0 / BEST.get(
-        metric.partition('/')[0], 100.0 if metric.startswith('attacked') else 1.0
-    )
+    """What makes per cent of a metric.
+
+    mmpretrain's accuracies and attacks are in per cent already, mean precisions are fractions.
+    """
+    usual = 100.0 if metric.startswith('attacked') else 1.0
+    return 100.0 / BEST.get(metric.partition('/')[0], usual)

@@ -10,19 +10,14 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from mmrobustprune.report.runs import REPEAT
+from mmrobustprune.report.runs import REPEAT, split_name
 
 from .facts import facts_of, read_settings
 from .numbers import READERS, Number, numbers_of
 
 TRAINED = re.compile(r'tools/train\.py \S*?([^/\s]+)\.py')
-PLAIN = (
-    'epochs',
-    'minutes',
-    'mask top1',
-    'mask pgd',
-    'speed-up',
-)  # numbers of a record that it holds as they are
+# numbers of a record that it holds as they are
+PLAIN = ('epochs', 'minutes', 'mask top1', 'mask pgd', 'speed-up')
 WRITTEN = ('pruned', 'model')  # configs that a pruning or an export writes beside the run's own
 
 
@@ -31,7 +26,9 @@ class Observation:
     """A run and its numbers by key.
 
     Attributes:
-        facts: as `facts.facts_of`, and name, seed and method: the recipe, else the name given to the run, else 'dense'.
+        facts: as `facts.facts_of`, and name, seed and method: the recipe, else the name given to
+            the run, else 'dense'.
+        numbers: key -> number.
     """
 
     label: str
@@ -40,15 +37,17 @@ class Observation:
 
 
 def observe(words: Iterable[str | Path]) -> list[Observation]:
-    """Every run of the command line: work dirs, records (JSON) and folders of records, each alone or as NAME=PATH.
+    """Every run of the command line, each alone or as NAME=PATH.
+
+    Args:
+        words: work dirs, records (JSON) and folders of records.
 
     Raises:
         FileNotFoundError, ValueError: nothing there, nothing of a run in it, the same run twice.
     """
     found = []
     for word in map(str, words):
-        name, _, path = ('', '', word) if Path(word).exists() else word.rpartition('=')
-        path = Path(path)
+        name, path = split_name(word)
         records = sorted(path.glob('*-seed*.json')) if path.is_dir() else [path]
         found += [from_record(file, name) for file in records] or [from_folder(path, name)]
     labels = [one.label for one in found]
@@ -58,26 +57,24 @@ def observe(words: Iterable[str | Path]) -> list[Observation]:
 
 
 def from_folder(folder: Path, name: str = '') -> Observation:
-    """A work dir: its config, and the files of numbers there or one folder down; those in folders mask* are of the mask alone.
+    """A work dir: its config, and the files of numbers there or one folder down.
+
+    Those in folders mask* are of the mask alone.
 
     Raises:
         FileNotFoundError: no file of numbers.
         ValueError: several configs of a training, or numbers that do not agree.
     """
     label = str(folder)
-    files = [
-        (
-            'mask ' if file.parent != folder and file.parent.name.startswith('mask') else '',
-            kind,
-            _read(file),
-        )
-        for kind in READERS
-        for file in sorted({*folder.glob(f'{kind}.json'), *folder.glob(f'*/{kind}.json')})
-    ]
+    files = []
+    for kind in READERS:
+        for file in sorted({*folder.glob(f'{kind}.json'), *folder.glob(f'*/{kind}.json')}):
+            of_mask = file.parent != folder and file.parent.name.startswith('mask')
+            files.append(('mask ' if of_mask else '', kind, _read(file)))
     if not files:
         raise FileNotFoundError(
-            f'{folder} holds none of {", ".join(f"{kind}.json" for kind in READERS)}; give the work dir of '
-            'a run that was evaluated, a record, or a folder of records.'
+            f'{folder} holds none of {", ".join(f"{kind}.json" for kind in READERS)}; give the '
+            'work dir of a run that was evaluated, a record, or a folder of records.'
         )
     facts = facts_in(folder)
     if not facts['config']:
@@ -93,7 +90,9 @@ def from_folder(folder: Path, name: str = '') -> Observation:
 
 
 def facts_in(folder: Path) -> dict[str, Any]:
-    """`facts.facts_of` of the config that a training left in its work dir, and seed; the config's name is '' without one.
+    """`facts.facts_of` of the config that a training left in its work dir, and the seed.
+
+    Without a config its name is ''.
 
     Raises:
         ValueError: several configs.
@@ -101,21 +100,20 @@ def facts_in(folder: Path) -> dict[str, Any]:
     configs = [file for file in sorted(folder.glob('*.py')) if file.stem not in WRITTEN]
     if len(configs) > 1:
         raise ValueError(
-            f'{folder} holds {len(configs)} configs ({", ".join(file.name for file in configs)}), so it is not '
-            'known which the run is of; leave one.'
+            f'{folder} holds {len(configs)} configs ({", ".join(file.name for file in configs)}), '
+            'so it is not known which the run is of; leave one.'
         )
     settings = read_settings(configs[0]) if configs else {}
-    seed = REPEAT.search(folder.resolve().name)
-    seed = (
-        int(seed[0].removeprefix('-seed'))
-        if seed
-        else (settings.get('randomness') or {}).get('seed')
-    )
+    seed = (settings.get('randomness') or {}).get('seed')
+    if repeat := REPEAT.search(folder.resolve().name):
+        seed = int(repeat[0].removeprefix('-seed'))
     return facts_of(configs[0].stem if configs else '', settings) | dict(seed=seed)
 
 
 def from_record(file: Path, name: str = '') -> Observation:
-    """A record of tools/experiments/run_arms.py: its numbers, its files, and the config of its training command.
+    """A record of tools/experiments/run_arms.py.
+
+    That is its numbers, its files, and the config of its training command.
 
     Raises:
         FileNotFoundError, ValueError: not there, or no record.
@@ -123,8 +121,8 @@ def from_record(file: Path, name: str = '') -> Observation:
     record = _read(file)
     if not isinstance(record, dict) or 'name' not in record:
         raise ValueError(
-            f"{file} is no record of a run (it has no 'name'); give one that tools/experiments/run_arms.py wrote, "
-            'or a work dir.'
+            f"{file} is no record of a run (it has no 'name'); give one that "
+            'tools/experiments/run_arms.py wrote, or a work dir.'
         )
     files: list[tuple[str, str, Any]] = [('', 'cost', record)]
     if 'suite' in record:
@@ -135,14 +133,13 @@ def from_record(file: Path, name: str = '') -> Observation:
     files += [('', kind, record[kind]) for kind in ('rounds', 'search') if record.get(kind)]
     numbers = numbers_of(files, str(file))
     numbers |= {key: Number(record[key]) for key in PLAIN if record.get(key) is not None}
-    trained = [
-        found[1] for line in record.get('commands', ()) for found in [TRAINED.search(line)] if found
-    ]
-    facts = facts_of(trained[-1] if trained else '', {}) | {
-        key: value for key, value in (record.get('facts') or {}).items() if value != ''
-    }
-    if 'facts' not in record:  # of an earlier version: a name, and not which recipe
-        facts, name = {key: facts[key] for key in ('config', 'net', 'data')}, name or record['name']
+    trained = TRAINED.findall('\n'.join(record.get('commands', ())))
+    facts = facts_of(trained[-1] if trained else '', {})
+    if 'facts' in record:
+        facts |= {key: value for key, value in (record['facts'] or {}).items() if value != ''}
+    else:  # a name, and not which recipe
+        facts = {key: facts[key] for key in ('config', 'net', 'data')}
+        name = name or record['name']
     return _observation(str(file), name, record['name'], record.get('seed'), facts, numbers)
 
 
@@ -174,23 +171,22 @@ def _evaluated(files: Iterable[tuple[str, str, Any]]) -> str:
 
 def _hours(folder: Path, files: Iterable[tuple[str, str, Any]]) -> dict[str, Number]:
     """Hours of the training steps of a search, resumed or not, without evaluations."""
-    stages = {
-        one['stage']: one['iteration']
-        for _, kind, content in files
-        if kind == 'stages'
-        for one in content
-    }
+    stages = {}
+    for _, kind, content in files:
+        if kind == 'stages':
+            stages |= {one['stage']: one['iteration'] for one in content}
     if 'finetune' not in stages:
         return {}
-    begin, end = stages.get('search', 0), stages['finetune']
+    begin = stages.get('search', 0)
+    end = stages['finetune']
     seconds = {}
     for log in sorted(folder.glob('*/vis_data/scalars.json')):
         for line in map(json.loads, log.read_text().splitlines()):
             if 'loss' in line and begin < line['iter'] <= end:
                 seconds[line['iter']] = line['time']
-    return (
-        {'search hours': Number(fmean(seconds.values()) * (end - begin) / 3600)} if seconds else {}
-    )
+    if not seconds:
+        return {}
+    return {'search hours': Number(fmean(seconds.values()) * (end - begin) / 3600)}
 
 
 def _read(file: Path) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import chain, product
 
 from .layout import ROBUST, Column, Row, Table, delta, overhead
 
@@ -36,28 +36,30 @@ def _pair(
 
 
 def _hosts(keys: tuple[str, ...], with_delta: bool = False, hosts=HOSTS, **options) -> tuple:
-    return tuple(
-        column
-        for host in hosts
-        for column in (*_pair(keys, host, **options), *([delta(host)] if with_delta else []))
-    )
+    columns = []
+    for host in hosts:
+        columns += _pair(keys, host, **options)
+        if with_delta:
+            columns.append(delta(host))
+    return tuple(columns)
 
 
 def _rows(nets: dict, data: dict, sparsity=SPARSITY, by_host: bool = False) -> tuple[Row, ...]:
-    """Data set (where there are several), network and sparsity; with `by_host` once per host that was run."""
-    return tuple(
-        Row(
-            (
-                *([shown] if len(data) > 1 else []),
-                net,
-                f'{100 * target:g} %',
-                *(['{host}'] if by_host else []),
-            ),
-            dict(data=name, net=pattern, target=target, **(dict(host=HOSTS) if by_host else {})),
-            'host' if by_host else '',
-        )
-        for (shown, name), (net, pattern), target in product(data.items(), nets.items(), sparsity)
-    )
+    """Data set (where there are several), network and sparsity.
+
+    With `by_host` there is one row per host that was run.
+    """
+    rows = []
+    for (shown, name), (net, pattern), target in product(data.items(), nets.items(), sparsity):
+        labels = [net, f'{100 * target:g} %']
+        where = dict(data=name, net=pattern, target=target)
+        if len(data) > 1:
+            labels.insert(0, shown)
+        if by_host:
+            labels.append('{host}')
+            where['host'] = HOSTS
+        rows.append(Row(tuple(labels), where, 'host' if by_host else ''))
+    return tuple(rows)
 
 
 def _main(title: str, data: dict, **where) -> Table:
@@ -67,8 +69,8 @@ def _main(title: str, data: dict, **where) -> Table:
         _hosts(CLEAN_ROBUST, True),
         _rows(NETS, data),
         WEIGHTS | ATTACKED | where,
-        'Cells: clean/robust accuracy in per cent; Δ = (clean - robust) of Orig. less that of S2AP, which can be '
-        'positive because clean accuracy fell.',
+        'Cells: clean/robust accuracy in per cent; Δ = (clean - robust) of Orig. less that of '
+        'S2AP, which can be positive because clean accuracy fell.',
     )
 
 
@@ -81,7 +83,8 @@ TABLES = {
         _hosts(CLEAN_ROBUST, hosts=('HYDRA',)),
         _rows({'ViT': 'vit-small-p4'}, {'CIFAR-10': 'cifar10'}, (0.2, 0.4, 0.5)),
         WEIGHTS | ATTACKED,
-        'Cells: clean/robust accuracy in per cent. Sparsities of the printed table; the text says 20, 40 and 60 %.',
+        'Cells: clean/robust accuracy in per cent. '
+        'Sparsities of the printed table; the text says 20, 40 and 60 %.',
     ),
     's2ap-4': Table(
         'S2AP, Table 4: ResNet50 on ImageNet',
@@ -136,7 +139,8 @@ TABLES = {
             ),
         ),
         WEIGHTS | ATTACKED,
-        'S2AP without warm-up. Overhead: (S2AP - Orig.) / Orig.; six of the seven printed rows divide by the time of S2AP.',
+        'S2AP without warm-up. Overhead: (S2AP - Orig.) / Orig.; '
+        'six of the seven printed rows divide by the time of S2AP.',
     ),
     's2ap-8': Table(
         'S2AP, Table 8: robust lottery tickets (RLTH)',
@@ -161,8 +165,8 @@ TABLES = {
             Row((net, '{target}'), dict(net=NETS[net]), 'target') for net in ('ResNet18', 'VGG16')
         ),
         dict(form='channel', data='cifar10') | ATTACKED,
-        "The paper's rows are at 4 and 15 times fewer FLOPs; FLOPs are those of the network really made "
-        'smaller. Cells: clean/robust accuracy in per cent.',
+        "The paper's rows are at 4 and 15 times fewer FLOPs; FLOPs are those of the network really "
+        'made smaller. Cells: clean/robust accuracy in per cent.',
     ),
     's2ap-10': Table(
         'S2AP, Table 10: pruning for clean accuracy',
@@ -190,9 +194,9 @@ TABLES = {
         'S2AP, Table 13: sharpness, the loss difference',
         ('network', 'sparsity', 'host'),
         tuple(
-            column
-            for rho in RHO
-            for column in _pair((f'loss difference@{rho:g}',), f'ρ={rho:g}', 'low', '.4f')
+            chain.from_iterable(
+                _pair((f'loss difference@{rho:g}',), f'ρ={rho:g}', 'low', '.4f') for rho in RHO
+            )
         ),
         _rows(NETS, {'CIFAR-10': 'cifar10'}, by_host=True),
         WEIGHTS | ATTACKED,

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import csv
 import io
+from itertools import chain
 from pathlib import Path
 
 from rich.table import Table as RichTable
 
-from mmrobustprune.report.tables.cards import Cell
+from mmrobustprune.report.tables.cards import csv_fields, markdown_table
 
 from .fill import Filled, derived
 from .layout import Column, Derived
 
 
 def texts(filled: Filled, mark: str = '{}') -> list[list[str]]:
-    """Every row as its labels and printed cells; '-' where nothing was run, the best of those that compete put into `mark`."""
-    return [
-        [*row.labels, *(_text(filled, at, column, mark) for column in filled.table.columns)]
-        for at, row in enumerate(filled.rows)
-    ]
+    """Every row as its labels and printed cells.
+
+    A cell is '-' where nothing was run; the best of those that compete is put into `mark`.
+    """
+    lines = []
+    for at, row in enumerate(filled.rows):
+        cells = [_text(filled, at, column, mark) for column in filled.table.columns]
+        lines.append([*row.labels, *cells])
+    return lines
 
 
 def heads(filled: Filled) -> list[str]:
@@ -30,24 +35,20 @@ def heads(filled: Filled) -> list[str]:
 def markdown(filled: Filled) -> str:
     """A GitHub table under its title, the best in bold, and what the numbers depend on."""
     rule = ['---'] * len(filled.table.heads) + ['---:'] * len(filled.table.columns)
-    lines = [
-        '| ' + ' | '.join(line) + ' |' for line in (heads(filled), rule, *texts(filled, '**{}**'))
-    ]
-    return (
-        f'# {filled.table.title}\n\n'
-        + '\n'.join(lines)
-        + '\n'
-        + ''.join(f'\n{note}\n' for note in notes(filled))
-    )
+    table = markdown_table([heads(filled), rule, *texts(filled, '**{}**')])
+    ends = ''.join(f'\n{note}\n' for note in notes(filled))
+    return f'# {filled.table.title}\n\n{table}{ends}'
 
 
 def notes(filled: Filled) -> list[str]:
-    """The table's own note, which ± is printed, what every column's numbers depend on, and the runs that are not in it."""
+    """What stands under the table.
+
+    Its own note, which ± is printed, what every column's numbers depend on, and the runs that are
+    not in it.
+    """
     found = [filled.table.note] if filled.table.note else []
-    repeats = max(
-        (cell.runs for cells in filled.cells.values() for cell in cells if cell), default=0
-    )
-    if repeats > 1:
+    cells = chain.from_iterable(filled.cells.values())
+    if any(cell and cell.runs > 1 for cell in cells):
         found.append(
             '±: sample standard deviation over the seeds; a cell without it is of one seed.'
         )
@@ -57,24 +58,21 @@ def notes(filled: Filled) -> list[str]:
             said.setdefault('; '.join(how), []).append(name)
     found += [f'{", ".join(names)}: {how}.' for how, names in said.items()]
     if filled.left:
-        found.append(
-            f'Not in this table: {"; ".join(f"{label} ({known})" for label, known in filled.left.items())}.'
-        )
+        left = [f'{label} ({known})' for label, known in filled.left.items()]
+        found.append(f'Not in this table: {"; ".join(left)}.')
     return found
 
 
 def as_csv(filled: Filled) -> str:
-    """Full precision: mean, spread and number of runs of every number; the derived numbers after them."""
+    """Full precision: mean, spread and number of runs, and the derived numbers."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator='\n')
     columns = filled.table.columns
-    writer.writerow(
-        [*filled.table.heads, *(title for column in columns for title in _titles(column))]
-    )
+    titles = chain.from_iterable(_titles(column) for column in columns)
+    writer.writerow([*filled.table.heads, *titles])
     for at, row in enumerate(filled.rows):
-        writer.writerow(
-            [*row.labels, *(value for column in columns for value in _values(filled, at, column))]
-        )
+        values = chain.from_iterable(_values(filled, at, column) for column in columns)
+        writer.writerow([*row.labels, *values])
     return out.getvalue()
 
 
@@ -105,35 +103,29 @@ def _text(filled: Filled, at: int, column: Column | Derived, mark: str) -> str:
     cells = filled.cells[at, column.name]
     if not any(cells):
         return '-'
-    first, last = cells[:-1], cells[-1]
-    line = '/'.join(
-        ['-' if cell is None else format(cell.mean, column.form) for cell in first]
-        + ['-' if last is None else last.text(column.form)]
-    )
+    *first, last = cells
+    parts = ['-' if cell is None else format(cell.mean, column.form) for cell in first]
+    parts.append('-' if last is None else last.text(column.form))
+    line = '/'.join(parts)
     return mark.format(line) if (at, column.name) in filled.best else line
 
 
 def _titles(column: Column | Derived) -> list[str]:
     if not isinstance(column, Column):
         return [f'{column.name} {key}' for key in column.values]
-    keys = [' ' + key.strip('{}') for key in column.keys] if len(column.keys) > 1 else ['']
-    return [f'{column.name}{key}{part}' for key in keys for part in ('', ' spread', ' runs')]
+    found = []
+    for key in column.keys:
+        name = column.name
+        if len(column.keys) > 1:
+            name += ' ' + key.strip('{}')
+        found += [name, f'{name} spread', f'{name} runs']
+    return found
 
 
 def _values(filled: Filled, at: int, column: Column | Derived) -> list:
     if not isinstance(column, Column):
         pair = derived(column, filled, at)
-        return (
-            [''] * len(column.values)
-            if pair is None
-            else [of(*pair) for of in column.values.values()]
-        )
-    return [value for cell in filled.cells[at, column.name] for value in _cell(cell)]
-
-
-def _cell(cell: Cell | None) -> tuple:
-    return (
-        ('', '', 0)
-        if cell is None
-        else (cell.mean, '' if cell.spread is None else cell.spread, cell.runs)
-    )
+        if pair is None:
+            return [''] * len(column.values)
+        return [number(*pair) for number in column.values.values()]
+    return list(chain.from_iterable(map(csv_fields, filled.cells[at, column.name])))

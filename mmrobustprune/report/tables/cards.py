@@ -1,4 +1,4 @@
-"""Comparison tables: records of runs in, Markdown, CSV, JSON or a terminal table out; what was not run is '-'."""
+"""Comparison tables from records of runs, as Markdown, CSV, JSON or for the terminal."""
 
 import csv
 import io
@@ -12,7 +12,14 @@ from rich.table import Table as RichTable
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the record's key, the title, the number format, and which end is best ('high', 'low' or '')."""
+    """One column of a card.
+
+    Attributes:
+        key: of the record.
+        title: over the column.
+        form: format of its numbers.
+        better: which end is best, 'high' or 'low'; '' marks none.
+    """
 
     key: str
     title: str
@@ -27,8 +34,8 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
-    """What the runs of one row say about one column: mean, sample standard deviation, number of runs."""
+class Average:
+    """Mean, sample standard deviation (None of one run) and number of the runs of one row."""
 
     mean: float
     spread: float | None
@@ -38,11 +45,32 @@ class Cell:
         return format(self.mean, form) + ('' if self.spread is None else f' ± {self.spread:{form}}')
 
 
+def average(values: Sequence[float]) -> Average | None:
+    """The average of repeats; None where there is no value."""
+    if not values:
+        return None
+    spread = statistics.stdev(values) if len(values) > 1 else None
+    return Average(statistics.fmean(values), spread, len(values))
+
+
+def csv_fields(value: Average | None) -> tuple:
+    """Mean, spread and number of runs as they stand in a CSV file."""
+    if value is None:
+        return '', '', 0
+    return value.mean, '' if value.spread is None else value.spread, value.runs
+
+
+def markdown_table(lines: Iterable[Sequence[str]]) -> str:
+    """Lines of a GitHub table (head, rule, rows), each ended."""
+    return ''.join('| ' + ' | '.join(line) + ' |\n' for line in lines)
+
+
 class Card:
     """A comparison of named rows; records of the same name are repeats (seeds) and are averaged.
 
     Args:
-        records: flat mappings with `name` and any of the columns' keys; absent, None and NaN all mean not run.
+        records: flat mappings with `name` and any of the columns' keys; absent, None and NaN all
+            mean not run, which is printed as '-'.
         columns: what to show, in order.
     """
 
@@ -52,16 +80,16 @@ class Card:
         for record in records:
             if 'name' not in record:
                 raise ValueError(
-                    f"A record has no 'name': {dict(record)}; give every record the name of its row."
+                    f"A record has no 'name': {dict(record)}; "
+                    'give every record the name of its row.'
                 )
             grouped.setdefault(str(record['name']), []).append(record)
-        self.rows = {
-            name: {column.key: _cell(repeats, column.key) for column in self.columns}
-            for name, repeats in grouped.items()
-        }
+        self.rows: dict[str, dict[str, Average | None]] = {}
+        for name, repeats in grouped.items():
+            self.rows[name] = {column.key: _of(repeats, column.key) for column in self.columns}
 
     def best(self, column: Column) -> set[str]:
-        """Names of the rows whose printed mean is best in `column`; empty where fewer than two rows have one."""
+        """Rows whose printed mean is best in `column`; none where fewer than two have one."""
         shown = {
             name: float(format(row[column.key].mean, column.form).replace(',', ''))
             for name, row in self.rows.items()
@@ -73,62 +101,45 @@ class Card:
         return {name for name, value in shown.items() if value == top}
 
     def texts(self, mark: str) -> list[list[str]]:
-        """Every row as its name and printed cells, the best of each column put into `mark` ('**{}**')."""
+        """Every row as its name and printed cells, the best of a column put into `mark`."""
         best = {column.key: self.best(column) for column in self.columns}
-        return [
-            [name]
-            + [
-                mark.format(_text(row[column.key], column))
-                if name in best[column.key]
-                else _text(row[column.key], column)
-                for column in self.columns
-            ]
-            for name, row in self.rows.items()
-        ]
+        lines = []
+        for name, row in self.rows.items():
+            line = [name]
+            for column in self.columns:
+                value = row[column.key]
+                text = '-' if value is None else value.text(column.form)
+                line.append(mark.format(text) if name in best[column.key] else text)
+            lines.append(line)
+        return lines
 
     def markdown(self) -> str:
         """A GitHub table, the best of each column in bold."""
         head = ['', *(column.title for column in self.columns)]
         rule = ['---', *('---:' for _ in self.columns)]
-        return (
-            '\n'.join(
-                '| ' + ' | '.join(line) + ' |' for line in (head, rule, *self.texts('**{}**'))
-            )
-            + '\n'
-        )
+        return markdown_table([head, rule, *self.texts('**{}**')])
 
     def csv(self) -> str:
         """Full precision: mean, spread and number of runs of every column."""
         out = io.StringIO()
         writer = csv.writer(out, lineterminator='\n')
-        writer.writerow(
-            ['name']
-            + [
-                f'{column.key}{part}'
-                for column in self.columns
-                for part in ('', '_spread', '_runs')
-            ]
-        )
+        head = ['name']
+        for column in self.columns:
+            head += [column.key, f'{column.key}_spread', f'{column.key}_runs']
+        writer.writerow(head)
         for name, row in self.rows.items():
-            cells = [row[column.key] for column in self.columns]
-            writer.writerow(
-                [name]
-                + [
-                    value
-                    for cell in cells
-                    for value in (
-                        ('', '', 0) if cell is None else (cell.mean, _blank(cell.spread), cell.runs)
-                    )
-                ]
-            )
+            line = [name]
+            for column in self.columns:
+                line += csv_fields(row[column.key])
+            writer.writerow(line)
         return out.getvalue()
 
     def to_dict(self) -> dict:
         """The same as plain JSON types: name -> key -> {mean, spread, runs} or null."""
-        return {
-            name: {key: cell and vars(cell) for key, cell in row.items()}
-            for name, row in self.rows.items()
-        }
+        found = {}
+        for name, row in self.rows.items():
+            found[name] = {key: value and vars(value) for key, value in row.items()}
+        return found
 
     def rich(self, title: str = '') -> RichTable:
         """A table for the terminal, the best of each column in green."""
@@ -141,19 +152,6 @@ class Card:
         return table
 
 
-def _cell(repeats: list[Mapping], key: str) -> Cell | None:
+def _of(repeats: list[Mapping], key: str) -> Average | None:
     found = [float(record[key]) for record in repeats if record.get(key) is not None]
-    values = [value for value in found if not math.isnan(value)]
-    if not values:
-        return None
-    return Cell(
-        statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None, len(values)
-    )
-
-
-def _text(cell: Cell | None, column: Column) -> str:
-    return '-' if cell is None else cell.text(column.form)
-
-
-def _blank(value: float | None) -> float | str:
-    return '' if value is None else value
+    return average([value for value in found if not math.isnan(value)])

@@ -13,7 +13,7 @@ class Gap:
     """By how much the clean-robust gap shrank.
 
     Attributes:
-        clean_lost: clean_original - clean_ours; a positive part of the gain that is no gain.
+        clean_lost: clean_original - clean_ours; where positive, a part of the gap that is no gain.
         robust_gained: robust_ours - robust_original.
     """
 
@@ -22,15 +22,15 @@ class Gap:
 
     @property
     def value(self) -> float:
-        """Delta = (clean - robust)_original - (clean - robust)_ours = clean_lost + robust_gained."""
+        """Delta = (clean - robust)_original - (clean - robust)_ours, the sum of both terms."""
         return self.clean_lost + self.robust_gained
 
     def text(self, form: str = '+.2f') -> str:
         """The gap and both its terms in one line."""
-        value, lost, gained = (
-            format(one, form) for one in (self.value, 0.0 - self.clean_lost, self.robust_gained)
-        )
-        return f'{value} (clean {lost}, robust {gained})'.replace('-', '\u2212')
+        clean = format(0.0 - self.clean_lost, form)
+        robust = format(self.robust_gained, form)
+        line = f'{self.value:{form}} (clean {clean}, robust {robust})'
+        return line.replace('-', '\u2212')
 
 
 def gap(original: tuple[float, float], ours: tuple[float, float]) -> Gap:
@@ -41,10 +41,13 @@ def gap(original: tuple[float, float], ours: tuple[float, float]) -> Gap:
 def gap_card(
     pairs: Mapping[str, tuple[tuple[float, float], tuple[float, float]]], form: str = '+.2f'
 ) -> Card:
-    """One row per setting with the gap and always both its terms: it may close only because clean accuracy fell.
+    """One row per setting with the gap and always both its terms.
+
+    A gap may close only because clean accuracy fell.
 
     Args:
         pairs: name of the row -> (clean, robust) of the original, then of ours.
+        form: format of the numbers.
     """
     found = {name: gap(*pair) for name, pair in pairs.items()}
     rows = [

@@ -1,10 +1,11 @@
-"""The cells of runs as tables that may stand side by side: what is there, what is missing, what may be compared."""
+"""The cells of runs as tables side by side: what is there, missing, and may be compared."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product, starmap
 from statistics import fmean
 from typing import Any
 
@@ -24,7 +25,7 @@ SAME = {
 
 
 @dataclass(frozen=True)
-class Grid:
+class CellTable:
     """One run's metric, clean and by cell; a cell that is not in `values` is missing, never zero.
 
     Attributes:
@@ -57,41 +58,42 @@ class Grid:
 
     @cached_property
     def summary(self) -> Summary:
-        """P, mPC, rPC, R_C and the means over rows and columns; None where a counted cell is missing."""
+        """P, mPC, rPC, R_C and means over rows and columns; None where a cell is missing."""
         return summarize(self.clean, self.values, self.counted, run=dict(suite=self.suite.name))
 
     def mean(self, corruption: str | None = None, severity: int | None = None) -> float | None:
-        """The mean over a row, a column, or all; a column's and all's is over the benchmark corruptions, as mPC is."""
-        cells = [
-            cell
-            for cell in self.counted
-            if (
-                cell.corruption == corruption
-                if corruption
-                else cell.corruption in self.suite.corruptions
-            )
-            and severity in (None, cell.severity)
-        ]
+        """The mean over a row, a column, or all; None where one of its cells is missing.
+
+        A column's and that of all is over the benchmark corruptions, as mPC is.
+        """
+        kinds = (corruption,) if corruption else self.suite.corruptions
+        cells = [cell for cell in self.counted if cell.corruption in kinds]
+        if severity is not None:
+            cells = [cell for cell in cells if cell.severity == severity]
         if not cells or any(cell not in self.values for cell in cells):
             return None
         return fmean(self.values[cell] for cell in cells)
 
     def class_means(self) -> dict[str, float]:
-        """Class -> mPC of that class, of the classes that every counted benchmark cell has a value for."""
+        """Class -> mPC of that class, where every counted benchmark cell has a value for it."""
         cells = [cell for cell in self.counted if cell.corruption in self.suite.corruptions]
         tables = [self.by_class.get(cell, {}) for cell in cells]
-        return {
-            name: fmean(table[name] for table in tables)
-            for name in self.classes
-            if tables and all(name in table for table in tables)
-        }
+        found = {}
+        for name in self.classes:
+            values = [table[name] for table in tables if name in table]
+            if values and len(values) == len(tables):
+                found[name] = fmean(values)
+        return found
 
 
-def grids(runs: Iterable[Run], partial: bool = False) -> list[Grid]:
-    """The grids of the runs that were evaluated, in order, over the same cells.
+def grids(runs: Iterable[Run], partial: bool = False) -> list[CellTable]:
+    """The tables of the runs that were evaluated, in order, over the same cells.
 
     Args:
-        partial: take means over the cells that every run has; otherwise a mean that misses a cell is None.
+        runs: any; those without results are left out.
+        partial: take means over the cells that every run has; otherwise a mean that misses a cell
+            is None.
+
     Raises:
         ValueError: the runs may not be compared, or have no cell in common.
     """
@@ -99,56 +101,47 @@ def grids(runs: Iterable[Run], partial: bool = False) -> list[Grid]:
     if not runs:
         return []
     refuse_different(runs)
-    asked = {
-        Cell(name, level)
-        for run in runs
-        for name in run.results['corruptions']
-        for level in run.results['severities']
-    }
-    values = [_values(run.results) for run in runs]
+    asked: set[Cell] = set()
+    for run in runs:
+        asked.update(starmap(Cell, product(run.results['corruptions'], run.results['severities'])))
     suite = suite_of(runs[0].results)
-    order = {name: at for at, name in enumerate(suite.all)}
-    shown = tuple(
-        sorted(
-            asked,
-            key=lambda cell: (
-                order.get(cell.corruption, len(order)),
-                cell.corruption,
-                cell.severity,
-            ),
-        )
-    )
-    counted = tuple(cell for cell in shown if not partial or all(cell in table for table in values))
+    shown = _in_order(asked, suite)
+    values = [_values(run.results) for run in runs]
+    counted = shown
+    if partial:
+        common = set.intersection(*(set(table) for table in values))
+        counted = tuple(cell for cell in shown if cell in common)
     if not counted:
         raise ValueError(
-            f'{_names(runs)} have no cell in common; evaluate them on the same corruptions and severities.'
+            f'{_names(runs)} have no cell in common; '
+            'evaluate them on the same corruptions and severities.'
         )
-    return [
-        Grid(
-            run.name,
-            run.metric,
-            run.results['P'],
-            table,
-            shown,
-            counted,
-            _known(run.results.get('clean_per_class')),
-            {cell: _known(entry.get('per_class')) for cell, entry in _entries(run.results)},
-            suite,
+    found = []
+    for run, table in zip(runs, values, strict=True):
+        by_class = {cell: _known(entry.get('per_class')) for cell, entry in _entries(run.results)}
+        classes = _known(run.results.get('clean_per_class'))
+        clean = run.results['P']
+        found.append(
+            CellTable(run.name, run.metric, clean, table, shown, counted, classes, by_class, suite)
         )
-        for run, table in zip(runs, values, strict=True)
-    ]
+    return found
 
 
 def said(results: Mapping[str, Any], key: str) -> Any:
-    """What a run says of itself, None where nothing; a seed of None is said, that of pictures which others corrupted."""
+    """What a run says of itself, None where nothing.
+
+    A seed of None says something: the images were corrupted by others.
+    """
     value = results.get(key)
-    return (
-        'none, published pictures' if value is None and key == 'seed' and key in results else value
-    )
+    if value is None and key == 'seed' and key in results:
+        return 'none, published images'
+    return value
 
 
 def refuse_different(runs: Sequence[Run]) -> None:
-    """Allow a comparison only where data, suite, metric, seed (and baseline) agree; what a run does not say counts as equal.
+    """Allow a comparison only where data, suite, metric, seed (and baseline) agree.
+
+    What a run does not say counts as equal.
 
     Raises:
         ValueError: naming the runs and what differs.
@@ -165,25 +158,37 @@ def refuse_different(runs: Sequence[Run]) -> None:
             found.append(f'{what} ({sides})')
     if found:
         raise ValueError(
-            f'the runs differ in {" and in ".join(found)}; compare runs of one data set, suite, metric and seed.'
+            f'the runs differ in {" and in ".join(found)}; '
+            'compare runs of one data set, suite, metric and seed.'
         )
 
 
-def is_percent(grids: Iterable[Grid]) -> bool:
+def is_percent(grids: Iterable[CellTable]) -> bool:
     """Whether the metric is in per cent, not a fraction."""
-    return any(value > 1 for grid in grids for value in (grid.clean, *grid.values.values()))
+    return any(max([grid.clean, *grid.values.values()]) > 1 for grid in grids)
 
 
-def say_missing(grids: Sequence[Grid], partial: bool = False) -> str:
+def say_missing(grids: Sequence[CellTable], partial: bool = False) -> str:
     """One or two sentences on the cells that are not there, or ''."""
     short = [grid for grid in grids if grid.missing]
     if not short:
         return ''
-    whole, counted = len(short[0].shown), len(short[0].counted)
     if partial:
-        return f'Partial: means are over the {counted} of {whole} cells that every run has.'
+        shown = len(short[0].shown)
+        counted = len(short[0].counted)
+        return f'Partial: means are over the {counted} of {shown} cells that every run has.'
     lacks = '; '.join(f'{grid.name} lacks {_some(grid.missing)}' for grid in short)
     return f'Not every cell is there, so no mean is given over them: {lacks}.'
+
+
+def _in_order(cells: Iterable[Cell], suite: Suite) -> tuple[Cell, ...]:
+    """Cells in the order of the suite, unknown corruptions last."""
+    order = {name: at for at, name in enumerate(suite.all)}
+
+    def place(cell: Cell) -> tuple[int, str, int]:
+        return order.get(cell.corruption, len(order)), cell.corruption, cell.severity
+
+    return tuple(sorted(cells, key=place))
 
 
 def _some(cells: Sequence[Cell]) -> str:

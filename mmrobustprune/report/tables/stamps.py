@@ -10,41 +10,47 @@ from .grid import said
 
 
 def stamps(runs: Sequence[Run]) -> dict[str, str]:
-    """Suite, metric, seed, data and versions; checkpoint, commit, device and command of every run; how times were taken."""
-    found: dict[str, str] = {}
+    """What the numbers depend on, name -> value.
+
+    Suite, metric, seed, data and versions; checkpoint, commit, device and command of every run; how
+    times were taken.
+    """
     done = [run for run in runs if run.results]
-    if done:
-        results = done[0].results
-        found |= {
-            'suite': results['suite'],
-            'metric': results['metric']
-            + (f', {results["eval_mode"]}' if results.get('eval_mode') else ''),
-            'seed': _text(said(results, 'seed')),
-            'data': f'{_text(results.get("data"))}, {results["images"]} images',
-        }
-        silent = [run.label for run in done if run.results.get('data') is None]
-        if silent and len(silent) < len(done):
-            found['data'] = (
-                f'{next(run.results["data"] for run in done if run.results.get("data") is not None)}, '
-                f'{results["images"]} images ({", ".join(silent)}: not recorded)'
-            )
-        if results.get('baseline'):
-            found['baseline of mCE'] = results['baseline']
-        found |= _versions(done)
+    found = _shared(done) if done else {}
     for run in done:
         found[run.label] = ' · '.join(_run(run.results))
         if run.results.get('command'):
             found[f'{run.label}: command'] = run.results['command']
-    for device, names in _devices(runs).items():
-        found[f'latency ({", ".join(names)})' if len(_devices(runs)) > 1 else 'latency'] = (
-            f'median of one input, {device}'
-        )
+    devices = _devices(runs)
+    for device, names in devices.items():
+        which = f' ({", ".join(names)})' if len(devices) > 1 else ''
+        found[f'latency{which}'] = f'median of one input, {device}'
     return found
 
 
 def one_device(runs: Sequence[Run]) -> bool:
-    """Whether the latencies may be compared: all were taken on the same device, as far as the runs say."""
+    """Whether the latencies may be compared: of one device, as far as the runs say."""
     return len(_devices(runs)) < 2
+
+
+def _shared(done: Sequence[Run]) -> dict[str, str]:
+    """What all evaluated runs have in common."""
+    results = done[0].results
+    mode = f', {results["eval_mode"]}' if results.get('eval_mode') else ''
+    silent = [run.label for run in done if run.results.get('data') is None]
+    known = [run.results['data'] for run in done if run.results.get('data') is not None]
+    data = f'{_text(known[0] if known else None)}, {results["images"]} images'
+    if silent and known:
+        data += f' ({", ".join(silent)}: not recorded)'
+    found = {
+        'suite': results['suite'],
+        'metric': results['metric'] + mode,
+        'seed': _text(said(results, 'seed')),
+        'data': data,
+    }
+    if results.get('baseline'):
+        found['baseline of mCE'] = results['baseline']
+    return found | _versions(done)
 
 
 def _devices(runs: Sequence[Run]) -> dict[str, list[str]]:
@@ -57,13 +63,11 @@ def _devices(runs: Sequence[Run]) -> dict[str, list[str]]:
 
 def _versions(runs: Sequence[Run]) -> dict[str, str]:
     """One line where all runs agree, else one per run."""
-    lines = {
-        run.label: ', '.join(
-            f'{name} {version}' for name, version in (run.results.get('versions') or {}).items()
-        )
-        for run in runs
-    }
-    lines = {label: line for label, line in lines.items() if line}
+    lines = {}
+    for run in runs:
+        versions = run.results.get('versions')
+        if versions:
+            lines[run.label] = ', '.join(f'{name} {which}' for name, which in versions.items())
     if len(set(lines.values())) == 1:
         return {'versions': next(iter(lines.values()))}
     return {f'{label}: versions': line for label, line in lines.items()}
@@ -72,7 +76,7 @@ def _versions(runs: Sequence[Run]) -> dict[str, str]:
 def _run(results: Mapping) -> list[str]:
     pairs = (
         ('', 'checkpoint'),
-        ('stored pictures ', 'stored'),
+        ('stored images ', 'stored'),
         ('weights ', 'weights'),
         ('config ', 'config_hash'),
         ('commit ', 'commit'),

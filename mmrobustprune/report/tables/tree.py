@@ -20,14 +20,16 @@ def layer_table(before: Rows, after: Rows, unprunable: dict[str, str] | None = N
     table.add_column('unprunable because')
     names = [name for name, row in before.items() if row['macs']]
     for name in names:
-        old, new = before[name], after[name]
+        old = before[name]
+        new = after[name]
         table.add_row(
             name,
             *(_change(old, new, key) for key in ('in', 'out', 'params', 'macs')),
             _share(old['params'], new['params']),
             escape((unprunable or {}).get(name, '')),
         )
-    old, new = (_total(rows) for rows in (before, after))
+    old = _total(before)
+    new = _total(after)
     table.add_section()
     table.add_row(
         'total',
@@ -73,8 +75,9 @@ def as_text(renderable: Table | Tree, columns: int = 120) -> str:
 def _change(old: dict[str, int], new: dict[str, int], key: str) -> str:
     if key not in old:
         return ''
-    a, b = _short(old[key]), _short(new[key])
-    return a if old[key] == new[key] else f'{a} -> {b}'
+    if old[key] == new[key]:
+        return _short(old[key])
+    return f'{_short(old[key])} -> {_short(new[key])}'
 
 
 def _short(value: int) -> str:
@@ -89,4 +92,7 @@ def _share(old: int, new: int) -> str:
 
 
 def _total(rows: Rows) -> dict[str, int]:
-    return {key: sum(row[key] for row in rows.values()) for key in ('params', 'macs')}
+    return dict(
+        params=sum(row['params'] for row in rows.values()),
+        macs=sum(row['macs'] for row in rows.values()),
+    )

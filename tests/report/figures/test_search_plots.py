@@ -9,7 +9,6 @@ from mmrobustprune.report.figures.search_plots import (
     curves,
     draw_panels,
     gammas,
-    layer_bars,
     preview,
     rise_bars,
     rises,
@@ -152,20 +151,3 @@ def test_the_preview_is_three_panels_of_the_two_runs(tmp_path):
     assert pixels.shape[1] > 2.5 * pixels.shape[0] and pixels.std() > 0.02
     pale = [0.7 + 0.3 * one for one in green]  # the area is green at 30 %
     assert (abs(pixels - pale) < 0.02).all(-1).mean() > 0.01
-
-
-def test_layer_bars_hold_every_layer_and_the_whole(monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        'mmrobustprune.report.figures.search_plots.save', lambda figure, path: seen.append(figure)
-    )
-    layer_bars(
-        'x.png', dict(one=dict(a=0.1, b=0.3), two=dict(a=0.2)), dict(one=0.25, two=0.2), 'distance'
-    )
-    axes = seen[0].axes[0]
-    assert [bar.get_width() for bar in axes.patches] == [0.1, 0.3, 0.2]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ['a', 'b']
-    assert [text.get_text() for text in seen[0].legends[0].texts] == [
-        'one: 0.25 of all',
-        'two: 0.2 of all',
-    ]

@@ -81,7 +81,7 @@ def test_runs_over_other_severities_or_corruptions_give_no_mean_unless_asked():
         (dict(seed=7), r"the seed of the corruptions \(0 in 'a', 'b'; 7"),
         (
             dict(seed=None),
-            r"the seed of the corruptions \(0 in 'a', 'b'; none, published pictures in 'c'\)",
+            r"the seed of the corruptions \(0 in 'a', 'b'; none, published images in 'c'\)",
         ),
         (
             dict(eval_mode='11points'),

@@ -1,9 +1,10 @@
+from itertools import product
+
 import numpy as np
 import pytest
 
-from mmrobustprune.report.tables import margins as room
 from mmrobustprune.report.tables.grid import grids
-from mmrobustprune.report.tables.margins import margin_chart, margins
+from mmrobustprune.report.tables.margins import margins
 from tests.report.records import run, save_hits
 
 RIGHT = np.arange(40) < 30
@@ -23,16 +24,9 @@ def pair(tmp_path):
         },
     )
     theirs = save_hits(
-        tmp_path / 'b', 'theirs', {(kind, at): RIGHT for kind in ('fog', 'snow') for at in (1, 3)}
+        tmp_path / 'b', 'theirs', dict.fromkeys(product(('fog', 'snow'), (1, 3)), RIGHT)
     )
     return ours, theirs
-
-
-def _drawn(monkeypatch, *words):
-    seen = []
-    monkeypatch.setattr(room, 'save', lambda figure, path: seen.append(figure))
-    margin_chart(*words)
-    return seen[0].axes[0]
 
 
 def test_margins_are_those_of_the_written_table_with_intervals_around_them(pair):
@@ -83,24 +77,10 @@ def test_the_mean_is_over_the_benchmark_corruptions_as_mpc_is(tmp_path):
     )
 
 
-def test_incomplete_corruptions_are_left_out_with_the_mean_and_none_is_refused(monkeypatch):
+def test_incomplete_corruptions_are_left_out_with_the_mean_and_none_is_refused():
     runs = [run('a', drop=[('fog', 3)]), run('b')]
     assert set(margins(*runs, grids(runs)).values) == {'snow'}
     assert set(margins(*runs, grids(runs, partial=True)).values) == {'snow', 'fog', 'mean'}
     runs = [run('a', drop=[('fog', 3), ('snow', 1)]), run('b')]
     with pytest.raises(ValueError, match="'a' and 'b' have no corruption in full"):
         margins(*runs, grids(runs))
-
-
-def test_bars_are_sorted_with_the_mean_last_and_intervals_as_lines(pair, monkeypatch):
-    axes = _drawn(monkeypatch, 'x.png', margins(*pair, grids(pair), draws=50))
-    assert [label.get_text() for label in axes.get_yticklabels()] == ['fog', 'snow', 'mean']
-    assert [bar.get_width() for bar in axes.patches] == pytest.approx([10, 0, 5])
-    assert len(axes.containers) == 6  # a bar and an interval each
-    assert [text.get_text() for text in axes.texts] == ['+10.0', '0.0', '+5.0']
-    runs = [run('a', slope=0.12), run('b')]
-    axes = _drawn(monkeypatch, 'x.png', margins(*runs, grids(runs)))
-    assert (
-        all(text.get_text().startswith('\u2212') for text in axes.texts)
-        and len(axes.containers) == 3
-    )

@@ -157,13 +157,13 @@ def test_runs_that_are_no_repeats_are_refused_in_one_sentence():
 
 
 def test_a_column_of_different_evaluations_is_refused():
-    said = r"'X' would mix x of a-0 \(200 of 10000 pictures\) and of b-0 \(all pictures\); evaluate the runs alike"
+    said = r"'X' would mix x of a-0 \(200 of 10000 images\) and of b-0 \(all images\); evaluate the runs alike"
     with pytest.raises(ValueError, match=said):
-        fill(SMALL, [run('a', under='200 of 10000 pictures'), run('b')])
+        fill(SMALL, [run('a', under='200 of 10000 images'), run('b')])
     ours = searched(0.8, 'HARP', 'S2AP', 80.0, 50.0)
     ours = replace(
         ours,
-        numbers=dict(ours.numbers) | {'autoattack@8/255': Number(50.0, '200 of 10000 pictures')},
+        numbers=dict(ours.numbers) | {'autoattack@8/255': Number(50.0, '200 of 10000 images')},
     )
     with pytest.raises(ValueError, match="'HARP' would mix autoattack@8/255 of HARP Orig"):
         fill(TABLES['s2ap-1'], [searched(0.8, 'HARP', 'Orig.', 80.0, 50.0), ours])

@@ -152,10 +152,8 @@ def test_attacks_on_a_part_say_so(tmp_path):
             )
         ]
     )
-    assert run.numbers['clean'].under == '200 of 10000 pictures'
-    assert (
-        run.numbers['autoattack@8/255'].under == 'autoattack, radius 8/255, 200 of 10000 pictures'
-    )
+    assert run.numbers['clean'].under == '200 of 10000 images'
+    assert run.numbers['autoattack@8/255'].under == 'autoattack, radius 8/255, 200 of 10000 images'
 
 
 def test_records_and_folders_of_them_are_runs(tmp_path):

@@ -1,6 +1,13 @@
+from dataclasses import dataclass, field
+
 import pytest
 
+from mmrobustprune.recipes import RECIPES, build_recipe
+from mmrobustprune.recipes.gradual import AdaSAPLatencyRecipe, Recipe
+from mmrobustprune.recipes.search import S2APHarp
 from mmrobustprune.report.paper.facts import facts_of, fits, read_settings
+
+GRADUAL = [name for name, recipe in RECIPES.items() if issubclass(recipe, Recipe)]
 
 
 def test_a_written_config_is_read_and_never_run(tmp_path):
@@ -107,3 +114,63 @@ def test_patterns_numbers_and_alternatives_fit():
         dict(awp=0.0),
     ):
         assert not fits(facts, where)
+
+
+@pytest.mark.parametrize('name', GRADUAL)
+def test_a_silent_config_and_one_that_says_every_default_are_the_same_run(name):
+    recipe = build_recipe(dict(recipe=name, target=0.5))
+    said = {key: value for key, value in vars(recipe).items() if key != 'prune'}
+    silent = dict(recipe=name, target=0.5)
+    whole = dict(max_epochs=90)
+    facts = facts_of('a_b', dict(robust_prune=silent, train_cfg=whole))
+    assert facts == facts_of('a_b', dict(robust_prune=dict(said, recipe=name), train_cfg=whole))
+    assert facts['budget'] == recipe.budget and facts['score'] == recipe.score['type']
+    assert facts['warmup'] == pytest.approx(90 * recipe.warmup)
+
+
+@dataclass(frozen=True)
+class OtherLatency(AdaSAPLatencyRecipe):
+    score: dict = field(default_factory=lambda: dict(type='Taylor'))
+    rule: dict | None = None
+    finetune_rule: dict | None = field(default_factory=lambda: dict(type='SAM', rho=0.1))
+    warmup: float | str = '7 epochs'
+    solver: str = 'linearised'
+
+
+@dataclass(frozen=True)
+class OtherHarp(S2APHarp):
+    host: dict = field(default_factory=lambda: dict(type='HYDRA', form='channel'))
+    gamma: float = 0.5
+    perturb: str = 'weights'
+    finetune_gamma: float | None = 0.0
+    warmup: float | str = 0
+
+
+def test_facts_follow_the_defaults_of_the_recipes(monkeypatch):
+    monkeypatch.setitem(RECIPES, 'adasap_latency', OtherLatency)
+    monkeypatch.setitem(RECIPES, 's2ap_harp', OtherHarp)
+    facts = facts_of('a_b', dict(robust_prune=dict(recipe='adasap_latency', target=0.5)))
+    names = ('budget', 'score', 'rule', 'finetune', 'warmup', 'solver')
+    assert [facts[name] for name in names] == [
+        'latency',
+        'Taylor',
+        'SGD',
+        'SAM',
+        7.0,
+        'linearised',
+    ]
+    facts = facts_of('a_b', dict(robust_prune=dict(recipe='s2ap_harp', target=0.5)))
+    names = ('host', 'form', 'gamma', 'search', 'awp', 'warmup')
+    assert [facts[name] for name in names] == ['HYDRA', 'channel', 0.5, 'AWP', False, False]
+
+
+def test_the_defaults_of_a_search():
+    facts = facts_of('a_b', dict(robust_prune=dict(recipe='s2ap_rlth', target=0.9)))
+    names = ('host', 'form', 'gamma', 'perturb', 'search', 'awp', 'warmup')
+    expected = ['RLTH', 'weight', 1e-3, 'scores', 'S2AP', True, True]
+    assert [facts[name] for name in names] == expected
+
+
+def test_a_recipe_without_facts_of_its_own_keeps_its_name_and_target():
+    facts = facts_of('a_b', dict(robust_prune=dict(recipe='sr_gkp', target=0.5)))
+    assert facts == dict(config='a_b', net='a', data='b', attack='', recipe='sr_gkp', target=0.5)

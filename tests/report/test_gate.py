@@ -1,6 +1,6 @@
 import pytest
 
-from mmrobustprune.report.tables.gate import failures, parse_bounds
+from mmrobustprune.report.gate import failures, parse_bounds
 from tests.report.records import results
 
 RUNS = {

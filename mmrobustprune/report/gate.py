@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from mmrobustprune.corruption.suites import ALL, SEVERITIES
@@ -11,7 +12,8 @@ from mmrobustprune.naming import nearest
 
 HIGH = ('P', 'mPC', 'rPC', 'R_C')
 LOW = ('mCE', 'relative_mCE', 'params', 'macs', 'latency')  # better when low
-KNOWN = (*HIGH, *LOW, *ALL, *(f'{name}-{level}' for name in ALL for level in SEVERITIES))
+CELLS = tuple(f'{name}-{level}' for name, level in product(ALL, SEVERITIES))
+KNOWN = (*HIGH, *LOW, *ALL, *CELLS)
 EXIT_CODE = 3
 
 
@@ -19,8 +21,8 @@ def parse_bounds(texts: Sequence[str], over: bool = False) -> dict[str, float]:
     """'NAME=VALUE' texts as a mapping, lower bounds or (`over`) upper ones.
 
     Raises:
-        ValueError: a text that is no NAME=VALUE, a value that is no finite number, a name given twice or that no run can have,
-            or a bound in the wrong direction.
+        ValueError: a text that is no NAME=VALUE, a value that is no finite number, a name given
+            twice or that no run can have, or a bound in the wrong direction.
     """
     found: dict[str, float] = {}
     for text in texts:
@@ -31,14 +33,16 @@ def parse_bounds(texts: Sequence[str], over: bool = False) -> dict[str, float]:
             bound = math.nan
         if not name or not math.isfinite(bound):
             raise ValueError(
-                f"the bound '{text}' cannot be read; give NAME=VALUE with a number, such as rPC=0.55 or mCE=70."
+                f"the bound '{text}' cannot be read; "
+                'give NAME=VALUE with a number, such as rPC=0.55 or mCE=70.'
             )
         if name in found:
             raise ValueError(f"'{name}' has two bounds, {found[name]:g} and {bound:g}; give one.")
         if name not in KNOWN:
             raise ValueError(
-                f"there is no '{name}' to bound{nearest(name, KNOWN)}; bound one of {', '.join((*HIGH, *LOW))}, a "
-                'corruption, or a cell as CORRUPTION-SEVERITY.'
+                f"there is no '{name}' to bound{nearest(name, KNOWN)}; "
+                f'bound one of {", ".join((*HIGH, *LOW))}, a corruption, '
+                'or a cell as CORRUPTION-SEVERITY.'
             )
         _refuse_direction(name, over)
         found[name] = bound
@@ -51,8 +55,9 @@ def failures(
     """One line for every number of every run that is below its lower bound or above its upper one.
 
     Args:
-        results: run -> what results.json holds; params, macs and latency of cost.json may be among it.
-        under: lower bounds of P, mPC, rPC, R_C, a corruption ('fog', its mean over severities) or a cell ('fog-3').
+        results: run -> what results.json holds; it may hold params, macs and latency of cost.json.
+        under: lower bounds of P, mPC, rPC, R_C, a corruption ('fog', its mean over severities) or a
+            cell ('fog-3').
         over: upper bounds of mCE, relative_mCE, params, macs, latency.
     Raises:
         ValueError: a bound in the wrong direction, or a run without that number: that is no pass.
@@ -65,10 +70,10 @@ def failures(
         numbers = _numbers(content)
         for name, bound in {**under, **over}.items():
             value = _value(run, name, numbers)
-            if name in under and value < bound or name in over and value > bound:
-                lines.append(
-                    f'{run}: {name} is {value:.6g}, {"below" if name in under else "above"} {bound:g}'
-                )
+            if name in under and value < bound:
+                lines.append(f'{run}: {name} is {value:.6g}, below {bound:g}')
+            elif name in over and value > bound:
+                lines.append(f'{run}: {name} is {value:.6g}, above {bound:g}')
     return lines
 
 
@@ -82,29 +87,26 @@ def _refuse_direction(name: str, over: bool) -> None:
 
 def _numbers(results: Mapping[str, Any]) -> dict[str, float | None]:
     """Every number that a bound may name; one that could not be taken is None."""
-    names = (*HIGH, *LOW)
+    found = {name: results[name] for name in (*HIGH, *LOW) if name in results}
+    found |= results.get('per_corruption', {})
     cells = {
         f'{cell["corruption"]}-{cell["severity"]}': cell.get(results['metric'])
         for cell in results.get('cells', ())
     }
-    return {
-        **{name: results[name] for name in names if name in results},
-        **results.get('per_corruption', {}),
-        **cells,
-    }
+    return found | cells
 
 
 def _value(run: str, name: str, numbers: Mapping[str, float | None]) -> float:
     if name not in numbers:
         known = [key for key in numbers if not key.rpartition('-')[2].isdigit()]
         raise ValueError(
-            f"run '{run}' has no '{name}'{nearest(name, numbers)}; bound one of {', '.join(known)}, or a cell as "
-            'CORRUPTION-SEVERITY.'
+            f"run '{run}' has no '{name}'{nearest(name, numbers)}; "
+            f'bound one of {", ".join(known)}, or a cell as CORRUPTION-SEVERITY.'
         )
     value = numbers[name]
     if value is None or not math.isfinite(value):
         raise ValueError(
-            f"'{name}' of run '{run}' could not be taken, because a cell or a baseline is missing; evaluate the "
-            'missing cells or drop the bound.'
+            f"'{name}' of run '{run}' could not be taken, because a cell or a baseline is missing; "
+            'evaluate the missing cells or drop the bound.'
         )
     return value
