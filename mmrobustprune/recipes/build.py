@@ -7,26 +7,30 @@ from typing import Any
 
 from mmrobustprune.naming import check_fields, unknown
 
-from .gradual import AdaSAP, AdaSAPLatency, Magnitude, Recipe, Taylor
-from .grouped import GroupedKernels, TMIGroupedKernels
+from .gradual import AdaSAPLatencyRecipe, AdaSAPRecipe, MagnitudeRecipe, Recipe, TaylorRecipe
+from .grouped import GroupedKernelRecipe, TMIGroupedKernelRecipe
 from .search import SEARCHES, MaskSearch
 
 RECIPES: dict[str, type] = dict(
-    adasap=AdaSAP,
-    adasap_latency=AdaSAPLatency,
-    magnitude=Magnitude,
-    taylor=Taylor,
-    sr_gkp=GroupedKernels,
-    tmi_gkp=TMIGroupedKernels,
+    adasap=AdaSAPRecipe,
+    adasap_latency=AdaSAPLatencyRecipe,
+    magnitude=MagnitudeRecipe,
+    taylor=TaylorRecipe,
+    sr_gkp=GroupedKernelRecipe,
+    tmi_gkp=TMIGroupedKernelRecipe,
     **SEARCHES,
 )
 
 
-def build_recipe(config: dict) -> Recipe | GroupedKernels | MaskSearch:
+def build_recipe(config: dict) -> Recipe | GroupedKernelRecipe | MaskSearch:
     """The recipe that `robust_prune` describes.
 
+    Args:
+        config: `recipe` is one of RECIPES, `target` the fraction removed, the rest its fields.
+
     Raises:
-        ValueError: unknown recipe or field (the nearest name is given), or a value out of its range.
+        ValueError: unknown recipe or field (the nearest name is given), or a value out of its
+            range.
     """
     config = _without_scopes(config)
     name = config.pop('recipe', None)
@@ -40,8 +44,9 @@ def build_recipe(config: dict) -> Recipe | GroupedKernels | MaskSearch:
     if config.get('prune') is not None:
         if config.get('interval') is not None:
             raise ValueError(
-                f'robust_prune says prune={config["prune"]!r}, the length of all rounds, and interval='
-                f'{config["interval"]!r}, the iterations between two; set one of them to None.'
+                f'robust_prune says prune={config["prune"]!r}, the length of all rounds, and '
+                f'interval={config["interval"]!r}, the iterations between two; set one of them to '
+                'None.'
             )
         config['interval'] = None
     for key in ('ignore', 'snapshots'):
@@ -51,7 +56,7 @@ def build_recipe(config: dict) -> Recipe | GroupedKernels | MaskSearch:
 
 
 def _without_scopes(config: Any) -> Any:
-    """Plain dicts, without the `_scope_` that mmengine writes into what a config inherits from a package."""
+    """Plain dicts, without the `_scope_` of mmengine in what a config inherits from a package."""
     if isinstance(config, dict):
         return {key: _without_scopes(value) for key, value in config.items() if key != '_scope_'}
     return config

@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
+from mmrobustprune.naming import unknown
+from mmrobustprune.sharpness import build_rule
 
-def _check_target(target: Any) -> None:
+
+def check_target(target: Any) -> None:
+    """Refuse (ValueError) a target that is no fraction in (0, 1)."""
     number = isinstance(target, (int, float)) and not isinstance(target, bool)
     if not number or not 0 < target < 1:
         raise ValueError(
-            f'robust_prune.target={target!r} is not in (0, 1); it is the fraction removed, so 0.5 halves the network.'
+            f'robust_prune.target={target!r} is not in (0, 1); it is the fraction removed, so 0.5 '
+            'halves the network.'
         )
+
+
+def check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
+    """Refuse (ValueError) a value of the field `name` that is not among the allowed ones."""
+    if value not in allowed:
+        raise unknown(f'robust_prune.{name}', value, allowed)
+
+
+def check_rules(*rules: dict | None) -> None:
+    """Refuse (ValueError) a sharpness rule that cannot be built; None is plain training."""
+    for rule in rules:
+        build_rule(rule)

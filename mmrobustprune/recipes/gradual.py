@@ -1,4 +1,4 @@
-"""What `robust_prune = dict(recipe=..., target=...)` may say: one dataclass a recipe, its fields with their defaults."""
+"""Recipes of gradual pruning: one dataclass each, its fields with their defaults."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from mmrobustprune.latency.selection import SOLVERS
 from mmrobustprune.masks.select import NORMALISE
-from mmrobustprune.naming import unknown
 from mmrobustprune.scores import build_score
-from mmrobustprune.sharpness import build_rule
 
-from .fields import _check_target
+from .fields import check_choice, check_rules, check_target
+from .phases import Phase
 
 BUDGETS = ('params', 'macs', 'channels')
+SCOPES = ('network', 'layer')
 
 
 def _magnitude() -> dict:
@@ -24,8 +24,9 @@ def _magnitude() -> dict:
 class Recipe:
     """Gradual structured pruning: score, mask in rounds, remove once, fine-tune.
 
-    Phases: `warmup` (nothing masked), then `rounds` rounds of masks `interval` iterations apart, the removal with the last
-    one, then fine-tuning to the end of the base schedule. The number of neurons falls as k_r = m (1 - p)^(r / rounds).
+    Phases: `warmup` (nothing masked), then `prune`: `rounds` rounds of masks `interval` iterations
+    apart, the removal with the last one, then `finetune` to the end of the base schedule. The
+    number of neurons falls as k_r = m (1 - p)^(r / rounds).
 
     Args:
         target: fraction removed, in (0, 1), of `budget`.
@@ -34,8 +35,9 @@ class Recipe:
         scope: neurons are ranked over the whole 'network' or in each 'layer' by itself.
         min_keep: fraction of each group of channels that always stays, in [0, 1).
         round_to: channel counts kept are multiples of this.
-        ignore: module names (prefixes or patterns) left whole.
-        warmup: length of the first phase: a fraction of the schedule in [0, 1), '3 epochs' or '300 iters'.
+        ignore: module names (prefixes or patterns) that stay as they are.
+        warmup: length of the first phase: a fraction of the schedule in [0, 1), '3 epochs' or
+            '300 iters'.
         rounds: rounds of masks.
         interval: iterations between rounds; None with `prune` set.
         prune: length of the pruning phase instead of `interval`, written as `warmup` is.
@@ -48,6 +50,7 @@ class Recipe:
     """
 
     hook: ClassVar[str] = 'mmrobustprune.PrunePhaseHook'
+    method: ClassVar[str] = 'Recipe'  # what the structure record says
     budgets: ClassVar[tuple[str, ...]] = BUDGETS
 
     target: float
@@ -65,28 +68,38 @@ class Recipe:
     finetune_rule: dict | None = None
     measure: bool = True
 
+    def phases(self) -> tuple[Phase, ...]:
+        """The parts of the training, in order."""
+        length = self.prune
+        if length is None:
+            length = f'{self.rounds * self.interval} iters'
+        return (
+            Phase('warmup', self.warmup, rule=self.rule),
+            Phase('prune', length, self.rounds, self.rule),
+            Phase('finetune', rule=self.finetune_rule),
+        )
+
     def __post_init__(self):
-        _check_target(self.target)
-        if self.budget not in self.budgets:
-            raise unknown('robust_prune.budget', self.budget, self.budgets)
-        if self.scope not in ('network', 'layer'):
-            raise unknown('robust_prune.scope', self.scope, ('network', 'layer'))
+        check_target(self.target)
+        check_choice('budget', self.budget, self.budgets)
+        check_choice('scope', self.scope, SCOPES)
         if self.rounds < 1:
             raise ValueError(
-                f'robust_prune.rounds={self.rounds} is below 1; one round removes everything at once.'
+                f'robust_prune.rounds={self.rounds} is below 1; one round removes everything at '
+                'once.'
             )
         if self.prune is None and (self.interval is None or self.interval < 1):
             raise ValueError(
-                f'robust_prune.interval={self.interval} is below 1; give iterations between rounds, or the length `prune`.'
+                f'robust_prune.interval={self.interval} is below 1; give iterations between '
+                'rounds, or the length `prune`.'
             )
         if not 0 <= self.min_keep < 1:
             raise ValueError(
-                f'robust_prune.min_keep={self.min_keep} is not in [0, 1); 0.1 keeps a tenth of each group.'
+                f'robust_prune.min_keep={self.min_keep} is not in [0, 1); 0.1 keeps a tenth of '
+                'each group.'
             )
         build_score(self.score)
-        for rule in (self.rule, self.finetune_rule):
-            if rule is not None:
-                build_rule(rule)
+        check_rules(self.rule, self.finetune_rule)
 
 
 def _adasap() -> dict:
@@ -98,34 +111,43 @@ def _uniform() -> dict:
 
 
 @dataclass(frozen=True)
-class AdaSAP(Recipe):
-    """AdaSAP (arXiv 2306.14306): a radius per neuron until the last removal, then one radius for all."""
+class AdaSAPRecipe(Recipe):
+    """AdaSAP (arXiv 2306.14306): a radius per neuron until the removal, then one for all."""
+
+    method: ClassVar[str] = 'AdaSAP'
 
     rule: dict | None = field(default_factory=_adasap)
     finetune_rule: dict | None = field(default_factory=_uniform)
 
 
 @dataclass(frozen=True)
-class AdaSAPLatency(AdaSAP):
-    """AdaSAP under a latency budget: round r keeps the units of most score within T_r = T (1 - target)^(r / rounds).
+class AdaSAPLatencyRecipe(AdaSAPRecipe):
+    """AdaSAP under a latency budget: the units of most score within T_r stay after round r.
 
-    T is the dense network's measured time; the time of any widths comes from a table of measured blocks.
+    T_r = T (1 - target)^(r / rounds), and T is the dense network's measured time; the time of any
+    widths comes from a table of measured blocks.
 
     Args:
         target: fraction of the dense network's time removed, in (0, 1); 0.5 is twice as fast.
         round_to: channel counts kept are multiples of this, and so are the widths in the table.
-        table: its JSON file; '' is `<work_dir>/latency_table.json`. What it lacks is measured at the start.
+        table: its JSON file; '' is `<work_dir>/latency_table.json`. What it lacks is measured at
+            the start.
         may_measure: False refuses a table that lacks something.
-        batch: pictures per forward pass.
-        shape: height and width in pixels; None is that of the first training picture.
-        seconds: at most, for measuring; other processes wait for it, so it must be shorter than the group's timeout.
+        batch: images per forward pass.
+        shape: height and width in pixels; None is that of the first training image.
+        seconds: at most, for measuring; other processes wait for it, so it must be shorter than
+            the group's timeout.
         solver: 'exact' (the time of all widths together) or 'linearised' (HALP's step).
-        normalise: what a group's scores are divided by before groups compete: 'none', 'mean', 'max', 'l2'. HALP's scores are in
-            units of the loss everywhere and need none; norms of filters need one.
+        normalise: what a group's scores are divided by before groups compete: 'none', 'mean',
+            'max', 'l2'. HALP's scores are in units of the loss everywhere and need none; norms of
+            filters need one.
+
     Raises:
-        ValueError: a field out of its range; a table of another device, batch, precision or number of threads.
+        ValueError: a field out of its range; a table of another device, batch, precision or number
+            of threads.
     """
 
+    method: ClassVar[str] = 'AdaSAPLatency'
     budgets: ClassVar[tuple[str, ...]] = ('latency',)
 
     budget: str = 'latency'
@@ -143,12 +165,11 @@ class AdaSAPLatency(AdaSAP):
         super().__post_init__()
         if self.scope != 'network':
             raise ValueError(
-                f"robust_prune.scope='{self.scope}' goes with other budgets; a latency is that of the whole 'network'."
+                f"robust_prune.scope='{self.scope}' goes with other budgets; a latency is that of "
+                "the whole 'network'."
             )
-        if self.solver not in SOLVERS:
-            raise unknown('robust_prune.solver', self.solver, SOLVERS)
-        if self.normalise not in NORMALISE:
-            raise unknown('robust_prune.normalise', self.normalise, NORMALISE)
+        check_choice('solver', self.solver, SOLVERS)
+        check_choice('normalise', self.normalise, NORMALISE)
         if self.batch < 1 or self.seconds <= 0:
             raise ValueError(
                 f'robust_prune.batch={self.batch} and seconds={self.seconds} must be above 0.'
@@ -156,12 +177,16 @@ class AdaSAPLatency(AdaSAP):
 
 
 @dataclass(frozen=True)
-class Magnitude(Recipe):
+class MagnitudeRecipe(Recipe):
     """Group L2 magnitude under plain training."""
+
+    method: ClassVar[str] = 'Magnitude'
 
 
 @dataclass(frozen=True)
-class Taylor(Recipe):
+class TaylorRecipe(Recipe):
     """First-order Taylor scores of the weights under plain training."""
+
+    method: ClassVar[str] = 'Taylor'
 
     score: dict = field(default_factory=lambda: dict(type='Taylor'))

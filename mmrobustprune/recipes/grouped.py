@@ -1,4 +1,4 @@
-"""What `robust_prune` may say for grouped-kernel pruning: SR-GKP and TMI-GKP."""
+"""Recipes of grouped-kernel pruning: SR-GKP and TMI-GKP."""
 
 from __future__ import annotations
 
@@ -7,27 +7,36 @@ from typing import ClassVar
 
 from mmrobustprune.grouped_kernels import build_grouping, build_search
 from mmrobustprune.grouped_kernels.forms import check_form
-from mmrobustprune.sharpness import build_rule
 
-from .fields import _check_target
+from .fields import check_rules, check_target
+from .phases import Phase
 
 
 @dataclass(frozen=True)
-class GroupedKernels:
-    """SR-GKP (NeurIPS 2023): filters are grouped by smoothness, a beam search keeps few input channels per group, once, before
-    training; the schedule is fine-tuning.
+class GroupedKernelRecipe:
+    """SR-GKP (NeurIPS 2023): once, before training, few input channels per group of filters stay.
+
+    Filters are grouped by smoothness and a beam search chooses the channels; the schedule is
+    fine-tuning.
 
     Args:
-        target: fraction of the kernels removed from every chosen layer, in (0, 1); what is left must be whole.
+        target: fraction of the kernels removed from every chosen layer, in (0, 1); what is left
+            must be a whole number of channels.
         groups: of filters, in every chosen layer.
-        layers: '3x3', 'all' (both without stems and shortcuts), or module names, prefixes and patterns.
+        layers: '3x3', 'all' (both without stems and shortcuts), or module names, prefixes and
+            patterns.
         part: child of the model in which '3x3' and 'all' choose; '' is all of it.
-        search, grouping, pointwise: see `grouped_kernels.prune_grouped_kernels`.
+        search: which kernels stay; this and the next two as for
+            `grouped_kernels.prune_grouped_kernels`.
+        grouping: which filters form a group.
+        pointwise: another search for 1x1 convolutions; None is the same.
         snapshots: checkpoints of earlier epochs (paths or patterns) for grouping='tmi'.
-        ignore: module names (prefixes or patterns) left whole.
-        form: 'fastest', 'grouped' or 'dense': how the cut layers compute in training, see `grouped_kernels.set_form`.
+        ignore: module names (prefixes or patterns) that stay as they are.
+        form: 'fastest', 'grouped' or 'dense': how the pruned layers compute in training, see
+            `grouped_kernels.set_form`.
         finetune_rule: sharpness rule of the fine-tuning; None is plain training.
         measure: evaluate the validation set on both sides of the surgery.
+
     Raises:
         ValueError: a field out of its range.
     """
@@ -47,8 +56,12 @@ class GroupedKernels:
     finetune_rule: dict | None = None
     measure: bool = True
 
+    def phases(self) -> tuple[Phase, ...]:
+        """The parts of the training, in order; the surgery comes before the first."""
+        return (Phase('finetune', rule=self.finetune_rule),)
+
     def __post_init__(self):
-        _check_target(self.target)
+        check_target(self.target)
         check_form(self.form)
         for search in filter(None, (self.search, self.pointwise)):
             build_search(search)
@@ -56,15 +69,15 @@ class GroupedKernels:
             build_grouping(self.grouping)
         if (self.grouping == 'tmi') != bool(self.snapshots):
             raise ValueError(
-                f'robust_prune.grouping={self.grouping!r} has {len(self.snapshots)} snapshots; TMI alone needs them: '
-                "give snapshots=('work_dirs/dense/epoch_*.pth',) with grouping='tmi'."
+                f'robust_prune.grouping={self.grouping!r} has {len(self.snapshots)} snapshots; TMI '
+                "alone needs them: give snapshots=('work_dirs/dense/epoch_*.pth',) with "
+                "grouping='tmi'."
             )
-        if self.finetune_rule is not None:
-            build_rule(self.finetune_rule)
+        check_rules(self.finetune_rule)
 
 
 @dataclass(frozen=True)
-class TMIGroupedKernels(GroupedKernels):
+class TMIGroupedKernelRecipe(GroupedKernelRecipe):
     """TMI-GKP (ICLR 2022): groups by what training did to the filters, a greedy search."""
 
     search: str | dict = 'tmi'

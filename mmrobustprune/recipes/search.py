@@ -1,20 +1,32 @@
-"""What `robust_prune` may say for a search of masks by learned scores: S2AP around HYDRA, HARP and RLTH."""
+"""Recipes of a search of masks by learned scores: S2AP around HYDRA, HARP and RLTH."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from mmrobustprune.mask_search import build_host
+from mmrobustprune.mask_search import Host, build_host
 from mmrobustprune.sharpness import Rule, build_rule
 
+from .phases import Phase
+
+
+def _of_scores(gamma: float, fields: Mapping[str, Any]) -> Rule:
+    return build_rule(dict(type='S2AP', gamma=gamma) | dict(fields))
+
+
+def _of_weights(gamma: float, fields: Mapping[str, Any]) -> Rule:
+    return build_rule(dict(type='AWP', gamma=gamma, params=['*.weight.original']) | dict(fields))
+
+
+def _none(gamma: float, fields: Mapping[str, Any]) -> None:
+    return None
+
+
 # perturb -> the rule of the search, from gamma and the fields in `rule`
-PERTURB: dict[str, Any] = dict(
-    scores=lambda gamma, rule: build_rule(dict(dict(type='S2AP', gamma=gamma), **rule)),
-    weights=lambda gamma, rule: build_rule(
-        dict(dict(type='AWP', gamma=gamma, params=['*.weight.original']), **rule)
-    ),
-    none=lambda gamma, rule: None,
+PERTURB: dict[str, Callable[[float, Mapping[str, Any]], Rule | None]] = dict(
+    scores=_of_scores, weights=_of_weights, none=_none
 )
 SELECT = ('last', 'best', 'loss')
 
@@ -23,29 +35,37 @@ SELECT = ('last', 'best', 'loss')
 class MaskSearch:
     """S2AP (score-space sharpness minimisation) around an adversarial pruning method.
 
-    Stages: `pretrain` (dense), `search` (scores learn, weights stand still), fine-tuning of the kept weights to the end of the
-    base schedule. Each starts with a fresh optimizer, the base's with other fields, and its learning rate falls as a cosine, in the
-    dense stage after the base's own warm-up.
+    Phases: `pretrain` (dense), `search` (scores learn, weights stand still), `finetune`: the kept
+    weights learn to the end of the base schedule. Each starts with a fresh optimizer, the base's
+    with other fields, and its learning rate falls as a cosine, in the dense phase after the base's
+    own warm-up.
 
     Args:
-        target: fraction of the weights (HARP's channel form: of the channels) removed, in (0, 1); S2AP's k is 1 - target.
+        target: fraction of the weights (HARP's channel form: of the channels) removed, in (0, 1);
+            S2AP's k is 1 - target.
         host: the method, dict(type='HYDRA' | 'HARP' | 'RLTH', ...).
         ignore: module names or patterns without scores.
-        pretrain, search: lengths: a fraction of the schedule in [0, 1), '3 epochs' or '300 iters'; pretrain 0 starts from
-            `load_from`, search None takes all that is left.
+        pretrain: length of the dense phase: a fraction of the schedule in [0, 1), '3 epochs' or
+            '300 iters'; 0 starts from `load_from`.
+        search: length of the search, written as `pretrain` is; None takes all that is left.
         warmup: length, as above but as a fraction of the search, in which the host searches alone.
-        gamma: radius of the perturbation relative to each layer's norm; 0 is the host itself, bit for bit.
-        perturb: 'scores' (S2AP), 'weights' (adversarial weight perturbation) or 'none' (the host, one pass, fine-tuning too).
+        gamma: radius of the perturbation relative to each layer's norm; 0 is the host itself, bit
+            for bit.
+        perturb: 'scores' (S2AP), 'weights' (adversarial weight perturbation) or 'none' (the host,
+            one pass, fine-tuning too).
         rule: other fields of the sharpness rule.
-        finetune_gamma: radius while fine-tuning, of adversarial perturbations of the kept weights; None is gamma, and
-            0 where perturb is 'none'.
+        finetune_gamma: radius while fine-tuning, of adversarial perturbations of the kept weights;
+            None is gamma, and 0 where perturb is 'none'.
         finetune_rule: other fields of `MaskedAWP`.
-        search_optimizer, finetune_optimizer: fields of the base's optimizer that differ.
-        select: the mask taken is the 'last', that with the 'best' `metric` among validations which meet the target, or that with
-            the least 'loss' of a batch (Algorithm 1 as printed).
+        search_optimizer: fields of the base's optimizer that differ in the search.
+        finetune_optimizer: those that differ in the fine-tuning.
+        select: the mask taken is the 'last', that with the 'best' `metric` among validations which
+            meet the target, or that with the least 'loss' of a batch (Algorithm 1 as printed).
         metric: of the validation, higher is better.
-        zero_pruned: the pruned weights become zero; False leaves them hidden under the mask until the end.
+        zero_pruned: the pruned weights become zero; False leaves them hidden under the mask until
+            the end.
         measure: validate with the dense weights, the mask alone and, as always, while fine-tuning.
+
     Raises:
         ValueError: a field out of its range.
     """
@@ -81,12 +101,20 @@ class MaskSearch:
         self.search_rule()
         self.awp_rule()
 
+    def phases(self) -> tuple[Phase, ...]:
+        """The parts of the training, in order; `search_rule` and `awp_rule` are their rules."""
+        return (
+            Phase('pretrain', self.pretrain),
+            Phase('search', self.search),
+            Phase('finetune'),
+        )
+
     @property
     def of_channels(self) -> bool:
         """Whether masks are of whole input channels, so that the network can really shrink."""
         return self.host.get('form') == 'channel'
 
-    def build_host(self) -> Any:
+    def build_host(self) -> Host:
         """The method, with the target and what it leaves out."""
         return build_host(dict(self.host, target=self.target, ignore=self.ignore))
 
@@ -99,9 +127,9 @@ class MaskSearch:
         gamma = self.finetune_gamma
         if gamma is None:
             gamma = 0 if self.perturb == 'none' else self.gamma
-        return (
-            build_rule(dict(type='MaskedAWP', gamma=gamma, **self.finetune_rule)) if gamma else None
-        )
+        if not gamma:
+            return None
+        return build_rule(dict(type='MaskedAWP', gamma=gamma, **self.finetune_rule))
 
 
 @dataclass(frozen=True)
@@ -111,7 +139,7 @@ class S2APHydra(MaskSearch):
 
 @dataclass(frozen=True)
 class S2APHarp(MaskSearch):
-    """S2AP on HARP (Zhao and Wressnegger, ICLR 2023): rates per layer are learned under a growing penalty."""
+    """S2AP on HARP (Zhao and Wressnegger, ICLR 2023): rates per layer, under a growing penalty."""
 
     host: dict = field(default_factory=lambda: dict(type='HARP'))
     select: str = 'best'
@@ -119,7 +147,7 @@ class S2APHarp(MaskSearch):
 
 @dataclass(frozen=True)
 class S2APRlth(MaskSearch):
-    """S2AP on robust lottery tickets (Fu et al., NeurIPS 2021): masks over random weights that are never trained."""
+    """S2AP on robust lottery tickets (Fu et al., NeurIPS 2021): the random weights never learn."""
 
     host: dict = field(default_factory=lambda: dict(type='RLTH'))
     search: float | str | None = None

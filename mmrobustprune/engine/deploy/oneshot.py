@@ -23,7 +23,7 @@ from mmrobustprune.grouped_kernels import Decision
 from mmrobustprune.naming import unknown
 from mmrobustprune.recipes.build import build_recipe
 from mmrobustprune.recipes.gradual import Recipe
-from mmrobustprune.recipes.grouped import GroupedKernels
+from mmrobustprune.recipes.grouped import GroupedKernelRecipe
 from mmrobustprune.records.files import write_file
 from mmrobustprune.records.stamp import command, commit
 from mmrobustprune.scores import build_score
@@ -68,7 +68,7 @@ def cut_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) -> 
     return Cut(structure, found.unprunable, found.explain())
 
 
-def cut_kernels(model: nn.Module, example: Any, recipe: GroupedKernels, tell: Tell) -> Cut:
+def cut_kernels(model: nn.Module, example: Any, recipe: GroupedKernelRecipe, tell: Tell) -> Cut:
     """Grouped kernels go, as many in each chosen layer."""
     decisions: list[Decision] = []
 

@@ -132,7 +132,7 @@ class GradualPruning:
     def structure(self) -> Structure:
         """The record that removes exactly what is masked."""
         return self.masks.structure(
-            type(self.recipe).__name__,
+            self.recipe.method,
             **{k: v for k, v in self.progress().items() if k != 'channels'},
         )
 

@@ -12,14 +12,14 @@ from torch import nn
 from mmrobustprune.engine.bridge.checkpoint import read_checkpoint
 from mmrobustprune.engine.bridge.model import tensor_forward
 from mmrobustprune.grouped_kernels import Decision, prune_grouped_kernels
-from mmrobustprune.recipes.grouped import GroupedKernels
+from mmrobustprune.recipes.grouped import GroupedKernelRecipe
 from mmrobustprune.structure.record import Structure
 
 
 def prune_by_recipe(
     model: nn.Module,
     example: Any,
-    recipe: GroupedKernels,
+    recipe: GroupedKernelRecipe,
     progress: Callable[[Decision], Any] | None = None,
 ) -> Structure:
     """Cut the filter groups of a model in place, certified on an example; see `grouped_kernels.prune_grouped_kernels`."""
@@ -38,7 +38,7 @@ def prune_by_recipe(
     )
 
 
-def grouping_of(recipe: GroupedKernels) -> Any:
+def grouping_of(recipe: GroupedKernelRecipe) -> Any:
     """The recipe's grouping, with the snapshots that it reads."""
     if not recipe.snapshots:
         return recipe.grouping

@@ -1,0 +1,25 @@
+"""What a recipe asks of the schedule: named phases, one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of a training. A recipe gives all of them, in order, by its `phases()`.
+
+    Attributes:
+        name: in logs and checkpoints; for a phase with a `length` also the field of `robust_prune`
+            that a wrong length is blamed on.
+        length: a fraction of the schedule in [0, 1), '3 epochs' or '300 iters'; None is all that
+            the phases before it leave.
+        rounds: rounds of masks, evenly spaced, the last one at the end of the phase, where what is
+            masked is removed.
+        rule: the sharpness rule, `dict(type='SAM', ...)`; None is plain training.
+    """
+
+    name: str
+    length: float | str | None = None
+    rounds: int = 0
+    rule: dict | None = None

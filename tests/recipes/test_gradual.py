@@ -1,0 +1,43 @@
+import pytest
+
+from mmrobustprune.recipes import build_recipe
+
+
+@pytest.mark.parametrize(
+    'name, method',
+    [
+        ('adasap', 'AdaSAP'),
+        ('adasap_latency', 'AdaSAPLatency'),
+        ('magnitude', 'Magnitude'),
+        ('taylor', 'Taylor'),
+    ],
+)
+def test_records_name_the_method(name, method):
+    assert build_recipe(dict(recipe=name, target=0.5)).method == method
+
+
+def test_a_latency_recipe_has_the_budget_score_and_rounding_of_halp():
+    recipe = build_recipe(dict(recipe='adasap_latency', target=0.5))
+    assert (recipe.budget, recipe.score, recipe.round_to) == (
+        'latency',
+        dict(type='HALPTaylor'),
+        8,
+    )
+    assert recipe.rule['type'] == 'AdaSAP'
+
+
+@pytest.mark.parametrize(
+    'fields, message',
+    [
+        (dict(scope='layer'), "a latency is that of the whole 'network'"),
+        (dict(budget='params'), "unknown robust_prune.budget 'params'"),
+        (dict(solver='exakt'), "did you mean 'exact'"),
+        (dict(normalise='l1'), "unknown robust_prune.normalise 'l1'"),
+        (dict(batch=0), 'batch=0 and seconds=300.0 must be above 0'),
+        (dict(seconds=0.0), 'batch=1 and seconds=0.0 must be above 0'),
+        (dict(min_keep=1), r'min_keep=1 is not in \[0, 1\)'),
+    ],
+)
+def test_wrong_fields_of_a_latency_recipe_are_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
+        build_recipe(dict(recipe='adasap_latency', target=0.5, **fields))
