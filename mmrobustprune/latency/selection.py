@@ -12,7 +12,14 @@ import torch
 from torch import Tensor
 
 from mmrobustprune.dependency.groups import Group, full
-from mmrobustprune.masks.select import NORMALISE
+from mmrobustprune.masks.select import (
+    NORMALISE,
+    Selection,
+    check_min_keep,
+    check_target,
+    finite_scores,
+    least_kept,
+)
 from mmrobustprune.naming import unknown
 
 from .elimination import Elimination
@@ -65,7 +72,7 @@ SOLVERS: dict[str, Callable[..., Solution]] = {'exact': exact, 'linearised': lin
 
 
 @dataclass
-class LatencySelection:
+class LatencySelection(Selection):
     """Keeps the units of most score within a latency, for targets that are removed fractions of the dense latency.
 
     ``cost`` gives the milliseconds. The kept units of a group are a multiple of ``round_to``, in at most ``levels`` sizes (or
@@ -90,8 +97,7 @@ class LatencySelection:
         ):
             if name not in allowed:
                 raise unknown(what, name, allowed)
-        if not 0 <= self.min_keep < 1:
-            raise ValueError(f'min_keep is a fraction of units in [0, 1), not {self.min_keep}.')
+        check_min_keep(self.min_keep)
         if self.round_to < 1 or self.levels < 1:
             raise ValueError(
                 f'round_to={self.round_to} and levels={self.levels} are numbers of at least 1; give such.'
@@ -118,12 +124,7 @@ class LatencySelection:
 
     def check(self, target: float) -> None:
         """ValueError where the target is no fraction, or more than can be removed."""
-        if not 0 < target < 1:
-            raise ValueError(f'the target is the fraction removed, in (0, 1), not {target}.')
-        if not self.groups:
-            raise ValueError(
-                'nothing can be pruned: every layer is unprunable; see Trace.unprunable for the reasons.'
-            )
+        check_target(target, self.groups)
         most = self.most()
         if most < target:
             if self.cost.factor == 0:
@@ -137,20 +138,20 @@ class LatencySelection:
                 f'round_to={self.round_to} and the layers that are unprunable; lower the target or min_keep.'
             )
 
-    def admit(self, target: float) -> None:
-        """`check`: what rounds can reach, one linearised step may not."""
-        self.check(target)
-
     def plan(
-        self, scores: dict[str, Tensor], target: float, alive: dict[str, Tensor] | None = None
+        self,
+        scores: dict[str, Tensor],
+        target: float,
+        alive: dict[str, Tensor] | None = None,
+        candidates: dict[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """The alive masks (units,) per group of most score with at least ``target`` of the dense latency removed.
+        """The units of most score with at least `target` of the dense latency removed.
 
-        ``scores`` (units,) per group, higher is kept; dead units of ``alive`` stay dead. ValueError, with the nearest feasible
-        value, where the target cannot be met.
+        Arguments and errors: `Selection.plan`.
         """
         self.check(target)
-        return self.within(scores, (1 - target) * self.cost.dense, alive)
+        among = alive if candidates is None else candidates
+        return self.within(scores, (1 - target) * self.cost.dense, among)
 
     def budget_after(self, target: float, this: int, rounds: int) -> float:
         """Milliseconds after round ``this`` of 1..rounds: T_r = T_0 (1 - p)^(r / R) (exponential, arXiv:2006.09081)."""
@@ -163,18 +164,25 @@ class LatencySelection:
         alive: dict[str, Tensor],
         this: int,
         rounds: int,
+        candidates: dict[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """The alive masks after round ``this`` of 1..rounds on the exponential schedule.
+        """The units that live after round `this` of 1 to `rounds` on the exponential schedule.
 
-        Where one linearised step does not reach a round's budget, the exact solver takes that round, with a warning.
+        Where one linearised step does not reach a round's budget, the exact solver takes that
+        round, with a warning.
         """
         self.check(target)
         budget = self.budget_after(target, this, rounds)
+        among = alive if candidates is None else candidates
         try:
-            return self.within(scores, budget, alive)
+            return self.within(scores, budget, among)
         except TooFar as error:
             warnings.warn(f'round {this} of {rounds} is solved exactly: {error}', stacklevel=2)
-            return self.within(scores, budget, alive, 'exact')
+            return self.within(scores, budget, among, 'exact')
+
+    def report(self) -> dict[str, float]:
+        """`gap`: no choice within the budget is better than the last one by more than this share."""
+        return {} if self.solution is None else dict(gap=self.solution.gap)
 
     def within(
         self,
@@ -186,12 +194,7 @@ class LatencySelection:
         """The alive masks of most score within ``budget`` milliseconds, by this solver or the selection's own."""
         levels, orders, values = self.sizes(alive), {}, {}
         for group, live in self._alive(alive):
-            score = scores[group.name].detach().double().cpu().numpy()
-            if score.shape != (group.units,) or not np.isfinite(score).all():
-                raise ValueError(
-                    f"the scores of '{group.name}' must be {group.units} finite numbers; check the score and the "
-                    'weights.'
-                )
+            score = finite_scores(scores, group)
             worth = np.full(group.units, -np.inf)
             worth[live.cpu().numpy()] = NORMALISE[self.normalise](score[live.cpu().numpy()])
             order = orders[group.name] = np.argsort(-worth, kind='stable')
@@ -212,6 +215,6 @@ class LatencySelection:
 
     def _sizes(self, units: int, alive: int) -> np.ndarray:
         apart = self.round_to * math.ceil(units / self.round_to / self.levels)
-        least = max(1, math.ceil(self.min_keep * units))
+        least = least_kept(units, self.min_keep)
         sizes = np.arange(apart, alive, apart)
         return np.append(sizes[sizes >= least], alive)

@@ -3,7 +3,8 @@
 from mmrobustprune.cost.model import CostModel
 
 from .maskset import MaskSet
+from .ranked import RankedSelection
 from .schedule import exponential
 from .select import Selection
 
-__all__ = ['CostModel', 'MaskSet', 'Selection', 'exponential']
+__all__ = ['CostModel', 'MaskSet', 'RankedSelection', 'Selection', 'exponential']

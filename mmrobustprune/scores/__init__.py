@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mmrobustprune.naming import build
 
-from .base import Score
+from .base import Score, Watching
 from .bn_scale import BNScale
 from .fpgm import FPGM
 from .magnitude import Magnitude
@@ -28,6 +28,7 @@ __all__ = [
     'SmoothMix',
     'Taylor',
     'TaylorBN',
+    'Watching',
     'build_score',
 ]
 

@@ -6,19 +6,73 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer, kind_of, produces
+
+
+class Watching:
+    """The hooks that a score has set; `remove` takes them off.
+
+    Args:
+        handles: what torch returned for each of them.
+    """
+
+    def __init__(self, *handles: RemovableHandle):
+        self._handles = handles
+
+    def remove(self) -> None:
+        """Take every hook off."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = ()
 
 
 class Score:
     """How much a channel matters; higher is kept.
 
     Called with a model and its groups it gives each group's units a score (units,), the same
-    numbers ``filters`` gives the output channels of a layer, so that what is removed and what the
+    numbers `filters` gives the output channels of a layer, so that what is removed and what the
     perturbation radius follows are the same.
+
+    A score of the weights needs no more. One of gradients or activations collects them: it sets
+    its hooks in `watch`, is `ready` once it has seen something, begins anew after `reset`, and
+    keeps what it saw in `state_dict`.
+
+    Attributes:
+        needs_gradient: whether it reads the gradients that optimizer steps see.
     """
 
     needs_gradient = False
+
+    def watch(
+        self, model: nn.Module, stepper: torch.optim.Optimizer, groups: Iterable[Group] = ()
+    ) -> Watching:
+        """Collect what the score needs while the model is trained, until the result is removed.
+
+        Args:
+            model: the network; forward hooks on its layers see the passes of evaluations, too,
+                where `layer.training` is false.
+            stepper: the optimizer, or an optimizer wrapper with `register_step_pre_hook`: its
+                hooks run where the gradients of all accumulated batches are there.
+            groups: the groups that will be scored.
+        """
+        return Watching()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the score has seen what it needs."""
+        return True
+
+    def reset(self) -> None:
+        """Forget what was seen (after units were removed, for instance)."""
+
+    def state_dict(self) -> dict:
+        """What was seen, for a checkpoint; empty for a score of the weights alone."""
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take back what `state_dict` gave."""
 
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
         """Scores (units,) per group name, detached and on the weights' device."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer, produces
 
-from .base import Score, filter_rows, makers
+from .base import Score, Watching, filter_rows, makers
 from .bn_scale import norms, over_filters
 
 
@@ -49,10 +49,15 @@ class Taylor(Score):
             self.batches += 1
 
     def watch(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, groups: Iterable[Group] = ()
-    ):
-        """Observe before every step of an optimizer; the handle returned ends it."""
-        return optimizer.register_step_pre_hook(lambda *_: self.observe(model))
+        self, model: nn.Module, stepper: torch.optim.Optimizer, groups: Iterable[Group] = ()
+    ) -> Watching:
+        """Observe before every step."""
+        return Watching(stepper.register_step_pre_hook(lambda *_: self.observe(model)))
+
+    @property
+    def ready(self) -> bool:
+        """Whether a backward pass was observed."""
+        return self.batches > 0
 
     def _losses(self, model: nn.Module, products: dict[str, Tensor]) -> dict[str, Tensor]:
         """What a batch adds to the sums, of the products sum of w g by layer."""
@@ -66,16 +71,20 @@ class Taylor(Score):
         return dict(type=type(self).__name__, sums=dict(self.sums), batches=self.batches)
 
     def load_state_dict(self, state: dict) -> None:
-        """Take back what `state_dict` gave; ValueError for what another score saw."""
-        saved = state.get(
-            'type', 'TaylorBN' if isinstance(self, TaylorBN) else type(self).__name__
-        )  # older ones do not say
-        if saved != type(self).__name__:
+        """Take back what `state_dict` gave.
+
+        Raises:
+            ValueError: another score saw it.
+        """
+        own = type(self).__name__
+        saved = state.get('type', 'a score of the weights alone')
+        if saved != own:
             raise ValueError(
-                f"the checkpoint's scores are of {saved} and {type(self).__name__} is asked for; resume with "
-                f"robust_prune.score=dict(type='{saved}'), or start anew."
+                f"the checkpoint's scores are of {saved} and {own} is asked for; resume with the "
+                'robust_prune.score of the checkpoint, or start anew.'
             )
-        self.sums, self.batches = dict(state['sums']), state['batches']
+        self.sums = dict(state['sums'])
+        self.batches = state['batches']
 
     def _product(self, layer: nn.Module) -> Tensor:
         """sum of w g (out,) over weight and bias."""
@@ -155,10 +164,11 @@ class HALPTaylor(TaylorBN):
         self.groups: tuple[Group, ...] = ()
 
     def watch(
-        self, model: nn.Module, optimizer: torch.optim.Optimizer, groups: Iterable[Group] = ()
-    ):
+        self, model: nn.Module, stepper: torch.optim.Optimizer, groups: Iterable[Group] = ()
+    ) -> Watching:
+        """Observe before every step what the groups lose together."""
         self.groups = tuple(groups)
-        return super().watch(model, optimizer)
+        return super().watch(model, stepper)
 
     def _losses(self, model: nn.Module, products: dict[str, Tensor]) -> dict[str, Tensor]:
         if not self.groups:

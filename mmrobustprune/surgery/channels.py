@@ -13,7 +13,7 @@ from mmrobustprune.dependency.groups import Trace, matching
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.masks.maskset import MaskSet
-from mmrobustprune.masks.select import Selection
+from mmrobustprune.masks.ranked import RankedSelection
 from mmrobustprune.scores import Magnitude, Score
 from mmrobustprune.structure.rebuild import rebuild
 from mmrobustprune.structure.record import Structure
@@ -48,7 +48,7 @@ def prune_channels(
     found = trace(model, example_input, forward, ignore)
     groups = found.groups if layers is None else _demanded(model, found, layers)
     cost = CostModel(model, groups, found.shapes)
-    rule = Selection(cost, budget, scope, normalise, min_keep, round_to)
+    rule = RankedSelection(cost, budget, scope, normalise, min_keep, round_to)
     rule.check(ratio)
     score = score or Magnitude()
     alive = rule.plan(score(model, groups), ratio)

@@ -172,7 +172,7 @@ def test_tied_parameters_are_masked_through_every_name():
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 def test_on_a_gpu():
     from mmrobustprune.cost.model import CostModel
-    from mmrobustprune.masks import Selection
+    from mmrobustprune.masks import RankedSelection
     from mmrobustprune.scores import FPGM, BNScale, Magnitude, Taylor
     from mmrobustprune.structure import rebuild
     from mmrobustprune.surgery import certify
@@ -188,7 +188,7 @@ def test_on_a_gpu():
         optimizer.zero_grad()
         model(image).square().sum().backward()
         optimizer.step()
-    rule = Selection(CostModel(model, found.groups, found.shapes))
+    rule = RankedSelection(CostModel(model, found.groups, found.shapes))
     for score in (FPGM(), BNScale(), Magnitude(), taylor):
         scores = score(model, found.groups)
         assert all(value.is_cuda for value in scores.values())

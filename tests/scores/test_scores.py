@@ -164,7 +164,7 @@ def test_halps_taylor_sums_what_is_coupled_before_the_absolute_value():
     again.load_state_dict(score.state_dict())
     assert close(again(model, [group])['g'], [1.5, 9.0])
     with pytest.raises(ValueError, match='scores are of TaylorBN and HALPTaylor is asked for'):
-        again.load_state_dict(dict(sums={}, batches=0))  # as written before the type was
+        again.load_state_dict(TaylorBN().state_dict())
     with pytest.raises(ValueError, match='tell it the groups by watch'):
         HALPTaylor().observe(model)
     with pytest.raises(ValueError, match="HALPTaylor saw no gradient in group 'h'"):

@@ -159,7 +159,7 @@ def test_rebuilding_needs_no_torch_pruning():
     code = (
         'import sys; sys.modules["torch_pruning"] = None\n'
         'from mmrobustprune.surgery import rebuild, load_structure, Structure\n'
-        'from mmrobustprune.masks import MaskSet, Selection\n'
+        'from mmrobustprune.masks import MaskSet, RankedSelection\n'
         'from mmrobustprune.scores import build_score'
     )
     subprocess.run([sys.executable, '-c', code], check=True, timeout=120)

@@ -5,7 +5,7 @@ import torch
 
 from mmrobustprune.cost.count import count
 from mmrobustprune.cost.model import CostModel
-from mmrobustprune.masks import MaskSet, Selection
+from mmrobustprune.masks import MaskSet, RankedSelection
 from mmrobustprune.scores import Magnitude
 from mmrobustprune.structure import rebuild
 from mmrobustprune.surgery import certify, trace
@@ -82,7 +82,7 @@ def test_half_of_the_parameters_of_a_detector():
     cost = CostModel(model, found.groups, found.shapes)
     dense = count(model, example, forward)
     assert (cost.dense['params'], cost.dense['macs']) == (dense.params, dense.macs)
-    alive = Selection(cost, 'params').plan(Magnitude()(model, found.groups), 0.5)
+    alive = RankedSelection(cost, 'params').plan(Magnitude()(model, found.groups), 0.5)
     masks = MaskSet(model, found.groups)
     masks.remove(alive)
     rebuild(model, masks.structure('Magnitude'))

@@ -9,7 +9,7 @@ from torch import nn
 from mmrobustprune.cost import CostModel
 from mmrobustprune.dependency import Trace
 from mmrobustprune.latency import LatencySelection
-from mmrobustprune.masks import Selection
+from mmrobustprune.masks import RankedSelection, Selection
 from mmrobustprune.recipes.gradual import Recipe
 
 from .latency_budget import latency_selection, measured_latency
@@ -27,12 +27,10 @@ class CountBudget:
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
 
-    def selection(
-        self, model: nn.Module, trace: Trace, example: Any, work_dir: str
-    ) -> Selection | LatencySelection:
+    def selection(self, model: nn.Module, trace: Trace, example: Any, work_dir: str) -> Selection:
         """What decides which units of a dense network stay."""
         recipe = self.recipe
-        return Selection(
+        return RankedSelection(
             CostModel(model, trace.groups, trace.shapes),
             budget=recipe.budget,
             scope=recipe.scope,

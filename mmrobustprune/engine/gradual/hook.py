@@ -191,10 +191,9 @@ class PrunePhaseHook(StructureHook):
         alive = from_main(
             pruning.targets(number)
         )  # replicas stay equal whatever their devices round
-        scores = pruning.neuron_scores() if pruning.score.needs_gradient else None
-        pruning.mask(alive)
-        if scores is not None:  # their gradients are forgotten now
-            self._set_radii(runner, scores)
+        scores = pruning.neuron_scores()
+        pruning.mask(alive)  # what a score collected is forgotten now
+        self._set_radii(runner, scores)
         for hook in runner.hooks:
             if isinstance(hook, EMAHook):
                 pruning.masks.mask_model(hook.ema_model.module)
@@ -202,9 +201,7 @@ class PrunePhaseHook(StructureHook):
         if measure:
             record['metric_after'] = validate(runner)
         record['removed'] = pruning.progress()
-        solution = getattr(pruning.selection, 'solution', None)
-        if solution is not None:  # no choice within the budget is better by more than this share
-            record['gap'] = solution.gap
+        record.update(pruning.selection.report())
         self.rounds.append(record)
         share = ', '.join(f'{key} {value:.3f}' for key, value in record['removed'].items())
         gap = f"; solver's gap {record['gap']:.2g}" if 'gap' in record else ''

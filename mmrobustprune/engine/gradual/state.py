@@ -58,16 +58,12 @@ class GradualPruning:
         self.selection = self.budget.selection(model, trace, example, work_dir)
         self.selection.admit(recipe.target)
         self.masks.attach()
-        self._watch = (
-            self.score.watch(model, stepper or optimizer, trace.groups)
-            if self.score.needs_gradient
-            else None
-        )
+        self._watching = self.score.watch(model, stepper or optimizer, trace.groups)
 
     @property
     def ready(self) -> bool:
-        """Whether the score has what it needs: gradients seen, for those that need them."""
-        return not self.score.needs_gradient or self.score.batches > 0
+        """Whether the score has seen what it needs."""
+        return self.score.ready
 
     def neuron_scores(self) -> dict[str, Tensor]:
         """Scores by weight name, (out,) each, for the perturbation radius."""
@@ -121,9 +117,8 @@ class GradualPruning:
         self.forget()
 
     def forget(self) -> None:
-        """Begin the window of a score of gradients anew."""
-        if self.score.needs_gradient:
-            self.score.reset()
+        """Begin the window anew of a score that collects what it sees."""
+        self.score.reset()
 
     def progress(self) -> dict[str, float]:
         """Fractions removed so far: channels, parameters, MACs, and what else the budget is of."""
@@ -139,16 +134,14 @@ class GradualPruning:
     def release(self) -> None:
         """Take every hook off the network and the optimizer."""
         self.masks.detach()
-        if self._watch is not None:
-            self._watch.remove()
+        self._watching.remove()
 
     def state_dict(self) -> dict[str, Any]:
         return dict(
             masks=self.masks.state_dict(),
-            score=self.score.state_dict() if self.score.needs_gradient else None,
+            score=self.score.state_dict() or None,
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.masks.load_state_dict(state['masks'])
-        if self.score.needs_gradient:
-            self.score.load_state_dict(state['score'])
+        self.score.load_state_dict(state['score'] or {})

@@ -8,7 +8,7 @@ from torch import nn
 
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import full
-from mmrobustprune.masks import Selection
+from mmrobustprune.masks import RankedSelection
 from mmrobustprune.surgery import Group, Slice
 
 
@@ -39,26 +39,26 @@ SCORES = {'0': torch.tensor([4.0, 1, 3, 2]), '1': torch.tensor([40.0, 10, 30, 20
 
 def test_network_scope_with_and_without_normalisation():
     cost = chain(4, 4, 2)
-    rule = Selection(cost, 'channels', normalise='none', min_keep=0)
+    rule = RankedSelection(cost, 'channels', normalise='none', min_keep=0)
     assert kept(rule.plan(SCORES, 0.25)) == {'0': [0, 2], '1': [0, 1, 2, 3]}
-    rule = Selection(cost, 'channels', normalise='mean', min_keep=0)
+    rule = RankedSelection(cost, 'channels', normalise='mean', min_keep=0)
     assert kept(rule.plan(SCORES, 0.25)) == {'0': [0, 2, 3], '1': [0, 2, 3]}
 
 
 def test_layer_scope_takes_the_same_share():
     cost = chain(10, 20, 2)
     scores = {'0': torch.arange(10.0), '1': 1000 - torch.arange(20.0)}
-    alive = Selection(cost, 'channels', 'layer').plan(scores, 0.4)
+    alive = RankedSelection(cost, 'channels', 'layer').plan(scores, 0.4)
     assert kept(alive) == {'0': list(range(4, 10)), '1': list(range(12))}
 
 
 def test_every_group_keeps_its_share():
     cost = chain(10, 10, 2)
     scores = {'0': torch.zeros(10) + 1e-3, '1': torch.ones(10)}
-    rule = Selection(cost, 'channels', normalise='none', min_keep=0.3)
+    rule = RankedSelection(cost, 'channels', normalise='none', min_keep=0.3)
     alive = rule.plan(scores, 0.5)
     assert (int(alive['0'].sum()), int(alive['1'].sum())) == (3, 7)
-    alive = Selection(cost, 'channels', normalise='none', min_keep=0).plan(scores, 0.5)
+    alive = RankedSelection(cost, 'channels', normalise='none', min_keep=0).plan(scores, 0.5)
     assert (int(alive['0'].sum()), int(alive['1'].sum())) == (1, 9)
 
 
@@ -75,7 +75,7 @@ def test_the_smallest_removal_that_meets_the_target(widths, target, budget, scop
     cost = chain(*widths, 5)
     generator = torch.Generator().manual_seed(seed)
     scores = {g.name: torch.rand(g.units, generator=generator) for g in cost.groups}
-    rule = Selection(cost, budget, scope, round_to=step)
+    rule = RankedSelection(cost, budget, scope, round_to=step)
     try:
         alive = rule.plan(scores, target)
     except ValueError as error:
@@ -103,7 +103,7 @@ def test_rounds_are_monotone_and_end_exactly(rounds, target, budget, step, seed)
     cost = chain(128, 160, 96, 144, 200, 80, 5)
     generator = torch.Generator().manual_seed(seed)
     base = {g.name: torch.rand(g.units, generator=generator) for g in cost.groups}
-    rule = Selection(cost, budget, round_to=step)
+    rule = RankedSelection(cost, budget, round_to=step)
     alive, units = full(cost.groups), [cost.dense['channels']]
     for this in range(1, rounds + 1):
         scores = {
@@ -120,7 +120,7 @@ def test_rounds_are_monotone_and_end_exactly(rounds, target, budget, step, seed)
 
 def test_the_schedule_is_exponential_in_units():
     cost = chain(1000, 2)
-    scores, rule = {'0': torch.rand(1000)}, Selection(cost, 'channels')
+    scores, rule = {'0': torch.rand(1000)}, RankedSelection(cost, 'channels')
     alive, counts = full(cost.groups), []
     for this in range(1, 11):
         alive = rule.step(scores, 0.8, alive, this, 10)
@@ -131,21 +131,21 @@ def test_the_schedule_is_exponential_in_units():
 def test_dead_units_stay_dead_whatever_their_score():
     cost = chain(10, 2)
     alive = {'0': torch.arange(10) < 7}
-    result = Selection(cost, 'channels').plan({'0': torch.arange(10.0)}, 0.5, alive)
+    result = RankedSelection(cost, 'channels').plan({'0': torch.arange(10.0)}, 0.5, alive)
     assert kept(result) == {'0': [2, 3, 4, 5, 6]}
 
 
 def test_a_unit_that_is_too_large_a_step_is_passed_over():
     cost = chain(2, 300, 2)  # a unit of the first group holds a fifth of the parameters
     scores = {'0': torch.tensor([0.1, 9.0]), '1': torch.arange(300.0) + 1}
-    alive = Selection(cost, 'params', normalise='none', min_keep=0).plan(scores, 0.1)
+    alive = RankedSelection(cost, 'params', normalise='none', min_keep=0).plan(scores, 0.1)
     assert alive['0'].all() and 0.1 <= cost.removed(alive)['params'] <= 0.11
 
 
 def test_the_last_round_removes_a_little_more_rather_than_lose_the_training():
     cost = chain(10, 2)
     with pytest.warns(UserWarning, match='0.4000 are removed'):
-        alive = Selection(cost, 'channels').step(
+        alive = RankedSelection(cost, 'channels').step(
             {'0': torch.arange(10.0)}, 0.33, full(cost.groups), 3, 3
         )
     assert kept(alive) == {'0': [4, 5, 6, 7, 8, 9]}
@@ -155,16 +155,16 @@ def test_refusals():
     cost = chain(10, 2)
     scores = {'0': torch.arange(10.0)}
     with pytest.raises(ValueError, match='the nearest feasible value is 0.3000'):
-        Selection(cost, 'channels').plan(scores, 0.33)
+        RankedSelection(cost, 'channels').plan(scores, 0.33)
     with pytest.raises(ValueError, match='the nearest feasible value is 0.9000'):
-        Selection(cost, 'channels').plan(scores, 0.95)
+        RankedSelection(cost, 'channels').plan(scores, 0.95)
     with pytest.raises(ValueError, match='the nearest feasible value is 0.5000, with .*round_to=5'):
-        Selection(cost, 'channels', round_to=5).plan(scores, 0.9)
+        RankedSelection(cost, 'channels', round_to=5).plan(scores, 0.9)
     with pytest.raises(ValueError, match="scores of '0' must be 10 finite numbers"):
-        Selection(cost, 'channels').plan({'0': torch.full((10,), float('nan'))}, 0.5)
+        RankedSelection(cost, 'channels').plan({'0': torch.full((10,), float('nan'))}, 0.5)
     with pytest.raises(ValueError, match="unknown normalisation 'maen' .*did you mean 'mean'"):
-        Selection(cost, normalise='maen')
+        RankedSelection(cost, normalise='maen')
     with pytest.raises(ValueError, match='min_keep'):
-        Selection(cost, min_keep=1.0)
+        RankedSelection(cost, min_keep=1.0)
     with pytest.raises(ValueError, match='round_to'):
-        Selection(cost, round_to=0)
+        RankedSelection(cost, round_to=0)

@@ -1,0 +1,176 @@
+"""The smallest removal of the lowest scores that meets a budget of channels, parameters or MACs."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from mmrobustprune.cost.model import CostModel
+from mmrobustprune.naming import unknown
+
+from .ranking import SCOPES, Ranking
+from .schedule import exponential
+from .select import NORMALISE, Selection, check_min_keep, check_target, least_kept
+
+TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class RankedSelection(Selection):
+    """Ranks units by score and removes the lowest until a budget is met.
+
+    Args:
+        cost: counts what is left.
+        budget: what the target is a removed fraction of, 'channels' (units), 'params' or 'macs'.
+        scope: 'network' ranks all units together, their scores divided group by group as
+            `normalise` says; 'layer' takes the same share of every group.
+        normalise: 'mean', 'max', 'l2' or 'none'.
+        min_keep: share of its units that every group keeps at least, beside one unit.
+        round_to: the kept units of a group that loses any are a multiple of it.
+
+    Raises:
+        ValueError: an unknown name, or a number out of its range.
+    """
+
+    cost: CostModel
+    budget: str = 'params'
+    scope: str = 'network'
+    normalise: str = 'mean'
+    min_keep: float = 0.1
+    round_to: int | None = None
+
+    def __post_init__(self):
+        for what, name, allowed in (
+            ('budget', self.budget, self.cost.dense),
+            ('scope', self.scope, SCOPES),
+            ('normalisation', self.normalise, NORMALISE),
+        ):
+            if name not in allowed:
+                raise unknown(what, name, allowed)
+        check_min_keep(self.min_keep)
+        if self.round_to is not None and self.round_to < 1:
+            raise ValueError(f'round_to is a number of units of at least 1, not {self.round_to}.')
+
+    def most(self) -> float:
+        """The largest fraction of the budget that may be removed from the dense network."""
+        least = {g.name: self.rounded(self.least(g.units), g.units) for g in self.cost.groups}
+        return self.cost.removed(least)[self.budget]
+
+    def removed(self, alive: dict[str, Tensor]) -> dict[str, float]:
+        """The removed fraction of what the budget is of."""
+        return {self.budget: self.cost.removed(alive)[self.budget]}
+
+    def check(self, target: float) -> None:
+        """Refuse a target that is no fraction, or more than can be removed.
+
+        Raises:
+            ValueError: it is; the nearest feasible value is named.
+        """
+        check_target(target, self.cost.groups)
+        most = self.most()
+        if most < target:
+            raise ValueError(
+                f'{target:.3f} of the {self.budget} cannot be removed: the nearest feasible value '
+                f'is {most:.4f}, with min_keep={self.min_keep}, round_to={self.round_to} '
+                'and the layers that are unprunable; lower the target or min_keep.'
+            )
+
+    def admit(self, target: float) -> None:
+        """Try the target with the units in their own order.
+
+        Raises:
+            ValueError: no choice meets it.
+        """
+        self.plan({g.name: torch.arange(1.0, g.units + 1) for g in self.cost.groups}, target)
+
+    def plan(
+        self,
+        scores: dict[str, Tensor],
+        target: float,
+        alive: dict[str, Tensor] | None = None,
+        candidates: dict[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """The units that live after the smallest removal that meets the target.
+
+        The removed fraction lies in [target, target + 0.01]. Arguments and errors: `Selection.plan`.
+        """
+        self.check(target)
+        ranking = Ranking(self, scores, alive if candidates is None else candidates)
+        masks, reached, nearest = self._smallest(ranking, target)
+        if reached > target + TOLERANCE:
+            raise self._unreachable(target, nearest)
+        return masks
+
+    def step(
+        self,
+        scores: dict[str, Tensor],
+        target: float,
+        alive: dict[str, Tensor],
+        this: int,
+        rounds: int,
+        candidates: dict[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """The units that live after round `this` of 1 to `rounds` on the exponential schedule.
+
+        The number of units that meets the target is found anew with each round's scores; the last
+        round meets it as `plan` does, or warns and removes as little more as it can.
+        """
+        self.check(target)
+        ranking = Ranking(self, scores, alive if candidates is None else candidates)
+        if this < rounds:
+            ratio = ranking.meet(target) / ranking.units
+            kept = exponential(ranking.units, ratio, rounds)[this - 1]
+            return ranking.masks(max(ranking.units - kept, ranking.dead))
+        masks, reached, nearest = self._smallest(ranking, target)
+        if masks is None:
+            raise self._unreachable(target, nearest)
+        if reached > target + TOLERANCE:  # an error would lose the training
+            warnings.warn(
+                f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}; '
+                f'{reached:.4f} are removed.',
+                stacklevel=2,
+            )
+        return masks
+
+    def _smallest(
+        self, ranking: Ranking, target: float
+    ) -> tuple[dict[str, Tensor] | None, float, float]:
+        """The masks of the smallest removal that meets the target, None where none does.
+
+        Returns:
+            The masks, the fraction that they remove (infinite for None), and of the fractions that
+            were tried the one nearest to the target.
+        """
+        masks = None
+        smallest = math.inf
+        tried = []
+        while True:
+            count = ranking.meet(target)
+            reached = ranking.removed(count)
+            if target <= reached < smallest:
+                masks = ranking.masks(count)
+                smallest = reached
+            tried += [reached, ranking.removed(count - 1)]
+            if reached <= target + TOLERANCE or count <= ranking.dead:
+                nearest = min(tried, key=lambda value: abs(value - target))
+                return masks, smallest, nearest
+            ranking.hold(count)  # the next unit is too large a step: look for a smaller one
+
+    def _unreachable(self, target: float, nearest: float) -> ValueError:
+        return ValueError(
+            f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}: '
+            f'the nearest feasible value is {nearest:.4f}; ask for it or lower round_to.'
+        )
+
+    def least(self, units: int) -> int:
+        """Units that a group of this many keeps at least."""
+        return least_kept(units, self.min_keep)
+
+    def rounded(self, kept: int, alive: int) -> int:
+        """The next multiple of `round_to`, or all that are alive where there are fewer."""
+        step = self.round_to or 1
+        return min(math.ceil(kept / step) * step, alive)
