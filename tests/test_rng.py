@@ -1,4 +1,4 @@
-"""Generators as plain data."""
+"""Generators are kept, restored, seeded and written."""
 
 import random
 
@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from mmrobustprune.rng import forked, generator_state, restore_generators, seeded, training_state
+from mmrobustprune.rng import (
+    RandomState,
+    forked,
+    generator_state,
+    preserved_rng,
+    restore_generators,
+    seeded,
+    training_state,
+)
 
 
 def draws():
@@ -28,6 +36,41 @@ def test_the_state_is_plain_data(tmp_path):
     first = draws()
     restore_generators(torch.load(tmp_path / 'state.pth', weights_only=True))
     assert draws() == first
+
+
+def test_plain_data_and_back_is_the_same_state():
+    draws()
+    state = RandomState.now()
+    again = RandomState.from_dict(state.to_dict())
+    assert again.python == state.python and torch.equal(again.torch, state.torch)
+    for one, other in zip(again.numpy, state.numpy, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_all_generators_are_left_where_they_were():
+    with preserved_rng():
+        inside = draws()
+    assert draws() == inside
+
+
+def test_all_generators_are_restored_after_an_error():
+    with preserved_rng():
+        expected = draws()
+    with pytest.raises(KeyError), preserved_rng():
+        draws()
+        raise KeyError
+    assert draws() == expected
+
+
+def test_a_block_may_start_from_another_state_and_is_left_as_if_it_had_not():
+    start = RandomState.now()
+    first = draws()
+    live = RandomState.now()
+    with preserved_rng(start):
+        assert draws() == first
+    after = draws()
+    live.restore()
+    assert draws() == after
 
 
 def test_a_fork_moves_nothing_and_the_checkpoint_inside_holds_the_outer_state():

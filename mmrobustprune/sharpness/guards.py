@@ -1,14 +1,10 @@
-"""What the second pass must leave as it found it: weights, buffers, random generators."""
+"""What the second pass must leave as it found it: weights and buffers (generators: `rng`)."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -52,49 +48,3 @@ def frozen_buffers(model: nn.Module) -> Iterator[None]:
             for module, name, buffer, value in kept:
                 buffer.copy_(value)
                 module._buffers[name] = buffer
-
-
-@dataclass(frozen=True)
-class RandomState:
-    """State of Python's, NumPy's, torch's and the current accelerator's generators."""
-
-    python: Any
-    numpy: Any
-    torch: Tensor
-    accelerator: Tensor | None
-
-    @classmethod
-    def now(cls) -> RandomState:
-        device = _accelerator()
-        return cls(
-            random.getstate(),
-            np.random.get_state(),
-            torch.get_rng_state(),
-            None if device is None else device.get_rng_state(),
-        )
-
-    def restore(self) -> None:
-        """Set the generators to this state."""
-        random.setstate(self.python)
-        np.random.set_state(self.numpy)
-        torch.set_rng_state(self.torch)
-        if self.accelerator is not None:
-            _accelerator().set_rng_state(self.accelerator)
-
-
-@contextmanager
-def preserved_rng(start: RandomState | None = None) -> Iterator[None]:
-    """Afterwards all generators are where they are now; inside they go on from `start`, or here."""
-    live = RandomState.now()
-    try:
-        if start is not None:
-            start.restore()
-        yield
-    finally:
-        live.restore()
-
-
-def _accelerator():
-    if torch.accelerator.is_available():
-        return torch.get_device_module(torch.accelerator.current_accelerator())
-    return None

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 from torch.optim import Optimizer
 
-from .guards import RandomState, frozen_buffers, moved, preserved_rng
+from mmrobustprune.rng import RandomState, preserved_rng
+
+from .guards import frozen_buffers, moved
 from .rules import Rule
 
 REMEDIES = dict.fromkeys(

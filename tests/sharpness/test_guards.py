@@ -1,13 +1,9 @@
-"""Weights, buffers and generators come back."""
+"""Weights and buffers come back."""
 
-import random
-
-import numpy as np
-import pytest
 import torch
 from torch import nn
 
-from mmrobustprune.sharpness.guards import frozen_buffers, moved, preserved_rng
+from mmrobustprune.sharpness.guards import frozen_buffers, moved
 
 
 def test_weights_come_back_bit_by_bit_in_their_own_storage():
@@ -48,22 +44,3 @@ def test_buffers_come_back_whether_changed_in_place_or_replaced():
         assert model.queue[0] == 1 and model.bn.num_batches_tracked == 1
     assert all(torch.equal(b, before[name]) for name, b in model.named_buffers())
     assert {name: id(b) for name, b in model.named_buffers()} == objects
-
-
-def draw():
-    return random.random(), np.random.rand(), float(torch.rand(()))
-
-
-def test_all_generators_are_left_where_they_were():
-    with preserved_rng():
-        inside = draw()
-    assert draw() == inside
-
-
-def test_all_generators_are_restored_after_an_error():
-    with preserved_rng():
-        expected = draw()
-    with pytest.raises(KeyError), preserved_rng():
-        draw()
-        raise KeyError
-    assert draw() == expected

@@ -9,7 +9,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from mmrobustprune.sharpness.guards import preserved_rng
+from mmrobustprune.rng import preserved_rng
 
 
 def unwrap(model: nn.Module) -> nn.Module:

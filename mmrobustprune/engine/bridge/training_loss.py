@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from mmrobustprune.analysis.vectors import Loss
 from mmrobustprune.attack import choose_subset
-from mmrobustprune.rng import seeded
-from mmrobustprune.sharpness.guards import frozen_buffers, preserved_rng
+from mmrobustprune.rng import preserved_rng, seeded
+from mmrobustprune.sharpness.guards import frozen_buffers
 
 STATISTICS = ('eval', 'train')
 

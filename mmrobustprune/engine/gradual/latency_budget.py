@@ -22,7 +22,7 @@ from mmrobustprune.latency import (
     measure_whole,
     stamp_of,
 )
-from mmrobustprune.sharpness.guards import preserved_rng
+from mmrobustprune.rng import preserved_rng
 
 TABLE = 'latency_table.json'
 

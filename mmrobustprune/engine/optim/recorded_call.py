@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.sharpness.guards import RandomState
+from mmrobustprune.rng import RandomState
 from mmrobustprune.sharpness.step import bare
 
 STATEFUL = {  # classes whose forward pass changes plain Python state or weights, which runs twice

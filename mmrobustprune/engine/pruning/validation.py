@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from mmengine.runner.amp import autocast
 
-from mmrobustprune.sharpness.guards import preserved_rng
+from mmrobustprune.rng import preserved_rng
 
 
 @torch.no_grad()

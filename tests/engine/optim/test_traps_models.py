@@ -152,7 +152,7 @@ def test_T01_notices_a_radius():
 
 
 def test_T02_the_samplers_of_faster_rcnn_need_the_replay(monkeypatch):
-    monkeypatch.setattr('mmrobustprune.sharpness.guards.RandomState.restore', lambda self: None)
+    monkeypatch.setattr('mmrobustprune.rng.RandomState.restore', lambda self: None)
     model, batches = faster_rcnn()
     with pytest.raises(AssertionError):
         assert_zero_radius_is_plain(model, batches[:1])

@@ -54,7 +54,7 @@ def test_T02_both_passes_draw_the_same_random_numbers():
 
 
 def test_T02_without_the_replay_they_do_not(monkeypatch):
-    monkeypatch.setattr('mmrobustprune.sharpness.guards.RandomState.restore', lambda self: None)
+    monkeypatch.setattr('mmrobustprune.rng.RandomState.restore', lambda self: None)
     with pytest.raises(AssertionError):
         assert_zero_radius_is_plain(toy(Noisy), [batch(0), batch(1)])
 
