@@ -105,7 +105,8 @@ class Recording:
             text = (str(error).strip() or 'no message').splitlines()[0]
             raise ValueError(
                 f'the model cannot be traced: {type(error).__name__} {where} ({text}); give an '
-                'example input and a forward callable that it accepts.'
+                'example input and a forward callable that it accepts (in a config '
+                "robust_prune.forward='package.module:function')."
             ) from error
         finally:
             for handle in handles:
@@ -116,7 +117,8 @@ class Recording:
                 'the model cannot be traced: its output '
                 f'({type(result).__name__}) holds no tensor that depends on its '
                 'parameters through autograd; give a forward callable that returns '
-                'the raw outputs, without no_grad.'
+                'the raw outputs, without no_grad (in a config '
+                "robust_prune.forward='package.module:function')."
             )
         self.outputs = {t.grad_fn for t in outputs}
         return outputs + made

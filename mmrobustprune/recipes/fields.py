@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -29,3 +30,12 @@ def check_rules(*rules: dict | None) -> None:
     """Refuse (ValueError) a sharpness rule that cannot be built; None is plain training."""
     for rule in rules:
         build_rule(rule)
+
+
+def check_forward(path: str) -> None:
+    """Refuse (ValueError) what is no `package.module:function`; '' is the model's own forward."""
+    if path and not re.fullmatch(r'[\w.]+:\w+', str(path)):
+        raise ValueError(
+            f"robust_prune.forward={path!r} names no function; write 'package.module:function', the "
+            'function taking the model and its example input.'
+        )

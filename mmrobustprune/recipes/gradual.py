@@ -9,7 +9,7 @@ from mmrobustprune.latency.selection import SOLVERS
 from mmrobustprune.masks.select import NORMALISE
 from mmrobustprune.scores import build_score
 
-from .fields import check_choice, check_rules, check_target
+from .fields import check_choice, check_forward, check_rules, check_target
 from .phases import Phase
 
 BUDGETS = ('params', 'macs', 'channels')
@@ -36,6 +36,10 @@ class Recipe:
         min_keep: fraction of each group of channels that always stays, in [0, 1).
         round_to: channel counts kept are multiples of this.
         ignore: module names (prefixes or patterns) that stay as they are.
+        prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) are
+            pruned as well; they cannot recover what they lose.
+        forward: 'package.module:function', called as `function(model, example)` instead of the
+            model's own tensor forward, for a model that cannot be traced by that.
         warmup: length of the first phase: a fraction of the schedule in [0, 1), '3 epochs' or
             '300 iters'.
         rounds: rounds of masks.
@@ -60,6 +64,8 @@ class Recipe:
     min_keep: float = 0.1
     round_to: int | None = None
     ignore: tuple[str, ...] = ()
+    prune_frozen: bool = False
+    forward: str = ''
     warmup: float | str = 1 / 9
     rounds: int = 30
     interval: int | None = 30
@@ -81,6 +87,7 @@ class Recipe:
 
     def __post_init__(self):
         check_target(self.target)
+        check_forward(self.forward)
         check_choice('budget', self.budget, self.budgets)
         check_choice('scope', self.scope, SCOPES)
         if self.rounds < 1:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from mmrobustprune.grouped_kernels import build_grouping, build_search
 from mmrobustprune.grouped_kernels.forms import check_form
 
-from .fields import check_rules, check_target
+from .fields import check_forward, check_rules, check_target
 from .phases import Phase
 
 
@@ -32,6 +32,10 @@ class GroupedKernelRecipe:
         pointwise: another search for 1x1 convolutions; None is the same.
         snapshots: checkpoints of earlier epochs (paths or patterns) for grouping='tmi'.
         ignore: module names (prefixes or patterns) that stay as they are.
+        prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) are
+            chosen by kind as well; they cannot recover what they lose.
+        forward: 'package.module:function', called as `function(model, example)` instead of the
+            model's own tensor forward, for a model that cannot be traced by that.
         form: 'fastest', 'grouped' or 'dense': how the pruned layers compute in training, see
             `grouped_kernels.set_form`.
         finetune_rule: sharpness rule of the fine-tuning; None is plain training.
@@ -52,6 +56,8 @@ class GroupedKernelRecipe:
     pointwise: str | dict | None = None
     snapshots: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    prune_frozen: bool = False
+    forward: str = ''
     form: str = 'fastest'
     finetune_rule: dict | None = None
     measure: bool = True
@@ -62,6 +68,7 @@ class GroupedKernelRecipe:
 
     def __post_init__(self):
         check_target(self.target)
+        check_forward(self.forward)
         check_form(self.form)
         for search in filter(None, (self.search, self.pointwise)):
             build_search(search)

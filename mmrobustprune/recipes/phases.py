@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from mmrobustprune.dependency import Group
+
+Penalty = Callable[[nn.Module, tuple[Group, ...], float], Tensor]
 
 
 @dataclass(frozen=True)
@@ -17,9 +24,13 @@ class Phase:
         rounds: rounds of masks, evenly spaced, the last one at the end of the phase, where what is
             masked is removed.
         rule: the sharpness rule, `dict(type='SAM', ...)`; None is plain training.
+        penalty: `penalty(model, groups, done)` is added to the loss of every step of the phase,
+            with the groups that can still shrink and the fraction of the phase that is done, in
+            [0, 1); it goes with gradual recipes.
     """
 
     name: str
     length: float | str | None = None
     rounds: int = 0
     rule: dict | None = None
+    penalty: Penalty | None = None

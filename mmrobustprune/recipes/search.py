@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from mmrobustprune.mask_search import Host, build_host
 from mmrobustprune.sharpness import Rule, build_rule
 
+from .fields import check_forward
 from .phases import Phase
 
 
@@ -45,6 +46,11 @@ class MaskSearch:
             S2AP's k is 1 - target.
         host: the method, dict(type='HYDRA' | 'HARP' | 'RLTH', ...).
         ignore: module names or patterns without scores.
+        prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) get
+            scores as well; they cannot recover what they lose.
+        forward: 'package.module:function', called as `function(model, example)` instead of the
+            model's own tensor forward, where channels
+            that nothing reads any more are taken out.
         pretrain: length of the dense phase: a fraction of the schedule in [0, 1), '3 epochs' or
             '300 iters'; 0 starts from `load_from`.
         search: length of the search, written as `pretrain` is; None takes all that is left.
@@ -75,6 +81,8 @@ class MaskSearch:
     target: float
     host: dict = field(default_factory=lambda: dict(type='HYDRA'))
     ignore: tuple[str, ...] = ()
+    prune_frozen: bool = False
+    forward: str = ''
     pretrain: float | str = 0
     search: float | str | None = 1 / 6
     warmup: float | str = 0.25
@@ -97,6 +105,7 @@ class MaskSearch:
                     f'robust_prune.{name}={getattr(self, name)!r} is not allowed; choose '
                     f'{" or ".join(map(repr, allowed))}.'
                 )
+        check_forward(self.forward)
         self.build_host()
         self.search_rule()
         self.awp_rule()
@@ -114,9 +123,9 @@ class MaskSearch:
         """Whether masks are of whole input channels, so that the network can really shrink."""
         return self.host.get('form') == 'channel'
 
-    def build_host(self) -> Host:
-        """The method, with the target and what it leaves out."""
-        return build_host(dict(self.host, target=self.target, ignore=self.ignore))
+    def build_host(self, frozen: Sequence[str] = ()) -> Host:
+        """The method, with the target and what it leaves out: `ignore`, and these layers."""
+        return build_host(dict(self.host, target=self.target, ignore=(*self.ignore, *frozen)))
 
     def search_rule(self) -> Rule | None:
         """Where scores move before the second gradient is taken."""

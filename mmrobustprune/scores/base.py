@@ -64,6 +64,10 @@ class Score:
         """Whether the score has seen what it needs."""
         return True
 
+    def can_score(self, model: nn.Module, group: Group) -> bool:
+        """Whether what it reads of a group will be there; a frozen layer has no gradient."""
+        return True
+
     def reset(self) -> None:
         """Forget what was seen (after units were removed, for instance)."""
 

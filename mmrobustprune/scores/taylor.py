@@ -59,6 +59,11 @@ class Taylor(Score):
         """Whether a backward pass was observed."""
         return self.batches > 0
 
+    def can_score(self, model: nn.Module, group: Group) -> bool:
+        """Whether a layer of the group has gradients."""
+        parts = self._parts(model, group)
+        return any(find_layer(model, part.layer).weight.requires_grad for part in parts)
+
     def _losses(self, model: nn.Module, products: dict[str, Tensor]) -> dict[str, Tensor]:
         """What a batch adds to the sums, of the products sum of w g by layer."""
         return {name: product.square() for name, product in products.items()}
@@ -129,7 +134,7 @@ class Taylor(Score):
 class TaylorBN(Taylor):
     """s_i = mean over batches of (gamma_i g_gamma_i + beta_i g_beta_i)^2 (arXiv:1906.10771, 5.1).
 
-    Summed over the batch normalisations of the group; a group that has none is scored by its filters, as `Taylor` does.
+    Summed over the batch normalisations of the group; a group that has none which learn is scored by its filters, as `Taylor` does.
     """
 
     def layers(self, model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
@@ -145,7 +150,12 @@ class TaylorBN(Taylor):
         return layer.weight * layer.weight.grad + layer.bias * layer.bias.grad
 
     def _parts(self, model: nn.Module, group: Group) -> list[Slice]:
-        return norms(model, group) or super()._parts(model, group)
+        learning = [
+            part
+            for part in norms(model, group)
+            if find_layer(model, part.layer).weight.requires_grad
+        ]
+        return learning or super()._parts(model, group)
 
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
         groups = tuple(groups)

@@ -29,6 +29,12 @@ from .dist import on_main
 META = 'mmrobustprune'
 
 
+def write_structure(meta: dict, structure: Structure | None) -> None:
+    """Put the record of a pruned network into a checkpoint's meta; a dense one has none."""
+    if structure is not None:
+        meta[META] = dict(structure=structure.to_dict())
+
+
 def under_structure(
     model: dict, structure: Structure | None, checkpoint: str | None
 ) -> tuple[dict, Structure | None]:

@@ -9,13 +9,28 @@ from mmengine.runner import Runner
 
 from mmrobustprune.structure.record import Structure
 
-from .checkpoint import META, read_checkpoint, starting_checkpoint, structure_of, under_structure
+from .checkpoint import (
+    META,
+    read_checkpoint,
+    starting_checkpoint,
+    structure_of,
+    under_structure,
+    write_structure,
+)
 from .config import plain_config
 from .launch import prepare_launch
 
 
 class RebuildRunner(Runner):
-    """A Runner that reads the structure record of the checkpoint it is given before anything is built."""
+    """A Runner that reads the structure of its checkpoint before anything is built.
+
+    Attributes:
+        user_cfg: the config as it was given, or None where the Runner was built without `from_cfg`.
+        structure: what the network was built to; None for a dense one.
+    """
+
+    user_cfg: Config | None = None
+    structure: Structure | None = None
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> RebuildRunner:
@@ -73,5 +88,19 @@ class KeepStructure(Hook):
     """Writes the structure of the network into every checkpoint, so that whoever trains it on leaves loadable ones."""
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        if runner.structure is not None:
-            checkpoint['meta'].setdefault(META, dict(structure=runner.structure.to_dict()))
+        if META not in checkpoint['meta']:
+            write_structure(checkpoint['meta'], built_structure(runner))
+
+
+def built_structure(runner: Runner) -> Structure | None:
+    """The structure that any Runner's network was built to; None for a dense network."""
+    if isinstance(runner, RebuildRunner):
+        return runner.structure
+    model = runner.cfg.get('model')
+    return under_structure(model, None, None)[1] if isinstance(model, dict) else None
+
+
+def given_config(runner: Runner) -> Config:
+    """The config as its user gave it to any Runner."""
+    given = runner.user_cfg if isinstance(runner, RebuildRunner) else None
+    return runner.cfg if given is None else given

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.engine.bridge.checkpoint import (
-    META,
     load_model,
     structure_of,
+    write_structure,
 )
 from mmrobustprune.engine.bridge.config import test_size
 from mmrobustprune.engine.bridge.model import example_of_shape, is_two_stage, tensor_forward
@@ -68,8 +68,8 @@ def export_checkpoint(
     plain.update(load_from=None, resume=False)
     text = plain.pretty_text
     keep['cfg'] = text
+    write_structure(keep, structure)
     if structure is not None:
-        keep[META] = dict(structure=structure.to_dict())
         save_structure(out / 'structure.json', structure)
     write_file(out / 'model.py', text.encode())
     with replacing(out / 'model.pth') as part:

@@ -1,4 +1,4 @@
-"""What a recipe's budget means for a network: who decides which units stay, and what is measured once they alone are left."""
+"""What a recipe's budget means for a network: who decides which units stay, what is measured."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from torch import nn
 
 from mmrobustprune.cost import CostModel
 from mmrobustprune.dependency import Trace
-from mmrobustprune.latency import LatencySelection
 from mmrobustprune.masks import RankedSelection, Selection
 from mmrobustprune.recipes.gradual import Recipe
 
 from .latency_budget import latency_selection, measured_latency
+from .setting import Setting
 
 
 class CountBudget:
@@ -22,12 +22,12 @@ class CountBudget:
         recipe: what is asked.
     """
 
-    times_dense = False  # whether `measured` takes the network of before the removal
+    needs_dense_network = False  # whether `measured` takes the network of before the removal
 
     def __init__(self, recipe: Recipe):
         self.recipe = recipe
 
-    def selection(self, model: nn.Module, trace: Trace, example: Any, work_dir: str) -> Selection:
+    def selection(self, model: nn.Module, trace: Trace, setting: Setting) -> Selection:
         """What decides which units of a dense network stay."""
         recipe = self.recipe
         return RankedSelection(
@@ -39,26 +39,34 @@ class CountBudget:
         )
 
     def measured(
-        self, selection: Any, alive: dict, dense: nn.Module | None, model: nn.Module, example: dict
+        self,
+        selection: Any,
+        alive: dict,
+        dense: nn.Module | None,
+        model: nn.Module,
+        setting: Setting,
     ) -> dict[str, float]:
-        """Figures of the smaller network; `dense` is given where `times_dense`."""
+        """Figures of the smaller network; `dense` is given where `needs_dense_network`."""
         return {}
 
 
 class LatencyBudget(CountBudget):
     """Milliseconds, from a table of measured blocks, and measured at the end."""
 
-    times_dense = True
+    needs_dense_network = True
 
-    def selection(
-        self, model: nn.Module, trace: Trace, example: Any, work_dir: str
-    ) -> LatencySelection:
-        return latency_selection(self.recipe, model, trace, example, work_dir)
+    def selection(self, model: nn.Module, trace: Trace, setting: Setting) -> Selection:
+        return latency_selection(self.recipe, model, trace, setting)
 
     def measured(
-        self, selection: Any, alive: dict, dense: nn.Module | None, model: nn.Module, example: dict
+        self,
+        selection: Any,
+        alive: dict,
+        dense: nn.Module | None,
+        model: nn.Module,
+        setting: Setting,
     ) -> dict[str, float]:
-        return measured_latency(self.recipe, selection, alive, dense, model, example)
+        return measured_latency(self.recipe, selection, alive, (dense, model), setting)
 
 
 BUDGETS: dict[str, type[CountBudget]] = dict(

@@ -1,4 +1,4 @@
-"""The hook that walks a training through warm-up, rounds of masks, the removal, and fine-tuning."""
+"""The hook that walks a training through the phases of gradual pruning."""
 
 from __future__ import annotations
 
@@ -7,260 +7,285 @@ import math
 from typing import Any
 
 import torch
-from mmengine.hooks import EMAHook
-from torch import nn
+from mmengine.runner import Runner
+from torch import Tensor
 
+from mmrobustprune.dependency.groups import Group, Trace
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.dist import from_main
-from mmrobustprune.engine.bridge.model import example_of, tensor_forward, unwrap
+from mmrobustprune.engine.bridge.model import example_of, unwrap
 from mmrobustprune.engine.bridge.training_loss import FixedBatch
-from mmrobustprune.engine.optim.optim_wrapper import set_rule
-from mmrobustprune.engine.pruning.cut import cut
-from mmrobustprune.engine.pruning.hook import StructureHook, warn_of_random_weights, write_rounds
-from mmrobustprune.engine.pruning.schedule import batches_per_epoch
-from mmrobustprune.engine.pruning.validation import validate
-from mmrobustprune.recipes.build import build_recipe
+from mmrobustprune.engine.optim.optim_wrapper import SharpnessMixin
+from mmrobustprune.engine.pruning.forward import structure_forward, whole_forward
+from mmrobustprune.engine.pruning.frozen import frozen_groups, frozen_line
+from mmrobustprune.engine.pruning.hook import PruningHook, warn_of_random_weights
+from mmrobustprune.engine.pruning.rehearsal import rehearse_training, removed
+from mmrobustprune.engine.pruning.removal import averages
 from mmrobustprune.registry import HOOKS
 from mmrobustprune.scores import build_score
-from mmrobustprune.surgery import certify
+from mmrobustprune.sharpness import AdaSAP
+from mmrobustprune.structure.record import Structure
 
-from .phases import Phases
-from .state import GradualPruning
+from .phases import Rounds
+from .setting import Setting
+from .state import GradualPruning, only
 
-ORDER = ('warmup', 'prune', 'finetune')
+NOTHING = ('channels', 'params', 'macs')  # what is logged before the first round
 
 
 @HOOKS.register_module()
-class PrunePhaseHook(StructureHook):
+class PrunePhaseHook(PruningHook):
     """Gradual structured pruning inside a training loop.
 
+    The phases are those of the recipe: one of them has rounds of masks and ends with the removal,
+    each has a sharpness rule, and each may add a penalty to the loss.
+
     Args:
-        recipe: name of a recipe; the other fields are the recipe's (`mmrobustprune.recipes.gradual`).
+        recipe: name of a recipe; the other fields are the recipe's, see
+            `mmrobustprune.recipes.gradual`.
+
+    Attributes:
+        pruning: scores and masks, or None once the network is smaller.
+        rounds: what was done, one record a round.
 
     Raises:
-        ValueError: an unknown recipe or field, a target that cannot be met, a plan longer than the schedule.
+        ValueError: an unknown recipe or field, a target that cannot be met, a plan longer than the
+            schedule.
     """
 
-    priority = 'ABOVE_NORMAL'  # masks before the moving average sees the weights
+    kind = 'gradual'
 
     def __init__(self, **recipe: Any):
-        super().__init__()
-        self.recipe = build_recipe(recipe)
+        super().__init__(**recipe)
         self.pruning: GradualPruning | None = None
         self.rounds: list[dict] = []
-        self.phase, self._late = None, None
-        self._resumed: dict | None = None
-        self._batch: FixedBatch | None = None
+        self.schedule: Rounds | None = None
 
-    # --- start ---------------------------------------------------------------------------------------------------------
+    # --- start ------------------------------------------------------------------------------------
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        if runner._resume:
-            self._resumed = checkpoint.get('robust_prune')
+    def check_plan(self) -> None:
+        self.schedule = Rounds.of(self.plan)
 
-    def before_train(self, runner) -> None:
-        loop = runner.train_loop
-        self.phases = Phases.plan(self.recipe, loop.max_iters, batches_per_epoch(loop.dataloader))
-        self.structure = getattr(runner, 'structure', None)
-        if self.structure is not None and runner.iter < self.phases.cut:
-            raise ValueError(
-                f'the network loaded from {runner._load_from} is pruned already ({self.structure.summary()}) and this training '
-                'would prune it again; fine-tune it with its own pruned.py, or start from the dense checkpoint.'
-            )
-        if self._resumed is None and self.structure is None and runner.iter > self.phases.warmup:
-            raise ValueError(
-                f'the checkpoint to resume is at iteration {runner.iter}, where pruning would have begun at {self.phases.warmup}, and '
-                'was written without this recipe; start from its weights with load_from instead of --resume.'
-            )
+    def begins(self) -> int:
+        return self.schedule.span.begin
+
+    def before_train(self, runner: Runner) -> None:
+        super().before_train(runner)
         if self._resumed is not None:
             self.rounds = self._resumed['rounds']
         if self.structure is None:
             self._batch = FixedBatch(runner)
             self._begin(runner)
-        self._enter(
-            runner, self._resumed['phase'] if self._resumed else self.phases.phase(runner.iter)
-        )
-        if self._resumed and self._resumed['rule'] is not None:
-            runner.optim_wrapper.rule.load_state_dict(self._resumed['rule'])
+        saved = (self._resumed or {}).get('phase')  # its removal may be due before this iteration
+        self._enter(runner, saved or self.plan.at(runner.iter).name)
         self._resumed = None
 
-    def _begin(self, runner) -> None:
-        p, batches = self.phases, getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        if build_score(self.recipe.score).needs_gradient and p.interval < batches:
-            raise ValueError(
-                f'gradients are accumulated over {batches} batches and rounds come every {p.interval} iterations, so '
-                'that a score of gradients would see none; raise robust_prune.interval (or prune).'
-            )
+    def _begin(self, runner: Runner) -> None:
+        self._check_windows(runner)
         warn_of_random_weights(runner)
         model = unwrap(runner.model)
-        self._example = example_of(model, runner.train_dataloader)
-        found = trace(model, self._example, forward=tensor_forward, ignore=self.recipe.ignore)
-        self.pruning = GradualPruning(
-            model,
-            found,
-            self.recipe,
-            self.phases,
-            runner.optim_wrapper.optimizer,
-            self._example,
+        wrapper = runner.optim_wrapper
+        path = self.recipe.forward
+        setting = Setting(
+            example_of(model, runner.train_dataloader),
+            structure_forward(path, model),
+            whole_forward(path),
             runner.work_dir,
-            runner.optim_wrapper
-            if hasattr(runner.optim_wrapper, 'register_step_pre_hook')
-            else None,
+            wrapper if isinstance(wrapper, SharpnessMixin) else None,
+        )
+        found = trace(model, setting.example, setting.forward, self.recipe.ignore)
+        found = only(found, self._groups(runner, found))
+        self.pruning = GradualPruning(
+            model, found, self.recipe, self.schedule.number, wrapper.optimizer, setting
         )
         if self._resumed is None:
-            self._rehearse_loss(runner, self.pruning.rehearse(self._example, tensor_forward))
+            self._rehearse(runner)
         else:
             self.pruning.load_state_dict(self._resumed['pruning'])
         runner.logger.info(
-            f'{len(found.groups)} groups of channels can shrink; warm-up to iteration {p.warmup}, then {p.rounds} rounds every '
-            f'{p.interval} iterations, removal at {p.cut} of {p.total}.'
+            f'{len(found.groups)} groups of channels can shrink; phases {self.plan.lengths()}, '
+            f'rounds every {self.schedule.interval} iterations, removal at '
+            f'{self.schedule.removal} of {self.plan.total}.'
         )
         for layer, reason in found.unprunable.items():
             runner.logger.info(f'unprunable: {layer}: {reason}')
 
-    def _rehearse_loss(self, runner, small: nn.Module) -> None:
-        """The training loss may run layers that the traced forward does not, and they read what shrinks."""
-        self._fixed_loss(runner)  # what fails in the dense network, too, is said as it is
+    def _check_windows(self, runner: Runner) -> None:
+        batches = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+        interval = self.schedule.interval
+        if build_score(self.recipe.score).needs_gradient and interval < batches:
+            raise ValueError(
+                f'gradients are accumulated over {batches} batches and rounds come every '
+                f'{interval} iterations, so that a score of gradients would see none; raise '
+                'robust_prune.interval (or prune).'
+            )
+
+    def _groups(self, runner: Runner, found: Trace) -> tuple[Group, ...]:
+        """The groups that shrink: in a resumed run those of its checkpoint."""
+        if self._resumed is not None:
+            masked = self._resumed['pruning']['masks']
+            return tuple(group for group in found.groups if group.name in masked)
+        if self.recipe.prune_frozen:
+            return found.groups
+        model = unwrap(runner.model)
+        frozen = frozen_groups(model, found.groups, runner.optim_wrapper.optimizer)
+        if frozen:
+            runner.logger.info(frozen_line(group.name for group in frozen))
+        return tuple(group for group in found.groups if group not in frozen)
+
+    def _rehearse(self, runner: Runner) -> None:
+        """Everything that the removal will need, tried with half of every group."""
+        half = self.pruning.rehearse()
+        self._rehearse_loss(runner, half)
+        rehearse_training(runner, half)
+
+    def _rehearse_loss(self, runner: Runner, half: Structure) -> None:
+        """The training loss may run layers that the traced forward does not."""
+        self.fixed_loss(runner)  # what fails in the dense network, too, is said as it is
         try:
-            self._batch.loss(small)
+            with removed(unwrap(runner.model), half) as small:
+                self._batch.loss(small)
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, ValueError, IndexError) as problem:
-            silent = [
-                name for name, why in self.pruning.trace.unprunable.items() if 'did not run' in why
-            ]
+            unprunable = self.pruning.trace.unprunable
+            silent = [name for name, why in unprunable.items() if 'did not run' in why]
             raise ValueError(
-                f'the training loss fails once channels are removed ({str(problem).splitlines()[0][:200]}): layers that run in the '
-                f'loss alone ({", ".join(silent) or "none known"}) are not seen by the trace; name the layers whose outputs they '
-                'read in robust_prune.ignore.'
+                'the training loss fails once channels are removed '
+                f'({str(problem).splitlines()[0][:200]}): layers that run in the loss alone '
+                f'({", ".join(silent) or "none known"}) are not seen by the trace; name the layers '
+                'whose outputs they read in robust_prune.ignore.'
             ) from problem
 
-    def _enter(self, runner, phase: str) -> None:
-        late = phase == 'finetune'
-        rule = self.recipe.finetune_rule if late else self.recipe.rule
-        runner.logger.info(f'phase {phase} from iteration {runner.iter}, sharpness rule {rule}')
-        if late != self._late:
-            set_rule(runner.optim_wrapper, rule)
-        self.phase, self._late = phase, late
+    def _enter(self, runner: Runner, name: str) -> None:
+        """Begin a phase; an equal rule goes on, unless it knows units that were removed."""
+        rule = self.phase_of(name).rule
+        runner.logger.info(f'phase {name} from iteration {runner.iter}, sharpness rule {rule}')
+        before = None if self.phase is None else self.phase_of(self.phase)
+        if before is None or before.rounds or before.rule != rule:
+            self.use_rule(runner, rule)
+        self.phase = name
 
-    # --- every iteration -----------------------------------------------------------------------------------------------
+    # --- every iteration --------------------------------------------------------------------------
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
-        iteration = runner.iter
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         if self.pruning is not None:
-            due = self.phases.rounds_due(iteration)
-            if due > (self.rounds[-1]['round'] if self.rounds else 0):
-                self._round(runner, due)
-            if due == self.phases.rounds:
-                self._remove(runner)
-        phase = self.phases.phase(iteration)
-        if phase != self.phase:
-            self._enter(runner, phase)
-        if (
-            self.pruning is not None
-            and (iteration - self.phases.warmup) % self.phases.interval == 0
-        ):
+            self._prune(runner)
+        name = self.plan.at(runner.iter).name
+        if name != self.phase:
+            self._enter(runner, name)
+        if self.pruning is not None and self.schedule.window_ends(runner.iter):
             self._refresh_radii(runner)
+        super().before_train_iter(runner, batch_idx, data_batch)
 
-    def after_train_iter(self, runner, batch_idx: int, data_batch=None, outputs=None) -> None:
-        progress = (
-            self.rounds[-1]['removed']
-            if self.rounds
-            else dict.fromkeys(('channels', 'params', 'macs'), 0.0)
-        )
-        runner.message_hub.update_scalar('train/phase', ORDER.index(self.phase))
+    def _prune(self, runner: Runner) -> None:
+        due = self.schedule.due(runner.iter)
+        if due > (self.rounds[-1]['round'] if self.rounds else 0):
+            self._round(runner, due)
+        if due == self.schedule.number:
+            self._remove(runner)
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        progress = self.rounds[-1]['removed'] if self.rounds else dict.fromkeys(NOTHING, 0.0)
+        names = [span.name for span in self.plan.spans]
+        runner.message_hub.update_scalar('train/phase', names.index(self.phase))
         for key, value in progress.items():
             runner.message_hub.update_scalar(f'train/removed_{key}', value)
 
-    def _refresh_radii(self, runner) -> None:
+    def penalties(self, runner: Runner) -> dict[str, Tensor]:
+        penalty = self.phase_of(self.phase).penalty
+        if penalty is None:
+            return {}
+        groups = () if self.pruning is None else self.pruning.groups
+        done = self.plan.at(runner.iter).done(runner.iter)
+        return {f'loss_{self.phase}': penalty(unwrap(runner.model), groups, done)}
+
+    def _refresh_radii(self, runner: Runner) -> None:
         if self.pruning.ready:
             self._set_radii(runner, self.pruning.neuron_scores())
-            self.pruning.forget()  # scores are of the last interval alone, in the warm-up, too
+            self.pruning.begin_window()  # scores are of the last interval alone, always
 
-    def _set_radii(self, runner, scores: dict) -> None:
-        rule = getattr(runner.optim_wrapper, 'rule', None)
-        if hasattr(rule, 'set_scores'):
+    def _set_radii(self, runner: Runner, scores: dict[str, Tensor]) -> None:
+        rule = self.rule(runner)
+        if isinstance(rule, AdaSAP):
             rule.set_scores(scores, self.pruning.living_neurons())
 
-    def _round(self, runner, number: int) -> None:
+    def _round(self, runner: Runner, number: int) -> None:
         pruning = self.pruning
-        measure = self.recipe.measure and (not self.rounds or number == self.phases.rounds)
-        record = dict(round=number, iteration=runner.iter, loss_before=self._fixed_loss(runner))
-        if measure:
-            record['metric_before'] = validate(runner)
-        alive = from_main(
-            pruning.targets(number)
-        )  # replicas stay equal whatever their devices round
-        scores = pruning.neuron_scores()
-        pruning.mask(alive)  # what a score collected is forgotten now
-        self._set_radii(runner, scores)
-        for hook in runner.hooks:
-            if isinstance(hook, EMAHook):
-                pruning.masks.mask_model(hook.ema_model.module)
-        record['loss_after'] = self._fixed_loss(runner)
-        if measure:
-            record['metric_after'] = validate(runner)
-        record['removed'] = pruning.progress()
+        last = number == self.schedule.number
+        record = dict(round=number, iteration=runner.iter)
+        with self.measured(runner, self.recipe.measure and (last or not self.rounds)) as sides:
+            # one process decides, so that replicas stay equal whatever their devices round
+            alive = from_main(pruning.targets(number))
+            scores = pruning.neuron_scores()
+            pruning.mask(alive)  # what a score has seen is of other units now
+            self._set_radii(runner, scores)
+            for average in averages(runner):
+                pruning.masks.mask_model(average.module)
+        record.update(sides, removed=pruning.progress())
         record.update(pruning.selection.report())
         self.rounds.append(record)
+        runner.logger.info(self._line(record))
+        self.write_rounds(runner, self.rounds)
+
+    def _line(self, record: dict) -> str:
         share = ', '.join(f'{key} {value:.3f}' for key, value in record['removed'].items())
-        gap = f"; solver's gap {record['gap']:.2g}" if 'gap' in record else ''
-        metric = (
-            f'; metric {record["metric_before"]} -> {record["metric_after"]}' if measure else ''
+        line = (
+            f'round {record["round"]}/{self.schedule.number}: removed {share}; loss '
+            f'{record["loss_before"]:.4f} -> {record["loss_after"]:.4f}'
         )
-        runner.logger.info(
-            f'round {number}/{self.phases.rounds}: removed {share}; loss {record["loss_before"]:.4f} -> '
-            f'{record["loss_after"]:.4f}{gap}{metric}'
-        )
-        write_rounds(runner, self.rounds)
+        if 'gap' in record:
+            line += f"; solver's gap {record['gap']:.2g}"
+        if 'metric_before' in record:
+            line += f'; metric {record["metric_before"]} -> {record["metric_after"]}'
+        return line
 
-    def _fixed_loss(self, runner) -> float:
-        return self._batch.loss(unwrap(runner.model))
-
-    def _remove(self, runner) -> None:
+    def _remove(self, runner: Runner) -> None:
         pruning = self.pruning
         structure = pruning.structure()
-        error = certify(pruning.masks, self._example, forward=tensor_forward)
-        before = self._fixed_loss(runner)
-        pruning.release()
-        dense = (
-            copy.deepcopy(unwrap(runner.model)) if pruning.budget.times_dense else None
-        )  # zeros take as long as other numbers
-        cut(runner, structure)
-        after = self._fixed_loss(runner)
+        error = pruning.certify()
+        before = self.fixed_loss(runner)
+        pruning.detach()
+        dense = None
+        if pruning.budget.needs_dense_network:  # zeros take as long as other numbers
+            dense = copy.deepcopy(unwrap(runner.model))
+        self.remove(runner, structure)
+        after = self.fixed_loss(runner)
         if not math.isclose(before, after, rel_tol=1e-3, abs_tol=1e-4):
             runner.logger.warning(
-                f'the loss of the fixed batch was {before} masked and is {after} removed, although the outputs agree to '
-                f'{error:.1e}: the loss draws random numbers that depend on widths.'
+                f'the loss of the fixed batch was {before} masked and is {after} removed, although '
+                f'the outputs agree to {error:.1e}: the loss draws random numbers that depend on '
+                'widths.'
             )
-        measured = pruning.budget.measured(
-            pruning.selection, pruning.masks.alive, dense, unwrap(runner.model), self._example
+        self.rounds[-1].update(
+            loss_removed=after,
+            surgery_error=error,
+            **pruning.measured(dense, unwrap(runner.model)),
         )
-        self.rounds[-1].update(loss_removed=after, surgery_error=error, **measured)
-        write_rounds(runner, self.rounds)
-        self.structure, self.pruning = structure, None
-        runner.structure = structure
+        self.pruning = None
+        self.write_rounds(runner, self.rounds)
         runner.logger.info(
             f'removed: {structure.summary()}; masked against removed differ by {error:.1e}'
         )
-        self.write_config(runner)
 
-    def after_train(self, runner) -> None:
-        if self.structure is None:
-            runner.logger.warning(
-                f'nothing was pruned: the training ended at iteration {runner.iter} and the removal was due at {self.phases.cut}; '
-                'let early stopping wait longer, or shorten robust_prune.warmup, rounds or interval, and resume.'
-            )
-        super().after_train(runner)
+    # --- what is left -----------------------------------------------------------------------------
 
-    # --- checkpoints ---------------------------------------------------------------------------------------------------
-
-    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        rule = getattr(runner.optim_wrapper, 'rule', None)
-        checkpoint['robust_prune'] = dict(
+    def state_dict(self) -> dict[str, Any]:
+        """Phase, rounds and masks."""
+        return dict(
             phase=self.phase,
             rounds=self.rounds,
-            rule=rule.state_dict() if rule is not None else None,
-            pruning=self.pruning.state_dict() if self.pruning is not None else None,
+            pruning=None if self.pruning is None else self.pruning.state_dict(),
         )
-        super().before_save_checkpoint(runner, checkpoint)
+
+    def after_train(self, runner: Runner) -> None:
+        if self.structure is None:
+            runner.logger.warning(
+                f'nothing was pruned: the training ended at iteration {runner.iter} and the '
+                f'removal was due at {self.schedule.removal}; let early stopping wait longer, or '
+                'shorten robust_prune.warmup, rounds or interval, and resume.'
+            )
+        super().after_train(runner)

@@ -1,8 +1,9 @@
-"""A latency as the budget: its table, measured once by one process, and the time on both sides of the removal."""
+"""A latency as the budget: its table, measured once by one process, and the time that it saves."""
 
 from __future__ import annotations
 
 import logging
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from torch import nn
 
 from mmrobustprune.cost.count import count
 from mmrobustprune.dependency.groups import Trace
+from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.engine.bridge.dist import on_main
-from mmrobustprune.engine.bridge.model import example_batch, tensor_forward
+from mmrobustprune.engine.bridge.model import example_batch
 from mmrobustprune.latency import (
     LatencyModel,
     LatencySelection,
@@ -24,16 +26,24 @@ from mmrobustprune.latency import (
 )
 from mmrobustprune.rng import preserved_rng
 
+from .setting import Setting
+
 TABLE = 'latency_table.json'
+TURNS = 10  # of each network, so that a busy machine slows both alike
+PASSES = 5  # measured in a turn, after two that are not
 
 
 def latency_selection(
-    recipe: Any, model: nn.Module, trace: Trace, example: dict, work_dir: str
+    recipe: Any, model: nn.Module, trace: Trace, setting: Setting
 ) -> LatencySelection:
-    """What keeps the units of most score within a time, by the recipe's table, measured as far as it lacks this network."""
-    inputs = pictures(recipe, model, example)
-    network, like = Network.read(model, trace, inputs, tensor_forward), stamp_of(model, inputs)
-    path = Path(recipe.table or Path(work_dir) / TABLE)
+    """What keeps the units of most score within a time.
+
+    The recipe's table is measured as far as it lacks this network.
+    """
+    inputs = timed_batch(recipe, model, setting.example)
+    network = Network.read(model, trace, inputs, setting.timed_forward)
+    like = stamp_of(model, inputs)
+    path = Path(recipe.table or Path(setting.work_dir) / TABLE)
 
     def measure() -> None:
         table = LatencyTable.open(path, like, create=recipe.may_measure)
@@ -44,7 +54,7 @@ def latency_selection(
                     network,
                     model,
                     inputs,
-                    tensor_forward,
+                    setting.timed_forward,
                     step=recipe.round_to or 1,
                     seconds=recipe.seconds,
                 )
@@ -52,8 +62,8 @@ def latency_selection(
     on_main(measure)
     cost = LatencyModel(network, LatencyTable.open(path, like, create=False))
     print_log(
-        f'{path}: {like["device"]}, {like["threads"]} threads, batch {recipe.batch}; the dense network takes '
-        f'{cost.dense:.4g} ms',
+        f'{path}: {like["device"]}, {like["threads"]} threads, batch {recipe.batch}; the dense '
+        f'network takes {cost.dense:.4g} ms',
         'current',
     )
     return LatencySelection(
@@ -70,19 +80,27 @@ def measured_latency(
     recipe: Any,
     selection: LatencySelection,
     alive: dict,
-    dense: nn.Module,
-    model: nn.Module,
-    example: dict,
+    networks: tuple[nn.Module, nn.Module],
+    setting: Setting,
 ) -> dict[str, float]:
-    """Milliseconds of the dense and the pruned network, predicted and measured now; the same for all processes."""
-    inputs, cost = pictures(recipe, model, example), selection.cost
+    """Milliseconds of the dense and the pruned network, predicted and measured in turns.
+
+    Args:
+        recipe: which batch is timed.
+        selection: what predicted.
+        alive: which units are left, by group.
+        networks: the dense one and the pruned one.
+        setting: the example and the forward call.
+
+    Returns:
+        The same figures for all processes.
+    """
+    cost = selection.cost
+    inputs = timed_batch(recipe, networks[1], setting.example)
     before, now = on_main(
-        lambda: [
-            getattr(measure_whole(one, inputs, tensor_forward), cost.table.statistic)
-            for one in (dense, model)
-        ]
+        lambda: times_in_turns(networks, inputs, setting.timed_forward, cost.table.statistic)
     )
-    macs = [count(one, inputs, tensor_forward).macs for one in (dense, model)]
+    macs = [count(network, inputs, setting.timed_forward).macs for network in networks]
     found = dict(
         latency_dense=before,
         latency_dense_predicted=cost.dense,
@@ -91,22 +109,44 @@ def measured_latency(
         speed_up=before / now,
         macs_ratio=macs[0] / macs[1],
     )
+    predicted = cost.dense / found['latency_predicted']
     print_log(
-        f'dense {before:.4g} ms, pruned {now:.4g} ms: {before / now:.3g} times as fast (the table foretells '
-        f'{cost.dense / found["latency_predicted"]:.3g} times) with {found["macs_ratio"]:.3g} times fewer MACs',
+        f'dense {before:.4g} ms, pruned {now:.4g} ms: {before / now:.3g} times as fast (the table '
+        f'foretells {predicted:.3g} times) with {found["macs_ratio"]:.3g} times fewer MACs',
         'current',
     )
-    if abs(now / before * cost.dense / found['latency_predicted'] - 1) > 0.1:
+    if abs(now / before * predicted - 1) > 0.1:
         print_log(
-            'this differs from the table by more than a tenth, as it does where other work ran during one of the two: measure '
-            'again on an idle machine by `tools/analyze.py latency CONFIG CHECKPOINT --table ...`, or make the table anew.',
+            'this differs from the table by more than a tenth, as it does where the machine was '
+            'busy when the table was made: measure again on an idle machine by `tools/analyze.py '
+            'latency CONFIG CHECKPOINT --table ...`, or make the table anew.',
             'current',
             logging.WARNING,
         )
     return found
 
 
-def pictures(recipe: Any, model: nn.Module, example: dict) -> dict:
+def times_in_turns(
+    networks: tuple[nn.Module, ...], inputs: dict, forward: Forward, statistic: str
+) -> list[float]:
+    """Milliseconds of each network's forward pass; the networks take turns.
+
+    Args:
+        networks: in evaluation mode while they are timed.
+        inputs: the batch.
+        forward: how they take it.
+        statistic: 'median' or 'least' of each turn; over the turns the same.
+    """
+    turns: list[list[float]] = [[] for _ in networks]
+    for _ in range(TURNS):
+        for network, times in zip(networks, turns, strict=True):
+            timing = measure_whole(network, inputs, forward, warmup=2, repeats=PASSES)
+            times.append(getattr(timing, statistic))
+    over = min if statistic == 'least' else statistics.median
+    return [over(times) for times in turns]
+
+
+def timed_batch(recipe: Any, model: nn.Module, example: dict) -> dict:
     """The batch that is timed."""
     height, width = recipe.shape or example['inputs'].shape[-2:]
     return example_batch(model, height, width, recipe.batch)

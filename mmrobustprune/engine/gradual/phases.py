@@ -1,57 +1,62 @@
-"""When a gradual pruning warms up, masks, removes and fine-tunes."""
+"""When a gradual pruning masks and removes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mmrobustprune.engine.pruning.schedule import iterations
-from mmrobustprune.recipes.gradual import Recipe
+from mmrobustprune.engine.pruning.schedule import Plan, Span
 
 
 @dataclass(frozen=True)
-class Phases:
-    """The plan of one run; every question is answered from the iteration alone, so a resumed run agrees.
+class Rounds:
+    """The rounds of one plan; each question is answered from the iteration alone.
 
-    Args:
-        warmup: iterations before the pruning phase.
-        interval: iterations between rounds.
-        rounds: rounds of masks; the last one falls on `cut`, with the removal.
-        total: iterations of the whole schedule.
+    Attributes:
+        span: the phase that has the rounds; the last one falls on its end, with the removal.
     """
 
-    warmup: int
-    interval: int
-    rounds: int
-    total: int
+    span: Span
 
     @classmethod
-    def plan(cls, recipe: Recipe, total: int, per_epoch: int) -> Phases:
-        """Fit `recipe` into a schedule of `total` iterations, or say why it does not."""
-        warmup = iterations(recipe.warmup, 'warmup', total, per_epoch)
-        interval = recipe.interval
-        if recipe.prune is not None:
-            prune = iterations(recipe.prune, 'prune', total, per_epoch)
-            interval = max(1, prune // recipe.rounds)
-        phases = cls(warmup, interval, recipe.rounds, total)
-        if phases.cut >= total:
+    def of(cls, plan: Plan) -> Rounds:
+        """The rounds of a plan.
+
+        Raises:
+            ValueError: no phase, or more than one, has rounds, or nothing is left to fine-tune.
+        """
+        spans = [span for span in plan.spans if span.rounds]
+        if len(spans) != 1:
             raise ValueError(
-                f'the phase plan takes {phases.cut} iterations (warm-up {warmup}, then {recipe.rounds} rounds of {interval}) and '
-                f'the base schedule has {total}, which leaves none to fine-tune; shorten robust_prune.warmup, rounds or interval, '
-                'or lengthen the schedule.'
+                f'the recipe has {len(spans)} phases with rounds of masks; give rounds to one of '
+                f'{", ".join(span.name for span in plan.spans)}.'
             )
-        return phases
+        if spans[0].end >= plan.total:
+            raise ValueError(
+                f'the phase plan takes {spans[0].end} iterations ({plan.lengths()}) and the base '
+                f'schedule has {plan.total}, which leaves none to fine-tune; shorten '
+                'robust_prune.warmup, rounds or interval, or lengthen the schedule.'
+            )
+        return cls(spans[0])
 
     @property
-    def cut(self) -> int:
+    def removal(self) -> int:
         """The iteration before which the last round and the removal happen."""
-        return self.warmup + self.rounds * self.interval
+        return self.span.end
 
-    def phase(self, iteration: int) -> str:
-        """'warmup' | 'prune' | 'finetune', the phase of one iteration (counted from 0)."""
-        return (
-            'warmup' if iteration < self.warmup else 'prune' if iteration < self.cut else 'finetune'
-        )
+    @property
+    def number(self) -> int:
+        """How many rounds there are."""
+        return self.span.rounds
 
-    def rounds_due(self, iteration: int) -> int:
-        """How many rounds of masks must have happened before `iteration`, 0 to `rounds`."""
-        return min(max((iteration - self.warmup) // self.interval, 0), self.rounds)
+    @property
+    def interval(self) -> int:
+        """Iterations between two rounds."""
+        return self.span.interval
+
+    def due(self, iteration: int) -> int:
+        """How many rounds must have happened before an iteration."""
+        return min(max((iteration - self.span.begin) // self.interval, 0), self.number)
+
+    def window_ends(self, iteration: int) -> bool:
+        """Whether scores of an interval are complete before an iteration, rounds or not."""
+        return (iteration - self.span.begin) % self.interval == 0

@@ -1,38 +1,40 @@
-"""Gradual structured pruning of one network: what is scored, what is masked, how far it has come."""
+"""Gradual structured pruning of one network: what is scored and masked, how far it has come."""
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mmrobustprune.cost.model import CostModel
-from mmrobustprune.dependency.groups import Trace, halves, spread
-from mmrobustprune.dependency.recording import Forward
+from mmrobustprune.dependency.groups import Group, Trace, halves, spread
+from mmrobustprune.engine.pruning.rehearsal import check_copy, copied
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.recipes.gradual import Recipe
-from mmrobustprune.scores import build_score
-from mmrobustprune.structure import rebuild
+from mmrobustprune.scores import Magnitude, build_score
 from mmrobustprune.structure.record import Structure
 from mmrobustprune.surgery import certify
 
 from .budget import budget_of
-from .phases import Phases
+from .setting import Setting
 
 
 class GradualPruning:
     """Scores, masks and budget of a running pruning; plain state, saved in every checkpoint.
 
+    A group that its score cannot see (the filters are frozen, but what else makes the units
+    learns) is scored by the magnitude of its weights, scaled to the mean of the scores of the
+    others.
+
     Args:
         model: the dense network.
         trace: its groups of channels.
         recipe: what is asked.
-        phases: when.
+        rounds: of masks; the last one meets the target.
         optimizer: its state is zeroed where the weights are.
-        example, work_dir: an input of the network, and where what is measured of it is kept.
-        stepper: whose steps a score of gradients watches, an OptimWrapper that clips; by default the optimizer.
+        setting: an input, how the network takes it, where measurements are kept.
 
     Raises:
         ValueError: the target cannot be met; the nearest feasible one is named.
@@ -43,34 +45,52 @@ class GradualPruning:
         model: nn.Module,
         trace: Trace,
         recipe: Recipe,
-        phases: Phases,
+        rounds: int,
         optimizer: torch.optim.Optimizer,
-        example: Any = None,
-        work_dir: str = '',
-        stepper: Any = None,
+        setting: Setting | None = None,
     ):
-        self.model, self.recipe, self.phases, self.optimizer = model, recipe, phases, optimizer
-        self.groups, self.trace = trace.groups, trace
+        self.model = model
+        self.recipe = recipe
+        self.rounds = rounds
+        self.optimizer = optimizer
+        self.setting = setting or Setting()
+        self.trace = trace
+        self.groups = trace.groups
         self.masks = MaskSet(model, trace.groups)
         self.score = build_score(recipe.score)
         self.cost = CostModel(model, trace.groups, trace.shapes)
         self.budget = budget_of(recipe)
-        self.selection = self.budget.selection(model, trace, example, work_dir)
+        self.selection = self.budget.selection(model, trace, self.setting)
         self.selection.admit(recipe.target)
         self.masks.attach()
-        self._watching = self.score.watch(model, stepper or optimizer, trace.groups)
+        self._watching = self.score.watch(model, self.setting.stepper or optimizer, trace.groups)
 
     @property
     def ready(self) -> bool:
         """Whether the score has seen what it needs."""
         return self.score.ready
 
+    def unit_scores(self) -> dict[str, Tensor]:
+        """Scores (units,) by group."""
+        seen = self._scored()
+        scores = self.score(self.model, seen)
+        names = {group.name for group in seen}
+        blind = [group for group in self.groups if group.name not in names]
+        if blind:
+            means = [float(score.mean()) for score in scores.values()]
+            mean = sum(means) / len(means) if means else 1.0
+            for name, size in Magnitude()(self.model, blind).items():
+                scores[name] = size * (mean / (float(size.mean()) or 1.0))
+        return scores
+
+    def _scored(self) -> list[Group]:
+        return [group for group in self.groups if self.score.can_score(self.model, group)]
+
     def neuron_scores(self) -> dict[str, Tensor]:
         """Scores by weight name, (out,) each, for the perturbation radius."""
-        scores = self.score.filters(self.model, self.groups)
+        scores = self.score.filters(self.model, self._scored())
         widths = {layer: len(score) for layer, score in scores.items()}
-        scores = scores | spread(self.score(self.model, self.groups), self.groups, widths)
-        return self._by_weight(scores)
+        return self._by_weight(scores | spread(self.unit_scores(), self.groups, widths))
 
     def living_neurons(self) -> dict[str, Tensor]:
         """Which neurons live by weight name, (out,) each."""
@@ -78,70 +98,76 @@ class GradualPruning:
 
     def _by_weight(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
         known = dict(self.model.named_parameters())  # of two layers that share a weight the first
-        return {
-            name: value for layer, value in values.items() if (name := f'{layer}.weight') in known
-        }
+        named = {f'{layer}.weight': value for layer, value in values.items()}
+        return {name: value for name, value in named.items() if name in known}
 
-    def rehearse(self, example: Any, forward: Forward) -> nn.Module:
-        """Remove half of every group from a copy, so that a removal that would be refused at the end is refused now.
+    def rehearse(self) -> Structure:
+        """Certify on copies the removal of half of every group: what would be refused at the end.
 
-        Args:
-            example, forward: an input of the network and how it takes it.
         Returns:
-            The copy, smaller.
+            The structure that removes those halves.
+
         Raises:
-            ValueError: the removal changes outputs, and the groups at fault are named; or the network cannot be copied.
+            ValueError: the removal changes outputs, and the groups at fault are named; or the
+                network cannot be copied.
         """
-        try:
-            small = copy.deepcopy(self.model)
-        except RuntimeError as problem:
-            raise ValueError(
-                f'{type(self.model).__name__} cannot be copied, as it keeps tensors of its last forward pass '
-                f'({str(problem).splitlines()[0][:100]}); let it forget them.'
-            ) from problem
-        trial = MaskSet(small, self.groups)
+        example = self.setting.example
+        forward = self.setting.forward
+        twin = copied(self.model)
+        check_copy(self.model, twin, lambda network: forward(network, example))
+        trial = MaskSet(twin, self.groups)
         trial.remove(halves(self.groups))
         certify(trial, example, forward=forward)
-        return rebuild(small, trial.structure('half'))
+        return trial.structure('half')
 
     def targets(self, number: int) -> dict[str, Tensor]:
         """Units alive after round `number`, by group."""
-        scores = self.score(self.model, self.groups)
         return self.selection.step(
-            scores, self.recipe.target, self.masks.alive, number, self.phases.rounds
+            self.unit_scores(), self.recipe.target, self.masks.alive, number, self.rounds
         )
 
     def mask(self, alive: dict[str, Tensor]) -> None:
         """Take the dead units out of the weights and the optimizer's state."""
         self.masks.remove(alive, self.optimizer)
-        self.forget()
+        self.score.reset()
 
-    def forget(self) -> None:
-        """Begin the window anew of a score that collects what it sees."""
+    def begin_window(self) -> None:
+        """Begin anew what a score collects."""
         self.score.reset()
 
     def progress(self) -> dict[str, float]:
-        """Fractions removed so far: channels, parameters, MACs, and what else the budget is of."""
+        """Fractions removed so far: channels, parameters, MACs, what else the budget is of."""
         return self.cost.removed(self.masks.alive) | self.selection.removed(self.masks.alive)
+
+    def certify(self) -> float:
+        """The difference that the removal of what is masked makes; see `surgery.certify`."""
+        return certify(self.masks, self.setting.example, forward=self.setting.forward)
+
+    def measured(self, dense: nn.Module | None, model: nn.Module) -> dict[str, float]:
+        """Figures of the budget once the removal is done."""
+        return self.budget.measured(self.selection, self.masks.alive, dense, model, self.setting)
 
     def structure(self) -> Structure:
         """The record that removes exactly what is masked."""
-        return self.masks.structure(
-            self.recipe.method,
-            **{k: v for k, v in self.progress().items() if k != 'channels'},
-        )
+        achieved = self.progress()
+        achieved.pop('channels', None)  # the record counts them itself
+        return self.masks.structure(self.recipe.method, **achieved)
 
-    def release(self) -> None:
+    def detach(self) -> None:
         """Take every hook off the network and the optimizer."""
         self.masks.detach()
         self._watching.remove()
 
     def state_dict(self) -> dict[str, Any]:
-        return dict(
-            masks=self.masks.state_dict(),
-            score=self.score.state_dict() or None,
-        )
+        """Masks, and what a score of gradients has seen."""
+        return dict(masks=self.masks.state_dict(), score=self.score.state_dict() or None)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take up what `state_dict` gave."""
         self.masks.load_state_dict(state['masks'])
         self.score.load_state_dict(state['score'] or {})
+
+
+def only(trace: Trace, groups: Iterable[Group]) -> Trace:
+    """A trace with these of its groups."""
+    return Trace(tuple(groups), trace.unprunable, trace.shapes)

@@ -1,16 +1,16 @@
-"""Grouped-kernel pruning of a network of OpenMMLab as a recipe says: which part, which snapshots, which kernels stay."""
+"""Grouped-kernel pruning of a network of OpenMMLab as a recipe says."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from mmrobustprune.engine.bridge.checkpoint import read_checkpoint
-from mmrobustprune.engine.bridge.model import tensor_forward
+from mmrobustprune.engine.pruning.forward import structure_forward
 from mmrobustprune.grouped_kernels import Decision, prune_grouped_kernels
 from mmrobustprune.recipes.grouped import GroupedKernelRecipe
 from mmrobustprune.structure.record import Structure
@@ -21,8 +21,18 @@ def prune_by_recipe(
     example: Any,
     recipe: GroupedKernelRecipe,
     progress: Callable[[Decision], Any] | None = None,
+    frozen: Iterable[str] = (),
 ) -> Structure:
-    """Cut the filter groups of a model in place, certified on an example; see `grouped_kernels.prune_grouped_kernels`."""
+    """Prune the kernels of a model in place; see `grouped_kernels.prune_grouped_kernels`.
+
+    Args:
+        model: the dense network.
+        example: an input of it, for the certificate.
+        recipe: what is asked.
+        progress: gets the decision of each layer.
+        frozen: layers that stay as they are, beside those that the recipe ignores.
+    """
+    ignore = [*recipe.ignore, *outside(model, recipe.part, recipe.layers), *frozen]
     return prune_grouped_kernels(
         model,
         recipe.target,
@@ -30,10 +40,10 @@ def prune_by_recipe(
         recipe.layers,
         recipe.search,
         grouping_of(recipe),
-        [*recipe.ignore, *outside(model, recipe.part, recipe.layers)],
+        ignore,
         recipe.pointwise,
         example,
-        tensor_forward,
+        structure_forward(recipe.forward, model),
         progress,
     )
 
@@ -42,28 +52,36 @@ def grouping_of(recipe: GroupedKernelRecipe) -> Any:
     """The recipe's grouping, with the snapshots that it reads."""
     if not recipe.snapshots:
         return recipe.grouping
-    states = [
-        read_checkpoint(str(file)).get('state_dict', {})
-        for file in snapshot_files(recipe.snapshots)
-    ]
+    files = snapshot_files(recipe.snapshots)
+    states = [read_checkpoint(str(file)).get('state_dict', {}) for file in files]
     return dict(type=recipe.grouping, snapshots=states)
 
 
+def by_kind(layers: Any) -> bool:
+    """Whether layers are chosen by kind, and not by name."""
+    return layers in ('3x3', 'all')
+
+
 def outside(model: nn.Module, part: str, layers: Any) -> list[str]:
-    """Names of the model's other parts, where layers are chosen by kind; a choice by name says itself where they are."""
-    if layers not in ('3x3', 'all') or not part:
+    """Names of the model's other parts, where layers are chosen by kind.
+
+    Raises:
+        ValueError: the model has no such part.
+    """
+    if not by_kind(layers) or not part:
         return []
-    names = [name for name, _ in model.named_children()]
-    if part not in names:
+    children = dict(model.named_children())
+    if part not in children:
         raise ValueError(
-            f"robust_prune.part='{part}' is no part of {type(model).__name__}; choose among {', '.join(names)}, or "
-            "'' for all of it."
+            f"robust_prune.part='{part}' is no part of {type(model).__name__}; choose among "
+            f"{', '.join(children)}, or '' for all of it."
         )
-    return [
-        name
-        for name, child in model.named_children()
-        if name != part and any(isinstance(module, nn.Conv2d) for module in child.modules())
-    ]
+    others = [name for name in children if name != part]
+    return [name for name in others if _has_convolutions(children[name])]
+
+
+def _has_convolutions(part: nn.Module) -> bool:
+    return any(isinstance(module, nn.Conv2d) for module in part.modules())
 
 
 def snapshot_files(patterns: tuple[str, ...]) -> list[Path]:
@@ -75,14 +93,15 @@ def snapshot_files(patterns: tuple[str, ...]) -> list[Path]:
     found = []
     for pattern in patterns:
         path = Path(pattern)
-        files = sorted(
-            path.parent.glob(path.name),
-            key=lambda file: [int(n) for n in re.findall(r'\d+', file.name)],
-        )
+        files = sorted(path.parent.glob(path.name), key=_numbers)
         if not files:
             raise FileNotFoundError(
-                f"robust_prune.snapshots names '{pattern}', which is not there; give checkpoints of earlier "
-                "epochs, such as 'work_dirs/dense/epoch_*.pth'."
+                f"robust_prune.snapshots names '{pattern}', which is not there; give checkpoints "
+                "of earlier epochs, such as 'work_dirs/dense/epoch_*.pth'."
             )
         found += files
     return found
+
+
+def _numbers(file: Path) -> list[int]:
+    return [int(number) for number in re.findall(r'\d+', file.name)]

@@ -1,11 +1,15 @@
-"""When things happen: warm-up, rounds of masks, fine-tuning, in iterations of the base schedule."""
+"""When things happen: the phases of a recipe, in iterations of the base schedule."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mmengine.dataset import InfiniteSampler
+
+from mmrobustprune.recipes import Phase
 
 _LENGTH = re.compile(r'^\s*(\d+(?:\.\d+)?)\s*(epochs?|e|iters?|iterations?|i)\s*$')
 
@@ -25,22 +29,115 @@ def iterations(length: float | str, name: str, total: int, per_epoch: int) -> in
     if isinstance(length, str):
         match = _LENGTH.match(length)
         if match:
-            number, unit = float(match[1]), match[2]
-            return round(number * per_epoch) if unit.startswith('e') else round(number)
+            number = float(match[1])
+            return round(number * per_epoch) if match[2].startswith('e') else round(number)
     elif not isinstance(length, bool) and 0 <= length < 1:
         return round(length * total)
     raise ValueError(
-        f"robust_prune.{name}={length!r} is no phase length; give a fraction of the schedule in [0, 1), '3 epochs' or '300 iters'."
+        f'robust_prune.{name}={length!r} is no phase length; give a fraction of the schedule in '
+        "[0, 1), '3 epochs' or '300 iters'."
     )
 
 
 def batches_per_epoch(loader: Any) -> int:
-    """Batches of one process in which all processes together see the data once; an endless sampler counts the whole data for each."""
-    sampler = getattr(
-        getattr(loader, 'batch_sampler', None), 'sampler', None
-    )  # loader.sampler is not that of a given batch sampler
-    return (
-        -(-len(loader) // sampler.world_size)
-        if isinstance(sampler, InfiniteSampler)
-        else len(loader)
-    )
+    """Batches of one process in which all processes together see the data once.
+
+    An endless sampler counts the whole data for each process.
+    """
+    # loader.sampler is not that of a given batch sampler
+    sampler = getattr(getattr(loader, 'batch_sampler', None), 'sampler', None)
+    if isinstance(sampler, InfiniteSampler):
+        return -(-len(loader) // sampler.world_size)
+    return len(loader)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A phase in iterations.
+
+    Attributes:
+        name: of the phase.
+        begin: its first iteration, counted from 0.
+        end: the one after its last.
+        rounds: rounds of masks; the last one comes before iteration `end`, with the removal.
+    """
+
+    name: str
+    begin: int
+    end: int
+    rounds: int = 0
+
+    @property
+    def interval(self) -> int:
+        """Iterations between two rounds."""
+        return (self.end - self.begin) // max(self.rounds, 1)
+
+    def done(self, iteration: int) -> float:
+        """The fraction of the phase that is done before an iteration, in [0, 1)."""
+        return (iteration - self.begin) / max(self.end - self.begin, 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The phases of one run; each question is answered from the iteration alone.
+
+    Attributes:
+        spans: the phases in order; the last one goes to the end of the schedule.
+        total: iterations of the schedule; phases that do not fit go beyond.
+    """
+
+    spans: tuple[Span, ...]
+    total: int
+
+    @classmethod
+    def of(cls, phases: Iterable[Phase], total: int, per_epoch: int) -> Plan:
+        """Lay phases into a schedule, one after the other; they may be longer than it is.
+
+        Args:
+            phases: what the recipe asks.
+            total: iterations of the schedule.
+            per_epoch: iterations of one epoch.
+        """
+        spans: list[Span] = []
+        begin = 0
+        for phase in phases:
+            if phase.length is None:
+                length = max(total - begin, 0)
+            else:
+                length = iterations(phase.length, phase.name, total, per_epoch)
+            if phase.rounds:
+                length = phase.rounds * max(1, length // phase.rounds)
+            spans.append(Span(phase.name, begin, begin + length, phase.rounds))
+            begin += length
+        return cls(tuple(spans), total)
+
+    @classmethod
+    def resumed(cls, saved: Sequence[Sequence], total: int) -> Plan:
+        """The plan of a checkpoint; what a longer schedule adds belongs to its last phase."""
+        spans = [Span(*fields) for fields in saved]
+        spans[-1] = replace(spans[-1], end=total)
+        return cls(tuple(spans), total)
+
+    def to_list(self) -> list[list]:
+        """Plain data for a checkpoint, which `resumed` takes."""
+        return [[span.name, span.begin, span.end, span.rounds] for span in self.spans]
+
+    def at(self, iteration: int) -> Span:
+        """The phase of an iteration; the last one beyond the schedule."""
+        return next((span for span in self.spans if iteration < span.end), self.spans[-1])
+
+    def span(self, name: str) -> Span:
+        """The phase of a name."""
+        return next(span for span in self.spans if span.name == name)
+
+    def lengths(self) -> str:
+        """The phases with their lengths but the last, for a message."""
+        return ', '.join(f'{span.name} {span.end - span.begin}' for span in self.spans[:-1])
+
+
+def asked(phases: Iterable[Phase]) -> list[list]:
+    """What a recipe asks of the schedule, as plain data.
+
+    The plan of a checkpoint holds as long as this is the same.
+    """
+    return [[phase.name, phase.length, phase.rounds] for phase in phases]

@@ -1,4 +1,4 @@
-"""Loss and metric on both sides of a mask, with no trace left in the network or the random streams."""
+"""Metrics on both sides of a mask, with no trace left in the network or the random streams."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.runner import Runner
 from mmengine.runner.amp import autocast
 
 from mmrobustprune.rng import preserved_rng
 
 
 @torch.no_grad()
-def validate(runner) -> dict[str, float]:
-    """Metrics of the weights as they stand on the whole validation set; no hook runs, nothing is saved."""
+def validate(runner: Runner) -> dict[str, float]:
+    """Metrics of the weights as they stand on the whole validation set.
+
+    No hook runs, nothing is saved.
+    """
     if runner._val_loop is None:
         return {}
     loop = runner.val_loop
@@ -30,11 +34,10 @@ def validate(runner) -> dict[str, float]:
 
 def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The metrics that are one number; others are matrices, or per class."""
-    arrays = (np.ndarray, torch.Tensor)
-    return {
-        key: float(value)
-        for key, value in metrics.items()
-        if isinstance(value, Number)
-        or isinstance(value, arrays)
-        and value.reshape(-1).shape[0] == 1
-    }
+    return {key: float(value) for key, value in metrics.items() if _is_number(value)}
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, (np.ndarray, torch.Tensor)):
+        return value.reshape(-1).shape[0] == 1
+    return isinstance(value, Number)

@@ -22,14 +22,17 @@ WRAPPERS = dict(
 
 @RUNNERS.register_module()
 class PruneRunner(SuiteTest, RebuildRunner, ResumableRunner):
-    """Trains as the config says, under the recipe in `robust_prune`; a killed run resumes to the same weights."""
+    """Trains as the config says, under the recipe in `robust_prune`.
+
+    A killed run resumes to the same weights.
+    """
 
     @classmethod
     def check(cls, cfg: Config) -> None:
         if cfg.get('robust_prune') is None:
             raise ValueError(
-                "runner_type='mmrobustprune.PruneRunner' needs robust_prune=dict(recipe='adasap', target=0.5); add it, or inherit "
-                'configs/recipes/adasap.py.'
+                "runner_type='mmrobustprune.PruneRunner' needs robust_prune=dict(recipe='adasap', "
+                'target=0.5); add it, or inherit configs/recipes/adasap.py.'
             )
         build_recipe(cfg.robust_prune)
         if cfg.get('robust_eval'):
@@ -48,7 +51,10 @@ class PruneRunner(SuiteTest, RebuildRunner, ResumableRunner):
 
 
 def sharpness_wrapper(config: dict) -> ConfigDict:
-    """An optim_wrapper config of ours with the optimizer, AMP, clipping and accumulation settings of `config`.
+    """An optim_wrapper config of ours with what `config` says of optimizer, AMP and clipping.
+
+    Args:
+        config: the user's, which stays as it is.
 
     Raises:
         ValueError: a wrapper that records no forward call to repeat, or one with a rule of its own.
@@ -57,20 +63,21 @@ def sharpness_wrapper(config: dict) -> ConfigDict:
     name = str(config.get('type', 'OptimWrapper')).rsplit('.', 1)[-1]
     if 'optimizer' not in config:
         raise ValueError(
-            f'optim_wrapper holds several optimizers or none ({", ".join(config)}), and two passes take one (OptimWrapperDict is '
-            'not supported); give optim_wrapper=dict(optimizer=...).'
+            f'optim_wrapper holds several optimizers or none ({", ".join(config)}), and two passes '
+            'take one (OptimWrapperDict is not supported); give '
+            'optim_wrapper=dict(optimizer=...).'
         )
     if str(config.get('type', '')).startswith('mmrobustprune.'):
         if config.get('rule') is not None:
             raise ValueError(
-                f'optim_wrapper.rule={dict(config.rule)} would not be used, as a recipe has a rule for each phase; say '
-                'robust_prune=dict(rule=..., finetune_rule=...) instead.'
+                f'optim_wrapper.rule={dict(config.rule)} would not be used, as a recipe has a rule '
+                'for each phase; say robust_prune=dict(rule=..., finetune_rule=...) instead.'
             )
         return config
     if name not in WRAPPERS:
         raise ValueError(
-            f"optim_wrapper of type '{config.type}' cannot make two passes; PruneRunner takes OptimWrapper, AmpOptimWrapper or a "
-            'wrapper of mmrobustprune.'
+            f"optim_wrapper of type '{config.type}' cannot make two passes; PruneRunner takes "
+            'OptimWrapper, AmpOptimWrapper or a wrapper of mmrobustprune.'
         )
     config.type = WRAPPERS[name]
     config.setdefault('rule', None)

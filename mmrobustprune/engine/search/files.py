@@ -1,18 +1,20 @@
-"""What a search of masks leaves behind: masks.npz, sparsity.json, pruned.py and pruned.pth, with the mask alone too, and slim."""
+"""What a search of masks leaves behind: masks.npz, sparsity.json, pruned.py, pruned.pth, slim/."""
 
 from __future__ import annotations
 
 import copy
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
-from torch import nn
+from mmengine.runner import Runner
+from torch import Tensor
 
 from mmrobustprune.engine.bridge.config import type_name
-from mmrobustprune.engine.bridge.model import example_of, tensor_forward, unwrap
+from mmrobustprune.engine.bridge.model import example_of, unwrap
+from mmrobustprune.engine.bridge.runner import given_config
 from mmrobustprune.engine.pruning.artifacts import (
     plain_types,
     run_meta,
@@ -20,57 +22,72 @@ from mmrobustprune.engine.pruning.artifacts import (
     write_config,
     write_weights,
 )
+from mmrobustprune.engine.pruning.forward import structure_forward
 from mmrobustprune.mask_search import ScoredNetwork, kept_masks, make_plain, save_masks
+from mmrobustprune.recipes.search import MaskSearch
 from mmrobustprune.records.files import write_file
 from mmrobustprune.records.stamp import command, commit, versions
 from mmrobustprune.structure.record import Structure
 from mmrobustprune.surgery import remove_unread
 
 
-def write_result(runner, recipe: Any) -> None:
-    """The network with plain weights, zeros where the mask is, as any loader reads it; the masks, and how much each layer keeps.
+def write_result(runner: Runner, recipe: MaskSearch, structure: Structure | None) -> None:
+    """The network with plain weights, zeros where the mask is, as any loader reads it; the masks.
 
-    Where the mask is one of channels, `slim/` has the network without the channels that no layer reads any more.
+    sparsity.json says how much each layer keeps. Where the mask is one of channels, `slim/` has the
+    network without the channels that no layer reads any more.
+
+    Args:
+        runner: the training, ended.
+        recipe: what was asked.
+        structure: of the network before the search; None for a dense one.
     """
-    folder, model = Path(runner.work_dir), unwrap(runner.model)
-    masks, (config, meta) = kept_masks(model), write_plain(runner, folder)
+    folder = Path(runner.work_dir)
+    model = unwrap(runner.model)
+    masks = kept_masks(model)
+    config, meta = write_plain(runner, structure, folder)
     save_masks(folder / 'masks.npz', masks, method=recipe.host['type'], model=model)
     record = dict(
         sparsity(masks),
-        recipe=plain_types(dict(runner.cfg.robust_prune)),
+        recipe=plain_types(dict(runner.cfg.get('robust_prune') or asdict(recipe))),
         seed=runner.seed,
         command=command(),
         commit=commit(),
         versions=versions(),
     )
-    if recipe.of_channels and runner.structure is not None:
+    if recipe.of_channels and structure is not None:
         runner.logger.warning(
-            f'{folder}/slim is not written: channels were removed from this network before the search.'
+            f'{folder}/slim is not written: channels were removed from this network before the '
+            'search.'
         )
     elif recipe.of_channels:
-        record.update(write_slim(runner, model, config, meta, folder / 'slim'))
+        record.update(_write_slim(runner, recipe.forward, config, meta))
     write_file(folder / 'sparsity.json', json.dumps(record, indent=1).encode())
     runner.logger.info(
-        f'{folder}/pruned.py and pruned.pth hold the network with the mask applied, masks.npz the mask.'
+        f'{folder}/pruned.py and pruned.pth hold the network with the mask applied, masks.npz the '
+        'mask.'
     )
 
 
-def write_plain(runner, folder: Path) -> tuple[Config, dict]:
-    """pruned.py and pruned.pth of the network as it stands, the mask applied; returns the config and what the weights come from."""
-    config, meta = plain_classifier(getattr(runner, 'user_cfg', runner.cfg)), run_meta(runner)
-    write_network(
-        config, ScoredNetwork.plain_state(unwrap(runner.model)), meta, runner.structure, folder
-    )
+def write_plain(runner: Runner, structure: Structure | None, folder: Path) -> tuple[Config, dict]:
+    """pruned.py and pruned.pth of the network as it stands, the mask applied.
+
+    Returns:
+        The config, and what the weights come from.
+    """
+    config = plain_classifier(given_config(runner))
+    meta = run_meta(runner)
+    state = ScoredNetwork.plain_state(unwrap(runner.model))
+    write_network(config, state, meta, structure, folder)
     return config, meta
 
 
-def write_slim(
-    runner, model: nn.Module, config: Config, meta: dict, folder: Path
-) -> dict[str, Any]:
-    """structure.json, pruned.py and pruned.pth of the network without unread channels; what went, and what stays and why."""
-    slim = make_plain(copy.deepcopy(model))
+def _write_slim(runner: Runner, forward: str, config: Config, meta: dict) -> dict[str, Any]:
+    """The network without unread channels in slim/; what went, and what stays and why."""
+    folder = Path(runner.work_dir) / 'slim'
+    slim = make_plain(copy.deepcopy(unwrap(runner.model)))
     example = example_of(slim, runner.train_dataloader)
-    done = remove_unread(slim, example, tensor_forward)
+    done = remove_unread(slim, example, structure_forward(forward, slim))
     write_network(config, slim.state_dict(), meta, done.structure, folder)
     runner.logger.info(f'{folder}: {done.structure.summary()}')
     for layer, reason in done.left.items():
@@ -80,7 +97,7 @@ def write_slim(
 
 def write_network(
     config: Config,
-    state: dict[str, torch.Tensor],
+    state: dict[str, Tensor],
     meta: dict,
     structure: Structure | None,
     folder: Path,
@@ -88,16 +105,11 @@ def write_network(
     """pruned.py and pruned.pth, and structure.json where channels went."""
     text = stock_config(config, structure)
     write_config(text, structure, str(folder))
-    write_weights(
-        {name: value.detach().cpu() for name, value in state.items()},
-        meta,
-        structure,
-        text,
-        folder / 'pruned.pth',
-    )
+    state = {name: value.detach().cpu() for name, value in state.items()}
+    write_weights(state, meta, structure, text, folder / 'pruned.pth')
 
 
-def sparsity(masks: dict[str, torch.Tensor]) -> dict[str, Any]:
+def sparsity(masks: dict[str, Tensor]) -> dict[str, Any]:
     """Fraction removed of all prunable weights, and weights and kept ones of each layer."""
     kept = {name: dict(weights=mask.numel(), kept=int(mask.sum())) for name, mask in masks.items()}
     weights = sum(layer['weights'] for layer in kept.values())
@@ -109,7 +121,10 @@ def sparsity(masks: dict[str, torch.Tensor]) -> dict[str, Any]:
 
 
 def plain_classifier(cfg: Config) -> Config:
-    """The config without adversarial training and without the measuring of a search, which stock tools do not know."""
+    """The config without adversarial training and the measuring of a search.
+
+    Stock tools know neither.
+    """
     plain = cfg.to_dict()
     if plain.get('custom_hooks'):
         plain['custom_hooks'] = [

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
-from mmengine.runner import EpochBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmrobustprune.analysis import Stability
 from mmrobustprune.analysis.meters import build_meters
@@ -26,30 +26,38 @@ from mmrobustprune.records import stamp
 from mmrobustprune.records.files import write_json
 from mmrobustprune.registry import HOOKS
 
-KEY, FILE = 'search_measure', 'search.json'
+from .hook import MaskSearchHook
+
+KEY = 'search_measure'  # of a checkpoint
+FILE = 'search.json'
 METRICS = dict(clean='accuracy/top1', attacked='attacked/pgd')
 
 
 @HOOKS.register_module()
 class SearchMeasureHook(Hook):
-    """Writes one record per measured epoch of a search to `<work_dir>/search.json`, and scalars to the message hub.
+    """Writes a record of each measured epoch of a search to `<work_dir>/search.json`.
 
-    It goes with a hook that has `search` (a ScoredNetwork, or None) and `stage` ('search' while it searches), and leaves the
-    training as it finds it: weights, scores, gradients, buffers, generators. Sharpness is of the model's training loss in the
-    scores, on the same training samples at every epoch, attacked anew with the scores of that epoch and then held fixed. The
-    first mask is the one that the search starts from. The cost of an epoch is, per batch, one attack, and in forward-backward
-    passes about 3 (iterations + 1) for lambda_max and steps + 1 per radius for the loss difference.
+    Its numbers are scalars of the message hub, too.
+
+    It goes with a `MaskSearchHook` and leaves the training as it finds it: weights, scores,
+    gradients, buffers, generators. Sharpness is of the model's training loss in the scores, on the
+    same training samples at every epoch, attacked anew with the scores of that epoch and then held
+    fixed. The first mask is the one that the search starts from. The cost of an epoch is, per
+    batch, one attack, and in forward-backward passes about 3 (iterations + 1) for lambda_max and
+    steps + 1 per radius for the loss difference.
 
     Args:
         lambda_max: dict(batches=1, iterations=10), or None.
         loss_difference: None, or dict(batches=1, rho=[...], steps=20).
         stability: Hamming distances to the first mask and to the one before.
-        displacement: how far the scores moved, too; keeps two copies of them in memory and in checkpoints.
+        displacement: how far the scores moved, too; keeps two copies of them in memory and in
+            checkpoints.
         rates: the share that each layer keeps.
         interval: measure every so many epochs of the search.
         batch_norm: 'eval' (running statistics) or 'train' (the batch's).
         seed: of the choice of samples, their augmentation and the attack.
         metrics: name in the record -> metric of the validation.
+
     Raises:
         ValueError: a field that is not allowed; in a run, no hook that searches, or no epochs.
     """
@@ -72,45 +80,46 @@ class SearchMeasureHook(Hook):
         if not isinstance(interval, int) or interval < 1:
             raise ValueError(f'interval={interval!r} is no number of epochs; give at least 1.')
         check_statistics(batch_norm)
-        self.settings = plain_types(
-            dict(
-                {meter.name: asdict(meter) for meter in self.meters},
-                interval=interval,
-                batch_norm=batch_norm,
-                seed=seed,
-            )
-        )
+        meters = {meter.name: asdict(meter) for meter in self.meters}
+        common = dict(interval=interval, batch_norm=batch_norm, seed=seed)
+        self.settings = plain_types(meters | common)
         self.stability = Stability() if stability else None
-        self.displacement, self.rates, self.interval = displacement, rates, interval
-        self.batch_norm, self.seed, self.metrics = batch_norm, seed, dict(metrics)
-        self.epoch, self.records = 0, []
+        self.displacement = displacement
+        self.rates = rates
+        self.interval = interval
+        self.batch_norm = batch_norm
+        self.seed = seed
+        self.metrics = dict(metrics)
+        self.epoch = 0
+        self.records: list[dict] = []
         self._batches: list | None = None
 
-    # --- along the training --------------------------------------------------------------------------------------------
+    # --- along the training -----------------------------------------------------------------------
 
-    def before_train(self, runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         self._searching(runner)
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ValueError(
-                'SearchMeasureHook measures at the end of epochs, and this training counts iterations; give '
-                'train_cfg=dict(by_epoch=True, max_epochs=...) or take the hook out of custom_hooks.'
+                'SearchMeasureHook measures at the end of epochs, and this training counts '
+                'iterations; give train_cfg=dict(by_epoch=True, max_epochs=...) or take the hook '
+                'out of custom_hooks.'
             )
 
-    def before_train_iter(self, runner, batch_idx: int, data_batch=None) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         hook = self._searching(runner)
         if self.stability is not None and self.stability.first is None and hook.search is not None:
             self.stability.start(hook.search.masks(), self._scores(hook.search))
 
-    def after_train_epoch(self, runner) -> None:
+    def after_train_epoch(self, runner: Runner) -> None:
         hook = self._searching(runner)
-        if hook.stage != 'search' or hook.search is None:
+        if hook.phase != 'search' or hook.search is None:
             return
         self.epoch += 1
         if self.epoch % self.interval:
             return
         begin = time.monotonic()
         record = dict(
-            epoch=self.epoch, iteration=runner.iter, stage=hook.stage, removed=hook.search.ratio()
+            epoch=self.epoch, iteration=runner.iter, stage=hook.phase, removed=hook.search.ratio()
         )
         if self.rates:
             record['rates'] = hook.search.rates()
@@ -121,15 +130,14 @@ class SearchMeasureHook(Hook):
         for key in ('lambda_max', 'residual', 'hamming_first', 'hamming_previous', 'removed'):
             if key in record:
                 runner.message_hub.update_scalar(f'train/search_{key}', record[key])
+        numbers = {key: value for key, value in record.items() if isinstance(value, float)}
         runner.logger.info(
             f'search epoch {self.epoch} measured in {time.monotonic() - begin:.1f} s: '
-            + ', '.join(
-                f'{key} {value:.4g}' for key, value in record.items() if isinstance(value, float)
-            )
+            + ', '.join(f'{key} {value:.4g}' for key, value in numbers.items())
         )
         self._write(runner)
 
-    def after_val_epoch(self, runner, metrics: Mapping[str, float] | None = None) -> None:
+    def after_val_epoch(self, runner: Runner, metrics: Mapping[str, float] | None = None) -> None:
         if self.records and self.records[-1]['iteration'] == runner.iter:
             found = {
                 name: float(metrics[key])
@@ -139,9 +147,9 @@ class SearchMeasureHook(Hook):
             self.records[-1].update(found)
             self._write(runner)
 
-    # --- checkpoints ---------------------------------------------------------------------------------------------------
+    # --- checkpoints ------------------------------------------------------------------------------
 
-    def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         follows = self.stability is not None and self._searching(runner).search is not None
         checkpoint[KEY] = dict(
             epoch=self.epoch,
@@ -149,41 +157,39 @@ class SearchMeasureHook(Hook):
             stability=self.stability.state_dict() if follows else None,
         )
 
-    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         saved = checkpoint.get(KEY)
         if runner._resume and saved:
-            self.epoch, self.records = saved['epoch'], saved['records']
+            self.epoch = saved['epoch']
+            self.records = saved['records']
             if self.stability is not None and saved['stability'] is not None:
                 self.stability.load_state_dict(saved['stability'])
 
-    # --- parts ---------------------------------------------------------------------------------------------------------
+    # --- parts ------------------------------------------------------------------------------------
 
-    def _sharpness(self, runner, search) -> dict[str, Any]:
+    def _sharpness(self, runner: Runner, search) -> dict[str, Any]:
         if not self.meters:
             return {}
         model = unwrap(runner.model)
         if self._batches is None:
-            self._batches = training_batches(
-                runner.train_dataloader, max(meter.batches for meter in self.meters), self.seed
-            )
+            count = max(meter.batches for meter in self.meters)
+            self._batches = training_batches(runner.train_dataloader, count, self.seed)
         found: dict[str, list] = {meter.name: [] for meter in self.meters}
         with steady(model, self.batch_norm, self.seed):
             for number, loss in enumerate(training_losses(model, self._batches)):
                 for meter in self.meters:
                     if number < meter.batches:
-                        found[meter.name].append(
-                            meter(loss, search.score_parameters(), search.masks)
-                        )
-        return {
-            key: value
-            for meter in self.meters
-            for key, value in meter.mean(found[meter.name]).items()
-        }
+                        value = meter(loss, search.score_parameters(), search.masks)
+                        found[meter.name].append(value)
+        means: dict[str, Any] = {}
+        for meter in self.meters:
+            means.update(meter.mean(found[meter.name]))
+        return means
 
     def _scores(self, search) -> list:
         return search.score_parameters() if self.displacement else []
 
-    def _write(self, runner) -> None:
+    def _write(self, runner: Runner) -> None:
         content = dict(
             records=self.records,
             settings=self.settings,
@@ -195,11 +201,11 @@ class SearchMeasureHook(Hook):
         on_main(lambda: write_json(Path(runner.work_dir) / FILE, content))
 
     @staticmethod
-    def _searching(runner) -> Any:
+    def _searching(runner: Runner) -> MaskSearchHook:
         for hook in runner.hooks:
-            if hasattr(hook, 'search') and hasattr(hook, 'stage'):
+            if isinstance(hook, MaskSearchHook):
                 return hook
         raise ValueError(
-            'SearchMeasureHook found no hook that searches for a mask; add it to a config with a recipe such as '
-            "robust_prune=dict(recipe='s2ap_hydra', target=0.9)."
+            'SearchMeasureHook found no hook that searches for a mask; add it to a config with a '
+            "recipe such as robust_prune=dict(recipe='s2ap_hydra', target=0.9)."
         )

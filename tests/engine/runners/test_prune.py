@@ -10,7 +10,6 @@ from mmengine.registry import RUNNERS
 from torch import nn
 
 from mmrobustprune.engine.bridge.checkpoint import structure_of
-from mmrobustprune.engine.gradual.phases import Phases
 from mmrobustprune.engine.gradual.state import GradualPruning
 from mmrobustprune.models import PrunedModel
 from mmrobustprune.recipes.build import build_recipe
@@ -207,7 +206,7 @@ def test_layers_that_share_a_weight_have_one_score():
         build_recipe(dict(recipe='adasap', budget='channels', target=0.2)),
     )
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
-    pruning = GradualPruning(model, trace(model, x), recipe, Phases(0, 1, 1, 2), optimizer)
+    pruning = GradualPruning(model, trace(model, x), recipe, 1, optimizer)
     rule = build_rule(recipe.rule)
     rule.set_scores(pruning.neuron_scores(), pruning.living_neurons())
     two_pass_step(model, optimizer, rule, lambda: model(x).square().mean())

@@ -8,12 +8,8 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS, init_default_scope
 from mmpretrain.apis import get_model
 
-from mmrobustprune.engine.search.choice import Best, LeastLoss
-from mmrobustprune.engine.search.stages import Stages
-from mmrobustprune.recipes.build import build_recipe
 from tests.support.process import run_apart, train
 from tests.support.searching import ATTACK, saved, searched
-from tests.support.tiny import classifier, pruned
 
 
 @pytest.fixture(scope='module')
@@ -174,49 +170,6 @@ def test_harp_learns_rates_and_takes_a_mask_that_meets_the_target(tmp_path):
     assert len(rates) > 3  # no two layers need have the same
 
 
-def test_masks_of_channels_leave_a_slim_network_that_stock_loaders_read(tmp_path):
-    host = dict(type='HARP', form='channel', input_shape=(3, 16, 16))
-    config = searched(
-        tmp_path, attack=None, recipe='s2ap_harp', target=0.5, host=host, select='last', gamma=0.001
-    )
-    runner = RUNNERS.build(config)
-    runner.train()
-    record = json.loads((tmp_path / 'sparsity.json').read_text())
-    assert (
-        record['slim']['params'] > 0.1 and record['left']
-    )  # sums keep channels that some reader needs
-    init_default_scope('mmpretrain')
-    masked = get_model(
-        Config.fromfile(tmp_path / 'pruned.py'), str(tmp_path / 'pruned.pth')
-    ).double()
-    slim = get_model(
-        Config.fromfile(tmp_path / 'slim' / 'pruned.py'), str(tmp_path / 'slim' / 'pruned.pth')
-    ).double()
-    assert sum(p.numel() for p in slim.parameters()) < sum(p.numel() for p in masked.parameters())
-    runner.val_loop.run()  # the network that was trained still runs
-    x = torch.randn(2, 3, 16, 16, dtype=torch.float64)
-    with torch.no_grad():
-        torch.testing.assert_close(slim(x), masked(x), rtol=0, atol=1e-10)
-
-
-def test_a_search_on_a_pruned_network_leaves_a_pruned_network(tmp_path):
-    RUNNERS.build(pruned(classifier(tmp_path / 'cut'), measure=False)).train()
-    config = searched(
-        tmp_path / 'work', attack=None, epochs=2, pretrain=0, search='1 epochs', warmup=0
-    )
-    config.load_from = str(tmp_path / 'cut' / 'pruned.pth')
-    RUNNERS.build(config).train()
-    init_default_scope('mmpretrain')
-    for folder in (tmp_path / 'work', tmp_path / 'work' / 'mask'):
-        state = get_model(
-            Config.fromfile(folder / 'pruned.py'), str(folder / 'pruned.pth')
-        ).state_dict()
-        expected = saved(folder, 'pruned.pth')['state_dict']
-        assert state.keys() == expected.keys() and all(
-            torch.equal(value, expected[name]) for name, value in state.items()
-        )
-
-
 def test_rlth_never_trains_a_weight(tmp_path):
     config = searched(
         tmp_path,
@@ -276,64 +229,6 @@ def test_a_killed_search_keeps_rates_the_best_mask_noise_and_offsets(tmp_path):
     assert stages[0] == stages[1] and stages[0][1]['meets_target']
 
 
-def test_best_masks_meet_the_target():
-    model = torch.nn.Linear(2, 2)
-    choice = Best('m')
-    with pytest.raises(ValueError, match='no validation fell into the search'):
-        choice.restore(model)
-    choice.after_val(model, dict(m=0.9), lambda: False, 1)
-    with pytest.raises(ValueError, match='no mask of the search met the target'):
-        choice.restore(model)
-    choice.after_val(model, dict(m=0.5), lambda: True, 2)
-    before = model.weight.detach().clone()
-    with torch.no_grad():
-        model.weight.add_(1)
-    choice.after_val(model, dict(m=0.4), lambda: True, 3)
-    choice.restore(model)
-    assert (choice.value, choice.iteration) == (0.5, 2) and torch.equal(model.weight, before)
-    with pytest.raises(ValueError, match="robust_prune.metric='m' is no metric of the validation"):
-        choice.after_val(model, dict(top1=1.0), lambda: True, 4)
-
-
-def test_the_least_loss_takes_the_state_before_the_update():
-    """And that state must meet the target, whatever the update makes of it."""
-    model, choice = torch.nn.Linear(1, 1), LeastLoss('m')
-    for iteration, (value, loss) in enumerate(((1.0, 0.7), (2.0, 0.3), (3.0, 0.5), (9.0, 0.1))):
-        with torch.no_grad():
-            model.weight.fill_(value)
-        choice.before_iter(model, lambda: model.weight.item() < 4)
-        with torch.no_grad():
-            model.weight.fill_(-1)
-        choice.after_iter(torch.tensor(loss), iteration)
-    choice.restore(model)
-    assert (
-        choice.value == pytest.approx(0.3) and choice.iteration == 1 and model.weight.item() == 2.0
-    )
-
-
-def test_the_dense_stage_begins_with_the_warm_up_of_the_base(tmp_path):
-    config = searched(tmp_path, attack=None, epochs=3, search='1 epochs')
-    config.param_scheduler = [
-        dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=3),
-        dict(type='CosineAnnealingLR', by_epoch=True, T_max=3),
-    ]
-    rates, runner = [], RUNNERS.build(config)
-    update = runner.model.train_step
-    runner.model.train_step = lambda *args, **kwargs: (
-        rates.append(runner.optim_wrapper.get_lr()['lr'][0]),
-        update(*args, **kwargs),
-    )[1]
-    runner.train()
-    dense = [
-        0.05 * factor for factor in (0.1, 0.55, 1.0, 1.0, 0.75, 0.25)
-    ]  # and a cosine over the three that are left
-    assert rates[:6] == pytest.approx(dense) and rates[6] == 0.05 and rates[12] == 0.01
-    config.param_scheduler[0]['end'] = 6
-    config.work_dir += '/long'
-    with pytest.raises(ValueError, match='warm-up takes 6 iterations and the dense stage only 6'):
-        RUNNERS.build(config).train()
-
-
 def test_a_checkpoint_of_another_training_is_not_taken_for_a_search(finished, tmp_path):
     checkpoint = torch.load(finished[0] / 'epoch_1.pth', weights_only=True)
     del checkpoint['robust_prune']
@@ -341,62 +236,5 @@ def test_a_checkpoint_of_another_training_is_not_taken_for_a_search(finished, tm
     torch.save(checkpoint, tmp_path / 'dense.pth')
     config = searched(tmp_path / 'run', attack=ATTACK)
     config.load_from, config.resume = str(tmp_path / 'dense.pth'), True
-    with pytest.raises(
-        ValueError, match='is at iteration 18, where this search would have begun at 6'
-    ):
+    with pytest.raises(ValueError, match='is at iteration 18, where pruning would have begun at 6'):
         RUNNERS.build(config).train()
-
-
-def test_the_learning_rate_of_a_stage_follows_the_batch(tmp_path):
-    config = searched(tmp_path, attack=None)
-    config.auto_scale_lr = dict(enable=True, base_batch_size=4)  # batches of 8
-    runner = RUNNERS.build(config)
-    runner.train()
-    rates = [
-        saved(tmp_path, f'epoch_{n}.pth')['optimizer']['param_groups'][0]['initial_lr']
-        for n in (1, 2, 4)
-    ]
-    assert rates == pytest.approx(
-        [0.1, 0.1, 0.02]
-    )  # 0.05 dense and searching, 0.01 fine-tuning, twice
-
-
-def test_fine_tuning_spares_norms_of_decay_as_the_base_does(tmp_path):
-    config = searched(tmp_path, attack=None)
-    config.optim_wrapper.paramwise_cfg = dict(norm_decay_mult=0.0)
-    runner = RUNNERS.build(config)
-    runner.train()
-    norms = {
-        id(p)
-        for module in runner.model.modules()
-        if isinstance(module, torch.nn.BatchNorm2d)
-        for p in module.parameters()
-    }
-    for group in runner.optim_wrapper.optimizer.param_groups:
-        assert group['initial_lr'] == 0.01 and (group['weight_decay'] == 0) == (
-            id(group['params'][0]) in norms
-        )
-
-
-def test_the_plan_of_a_run():
-    plan = Stages.plan(
-        build_recipe(
-            dict(recipe='s2ap_hydra', target=0.9, pretrain='100 epochs', search='20 epochs')
-        ),
-        2200,
-        10,
-    )
-    assert (plan.search, plan.finetune, plan.warmup) == (1000, 1200, 50)
-    assert [plan.stage(i) for i in (0, 999, 1000, 1199, 1200)] == [
-        'pretrain',
-        'pretrain',
-        'search',
-        'search',
-        'finetune',
-    ]
-    assert (
-        plan.epoch(1000) == (0, True)
-        and plan.epoch(1015) == (1, False)
-        and plan.epoch(1200) == (0, True)
-    )
-    assert [plan.perturbed(i) for i in (1049, 1050, 1199, 1200)] == [False, True, True, False]

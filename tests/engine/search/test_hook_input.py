@@ -6,7 +6,8 @@ import pytest
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 
-from mmrobustprune.engine.search.stages import Stages
+from mmrobustprune.engine.pruning.schedule import Plan
+from mmrobustprune.engine.search.phases import SearchTimes
 from mmrobustprune.recipes.build import build_recipe
 from tests.support.searching import searched
 
@@ -49,7 +50,7 @@ def test_a_second_pass_that_is_not_finite_ends_the_search(tmp_path):
     runner.model.loss = infinite
     with pytest.raises(
         ValueError,
-        match="the loss of the second pass of stage 'search' is inf at iteration 7; nothing is saved",
+        match="the loss of the second pass of phase 'search' is inf at iteration 7; nothing is saved",
     ):
         runner.train()
     assert not (tmp_path / 'epoch_2.pth').exists()
@@ -89,7 +90,7 @@ def test_a_metric_that_is_not_there_is_said_at_the_first_validation(tmp_path):
     assert not (tmp_path / 'epoch_2.pth').exists()
 
 
-def test_a_mask_chosen_by_test_pictures_is_said(tmp_path):
+def test_a_mask_chosen_by_test_images_is_said(tmp_path):
     said = []
     for select, name in (('best', 'a'), ('last', 'b')):
         config = searched(tmp_path / name, attack=None, select=select, metric='accuracy/top1')
@@ -102,7 +103,7 @@ def test_a_mask_chosen_by_test_pictures_is_said(tmp_path):
         runner.logger.warning = lambda text, *rest: said.append(str(text))
         runner.train()
         del runner.logger.warning
-    assert sum('pictures that also test' in line for line in said) == 1
+    assert sum('images that also test' in line for line in said) == 1
 
 
 def test_a_search_warns_of_random_weights_where_it_reads_them(tmp_path):
@@ -158,15 +159,11 @@ def test_the_host_alone_is_fine_tuned_in_one_pass():
     )
 
 
-def test_stages_longer_than_the_schedule():
+def test_phases_longer_than_the_schedule():
+    fields = dict(pretrain='9 epochs', search='2 epochs')
+    recipe = build_recipe(dict(recipe='s2ap_hydra', target=0.9, **fields))
     with pytest.raises(ValueError, match='both must fit'):
-        Stages.plan(
-            build_recipe(
-                dict(recipe='s2ap_hydra', target=0.9, pretrain='9 epochs', search='2 epochs')
-            ),
-            100,
-            10,
-        )
+        SearchTimes.of(recipe, Plan.of(recipe.phases(), 100, 10), 10)
 
 
 def test_a_moving_average_is_refused(tmp_path):
