@@ -14,6 +14,7 @@ from torch import nn
 
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.dependency.groups import is_fixed, kind_of, positions, produces, width
+from mmrobustprune.dependency.partial import PartialForward
 from mmrobustprune.dependency.recording import Forward, default_forward, flags_restored
 
 
@@ -90,7 +91,8 @@ def count(
     handles = [m.register_forward_hook(hook) for m in model.modules()]
     try:
         with flags_restored(model):
-            (forward or default_forward)(model.eval(), example)
+            run = forward.count if isinstance(forward, PartialForward) else forward
+            (run or default_forward)(model.eval(), example)
     finally:
         for handle in handles:
             handle.remove()
