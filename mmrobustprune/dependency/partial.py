@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -42,46 +44,67 @@ def _on_meta(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class PartialForward:
-    """A forward that does a part of the work, enough to see what depends on what.
+    """A forward of any size (boxes of a second stage), traced small and counted in full.
 
     Attributes:
-        part: what is traced and certified, `part(model, example)`.
-        all: the forward in which every use of a layer counts; its numbers do not matter.
+        run: `run(model, example, size)`.
+        size: `size(model)`, with which the model is used.
+        small: the size with which it is traced and certified.
+        even: the size from which on the uses of every layer grow evenly.
     """
 
-    part: Forward
-    all: Forward
+    run: Callable[[nn.Module, Any, int], Any]
+    size: Callable[[nn.Module], int]
+    small: int
+    even: int
 
     def __call__(self, model: nn.Module, example: Any) -> Any:
-        return self.part(model, example)
+        return self.run(model, example, min(self.small, self.size(model)))
 
-    def count(self, model: nn.Module, example: Any) -> Any:
-        """All of the work, by shapes alone."""
-        with WithoutProducts():
-            return self.all(model, example)
+    def full(self, model: nn.Module, example: Any) -> Any:
+        """The forward of full size."""
+        return self.run(model, example, self.size(model))
+
+    def count(self, model: nn.Module, measure: Callable[[Forward], dict[Any, int]]) -> dict:
+        """What `measure(forward)` finds in the forward of full size, from two smaller ones.
+
+        They go by shapes alone, so numbers in the outputs must not matter.
+        """
+        size = self.size(model)
+        if size <= self.even:
+            return measure(self._by_shapes(size))
+        low = measure(self._by_shapes(self.even))
+        high = measure(self._by_shapes(self.even + 1))
+        return {key: low[key] + (size - self.even) * (high[key] - low[key]) for key in low}
+
+    def _by_shapes(self, size: int) -> Forward:
+        def forward(model: nn.Module, example: Any) -> Any:
+            with WithoutProducts():
+                return self.run(model, example, size)
+
+        return forward
 
 
-@torch.no_grad()
 def uses(model: nn.Module, example: Any, forward: PartialForward) -> dict[str, int]:
     """Output positions of every convolution and linear layer, as in `Trace.shapes`."""
-    found: dict[str, int] = {}
+    layers = {name: layer for name, layer in model.named_modules() if produces(layer)}
 
-    def hook_of(name: str):
-        def hook(module: nn.Module, args: tuple, output: Tensor) -> None:
-            used = positions(module, args[0] if args else None, output)
-            found[name] = found.get(name, 0) + used
+    @torch.no_grad()
+    def measure(run: Forward) -> dict[str, int]:
+        found = dict.fromkeys(layers, 0)
 
-        return hook
+        def add(name: str, layer: nn.Module, args: tuple, output: Tensor) -> None:
+            found[name] += positions(layer, args[0] if args else None, output)
 
-    handles = [
-        module.register_forward_hook(hook_of(name))
-        for name, module in model.named_modules()
-        if produces(module)
-    ]
-    try:
-        with flags_restored(model):
-            forward.count(model.eval(), example)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return found
+        handles = [
+            layer.register_forward_hook(partial(add, name)) for name, layer in layers.items()
+        ]
+        try:
+            with flags_restored(model):
+                run(model.eval(), example)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return found
+
+    return {name: used for name, used in forward.count(model, measure).items() if used}

@@ -18,8 +18,6 @@ from mmrobustprune.dependency.partial import PartialForward
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.sharpness.guards import preserved_rng
 
-TRACED_BOXES = 8
-
 
 @runtime_checkable
 class KeepsState(Protocol):
@@ -51,11 +49,11 @@ def forward_of(model: nn.Module) -> Forward:
 def tensor_forward(model: nn.Module, example: dict) -> Any:
     """Raw outputs (`mode='tensor'`): logits of a classifier, head outputs of a detector.
 
-    A two-stage detector's second stage sees as many boxes as in a test, but fixed ones: its own
-    proposals pass through a selection that hides the first stage and flips with the last bit.
+    A two-stage detector's second stage sees as many boxes as in a test, but fixed ones.
     """
     forward = forward_of(model)
-    return (forward.all if isinstance(forward, PartialForward) else forward)(model, example)
+    full = forward.full if isinstance(forward, PartialForward) else forward
+    return full(model, example)
 
 
 def is_two_stage(model: nn.Module) -> bool:
@@ -67,16 +65,11 @@ def _plain(model: nn.Module, example: dict) -> Any:
     return model(**example, mode='tensor')
 
 
-def _all_boxes(model: nn.Module, example: dict) -> tuple:
-    return _two_stage(model, example, _proposals(model))
-
-
-def _few_boxes(model: nn.Module, example: dict) -> tuple:
-    return _two_stage(model, example, min(TRACED_BOXES, _proposals(model)))
-
-
 def _two_stage(model: nn.Module, example: dict, count: int) -> tuple:
-    """Outputs of both heads of mmdet's `TwoStageDetector`, the second on `count` fixed boxes."""
+    """Outputs of both heads of mmdet's `TwoStageDetector`, the second on `count` fixed boxes.
+
+    Its own boxes pass through a selection that hides the first stage and flips with the last bit.
+    """
     features = model.extract_feat(example['inputs'])
     first = model.rpn_head(features) if model.with_rpn else ()
     boxes = spread_boxes(example['inputs'], count)
@@ -92,7 +85,8 @@ def _proposals(model: nn.Module) -> int:
 # The class of a detector, or a base of it, by name -> the forward of its structure.
 FORWARDS: dict[str, Forward] = dict(
     SparseRCNN=_plain,  # its boxes are learned, not selected
-    TwoStageDetector=PartialForward(_few_boxes, _all_boxes),
+    # masks are predicted of all boxes or of the first 100
+    TwoStageDetector=PartialForward(_two_stage, _proposals, small=8, even=101),
 )
 
 
