@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from mmrobustprune.engine.bridge.checkpoint import read_checkpoint
-from mmrobustprune.engine.bridge.model import forward_of
+from mmrobustprune.engine.bridge.model import tensor_forward
 from mmrobustprune.grouped_kernels import Decision, prune_grouped_kernels
 from mmrobustprune.recipes.grouped import GroupedKernels
 from mmrobustprune.structure.record import Structure
@@ -33,7 +33,7 @@ def prune_by_recipe(
         [*recipe.ignore, *outside(model, recipe.part, recipe.layers)],
         recipe.pointwise,
         example,
-        forward_of(model),
+        tensor_forward,
         progress,
     )
 

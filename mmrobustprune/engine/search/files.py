@@ -12,7 +12,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmrobustprune.engine.bridge.config import type_name
-from mmrobustprune.engine.bridge.model import example_of, forward_of, unwrap
+from mmrobustprune.engine.bridge.model import example_of, tensor_forward, unwrap
 from mmrobustprune.engine.pruning.artifacts import (
     plain_types,
     run_meta,
@@ -70,7 +70,7 @@ def write_slim(
     """structure.json, pruned.py and pruned.pth of the network without unread channels; what went, and what stays and why."""
     slim = make_plain(copy.deepcopy(model))
     example = example_of(slim, runner.train_dataloader)
-    done = remove_unread(slim, example, forward_of(slim))
+    done = remove_unread(slim, example, tensor_forward)
     write_network(config, slim.state_dict(), meta, done.structure, folder)
     runner.logger.info(f'{folder}: {done.structure.summary()}')
     for layer, reason in done.left.items():
