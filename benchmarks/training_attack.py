@@ -30,7 +30,7 @@ from mmrobustprune.cost.count import device_stamp  # noqa: E402
 from mmrobustprune.engine.bridge.channels_last import channels_last  # noqa: E402
 from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.bridge.config import load_config
-from mmrobustprune.engine.bridge.images import TestPictures  # noqa: E402
+from mmrobustprune.engine.bridge.images import LabelledImages  # noqa: E402
 from mmrobustprune.models.pixels import pixel_classifier  # noqa: E402
 
 ARMS = {'modules': None, 'folded': None, 'bfloat16': 'bfloat16'}  # name -> dtype of the attack
@@ -57,7 +57,7 @@ def main() -> None:
     network, _, config = load_model(load_config(args.config), args.checkpoint)
     model = pixel_classifier(network.train())
     network.backbone.register_forward_pre_hook(channels_last)
-    x, y = next(TestPictures(config).batches([list(range(0, 50 * args.batch, 50))]))
+    x, y = next(LabelledImages.of_test_set(config).batches([list(range(0, 50 * args.batch, 50))]))
     clock = time.process_time if args.threads == 1 else time.perf_counter
     seconds, raised = {name: [] for name in ARMS}, {}
     for number in trange(args.rounds + 1, desc='rounds', disable=None):

@@ -142,10 +142,10 @@ def main(arguments: list[str] | None = None) -> None:
     size = tuple(args.shape) if args.shape else test_size(config)
     done = OneShot(config, args.checkpoint, size, args.method, args.target, print, **options)
     if args.why:
-        print(done.cut.why)
+        print(done.surgery.why)
     print(
         as_text(
-            layer_table(done.dense.layers, done.pruned.layers, done.cut.unprunable), columns=140
+            layer_table(done.dense.layers, done.pruned.layers, done.surgery.unprunable), columns=140
         )
     )
     print(f'{done.structure.summary()}; input {size[0]}x{size[1]}')

@@ -14,6 +14,7 @@ from torch import nn
 
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.dependency.groups import is_fixed, kind_of, positions, produces, width
+from mmrobustprune.dependency.partial import PartialForward
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.flags import flags_restored
 
@@ -83,18 +84,26 @@ def count(
     kept = dict(kept or {})
     read = {module: kept.pop(name) for name, module in model.named_modules() if name in kept}
     _check_kept(kept, read)
-    uses: dict[nn.Module, int] = {}
 
-    def hook(module: nn.Module, args: tuple, output: Any) -> None:
-        uses[module] = uses.get(module, 0) + _macs(module, args, output, rule, read.get(module))
+    def measure(run: Forward) -> dict[nn.Module, int]:
+        found = dict.fromkeys(model.modules(), 0)
 
-    handles = [m.register_forward_hook(hook) for m in model.modules()]
-    try:
-        with flags_restored(model):
-            (forward or default_forward)(model.eval(), example)
-    finally:
-        for handle in handles:
-            handle.remove()
+        def hook(module: nn.Module, args: tuple, output: Any) -> None:
+            found[module] += _macs(module, args, output, rule, read.get(module))
+
+        handles = [m.register_forward_hook(hook) for m in model.modules()]
+        try:
+            with flags_restored(model):
+                run(model.eval(), example)
+        finally:
+            for handle in handles:
+                handle.remove()
+        return found
+
+    if isinstance(forward, PartialForward):
+        uses = forward.count(model, measure)
+    else:
+        uses = measure(forward or default_forward)
     layers, total, seen = {}, 0, set()
     for name, module in model.named_modules():
         own = {} if is_fixed(module) else dict(module.named_parameters(recurse=False))
@@ -104,7 +113,7 @@ def count(
         }
         total += sum(size for key, size in sizes.items() if id(own[key]) not in seen)
         seen |= {id(value) for value in own.values()}
-        params, macs = sum(sizes.values()), uses.get(module, 0)
+        params, macs = sum(sizes.values()), uses[module]
         if not params and not macs:
             continue
         layers[name] = dict(_widths(model, name, module), params=params, macs=macs)

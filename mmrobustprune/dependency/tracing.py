@@ -20,6 +20,7 @@ from mmrobustprune.flags import flags_restored
 from .arithmetic import Passage, Unknown, enter
 from .coupling import Coupling
 from .groups import Group, Kind, Trace, kind_of, matching, produces
+from .partial import PartialForward, uses
 from .recording import Forward, Recording, default_forward
 
 Slot = tuple[int, str]  # (index of a node, 'in' | 'out')
@@ -51,9 +52,10 @@ def trace(
                 else 'it ran without gradients'
             )
     order = {name: i for i, name in enumerate(names)}
-    return Trace(
-        groups, dict(sorted(whole.items(), key=lambda item: order[item[0]])), record.shapes
-    )
+    shapes = record.shapes
+    if isinstance(forward, PartialForward):
+        shapes = uses(model, example, forward)
+    return Trace(groups, dict(sorted(whole.items(), key=lambda item: order[item[0]])), shapes)
 
 
 class _Graph(torch_pruning.DependencyGraph):

@@ -1,4 +1,4 @@
-"""The OpenMMLab side: OptimWrappers, hooks, loops and Runners; importing it mends what upstream broke."""
+"""The OpenMMLab side: OptimWrappers, hooks, loops, Runners; imports of it mend upstream."""
 
 from mmrobustprune.compat import fixes  # noqa: F401, I001  first: it mends what the others import
 from .attacks.val_loop import AttackedValLoop

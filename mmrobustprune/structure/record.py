@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import nn
 
-from mmrobustprune.dependency.groups import find_layer, kind_of
+from mmrobustprune.dependency.groups import Kind, find_layer, kind_of
 from mmrobustprune.records.files import write_file
 from mmrobustprune.records.stamp import own_versions
 
@@ -84,7 +84,10 @@ class Structure:
         return cls.from_dict(data)
 
     def check(self, model: nn.Module) -> None:
-        """ValueError naming the first layer of the record that does not fit the dense model."""
+        """ValueError naming the first layer of the record that does not fit the dense model.
+
+        Sides that nothing was removed from may have another width: the head of another task.
+        """
         for name, record in self.layers.items():
             try:
                 layer = find_layer(model, name)
@@ -94,13 +97,25 @@ class Structure:
                     f"'{name}'; give the record of this model."
                 ) from None
             kind, shape = kind_of(layer), dense_shape(layer)
-            if record['kind'] != (kind.name if kind else None) or record['shape'] != shape:
+            if kind is None or record['kind'] != kind.name or not _fits(record, kind, shape):
                 found = f'{kind.name if kind else type(layer).__name__} {shape}'
                 raise ValueError(
                     f"the structure does not fit this model at '{name}': recorded "
                     f'{record["kind"]} {record["shape"]}, found {found}; give the dense model that '
                     'was pruned.'
                 )
+
+
+def _fits(record: dict, kind: Kind, shape: list[int]) -> bool:
+    """Whether a weight has the recorded shape, but for the sides that keep all of theirs."""
+    free = set()
+    if 'kept' not in record:
+        free = {dims['weight'] for side, dims in kind.dims.items() if side not in record}
+    expected = record['shape']
+    return len(shape) == len(expected) and all(
+        ours == theirs or dim in free
+        for dim, (ours, theirs) in enumerate(zip(shape, expected, strict=True))
+    )
 
 
 def dense_shape(layer: nn.Module | nn.Parameter) -> list[int]:

@@ -19,7 +19,7 @@ from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.channels_last import give_channels_last
 from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
 from mmrobustprune.engine.bridge.config import as_config, plain_config, test_size, type_name
-from mmrobustprune.engine.bridge.model import example_batch, tensor_forward
+from mmrobustprune.engine.bridge.model import example_batch, forward_of, tensor_forward
 from mmrobustprune.latency import LatencyModel, LatencyTable, Network, measure_table, stamp_of
 from mmrobustprune.models.pruned import is_pruned_config, without_pretrained
 from mmrobustprune.records import stamp
@@ -173,7 +173,7 @@ def _predict(
     table: LatencyTable,
     seconds: float,
 ) -> dict:
-    found = trace(model, example, tensor_forward)
+    found = trace(model, example, forward_of(model))
     network = Network.read(model, found, example, tensor_forward)
     alive = alive_of(structure, found.groups) if structure is not None else {}
     measure_table(

@@ -22,7 +22,7 @@ from mmrobustprune.engine.attacks.evaluate import Progress
 from mmrobustprune.engine.bridge.checkpoint import load_model, read_checkpoint
 from mmrobustprune.engine.bridge.config import as_config
 from mmrobustprune.engine.bridge.data import fingerprint
-from mmrobustprune.engine.bridge.images import Pictures
+from mmrobustprune.engine.bridge.images import LabelledImages
 from mmrobustprune.engine.bridge.runner import RebuildRunner
 from mmrobustprune.engine.bridge.training_loss import check_statistics, steady
 from mmrobustprune.mask_search import keep_only
@@ -131,7 +131,7 @@ def sharpness_config(
     return results
 
 
-def split_pictures(config: Config, split: str) -> Pictures:
+def split_pictures(config: Config, split: str) -> LabelledImages:
     """The training or test pictures of a config, both as the test pipeline gives them.
 
     Raises:
@@ -146,7 +146,7 @@ def split_pictures(config: Config, split: str) -> Pictures:
     if split == 'train':
         data = _innermost(deepcopy(config.train_dataloader.dataset))
         settings.dataset = dict(data, pipeline=test.get('pipeline', []))
-    return Pictures(RebuildRunner.build_dataloader(settings))
+    return LabelledImages(RebuildRunner.build_dataloader(settings))
 
 
 def search_of(config: Config, checkpoint: str) -> dict | None:
@@ -224,7 +224,11 @@ class _Measurement:
     seed: int
 
     def run(
-        self, pictures: Pictures, chunks: Sequence[np.ndarray], store: CellStore, progress: Any
+        self,
+        pictures: LabelledImages,
+        chunks: Sequence[np.ndarray],
+        store: CellStore,
+        progress: Any,
     ) -> dict[str, Any]:
         """Measure the batches that are missing; the means over all of them."""
         cells = [(self.space.name, number) for number in range(len(chunks))]

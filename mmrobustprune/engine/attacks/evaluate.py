@@ -17,7 +17,7 @@ from mmrobustprune.engine.bridge.channels_last import channels_last
 from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.bridge.config import as_config
 from mmrobustprune.engine.bridge.data import fingerprint
-from mmrobustprune.engine.bridge.images import TestPictures
+from mmrobustprune.engine.bridge.images import LabelledImages
 from mmrobustprune.grouped_kernels import set_form
 from mmrobustprune.models.pixels import pixel_classifier
 from mmrobustprune.records import stamp
@@ -98,7 +98,7 @@ def probe_config(
     """
     config = as_config(config, options)
     model, _, config = load_model(config, str(checkpoint))
-    pictures = TestPictures(config)
+    pictures = LabelledImages.of_test_set(config)
     places = choose_subset(len(pictures), subset, pick, subset_seed)
     batch_size = batch_size or pictures.batch_size
     if batch_size < 1:
@@ -131,7 +131,7 @@ def probe_config(
 def _identity(
     config: Config,
     model: torch.nn.Module,
-    pictures: TestPictures,
+    pictures: LabelledImages,
     chosen: Mapping[str, Any],
     batch_size: int,
 ) -> dict[str, Any]:
@@ -155,7 +155,7 @@ def _identity(
 
 def _run(
     model: Classifier,
-    pictures: TestPictures,
+    pictures: LabelledImages,
     chunks: Sequence[np.ndarray],
     probes: Sequence[Probe],
     store: CellStore,

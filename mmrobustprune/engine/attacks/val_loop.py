@@ -12,7 +12,7 @@ from mmengine.runner import Runner, ValLoop
 from mmengine.runner.amp import autocast
 
 from mmrobustprune.attack import PGD, choose_subset
-from mmrobustprune.engine.bridge.images import Pictures
+from mmrobustprune.engine.bridge.images import LabelledImages
 from mmrobustprune.engine.bridge.model import unwrap
 from mmrobustprune.models.pixels import pixel_classifier
 from mmrobustprune.registry import LOOPS
@@ -57,7 +57,9 @@ class AttackedValLoop(ValLoop):
             total, None if images is None else min(images, total), pick, seed
         )
         self.evaluator.metrics.append(
-            AttackedAccuracy(self.runner, Pictures(self.dataloader), self.places, attack, self.fp16)
+            AttackedAccuracy(
+                self.runner, LabelledImages(self.dataloader), self.places, attack, self.fp16
+            )
         )
 
 
@@ -65,7 +67,7 @@ class AttackedAccuracy:
     """A metric that asks for nothing while the pictures pass and attacks its own at the end, each process its share."""
 
     def __init__(
-        self, runner: Runner, pictures: Pictures, places: np.ndarray, attack: PGD, fp16: bool
+        self, runner: Runner, pictures: LabelledImages, places: np.ndarray, attack: PGD, fp16: bool
     ) -> None:
         self.runner, self.pictures, self.places, self.attack, self.fp16 = (
             runner,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from mmengine.hooks import Hook
 from torch import Tensor, nn
@@ -13,9 +15,10 @@ from .model import unwrap
 
 @HOOKS.register_module()
 class ChannelsLastHook(Hook):
-    """Gives the backbone its images in channels-last order, which every convolution behind it then keeps.
+    """Gives the backbone its images in channels-last order, which every layer behind it keeps.
 
-    The numbers change in rounding alone. Weights are left as they are, so checkpoints and removals know nothing of it.
+    The numbers change in rounding alone. Weights are left as they are, so checkpoints and removals
+    know nothing of it.
 
     Raises:
         AttributeError: the model has no backbone.
@@ -32,10 +35,11 @@ def give_channels_last(backbone: nn.Module) -> None:
 
 
 def channels_last(module: nn.Module, inputs: tuple) -> tuple:
-    """A forward pre-hook: image batches of shape (N, C, H, W) in channels-last order, all else as it is."""
-    return tuple(
-        value.contiguous(memory_format=torch.channels_last)
-        if isinstance(value, Tensor) and value.dim() == 4
-        else value
-        for value in inputs
-    )
+    """A forward pre-hook: images (N, C, H, W) in channels-last order, all else as it is."""
+    return tuple(map(_reordered, inputs))
+
+
+def _reordered(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.dim() == 4:
+        return value.contiguous(memory_format=torch.channels_last)
+    return value

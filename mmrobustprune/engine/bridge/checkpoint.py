@@ -1,19 +1,21 @@
-"""Checkpoints: read without running code, with the structure they hold, and put into the network that fits."""
+"""Checkpoints: read without running code, the structure they hold, weights that must fit."""
 
 from __future__ import annotations
 
 import ast
+import logging
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import MODELS, init_default_scope
-from mmengine.runner import Runner, find_latest_checkpoint, load_checkpoint
-from mmengine.runner import checkpoint as loading
+from mmengine.runner import find_latest_checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader
-from torch import nn
+from torch import Tensor, nn
 
 from mmrobustprune.models.pruned import (
     is_pruned_config,
@@ -24,7 +26,6 @@ from mmrobustprune.models.pruned import (
 from mmrobustprune.structure.record import Structure
 
 from .config import plain_config
-from .dist import on_main
 
 META = 'mmrobustprune'
 
@@ -38,7 +39,15 @@ def write_structure(meta: dict, structure: Structure | None) -> None:
 def under_structure(
     model: dict, structure: Structure | None, checkpoint: str | None
 ) -> tuple[dict, Structure | None]:
-    """A model's config pruned as the checkpoint is, where it is no PrunedModel already, and the structure that it has then.
+    """A model's config pruned as its checkpoint is, unless it is a PrunedModel already.
+
+    Args:
+        model: of a dense or pruned network.
+        structure: what the checkpoint holds; None for a dense one.
+        checkpoint: its path, for messages.
+
+    Returns:
+        The config, and the structure of the network that it builds.
 
     Raises:
         ValueError: the config's structure and the checkpoint's differ.
@@ -49,8 +58,8 @@ def under_structure(
     own = read_structure(inner['structure'])
     if structure is not None and structure.layers != own.layers:
         raise ValueError(
-            f"{checkpoint} has another structure ({structure.summary()}) than the config's model ({own.summary()}); "
-            'give the pruned.py that was written with it.'
+            f"{checkpoint} has another structure ({structure.summary()}) than the config's model "
+            f'({own.summary()}); give the pruned.py that was written with it.'
         )
     return model, own
 
@@ -75,18 +84,20 @@ def read_checkpoint(path: str) -> dict:
         raise FileNotFoundError(
             f"checkpoint '{path}' is not there; check load_from, or the path given to the tool."
         )
-    checkpoint = CheckpointLoader.load_checkpoint(
-        path, map_location='cpu', logger='silent'
-    )  # who uses it says so
+    checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu', logger='silent')
     if not isinstance(checkpoint, dict):
         raise ValueError(
-            f"'{path}' holds a {type(checkpoint).__name__}, not a checkpoint; give a file that mmengine wrote."
+            f"'{path}' holds a {type(checkpoint).__name__}, not a checkpoint; give a file that "
+            'mmengine wrote.'
         )
     return checkpoint
 
 
 def structure_of(meta: dict) -> Structure | None:
-    """The structure record in a checkpoint's meta, or in the config there of a stock training; None for a dense network."""
+    """The structure record in a checkpoint's meta; None for a dense network.
+
+    A stock training of a pruned network leaves it in the config's text alone.
+    """
     record = (meta.get(META) or {}).get('structure')
     if record is None:
         record = _structure_in(meta.get('cfg'))
@@ -101,20 +112,23 @@ def _structure_in(text: Any) -> str | None:
         lines = ast.parse(text).body
     except SyntaxError:
         return None
-    model = next(
-        (
-            line.value
-            for line in lines
-            if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == 'model'
-        ),
-        None,
-    )
+    model = _assigned(lines, 'model')
     while isinstance(model, ast.Call):  # wrappers hold the network under `module`
         fields = {word.arg: word.value for word in model.keywords}
-        plain = {name: getattr(value, 'value', None) for name, value in fields.items()}
+        plain = {
+            name: value.value for name, value in fields.items() if isinstance(value, ast.Constant)
+        }
         if is_pruned_config(plain) and str(plain.get('structure')).startswith('{'):
             return plain['structure']
         model = fields.get('module')
+    return None
+
+
+def _assigned(lines: Sequence[ast.stmt], name: str) -> ast.expr | None:
+    """What a module's code first assigns to a name."""
+    for line in lines:
+        if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == name:
+            return line.value
     return None
 
 
@@ -129,57 +143,78 @@ def load_model(config: Config, checkpoint: str) -> tuple[nn.Module, dict, Config
         ValueError: its weights are not this network's.
     """
     config = plain_config(config)
-    meta = read_checkpoint(checkpoint).get('meta', {})
+    content = read_checkpoint(checkpoint)
+    meta = content.get('meta', {})
     structure = structure_of(meta)
     init_default_scope(config.get('default_scope') or 'mmengine')
     config.model, structure = under_structure(config.model, structure, checkpoint)
     if structure is None:
         config.model = without_pretrained(config.model)
-    if (
-        config.get('data_preprocessor') is not None
-        and config.model.get('data_preprocessor') is None
-    ):
-        config.model.data_preprocessor = config.data_preprocessor
+    preprocessor = config.get('data_preprocessor')
+    if preprocessor is not None and config.model.get('data_preprocessor') is None:
+        config.model.data_preprocessor = preprocessor
     model = MODELS.build(config.model)
-    try:
-        load_checkpoint(model, checkpoint, map_location='cpu', strict=True)
-    except RuntimeError as error:
-        first = str(error).splitlines()[1:2] or [str(error)]
-        raise ValueError(
-            f"the weights in '{checkpoint}' are not those of the config's model ({first[0].strip()}); give the config it was "
-            'trained with.'
-        ) from None
+    load_weights(model, content, checkpoint)
     return model.eval(), meta, config
 
 
-@contextmanager
-def fitting(runner: Runner) -> Iterator[None]:
-    """Inside, weights that are missing or have another shape are an error, not a line in the log.
+def load_weights(model: nn.Module, checkpoint: dict, path: str) -> None:
+    """Put the weights of a checkpoint into the network that they are of.
+
+    Weights that the network does not have are left out, with one warning.
+
+    Args:
+        model: in any wrapper.
+        checkpoint: its content, with or without a `state_dict` of its own.
+        path: where it lies, for messages.
 
     Raises:
-        ValueError: the checkpoint is of another network.
+        ValueError: weights are missing or have another shape; the first three are named.
     """
-    wrong: list[str] = []
-    load = loading.load_state_dict
-
-    def strictly(module: Any, state_dict: Any, strict: bool = False, logger: Any = None) -> None:
-        try:
-            load(module, state_dict, True, logger)
-        except RuntimeError as error:  # after everything that fits was loaded
-            wrong.extend(
-                line.strip()
-                for line in str(error).splitlines()
-                if line.strip().startswith(('size mismatch', 'missing keys'))
-            )
-
-    loading.load_state_dict = strictly
+    while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+        model = model.module
+    state = weights_of(checkpoint)
     try:
-        yield
-    finally:
-        loading.load_state_dict = load
-    wrong = on_main(lambda: wrong)
+        found = model.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        wrong = _other_shapes(model, state) or str(error).splitlines()[1:]
+    else:
+        # as mmengine: counters that old checkpoints lack
+        missing = [name for name in found.missing_keys if 'num_batches_tracked' not in name]
+        wrong = [f'{name} is missing' for name in missing]
     if wrong:
         raise ValueError(
-            f'{runner._load_from} does not fit the config ({wrong[0][:300]}); give the config it was trained with, '
-            'for a pruned checkpoint its pruned.py.'
+            f"the weights in '{path}' are not those of the config's model ({_first(wrong)}); give "
+            'the config it was trained with, for a pruned checkpoint its pruned.py.'
         )
+    if found.unexpected_keys:
+        print_log(
+            f"'{path}' holds weights that the network does not have "
+            f'({_first(found.unexpected_keys)}); they are left out.',
+            'current',
+            logging.WARNING,
+        )
+
+
+def weights_of(checkpoint: dict) -> OrderedDict[str, Tensor]:
+    """The state dict in a checkpoint, without the prefix of a data-parallel wrapper."""
+    state = checkpoint.get('state_dict', checkpoint)
+    plain = OrderedDict((name.removeprefix('module.'), value) for name, value in state.items())
+    plain._metadata = getattr(state, '_metadata', OrderedDict())  # torch's: versions of layers
+    return plain
+
+
+def _other_shapes(model: nn.Module, state: dict[str, Tensor]) -> list[str]:
+    wrong = []
+    for name, own in model.state_dict().items():
+        if name in state and state[name].shape != own.shape:
+            here = tuple(own.shape)
+            there = tuple(state[name].shape)
+            wrong.append(f'{name} is {there} in the checkpoint and {here} in the network')
+    return wrong
+
+
+def _first(names: Sequence[str], count: int = 3) -> str:
+    """The first few of a list, and how many more there are."""
+    more = f', and {len(names) - count} more' if len(names) > count else ''
+    return ', '.join(name.strip() for name in names[:count]) + more

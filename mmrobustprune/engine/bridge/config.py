@@ -75,7 +75,11 @@ def test_size(config: Config) -> tuple[int, int]:
 
 
 def as_config(config: str | Path | Config, options: Sequence[str] = ()) -> Config:
-    """A copy of a config that was read, or the config of a path or `package::path`, with KEY=VALUE options in it.
+    """A copy of a config that was read, or the config of a path, with KEY=VALUE options in it.
+
+    Args:
+        config: a config, a path, or `package::path`.
+        options: as `parse_options` reads them.
 
     Raises:
         FileNotFoundError: there is no such config.

@@ -1,4 +1,4 @@
-"""Pictures of a data set as pixels in [0, 1], with their labels."""
+"""Images of a data set as pixels in [0, 1], with their labels."""
 
 from __future__ import annotations
 
@@ -13,15 +13,35 @@ from torch.utils.data import DataLoader
 from .runner import RebuildRunner
 
 
-class Pictures:
-    """The data set of a loader as pixels and labels."""
+class LabelledImages:
+    """The data set of a loader as pixels and labels.
+
+    Args:
+        loader: of a classifier's data.
+
+    Attributes:
+        dataset: the loader's.
+        batch_size: the loader's, or 32.
+        workers: processes that load.
+    """
 
     def __init__(self, loader: DataLoader) -> None:
-        self.dataset, self.batch_size, self.workers = (
-            loader.dataset,
-            loader.batch_size or 32,
-            loader.num_workers,
-        )
+        self.dataset = loader.dataset
+        self.batch_size = loader.batch_size or 32
+        self.workers = loader.num_workers
+
+    @classmethod
+    def of_test_set(cls, config: Config) -> LabelledImages:
+        """The images of a config's `test_dataloader`.
+
+        Raises:
+            ValueError: the config has none.
+            FileNotFoundError: its data is not there.
+        """
+        settings = config.get('test_dataloader')
+        if not settings:
+            raise ValueError('the config has no test_dataloader; add the images to attack.')
+        return cls(RebuildRunner.build_dataloader(settings))
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -30,59 +50,40 @@ class Pictures:
         """x (N, C, H, W) in [0, 1] and y (N,) for each list of places in the data set.
 
         Raises:
-            ValueError: pictures of several sizes or no 8-bit ones, or pictures without exactly one label.
+            ValueError: images of several sizes or no 8-bit ones, or without exactly one label.
         """
-        for batch in DataLoader(
+        loader = DataLoader(
             self.dataset,
             batch_sampler=places,
             num_workers=self.workers,
             collate_fn=list,
-            generator=torch.Generator(),
-        ):  # the training's stays where it is
-            yield (
-                _pixels([one['inputs'] for one in batch]),
-                _labels([one['data_samples'] for one in batch]),
-            )
-
-
-class TestPictures(Pictures):
-    """The test set of a config.
-
-    Args:
-        config: with `test_dataloader`.
-    Raises:
-        ValueError: the config has none.
-        FileNotFoundError: its data is not there.
-    """
-
-    __test__ = False  # pytest takes the name for a test
-
-    def __init__(self, config: Config) -> None:
-        settings = config.get('test_dataloader')
-        if not settings:
-            raise ValueError('the config has no test_dataloader; add the pictures to attack.')
-        super().__init__(RebuildRunner.build_dataloader(settings))
+            generator=torch.Generator(),  # the training's stays where it is
+        )
+        for batch in loader:
+            pixels = _pixels([one['inputs'] for one in batch])
+            yield pixels, _labels([one['data_samples'] for one in batch])
 
 
 def _pixels(inputs: Sequence[Tensor]) -> Tensor:
     for one in inputs:
         if one.shape != inputs[0].shape:
             raise ValueError(
-                f'the test pipeline gives pictures of {tuple(inputs[0].shape)} and {tuple(one.shape)}; crop or '
-                'resize them to one size.'
+                f'the test pipeline gives images of {tuple(inputs[0].shape)} and '
+                f'{tuple(one.shape)}; crop or resize them to one size.'
             )
         if one.dtype != torch.uint8:
             raise ValueError(
-                f'the test pipeline gives {one.dtype} pictures; attacks need the 8-bit ones, so leave normalising '
-                'to the data_preprocessor.'
+                f'the test pipeline gives {one.dtype} images; attacks need the 8-bit ones, so '
+                'leave normalising to the data_preprocessor.'
             )
     return torch.stack(list(inputs)).float() / 255
 
 
 def _labels(samples: Sequence[Any]) -> Tensor:
-    found = [getattr(sample, 'gt_label', None) for sample in samples]
+    found = [sample.get('gt_label') for sample in samples]
     if any(label is None or label.numel() != 1 for label in found):
         raise ValueError(
-            'a test picture has no label or several; attacks count right answers, so give one label to each.'
+            'a test image has no label or several; attacks count right answers, so give one label '
+            'to each.'
         )
     return torch.cat([label.reshape(1) for label in found]).long()

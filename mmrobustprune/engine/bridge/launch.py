@@ -19,7 +19,8 @@ import torch
 import torch.distributed as dist
 from mmengine.config import Config
 from mmengine.device import get_device
-from mmengine.dist import init_dist
+from mmengine.dist import init_dist, is_main_process
+from mmengine.logging import print_log
 from mmengine.utils.dl_utils import set_multi_processing
 
 from .config import type_name
@@ -45,8 +46,14 @@ def prepare_launch(cfg: Config) -> Config:
         find_unused_parameters=cfg.get('find_unused_parameters', False),
     )
     cfg['model_wrapper_cfg'] = dict(wrapper, device_ids=None)
+    changed = _without_sync_norms(cfg.get('model')) or cfg.get('sync_bn') is not None
     cfg['sync_bn'] = None
-    _without_sync_norms(cfg.get('model'))
+    if changed and is_main_process():
+        print_log(
+            'SyncBatchNorm became BatchNorm, as a CPU has no other: each process normalises with '
+            'its own samples.',
+            'current',
+        )
     return cfg
 
 
@@ -60,22 +67,25 @@ def _no_device_to_set() -> Iterator[None]:
         torch.cuda.set_device = set_device
 
 
-def _without_sync_norms(config: Any) -> None:
-    """BatchNorm for SyncBatchNorm, which no CPU has: each process normalises its own samples."""
+def _without_sync_norms(config: Any) -> bool:
+    """BatchNorm for SyncBatchNorm in a model's config, in place; whether there was one."""
+    changed = False
     if isinstance(config, dict):
-        kind = config.get('type')
-        if type_name(kind) in SYNC_NORMS:
+        if type_name(config.get('type')) in SYNC_NORMS:
             config['type'] = 'BN'
+            changed = True
         config = list(config.values())
     if isinstance(config, (list, tuple)):
         for part in config:
-            _without_sync_norms(part)
+            changed |= _without_sync_norms(part)
+    return changed
 
 
 def _leave() -> None:
     """End gloo's threads, which abort a process that they outlive (pytorch issue 190489).
 
-    They end with the last reference to the group; a runner's cycles, and the model wrapper in them, hold some.
+    They end with the last reference to the group; a runner's cycles, and the model wrapper in them,
+    hold some.
     """
     if dist.is_initialized():
         dist.destroy_process_group()

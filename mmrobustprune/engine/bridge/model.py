@@ -1,15 +1,33 @@
-"""An example input, and the forward call that a dependency trace or an export makes with it."""
+"""The forward call that a trace or an export makes of a model, and example inputs for it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from mmengine.model import is_model_wrapper
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
+from torch.utils.data import DataLoader
 
+from mmrobustprune.dependency.partial import PartialForward
+from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.rng import preserved_rng
+
+
+@runtime_checkable
+class KeepsState(Protocol):
+    """A network with state beside weights and buffers, which goes on from batch to batch."""
+
+    def resume_state(self) -> dict[str, Any]:
+        """The state in plain types and tensors."""
+
+    def load_resume_state(self, state: dict[str, Any]) -> None:
+        """Take up what `resume_state` gave."""
 
 
 def unwrap(model: nn.Module) -> nn.Module:
@@ -17,43 +35,78 @@ def unwrap(model: nn.Module) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
 
 
+def forward_of(model: nn.Module) -> Forward:
+    """The forward with which a model's structure is traced, certified and counted.
+
+    It is `tensor_forward`, with less work where that changes no structure.
+    """
+    for kind in type(model).__mro__:
+        if kind.__name__ in FORWARDS:
+            return FORWARDS[kind.__name__]
+    return _plain
+
+
 def tensor_forward(model: nn.Module, example: dict) -> Any:
     """Raw outputs (`mode='tensor'`): logits of a classifier, head outputs of a detector.
 
-    A two-stage detector's second stage sees fixed boxes: its own proposals pass through a selection that hides the first
-    stage and flips with the last bit.
+    A two-stage detector's second stage sees as many boxes as in a test, but fixed ones.
     """
-    if not is_two_stage(model):
-        return model(**example, mode='tensor')
-    features = model.extract_feat(example['inputs'])
-    boxes = spread_boxes(example['inputs'], model.test_cfg.rpn.max_per_img)
-    proposals = [InstanceData(bboxes=boxes) for _ in example['data_samples']]
-    return model.rpn_head(features), model.roi_head.forward(
-        features, proposals, example['data_samples']
-    )
+    forward = forward_of(model)
+    full = forward.full if isinstance(forward, PartialForward) else forward
+    return full(model, example)
 
 
 def is_two_stage(model: nn.Module) -> bool:
     """Whether boxes are selected between two heads."""
-    return (
-        getattr(model, 'rpn_head', None) is not None
-        and getattr(model, 'roi_head', None) is not None
-    )
+    return any(kind.__name__ == 'TwoStageDetector' for kind in type(model).__mro__)
+
+
+def _plain(model: nn.Module, example: dict) -> Any:
+    return model(**example, mode='tensor')
+
+
+def _two_stage(model: nn.Module, example: dict, count: int) -> tuple:
+    """Outputs of both heads of mmdet's `TwoStageDetector`, the second on `count` fixed boxes.
+
+    Its own boxes pass through a selection that hides the first stage and flips with the last bit.
+    """
+    features = model.extract_feat(example['inputs'])
+    first = model.rpn_head(features) if model.with_rpn else ()
+    boxes = spread_boxes(example['inputs'], count)
+    proposals = [InstanceData(bboxes=boxes) for _ in example['data_samples']]
+    return first, model.roi_head.forward(features, proposals, example['data_samples'])
+
+
+def _proposals(model: nn.Module) -> int:
+    """Boxes of one image that the second stage gets in a test."""
+    return (model.test_cfg.get('rpn') or {}).get('max_per_img', 1000)
+
+
+# The class of a detector, or a base of it, by name -> the forward of its structure.
+FORWARDS: dict[str, Forward] = dict(
+    SparseRCNN=_plain,  # its boxes are learned, not selected
+    # masks are predicted of all boxes or of the first 100
+    TwoStageDetector=PartialForward(_two_stage, _proposals, small=8, even=101),
+)
 
 
 def spread_boxes(images: Tensor, count: int) -> Tensor:
-    """`count` boxes (count, 4), x1 y1 x2 y2 in pixels, of all sizes over images (N, 3, H, W)."""
+    """`count` boxes (count, 4), x1 y1 x2 y2 in pixels, of all sizes over images (N, C, H, W)."""
     height, width = images.shape[-2:]
     steps = torch.arange(count).to(images)
     side = 16 * 2 ** (steps % 5)
-    x, y = (steps * 37) % width, (steps * 61) % height
+    x = (steps * 37) % width
+    y = (steps * 61) % height
     return torch.stack([x, y, (x + side).clamp(max=width), (y + side).clamp(max=height)], 1)
 
 
-def example_of(model: nn.Module, loader: Any) -> dict:
-    """The first sample behind a loader as the network receives it: `inputs` (1, 3, H, W) and `data_samples`.
+def example_of(model: nn.Module, loader: DataLoader) -> dict:
+    """The first sample behind a loader as the network receives it.
 
     Random generators stand afterwards where they stood.
+
+    Returns:
+        `inputs` (1, C, H, W) and `data_samples`.
     """
     with preserved_rng():
         batch = loader.collate_fn([loader.dataset[0]])
@@ -62,12 +115,63 @@ def example_of(model: nn.Module, loader: Any) -> dict:
 
 
 def example_of_shape(model: nn.Module, height: int, width: int) -> dict:
-    """A random image of the given size (pixels), with the meta data detectors ask for."""
+    """A random image of the given size (pixels), with the meta data detectors ask for.
+
+    It has as many channels as the first layer of the network reads.
+    """
     model = unwrap(model)
-    parameter = next(model.parameters())
+    return _random_example(model, input_channels(model, height, width), height, width)
+
+
+def _random_example(model: nn.Module, channels: int, height: int, width: int) -> dict:
     generator = torch.Generator().manual_seed(0)
-    image = torch.rand(1, 3, height, width, generator=generator)
+    image = torch.rand(1, channels, height, width, generator=generator)
+    parameter = next(model.parameters())
     return dict(inputs=image.to(parameter), data_samples=[_sample(model, height, width)])
+
+
+class _FirstLayer(Exception):
+    """Ends a forward at the first layer that reads the image."""
+
+    def __init__(self, wanted: int, given: int) -> None:
+        self.wanted = wanted
+        self.given = given
+
+
+@torch.no_grad()
+def input_channels(model: nn.Module, height: int, width: int) -> int:
+    """Channels of the images (height x width pixels) that a network reads.
+
+    The network gets three, and its first layer tells how many it wants instead. What comes before
+    that layer (a slicing into patches) may have multiplied them.
+    """
+    example = _random_example(model, 3, height, width)
+    with _ending_at_the_first_layer(model):
+        try:
+            tensor_forward(model, example)
+        except _FirstLayer as found:
+            return round(3 * found.wanted / found.given)
+    return 3
+
+
+@contextmanager
+def _ending_at_the_first_layer(model: nn.Module) -> Iterator[None]:
+    def stop(layer: nn.Module, args: tuple) -> None:
+        if isinstance(layer, nn.Linear):
+            raise _FirstLayer(layer.in_features, args[0].shape[-1])
+        channels = layer.num_features if isinstance(layer, _BatchNorm) else layer.in_channels
+        raise _FirstLayer(channels, args[0].shape[1])
+
+    handles = [
+        layer.register_forward_pre_hook(stop)
+        for layer in model.modules()
+        if isinstance(layer, (nn.Linear, _ConvNd, _BatchNorm))
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _sample(model: nn.Module, height: int, width: int) -> Any:

@@ -1,16 +1,17 @@
-"""The Runner base that builds a pruned network where the checkpoint is one; PruneRunner and CorruptionRunner stand on it."""
+"""The base of our Runners, which builds a pruned network where the checkpoint is one."""
 
 from __future__ import annotations
 
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from mmrobustprune.structure.record import Structure
 
 from .checkpoint import (
     META,
+    load_weights,
     read_checkpoint,
     starting_checkpoint,
     structure_of,
@@ -34,7 +35,10 @@ class RebuildRunner(Runner):
 
     @classmethod
     def from_cfg(cls, cfg: Config) -> RebuildRunner:
-        """Build the Runner; a pruned `load_from`, or a pruned latest checkpoint under `resume`, gives the pruned network."""
+        """Build the Runner, with the pruned network where the checkpoint to load is pruned.
+
+        That is `load_from`, or the latest checkpoint under `resume`.
+        """
         cfg = plain_config(cfg)
         cls.check(cfg)
         user_cfg = plain_config(cfg)
@@ -48,7 +52,8 @@ class RebuildRunner(Runner):
         if model is not given:
             cfg.model = model
             print_log(
-                f'{checkpoint} is pruned ({structure.summary()}); the network is built to its structure.',
+                f'{checkpoint} is pruned ({structure.summary()}); the network is built to its '
+                'structure.',
                 'current',
             )
         cfg = cls.adapt(cfg, structure)
@@ -66,26 +71,47 @@ class RebuildRunner(Runner):
         """What a subclass changes in the config before the Runner is built."""
         return cfg
 
+    def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
+        """As mmengine's, but a network that is not trained now must get all of its weights.
+
+        Raises:
+            ValueError: the checkpoint is of another network.
+        """
+        if isinstance(self._train_loop, BaseLoop):
+            return super().load_checkpoint(filename, *args, **kwargs)
+        checkpoint = read_checkpoint(filename)
+        self.call_hook('after_load_checkpoint', checkpoint=checkpoint)
+        load_weights(self.model, checkpoint, filename)
+        self._has_loaded = True
+        self.logger.info(f'Load checkpoint from {filename}')
+        return checkpoint
+
     @staticmethod
     def build_dataloader(dataloader, *args, **kwargs):
-        """As mmengine's; data that is not there is named together with the setting to change."""
+        """As mmengine's; data that is not there is named with the setting to change.
+
+        Raises:
+            FileNotFoundError: the data is not there.
+        """
         try:
             return Runner.build_dataloader(dataloader, *args, **kwargs)
         except FileNotFoundError as error:
-            dataset = dataloader['dataset']
-            while isinstance(
-                inner := dataset.get('dataset') or (dataset.get('datasets') or [None])[0], dict
-            ):
-                dataset = inner  # of RepeatDataset, ConcatDataset and their like
+            dataset = _innermost(dataloader['dataset'])
             root = f' (it is {dataset["data_root"]!r})' if dataset.get('data_root') else ''
             raise FileNotFoundError(
-                f'{error.filename or error} is not there, so {dataset["type"]} has no data; set its '
-                f'data_root{root} to where the data lies.'
+                f'{error.filename or error} is not there, so {dataset["type"]} has no data; set '
+                f'its data_root{root} to where the data lies.'
             ) from error
 
 
+def _innermost(dataset: dict) -> dict:
+    """The first data set inside RepeatDataset, ConcatDataset and their like."""
+    inner = dataset.get('dataset') or (dataset.get('datasets') or [None])[0]
+    return _innermost(inner) if isinstance(inner, dict) else dataset
+
+
 class KeepStructure(Hook):
-    """Writes the structure of the network into every checkpoint, so that whoever trains it on leaves loadable ones."""
+    """Writes the network's structure into every checkpoint, so that each can be loaded again."""
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         if META not in checkpoint['meta']:

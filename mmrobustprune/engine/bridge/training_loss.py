@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
 from mmrobustprune.analysis.vectors import Loss
 from mmrobustprune.attack import choose_subset
@@ -16,17 +17,23 @@ from mmrobustprune.flags import flags_restored
 from mmrobustprune.rng import preserved_rng, seeded
 from mmrobustprune.sharpness.guards import frozen_buffers
 
+from .model import KeepsState
+
 STATISTICS = ('eval', 'train')
 
 
 @contextmanager
 def steady(model: nn.Module, batch_norm: str = 'eval', seed: int = 0) -> Iterator[None]:
-    """Inside, the model draws nothing and normalises as asked; afterwards modes, buffers and generators are as before.
+    """Inside, the model draws nothing and normalises as asked.
+
+    Afterwards modes, buffers and generators are as before.
 
     Args:
-        batch_norm: 'eval' (running statistics) or 'train' (those of the batch, which couples its pictures); dropout and
-            stochastic depth are off in both.
+        model: put into its mode, with dropout and stochastic depth off.
+        batch_norm: 'eval' (running statistics) or 'train' (those of the batch, which couples its
+            images).
         seed: of what the block draws itself.
+
     Raises:
         ValueError: another batch_norm.
     """
@@ -35,7 +42,7 @@ def steady(model: nn.Module, batch_norm: str = 'eval', seed: int = 0) -> Iterato
         torch.manual_seed(seed)
         model.train(batch_norm == 'train')
         for module in model.modules():
-            if 'Drop' in type(module).__name__:
+            if 'Drop' in type(module).__name__:  # what it drops depends on the width
                 module.eval()
         yield
 
@@ -48,18 +55,16 @@ def check_statistics(batch_norm: str) -> None:
         )
 
 
-def training_batches(loader: Any, count: int, seed: int = 0) -> list[Any]:
+def training_batches(loader: DataLoader, count: int, seed: int = 0) -> list[Any]:
     """Collated batches of the loader's size, of the same samples and augmentations at every call.
 
     Random samples, not the first ones, which are of one class in a folder of classes.
     """
-    size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
-    whole = len(loader.dataset)
-    places = choose_subset(whole, min(size * count, whole), 'random', seed).tolist()
+    size = _batch_size(loader)
+    total = len(loader.dataset)
+    places = choose_subset(total, min(size * count, total), 'random', seed)
     with seeded(seed):
-        places = [
-            places[at] for at in torch.randperm(len(places)).tolist()
-        ]  # each batch of all classes
+        places = places[torch.randperm(len(places)).numpy()].tolist()  # each batch of all classes
     batches = []
     for number in range(min(count, -(-len(places) // size))):
         samples = []
@@ -70,26 +75,39 @@ def training_batches(loader: Any, count: int, seed: int = 0) -> list[Any]:
     return batches
 
 
-def training_losses(model: nn.Module, batches: Sequence[Any]) -> Iterator[Loss]:
-    """The model's own training loss of each batch, attacked once where the model attacks, with the weights as they now are.
+def _batch_size(loader: DataLoader) -> int:
+    """Samples of a batch, also where a batch sampler of its own decides it."""
+    return loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
 
-    Use it inside `steady`. What the hooks of the model add to its loss is left out.
+
+def training_losses(model: nn.Module, batches: Sequence[Any]) -> Iterator[Loss]:
+    """The model's own training loss of each batch, as a function of the weights as they then are.
+
+    Where the model attacks its images, they are attacked once, with the weights as they now are.
+    What the hooks of the model add to its loss is left out. Use it inside `steady`.
     """
     for batch in batches:
-        state = model.resume_state() if hasattr(model, 'resume_state') else None
-        data = model.data_preprocessor(copy.deepcopy(batch), True)  # some change samples in place
-        if state is not None:
-            model.load_resume_state(state)  # an attack that goes on from batch to batch
+        with attack_state_kept(model):
+            # a copy: some models change samples in place
+            data = model.data_preprocessor(copy.deepcopy(batch), True)
         yield _loss_of(model, data)
+
+
+@contextmanager
+def attack_state_kept(model: nn.Module) -> Iterator[None]:
+    """Afterwards an attack that goes on from batch to batch stands where it stood."""
+    state = model.resume_state() if isinstance(model, KeepsState) else None
+    yield
+    if state is not None:
+        model.load_resume_state(state)
 
 
 def _loss_of(model: nn.Module, data: Any) -> Loss:
     def loss() -> Tensor:
-        losses = (
-            model.forward(**data, mode='loss')
-            if isinstance(data, dict)
-            else model.forward(*data, mode='loss')
-        )
+        if isinstance(data, dict):
+            losses = model.forward(**data, mode='loss')
+        else:
+            losses = model.forward(*data, mode='loss')
         return model.parse_losses(losses)[0]
 
     return loss
@@ -98,28 +116,15 @@ def _loss_of(model: nn.Module, data: Any) -> Loss:
 class FixedBatch:
     """The first samples of the training set, the same in every round and after a resume."""
 
-    def __init__(self, runner):
+    def __init__(self, runner) -> None:
         loader = runner.train_dataloader
-        size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
-        size = min(size, len(loader.dataset))
+        size = min(_batch_size(loader), len(loader.dataset))
         with preserved_rng():
-            self.batch = loader.collate_fn([loader.dataset[i] for i in range(size)])
+            self.batch = loader.collate_fn([loader.dataset[place] for place in range(size)])
 
     @torch.no_grad()
     def loss(self, model: nn.Module) -> float:
-        """The training loss of a network as it stands: batch statistics as in training, no dropout."""
-        model.train()
-        for module in model.modules():
-            if 'Drop' in type(module).__name__:  # what it drops depends on the width
-                module.eval()
-        with preserved_rng(), frozen_buffers(model):
-            torch.manual_seed(0)
-            data = model.data_preprocessor(
-                copy.deepcopy(self.batch), True
-            )  # some losses change samples in place
-            losses = (
-                model(**data, mode='loss') if isinstance(data, dict) else model(*data, mode='loss')
-            )
-            loss = float(model.parse_losses(losses)[0])
-        model.train()
-        return loss
+        """The training loss of a network as it stands: batch statistics as in training."""
+        with steady(model, 'train'):
+            (loss,) = training_losses(model, [self.batch])
+            return float(loss())

@@ -25,10 +25,12 @@ from mmrobustprune.models.pruned import pruned_model_config
 from mmrobustprune.records.files import replacing, write_file
 from mmrobustprune.structure.record import Structure, save_structure
 
+ALLOWED = 1e-4  # of an output's greatest value, between the network and its ONNX file
 DECODING = dict(
     classifier='one tensor (N, classes): logits; softmax gives probabilities.',
-    detector="the head's raw outputs, level by level, as `model(inputs, mode='tensor')` gives them; anchors or points, box coding "
-    'and non-maximum suppression are those of the head named in `head`.',
+    detector="the head's raw outputs, level by level, as `model(inputs, mode='tensor')` gives "
+    'them; anchors or points, box coding and non-maximum suppression are those of the head named '
+    'in `head`.',
 )
 
 
@@ -39,21 +41,30 @@ def export_checkpoint(
     form: str = 'grouped',
     size: tuple[int, int] | None = None,
 ) -> tuple[nn.Module, dict]:
-    """Write model.py and model.pth for stock tools, and structure.json where the network is pruned; the model and its meta.
+    """Write model.py and model.pth for stock tools, and structure.json where channels went.
 
     Args:
-        form: of grouped-kernel layers, see `grouped_kernels.export_forms`; where all become dense ones with zeros the config
-            is the dense architecture's.
-        size: input in pixels on which form='fastest' is measured; None takes the test pipeline's.
+        config: of the checkpoint.
+        checkpoint: dense or pruned weights.
+        out: folder.
+        form: of grouped-kernel layers, see `grouped_kernels.export_forms`; where all become dense
+            ones with zeros the config is the dense architecture's.
+        size: input (H, W) in pixels on which form='fastest' is measured; None takes the test
+            pipeline's.
+
+    Returns:
+        The model and the checkpoint's meta.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: its weights are not this network's, or no such form.
     """
     model, meta, config = load_model(config, checkpoint)
     structure = structure_of(meta)
-    if structure is not None and any(
-        isinstance(module, GroupedKernelConv2d) for module in model.modules()
-    ):
-        example = (
-            None if form != 'fastest' else example_of_shape(model, *(size or test_size(config)))
-        )
+    if structure is not None and _has_grouped_kernels(model):
+        example = None
+        if form == 'fastest':
+            example = example_of_shape(model, *(size or test_size(config)))
         structure = export_forms(model, structure, form, example, tensor_forward)
         config.model = with_structure(config.model, structure)
         if not structure.layers:
@@ -77,6 +88,10 @@ def export_checkpoint(
     return model, meta
 
 
+def _has_grouped_kernels(model: nn.Module) -> bool:
+    return any(isinstance(module, GroupedKernelConv2d) for module in model.modules())
+
+
 def with_structure(model: dict, structure: Structure) -> dict:
     """The model dict under another record; under an empty one the dense architecture itself."""
     if structure.layers:
@@ -90,48 +105,51 @@ def with_structure(model: dict, structure: Structure) -> dict:
 class RawOutputs(nn.Module):
     """A model whose outputs are a flat tuple of tensors, for tracing."""
 
-    def __init__(self, model: nn.Module, samples: list):
+    def __init__(self, model: nn.Module, samples: list) -> None:
         super().__init__()
-        self.model, self.samples = model, samples
+        self.model = model
+        self.samples = samples
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        return tuple(
-            flatten(tensor_forward(self.model, dict(inputs=inputs, data_samples=self.samples)))
-        )
+        example = dict(inputs=inputs, data_samples=self.samples)
+        return tuple(flatten(tensor_forward(self.model, example)))
 
 
 def flatten(outputs: Any) -> list[Tensor]:
     """Nested tensors in reading order."""
     if isinstance(outputs, Tensor):
         return [outputs]
-    items = (
-        outputs.values()
-        if isinstance(outputs, dict)
-        else outputs
-        if isinstance(outputs, (list, tuple))
-        else ()
-    )
-    return [tensor for item in items for tensor in flatten(item)]
+    if isinstance(outputs, dict):
+        outputs = list(outputs.values())
+    if not isinstance(outputs, (list, tuple)):
+        return []
+    flat = []
+    for one in outputs:
+        flat += flatten(one)
+    return flat
 
 
 def export_onnx(
     model: nn.Module, size: tuple[int, int], path: Path, meta: dict | None = None
 ) -> float:
-    """Write ONNX at a fixed input size (pixels) and check it against onnxruntime.
+    """Write ONNX at a fixed input size and check it against onnxruntime.
+
+    Args:
+        model: in eval mode.
+        size: input (H, W) in pixels.
+        path: of the file.
+        meta: the checkpoint's, for the classes.
 
     Returns:
         The greatest difference of an output, relative to that output's greatest value.
 
     Raises:
-        ValueError: the network cannot be exported, or the file computes something else (over 1e-4).
+        ValueError: the network cannot be exported, or the file computes something else.
     """
-    import onnx
-    import onnxruntime
-
     if is_two_stage(model):
         raise ValueError(
-            f'{type(model).__name__} selects boxes inside the network, which plain ONNX does not hold; export it with mmdeploy, or '
-            'pass --no-onnx for config and weights.'
+            f'{type(model).__name__} selects boxes inside the network, which plain ONNX does not '
+            'hold; export it with mmdeploy, or pass --no-onnx for config and weights.'
         )
     example = example_of_shape(model, *size)
     wrapped = RawOutputs(model, example['data_samples']).eval()
@@ -140,6 +158,27 @@ def export_onnx(
         expected = wrapped(inputs)
     kind = 'classifier' if len(expected) == 1 and expected[0].ndim == 2 else 'detector'
     names = ['logits'] if kind == 'classifier' else [f'output_{i}' for i in range(len(expected))]
+    _write_onnx(wrapped, inputs, names, path)
+    described = dict(
+        kind=kind,
+        outputs=names,
+        decoding=DECODING[kind],
+        head=type(_head(model)).__name__,
+        input=dict(size=size, layout='NCHW', **_normalisation(model, inputs.shape[1])),
+        dataset=artifacts.plain_types((meta or {}).get('dataset_meta', {})),
+    )
+    _describe(path, described)
+    error = _onnx_error(path, inputs, expected)
+    if not error <= ALLOWED:
+        path.unlink()
+        raise ValueError(
+            f'the ONNX file of {type(model).__name__} differs from the network by {error:.1e} '
+            f'(allowed {ALLOWED:.0e}).'
+        )
+    return error
+
+
+def _write_onnx(wrapped: RawOutputs, inputs: Tensor, names: list[str], path: Path) -> None:
     try:
         torch.onnx.export(
             wrapped,
@@ -154,51 +193,52 @@ def export_onnx(
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         path.unlink(missing_ok=True)
         raise ValueError(
-            f'{type(model).__name__} cannot be written as ONNX ({reason}); mmdeploy may know its operators, or pass '
-            '--no-onnx.'
+            f'{type(wrapped.model).__name__} cannot be written as ONNX ({reason}); mmdeploy may '
+            'know its operators, or pass --no-onnx.'
         ) from error
+
+
+def _describe(path: Path, described: dict[str, Any]) -> None:
+    """Put what a reader of the file must know into its metadata, as JSON."""
+    import onnx
+
     file = onnx.load(str(path))
-    onnx.helper.set_model_props(
-        file,
-        {
-            key: json.dumps(value)
-            for key, value in dict(
-                kind=kind,
-                outputs=names,
-                decoding=DECODING[kind],
-                head=type(
-                    getattr(model, 'bbox_head', None) or getattr(model, 'head', model)
-                ).__name__,
-                input=dict(size=size, layout='NCHW', **_normalisation(model)),
-                dataset=artifacts.plain_types((meta or {}).get('dataset_meta', {})),
-            ).items()
-        },
-    )
+    onnx.helper.set_model_props(file, {key: json.dumps(value) for key, value in described.items()})
     onnx.save(file, str(path))
+
+
+def _onnx_error(path: Path, inputs: Tensor, expected: tuple[Tensor, ...]) -> float:
+    """max |a - b| / max(1, max |b|) of the worst output."""
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(str(path), providers=['CPUExecutionProvider'])
-    given = session.run(None, {'inputs': inputs.numpy()})
-    error = max(
-        float(np.abs(g - e.numpy()).max() / max(1.0, float(e.abs().max())))
-        for g, e in zip(given, expected, strict=True)
-    )
-    if not error <= 1e-4:
-        path.unlink()
-        raise ValueError(
-            f'the ONNX file of {type(model).__name__} differs from the network by {error:.1e} (allowed 1e-4).'
-        )
-    return error
+    errors = []
+    for ours, theirs in zip(session.run(None, {'inputs': inputs.numpy()}), expected, strict=True):
+        scale = max(1.0, float(theirs.abs().max()))
+        errors.append(float(np.abs(ours - theirs.numpy()).max()) / scale)
+    return max(errors)
 
 
-def _normalisation(model: nn.Module) -> dict:
-    pre = model.data_preprocessor
-    mean, std = getattr(pre, 'mean', None), getattr(pre, 'std', None)
-    channels = (
-        'RGB'
-        if getattr(pre, '_channel_conversion', False) or getattr(pre, 'to_rgb', False)
-        else 'BGR'
-    )
+def _head(model: nn.Module) -> nn.Module:
+    """A detector's or a classifier's head, or the model itself."""
+    return getattr(model, 'bbox_head', None) or getattr(model, 'head', model)
+
+
+def _normalisation(model: nn.Module, count: int) -> dict[str, Any]:
+    """Order of the channels, mean and std of the data_preprocessor, each None where it has none.
+
+    Args:
+        model: of mmdet or mmpretrain.
+        count: channels of its images.
+    """
+    preprocessor = model.data_preprocessor
+    mean = getattr(preprocessor, 'mean', None)
+    std = getattr(preprocessor, 'std', None)
+    swaps = ('_channel_conversion', 'to_rgb')  # mmdet's name and mmpretrain's
+    rgb = any(getattr(preprocessor, name, False) for name in swaps)
+    order = 'RGB' if rgb else 'BGR'
     return dict(
-        channels=channels,
+        channels=order if count == 3 else count,
         mean=None if mean is None else mean.flatten().tolist(),
         std=None if std is None else std.flatten().tolist(),
     )

@@ -16,7 +16,7 @@ from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.dependency.groups import produces
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
-from mmrobustprune.engine.bridge.model import example_of_shape, tensor_forward
+from mmrobustprune.engine.bridge.model import example_of_shape, forward_of
 from mmrobustprune.engine.grouped.prune import prune_by_recipe
 from mmrobustprune.engine.pruning import artifacts
 from mmrobustprune.grouped_kernels import Decision
@@ -34,8 +34,8 @@ Tell = Callable[[str], Any]  # gets a line when something is done
 
 
 @dataclass(frozen=True)
-class Cut:
-    """What a surgery did.
+class Surgery:
+    """What was removed, and why.
 
     Attributes:
         structure: the record.
@@ -50,9 +50,10 @@ class Cut:
     files: Mapping[str, Any] = field(default_factory=dict)
 
 
-def cut_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) -> Cut:
-    """Whole channels go, the least worth first."""
-    found = trace(model, example, tensor_forward, recipe.ignore)
+def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) -> Surgery:
+    """Remove channels, the least worth first."""
+    forward = forward_of(model)
+    found = trace(model, example, forward, recipe.ignore)
     structure = prune_channels(
         model,
         example,
@@ -63,13 +64,15 @@ def cut_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) -> 
         recipe.scope,
         min_keep=recipe.min_keep,
         round_to=recipe.round_to,
-        forward=tensor_forward,
+        forward=forward,
     )
-    return Cut(structure, found.unprunable, found.explain())
+    return Surgery(structure, found.unprunable, found.explain())
 
 
-def cut_kernels(model: nn.Module, example: Any, recipe: GroupedKernelRecipe, tell: Tell) -> Cut:
-    """Grouped kernels go, as many in each chosen layer."""
+def remove_kernels(
+    model: nn.Module, example: Any, recipe: GroupedKernelRecipe, tell: Tell
+) -> Surgery:
+    """Remove grouped kernels, as many in each chosen layer."""
     decisions: list[Decision] = []
 
     def note(one: Decision) -> None:
@@ -82,12 +85,9 @@ def cut_kernels(model: nn.Module, example: Any, recipe: GroupedKernelRecipe, tel
         for name, layer in model.named_modules()
         if produces(layer) and not isinstance(layer, GroupedKernelConv2d)
     }
-    return Cut(
-        structure,
-        unprunable,
-        '\n'.join(one.explain() for one in decisions),
-        {'decisions.json': [one.to_dict() for one in decisions]},
-    )
+    why = '\n'.join(one.explain() for one in decisions)
+    files = {'decisions.json': [one.to_dict() for one in decisions]}
+    return Surgery(structure, unprunable, why, files)
 
 
 @dataclass(frozen=True)
@@ -97,28 +97,32 @@ class Method:
     Attributes:
         recipe: the fields it starts from, as in `robust_prune`.
         options: further fields that may be set.
-        cut: prunes a model in place.
+        prune: prunes a model in place.
     """
 
     recipe: Mapping[str, Any]
     options: tuple[str, ...]
-    cut: Callable[[nn.Module, Any, Any, Tell], Cut]
+    prune: Callable[[nn.Module, Any, Any, Tell], Surgery]
 
 
 def _channels(score: Mapping[str, Any]) -> Method:
-    return Method(
-        dict(recipe='magnitude', score=score),
-        ('budget', 'scope', 'min_keep', 'round_to', 'ignore'),
-        cut_channels,
-    )
+    recipe = dict(recipe='magnitude', score=score)
+    options = ('budget', 'scope', 'min_keep', 'round_to', 'ignore')
+    return Method(recipe, options, remove_channels)
 
 
 def _kernels(recipe: str) -> Method:
-    return Method(
-        dict(recipe=recipe),
-        ('groups', 'layers', 'part', 'search', 'grouping', 'pointwise', 'snapshots', 'ignore'),
-        cut_kernels,
+    options = (
+        'groups',
+        'layers',
+        'part',
+        'search',
+        'grouping',
+        'pointwise',
+        'snapshots',
+        'ignore',
     )
+    return Method(dict(recipe=recipe), options, remove_kernels)
 
 
 METHODS = dict(
@@ -137,17 +141,22 @@ class OneShot:
     """A checkpoint, pruned in memory; `write` puts it on disk.
 
     Args:
+        config: of the dense network.
+        checkpoint: its weights.
         size: input in pixels, (H, W).
         method: a name in METHODS.
         target: fraction removed.
         tell: gets a line per finished step of a long search.
         options: fields of the method's recipe.
+
     Attributes:
         dense, pruned: cost of the network before and after, for one image of `size`.
-        cut: what was done, and why.
+        surgery: what was done, and why.
         structure: the record.
+
     Raises:
-        ValueError: an option of another method, a network that is pruned already, cannot be traced, or cannot meet the target.
+        ValueError: an option of another method, or a network that is pruned already, cannot be
+            traced, or cannot meet the target.
     """
 
     def __init__(
@@ -166,35 +175,46 @@ class OneShot:
         for name in options:
             if name not in chosen.options:
                 raise ValueError(
-                    f"method '{method}' has no option {name}; leave it away, or choose among target, "
-                    f'{", ".join(chosen.options)}.'
+                    f"method '{method}' has no option {name}; leave it away, or choose among "
+                    f'target, {", ".join(chosen.options)}.'
                 )
         recipe = build_recipe(dict(chosen.recipe, target=target, **options))
-        self.user_cfg, self.checkpoint = config, checkpoint
+        self.user_cfg = config
+        self.checkpoint = checkpoint
         self.model, self.meta, _ = load_model(config, checkpoint)
-        if structure_of(self.meta) is not None:
+        structure = structure_of(self.meta)
+        if structure is not None:
             raise ValueError(
-                f"'{checkpoint}' is pruned already ({structure_of(self.meta).summary()}); prune from the dense checkpoint."
+                f"'{checkpoint}' is pruned already ({structure.summary()}); prune from the dense "
+                'checkpoint.'
             )
         example = example_of_shape(self.model, *size)
-        self.dense: Cost = count(self.model, example, tensor_forward)
-        self.cut = chosen.cut(self.model, example, recipe, tell)
-        self.structure = self.cut.structure
+        forward = forward_of(self.model)
+        self.dense: Cost = count(self.model, example, forward)
+        self.surgery = chosen.prune(self.model, example, recipe, tell)
+        self.structure = self.surgery.structure
         self.structure.method = f'one-shot {method}, {self.structure.method}'
-        self.pruned: Cost = count(self.model, example, tensor_forward)
+        self.pruned: Cost = count(self.model, example, forward)
 
     def write(self, out: Path) -> list[str]:
-        """Write the record, config, weights, cost and what else the method has to say to `out`; the files' names."""
+        """Write record, config, weights, cost and what else the method has to say.
+
+        Args:
+            out: folder.
+
+        Returns:
+            The files' names.
+        """
         text = artifacts.stock_config(self.user_cfg, self.structure)
         artifacts.write_config(text, self.structure, str(out))
         cost = dict(
             dense=vars(self.dense),
             pruned=vars(self.pruned),
-            unprunable=self.cut.unprunable,
+            unprunable=self.surgery.unprunable,
             command=command(),
             commit=commit(),
         )
-        reports = {'cost.json': cost, **self.cut.files}
+        reports = {'cost.json': cost, **self.surgery.files}
         for name, content in reports.items():
             write_file(out / name, json.dumps(content, indent=1).encode())
         meta = {key: self.meta[key] for key in ('dataset_meta', 'seed') if key in self.meta}

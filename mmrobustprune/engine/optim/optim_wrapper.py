@@ -74,7 +74,8 @@ class SharpnessMixin:
                 raise ValueError(f'{name}={value!r} is no whole number >= 1; 1 means every step.')
         super().__init__(optimizer=optimizer, **kwargs)
         self.rule = rule
-        self.interval, self.log_interval = interval, log_interval
+        self.interval = interval
+        self.log_interval = log_interval
         self._recording: Recording | None = None
         self._plain = False  # this step was begun with one pass
         self.perturbed_loss: Tensor | None = None  # of the last step, where that took two passes
@@ -115,8 +116,10 @@ class SharpnessMixin:
         self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None
     ) -> None:
         """As the base's, with the gradient of a second pass at perturbed weights."""
-        recording, self._recording = self._recording, None
-        plain, self._plain = self._plain, False
+        recording = self._recording
+        plain = self._plain
+        self._recording = None
+        self._plain = False
         if recording is not None:
             self._two_backwards(recording, loss)
             if self.should_update():
@@ -139,7 +142,7 @@ class SharpnessMixin:
         super().step(**kwargs)
 
     def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
-        """As the optimizer's, but called with the gradients that the loss has, before they are clipped."""
+        """As the optimizer's, but called with the loss's gradients, before they are clipped."""
         if not self.clip_grad_kwargs:
             return self.optimizer.register_step_pre_hook(hook)
         handle = RemovableHandle(self._before_clipping)
@@ -157,7 +160,9 @@ class SharpnessMixin:
         return self._inner_count // self._accumulative_counts
 
     def _two_backwards(self, recording: Recording, loss: Tensor) -> None:
-        call, model, rule = recording.only_call(), bare(recording.model), self.rule
+        call = recording.only_call()
+        model = bare(recording.model)
+        rule = self.rule
         if recording.keep_output:
             check_loss(call, loss)
             self._loss_checked = True
@@ -287,7 +292,7 @@ class AmpAWPOptimWrapper(AmpSAMOptimWrapper):
     rule_type = 'AWP'
 
 
-def set_rule(wrapper, rule: dict | None) -> None:
+def set_rule(wrapper: OptimWrapper, rule: Mapping | None) -> None:
     """Give the OptimWrapper a sharpness rule, or plain training.
 
     Raises:
@@ -297,6 +302,7 @@ def set_rule(wrapper, rule: dict | None) -> None:
         wrapper.rule = None if rule is None else build_rule(rule)
     elif rule is not None:
         raise ValueError(
-            f"the rule {rule} needs an optim_wrapper of type 'mmrobustprune.SAMOptimWrapper' (or its Amp form), not "
-            f"{type(wrapper).__name__}; runner_type='mmrobustprune.PruneRunner' sets it for you."
+            f"the rule {rule} needs an optim_wrapper of type 'mmrobustprune.SAMOptimWrapper' (or "
+            f'its Amp form), not {type(wrapper).__name__}; '
+            "runner_type='mmrobustprune.PruneRunner' sets it for you."
         )

@@ -64,8 +64,9 @@ class Resumable:
 
     Attributes:
         resumed: `None`, or what the checkpoint says about the loop: dict(generators, epoch, done,
-        validated). done: batches of the current epoch that are trained on, the running one
-        included. validating: whether validation runs at this moment.
+            validated).
+        done: batches of the current epoch that are trained on, the running one included.
+        validating: whether validation runs at this moment.
     """
 
     def __init__(self, runner, dataloader: DataLoader | dict, **kwargs: Any):
@@ -79,7 +80,8 @@ class Resumable:
         super().__init__(runner, _Idle(dataloader), **kwargs)
         self.dataloader = dataloader
         self.resumed: dict[str, Any] | None = None
-        self.done, self.validating = 0, False
+        self.done = 0
+        self.validating = False
 
     def run(self) -> nn.Module:
         """Train from wherever the loop stands to the end."""
@@ -137,9 +139,8 @@ class ResumableEpochLoop(Resumable, EpochBasedTrainLoop):
     def _done_before(self) -> int:
         if self.resumed is not None:
             return self.resumed['done'] if self.resumed['epoch'] == self._epoch else 0
-        done = self._iter - self._epoch * len(
-            self.dataloader
-        )  # not 0 in a checkpoint of mmengine's own loop
+        # not 0 in a checkpoint of mmengine's own loop
+        done = self._iter - self._epoch * len(self.dataloader)
         return done if 0 <= done < len(self.dataloader) else 0
 
     def _between_rounds(self) -> bool:

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, get_rank
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from mmrobustprune.engine.bridge.model import KeepsState, unwrap
 from mmrobustprune.rng import restore_generators, training_state
 
 from .loops import Resumable
@@ -75,13 +75,14 @@ class ResumableRunner(Runner):
 def resume_state(runner: Runner, gradients: bool = True) -> dict[str, Any]:
     """What a checkpoint holds beside weights, optimizer and schedulers; every rank must call it."""
     loop = runner.train_loop
+    model = unwrap(runner.model)
     own = dict(
         generators=training_state(),
         sample_seed=None,
         sampler_seed=None,
         buffers=_own_buffers(runner),
         input_sizes={name: module._input_size for name, module in _resizers(runner)},
-        model=getattr(_network(runner), 'resume_state', dict)(),
+        model=model.resume_state() if isinstance(model, KeepsState) else {},
         gradients=_open_gradients(runner) if gradients else {},
     )
     state: dict[str, Any] = dict(epoch=loop._epoch, done=0, validated=False)
@@ -114,7 +115,8 @@ def load_resume_state(runner: Runner, state: dict[str, Any] | None) -> None:
             'goes on, but not bit for bit as it would have.'
         )
         return
-    loop, ranks = runner.train_loop, state['ranks']
+    loop = runner.train_loop
+    ranks = state['ranks']
     same = len(ranks) == runner.world_size
     if not same:
         runner.logger.warning(
@@ -131,14 +133,15 @@ def load_resume_state(runner: Runner, state: dict[str, Any] | None) -> None:
         done = state['done'] * len(ranks) // runner.world_size
     else:
         done = state['done']
-        parameters = dict(_network(runner).named_parameters())
+        model = unwrap(runner.model)
+        parameters = dict(model.named_parameters())
         for name, gradient in own['gradients'].items():
             parameters[name].grad = gradient.to(parameters[name])
-        buffers = dict(_network(runner).named_buffers())
+        buffers = dict(model.named_buffers())
         for name, buffer in own['buffers'].items():
             buffers[name].copy_(buffer)
         if own.get('model'):
-            _network(runner).load_resume_state(own['model'])
+            model.load_resume_state(own['model'])
     if not isinstance(loop, Resumable):
         return restore_generators(own['generators']) if same else None
     loop.resumed = dict(
@@ -153,17 +156,13 @@ def load_resume_state(runner: Runner, state: dict[str, Any] | None) -> None:
         loop.dataloader.batch_sampler.sampler.seed = own['sampler_seed']
 
 
-def _network(runner: Runner) -> nn.Module:
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
-
-
 def _open_gradients(runner: Runner) -> dict[str, torch.Tensor]:
     wrapper = runner.optim_wrapper
     if not isinstance(wrapper, OptimWrapper) or wrapper.should_update():
         return {}
     return {
         name: parameter.grad.detach().cpu()
-        for name, parameter in _network(runner).named_parameters()
+        for name, parameter in unwrap(runner.model).named_parameters()
         if parameter.grad is not None
     }
 
@@ -171,7 +170,7 @@ def _open_gradients(runner: Runner) -> dict[str, torch.Tensor]:
 def _own_buffers(runner: Runner) -> dict[str, torch.Tensor]:
     if get_rank() == 0:
         return {}
-    return {name: buffer.cpu() for name, buffer in _network(runner).named_buffers()}
+    return {name: buffer.cpu() for name, buffer in unwrap(runner.model).named_buffers()}
 
 
 def _early_stopping(runner: Runner) -> list[EarlyStoppingHook]:
@@ -179,5 +178,5 @@ def _early_stopping(runner: Runner) -> list[EarlyStoppingHook]:
 
 
 def _resizers(runner: Runner) -> list[tuple[str, nn.Module]]:
-    modules = _network(runner).named_modules()
+    modules = unwrap(runner.model).named_modules()
     return [(name, module) for name, module in modules if hasattr(module, '_input_size')]

@@ -84,13 +84,15 @@ class DrawSampler(Proxy):
     def __iter__(self) -> Iterator[Draw]:
         rank, world = get_dist_info()
         copies = getattr(self.inner, 'num_repeats', 1)  # RepeatAug spreads them over the ranks
-        turn, seen = 0, Counter()
+        turn = 0
+        seen = Counter()
         for count, index in enumerate(self.inner):
             position = count * world + rank
             if position // self.samples != turn:
                 turn = position // self.samples
                 seen.clear()
-            yield Draw(index, (self.epoch_now, turn, seen[index] * copies + position % copies))
+            repetition = seen[index] * copies + position % copies
+            yield Draw(index, (self.epoch_now, turn, repetition))
             seen[index] += 1
 
     def set_epoch(self, epoch: int) -> None:
@@ -118,7 +120,7 @@ def make_loader_resumable(loader: DataLoader, seed: int) -> None:
 
     Raises:
         ValueError: the loader has no batches of indices to count (an iterable data set, or
-        batch_size=None).
+            batch_size=None).
     """
     batches = loader.batch_sampler
     if isinstance(loader.dataset, IterableDataset) or not hasattr(batches, 'sampler'):

@@ -16,7 +16,7 @@ from torch import nn
 from mmrobustprune.corruption import Cell, Suite, get_suite
 from mmrobustprune.corruption.suites import CLEAN
 from mmrobustprune.engine.bridge.checkpoint import load_model
-from mmrobustprune.engine.bridge.config import load_config
+from mmrobustprune.engine.bridge.config import as_config
 from mmrobustprune.report.figures.gallery import (
     CROWD,
     Draw,
@@ -73,7 +73,7 @@ def corruption_gallery(
         FileNotFoundError: no such config or checkpoint.
         ValueError: no image of that index, an unknown corruption, or a model that gives neither boxes nor classes.
     """
-    cfg = load_config(str(config))
+    cfg = as_config(config)
     model, _, cfg = load_model(cfg, str(checkpoint))
     if not cfg.get('test_dataloader'):
         raise ValueError(f'{config} has no test_dataloader, so there is no image to show; add one.')

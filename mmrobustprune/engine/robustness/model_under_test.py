@@ -13,7 +13,6 @@ from mmengine.runner import Runner, TestLoop
 
 from mmrobustprune.corruption import Cell, Suite, summarize
 from mmrobustprune.corruption.suites import CLEAN
-from mmrobustprune.engine.bridge.checkpoint import fitting
 from mmrobustprune.engine.bridge.dist import on_main
 from mmrobustprune.grouped_kernels import set_form
 from mmrobustprune.records import stamp
@@ -60,8 +59,7 @@ class ModelUnderTest:
             cells,
         )
         self.runner.call_hook('before_run')
-        with fitting(self.runner):
-            self.runner.load_or_resume()
+        self.runner.load_or_resume()
         set_form(self.runner.model)
         self.identity, self.commit = (
             self._identity(),

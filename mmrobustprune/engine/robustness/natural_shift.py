@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mmrobustprune.corruption.metrics import ratio
 from mmrobustprune.datasets.imagenet_v2 import FOLDERS
-from mmrobustprune.engine.bridge.checkpoint import fitting, read_checkpoint
+from mmrobustprune.engine.bridge.checkpoint import read_checkpoint
 from mmrobustprune.engine.bridge.config import as_config
 from mmrobustprune.engine.bridge.data import fingerprint
 from mmrobustprune.engine.bridge.runner import RebuildRunner
@@ -92,8 +92,7 @@ def imagenet_v2(
         if (
             cell not in found or found[cell].get('data') != data
         ):  # a kept number may be of data that was mended since
-            with fitting(runner):
-                store.write(cell, dict(runner.test(), data=data))
+            store.write(cell, dict(runner.test(), data=data))
     found = store.read(sets)
     metric = main_metric(found[CLEAN])
     accuracy = {name: found[(name, 0)][metric] for name in variants}

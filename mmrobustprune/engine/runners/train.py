@@ -16,7 +16,7 @@ from mmrobustprune.structure.record import Structure
 class TrainRunner(SuiteTest, RebuildRunner, ResumableRunner):
     """mmengine's Runner, except that a killed run resumes to the same weights.
 
-    The checkpoint to start from may be pruned; where no GPU is present several processes train on the CPU.
+    The checkpoint to start from may be pruned; without a GPU several processes train on the CPU.
     """
 
     @classmethod

@@ -12,7 +12,7 @@ from mmengine.runner import Runner
 from mmrobustprune.attack import FGSM, PGD, AutoAttack, choose
 from mmrobustprune.engine.attacks.evaluate import attack_config
 from mmrobustprune.engine.attacks.table import row, table, verdict
-from mmrobustprune.engine.bridge.images import TestPictures
+from mmrobustprune.engine.bridge.images import LabelledImages
 from mmrobustprune.models.pixels import pixel_classifier
 from tests.support.classifier import STD, write_config, write_pictures, write_weights
 
@@ -29,7 +29,7 @@ def small(tmp_path_factory):
 
 def test_pixels_become_what_the_network_sees_in_its_channel_order(small):
     config, _, model = small
-    pictures = TestPictures(Config.fromfile(config))
+    pictures = LabelledImages.of_test_set(Config.fromfile(config))
     ((x, y),) = pictures.batches([[0, 3, 19]])
     assert x.shape == (3, 3, 32, 32) and 0 <= x.min() and x.max() <= 1 and y.tolist() == [0, 0, 4]
     classifier = pixel_classifier(model)

@@ -9,7 +9,7 @@ from mmengine.registry import HOOKS, RUNNERS
 
 from mmrobustprune.attack import PGD
 from mmrobustprune.engine.attacks.val_loop import AttackedValLoop
-from mmrobustprune.engine.bridge.images import Pictures
+from mmrobustprune.engine.bridge.images import LabelledImages
 from mmrobustprune.engine.pruning.validation import validate
 from mmrobustprune.models.pixels import pixel_classifier
 from tests.support.passes import generators, seed_all
@@ -36,7 +36,7 @@ def by_hand(runner, places, **fields):
     attack = PGD(**dict(dict(eps=8 / 255, step=2 / 255, steps=2, random_start=True), **fields))
     model, right = pixel_classifier(runner.model).eval(), 0
     for place in places:
-        ((x, y),) = Pictures(runner.val_loop.dataloader).batches([[int(place)]])
+        ((x, y),) = LabelledImages(runner.val_loop.dataloader).batches([[int(place)]])
         right += int(attack(model, x, y, torch.tensor([place])).robust['pgd'].sum())
     return 100 * right / len(places)
 

@@ -84,6 +84,7 @@ def config(**changes):
 def started(monkeypatch):
     """prepare_launch with a group that is said to be there."""
     monkeypatch.setattr(launch.dist, 'is_initialized', lambda: True)
+    monkeypatch.setattr(launch, 'is_main_process', lambda: True)
     return launch.prepare_launch
 
 
@@ -115,10 +116,28 @@ def test_a_wrapper_of_the_users_is_kept(started):
     assert started(cfg).model_wrapper_cfg == dict(type='Mine', static_graph=True, device_ids=None)
 
 
+@pytest.fixture
+def said(monkeypatch):
+    """The lines of the log."""
+    lines = []
+    monkeypatch.setattr(launch, 'print_log', lambda line, logger: lines.append(line))
+    return lines
+
+
 @pytest.mark.parametrize('norm', ['SyncBN', nn.SyncBatchNorm, 'torch.nn.SyncBatchNorm', 'MMSyncBN'])
-def test_no_synchronised_norms_on_a_cpu(started, norm):
-    cfg = config(
-        model=dict(type='X', parts=[dict(norm_cfg=dict(type=norm, eps=0.1))]), sync_bn='torch'
-    )
-    cfg = started(cfg)
-    assert cfg.model.parts[0].norm_cfg == dict(type='BN', eps=0.1) and cfg.sync_bn is None
+def test_no_synchronised_norms_on_a_cpu(started, said, norm):
+    parts = [dict(norm_cfg=dict(type=norm, eps=0.1)), dict(norm_cfg=dict(type=norm))]
+    cfg = started(config(model=dict(type='X', parts=parts)))
+    assert cfg.model.parts[0].norm_cfg == dict(type='BN', eps=0.1)
+    assert cfg.model.parts[1].norm_cfg == dict(type='BN')
+    assert len(said) == 1 and 'SyncBatchNorm became BatchNorm' in said[0]
+
+
+def test_sync_bn_is_left_out_on_a_cpu_and_said(started, said):
+    assert started(config(sync_bn='torch')).sync_bn is None
+    assert len(said) == 1
+
+
+def test_nothing_is_said_of_other_norms(started, said):
+    cfg = started(config(model=dict(type='X', norm_cfg=dict(type='BN'))))
+    assert cfg.model.norm_cfg == dict(type='BN') and said == []
