@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from mmrobustprune.flags import flags_restored
+
 from .groups import positions, produces
-from .recording import Forward, flags_restored
+from .recording import Forward
 
 PRODUCTS = {
     torch.conv1d,
