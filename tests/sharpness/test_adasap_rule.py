@@ -64,14 +64,39 @@ def test_scope_network_compares_all_layers_but_not_scores_with_norms():
     torch.testing.assert_close(moved, torch.tensor([0.5, 0.4, 0.2, 0.1, 0.5, 0.1]))
 
 
+def test_scope_network_does_not_compare_scores_of_groups_with_those_of_single_filters():
+    weights = {f'{name}.weight': torch.ones(2, 1) for name in 'abc'}
+    scores = {
+        'a.weight': torch.tensor([0.0, 4.0]),
+        'b.weight': torch.tensor([100.0, 300.0]),
+        'c.weight': torch.tensor([200.0, 100.0]),
+    }
+    grads = {name: torch.full((2, 1), 6**-0.5) for name in weights}
+    rule = flat(scope='network')
+    rule.set_scores(scores, single=['b.weight', 'c.weight'])
+    for again in (False, True):  # and so does what a checkpoint brings back
+        offsets = rule.offsets(weights, grads)
+        moved = torch.cat([offsets[name].flatten() for name in weights]) * 6**0.5
+        torch.testing.assert_close(moved, torch.tensor([0.5, 0.1, 0.5, 0.1, 0.3, 0.5]))
+        state = rule.state_dict()
+        rule = flat(scope='network')
+        rule.load_state_dict(state)
+        assert state['single'] == ['b.weight', 'c.weight'], again
+
+
 def test_equal_radii_are_sam_and_asam():
     weights = {'a.weight': torch.randn(4, 3, 2, 2), 'b.weight': torch.randn(2, 4)}
     grads = {name: torch.randn_like(w) for name, w in weights.items()}
-    for adaptive, uniform in ((False, SAM(rho=0.7)), (True, ASAM(rho=0.7))):
-        rule = AdaSAP(rho_min=0.7, rho_max=0.7, adaptive=adaptive)
-        offsets, expected = rule.offsets(weights, grads), uniform.offsets(weights, grads)
-        for name in weights:
-            torch.testing.assert_close(offsets[name], expected[name])
+    weights['a.bias'] = torch.randn(4)
+    grads['a.bias'] = torch.randn(4)
+    for params in ('weight', 'all'):
+        for adaptive, kind in ((False, SAM), (True, ASAM)):
+            rule = AdaSAP(rho_min=0.7, rho_max=0.7, adaptive=adaptive, params=params)
+            offsets = rule.offsets(weights, grads)
+            expected = kind(rho=0.7, params=params).offsets(weights, grads)
+            assert offsets.keys() == expected.keys()
+            for name in expected:
+                torch.testing.assert_close(offsets[name], expected[name])
 
 
 def test_norm_of_each_neuron():
