@@ -156,6 +156,7 @@ def warn_if_far(rule: Rule, clean: Tensor, far: Tensor) -> None:
     if before > 0 and after > TOO_FAR * before:
         warnings.warn(
             f'{rule} raised the loss from {before:.4g} to {after:.4g}, more than {TOO_FAR:g} '
-            'times; use a smaller radius (2.0 suits ASAM and adaptive AdaSAP, 0.05 to 0.1 the others).',
+            'times; use a smaller radius (2.0 suits ASAM and adaptive AdaSAP, 0.05 to 0.1 the '
+            'others).',
             stacklevel=2,
         )
