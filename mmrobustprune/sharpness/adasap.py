@@ -52,7 +52,7 @@ class AdaSAP(Rule):
         self,
         scores: Mapping[str, Tensor],
         alive: Mapping[str, Tensor] | None = None,
-        single: Collection[str] = (),
+        single: Collection[str] | None = None,
     ) -> None:
         """Take the importance of neurons from outside, until the next call.
 
@@ -60,7 +60,8 @@ class AdaSAP(Rule):
             scores: {parameter name: (out,) in any unit, larger is more important}.
             alive: {parameter name: (out,) bool}, False where masked; absent names are all alive.
             single: names whose scores are of single filters, where the others' are of groups of
-                coupled ones; the two have no common range.
+                coupled ones; the two have no common range. None: where `alive` is given, those
+                without an entry, which no group holds.
 
         Raises:
             ValueError: a score that is no vector or not finite, or `alive` of another length.
@@ -79,6 +80,8 @@ class AdaSAP(Rule):
                 )
         self._scores = {name: wide(score.detach()).clone() for name, score in scores.items()}
         self._alive = {name: living.detach().bool().clone() for name, living in alive.items()}
+        if single is None:
+            single = scores.keys() - alive.keys() if alive else ()
         self._single = frozenset(single)
 
     def state_dict(self) -> dict:
@@ -87,7 +90,7 @@ class AdaSAP(Rule):
 
     def load_state_dict(self, state: Mapping) -> None:
         """Take back the scores in use."""
-        self.set_scores(state.get('scores', {}), state.get('alive', {}), state.get('single', ()))
+        self.set_scores(state.get('scores', {}), state.get('alive', {}), state.get('single'))
 
     def offsets(self, params, grads, reuse=False):
         for name in (*self._scores, *self._alive):
