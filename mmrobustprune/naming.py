@@ -11,7 +11,7 @@ Built = TypeVar('Built')
 
 
 def nearest(name: object, names: Collection[str]) -> str:
-    """' (did you mean ...?)' for an error, or nothing where no name is close; upper and lower case are the same."""
+    """' (did you mean ...?)' for an error, or '' where no name is close; case does not count."""
     lower = {known.lower(): known for known in names}
     close = get_close_matches(str(name).lower(), lower, 1)
     return f" (did you mean '{lower[close[0]]}'?)" if close else ''
@@ -19,9 +19,8 @@ def nearest(name: object, names: Collection[str]) -> str:
 
 def unknown(what: str, name: object, allowed: Collection[str]) -> ValueError:
     """The error for a name that is not among the allowed ones."""
-    return ValueError(
-        f"unknown {what} '{name}'{nearest(name, allowed)}; choose among {', '.join(allowed) or 'none'}."
-    )
+    choice = ', '.join(allowed) or 'none'
+    return ValueError(f"unknown {what} '{name}'{nearest(name, allowed)}; choose among {choice}.")
 
 
 def check_fields(what: str, given: Collection[str], allowed: Collection[str]) -> None:
@@ -39,16 +38,20 @@ def build(
     example: str,
     default: str | None = None,
 ) -> Built:
-    """The object that a dict describes: `type` is a name among `kinds` or a class, the rest its fields; an object stays.
+    """The object that a dict describes.
 
     Args:
+        config: `type` is a name among `kinds` or a class, the rest its fields; an object stays.
         what: what errors call it.
         base: of all its classes.
+        kinds: classes by name.
         example: a dict that is right, for errors.
         default: the type where none is given.
+
     Raises:
         TypeError: neither a dict nor a `base`.
-        ValueError: an unknown type or field (the nearest is named), a field that has to be given, a value out of its range.
+        ValueError: an unknown type or field (the nearest is named), a field that has to be given, a
+            value out of its range.
     """
     if isinstance(config, base):
         return config
@@ -62,10 +65,7 @@ def build(
     fields = inspect.signature(kind).parameters
     check_fields(f'{what} {kind.__name__}', given, fields)
     for key, field in fields.items():
-        if (
-            field.default is field.empty
-            and field.kind not in (field.VAR_POSITIONAL, field.VAR_KEYWORD)
-            and key not in given
-        ):
+        variadic = field.kind in (field.VAR_POSITIONAL, field.VAR_KEYWORD)
+        if field.default is field.empty and not variadic and key not in given:
             raise ValueError(f'{what} {kind.__name__} lacks {key}; write {example}.')
     return kind(**given)

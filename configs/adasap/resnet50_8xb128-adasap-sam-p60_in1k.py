@@ -3,5 +3,5 @@ _base_ = './resnet50_8xb128-adasap-p60_in1k.py'
 
 robust_prune = dict(
     rule=dict(type='AdaSAP', rho_min=0.01, rho_max=0.1, adaptive=False),
-    finetune_rule=dict(type='SAM', rho=0.05),
+    finetune_rule=dict(type='SAM', rho=0.05, params='weight'),
 )

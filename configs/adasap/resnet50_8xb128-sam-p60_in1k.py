@@ -2,5 +2,7 @@
 _base_ = './resnet50_8xb128-adasap-p60_in1k.py'
 
 robust_prune = dict(
-    recipe='taylor', rule=dict(type='SAM', rho=0.05), finetune_rule=dict(type='SAM', rho=0.05)
+    recipe='taylor',
+    rule=dict(type='SAM', rho=0.05, params='weight'),
+    finetune_rule=dict(type='SAM', rho=0.05, params='weight'),
 )

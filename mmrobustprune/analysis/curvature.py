@@ -16,7 +16,8 @@ class Curvature:
     """What power iteration found.
 
     Attributes:
-        value: the Rayleigh quotient v'Hv of the last v, signed: the eigenvalue of greatest magnitude once converged.
+        value: the Rayleigh quotient v'Hv of the last v, signed: once converged the eigenvalue of
+            greatest magnitude.
         residual: ||Hv - value v||; some eigenvalue lies within this distance of the value.
         iterations: products that moved v; one more gave the value.
         loss: the loss itself.
@@ -37,34 +38,38 @@ def lambda_max(
     seed: int = 0,
     tolerance: float = 0.0,
 ) -> Curvature:
-    """Curvature of a loss in its sharpest direction: v <- Hv / ||Hv|| from a random unit vector, then v'Hv.
+    """Curvature of a loss in its sharpest direction, by power iteration.
 
-    The iteration finds the eigenvalue of greatest *magnitude*, so the value may be negative, and too few iterations
-    underestimate the magnitude: read it together with the residual. Two eigenvalues of equal magnitude and opposite sign never
-    settle. Of scores behind a straight-through mask, H is the derivative that autograd computes, D H_u D with H_u the Hessian
-    in the effective weights and D = diag(sign(s) w), pruned entries included; the loss itself is piecewise constant there. No
-    `.grad` is written; mode and buffers of normalisation layers are the caller's (`sharpness.guards.frozen_buffers`).
+    v <- Hv / ||Hv|| from a random unit vector, then v'Hv. This finds the eigenvalue of greatest
+    *magnitude*, so the value may be negative, and too few iterations underestimate the magnitude:
+    read it together with the residual. Two eigenvalues of equal magnitude and opposite sign never
+    settle. Of scores behind a straight-through mask, H is the derivative that autograd computes,
+    D H_u D with H_u the Hessian in the effective weights and D = diag(sign(s) w), pruned entries
+    included; the loss itself is piecewise constant there. No `.grad` is written; mode and buffers
+    of normalisation layers are the caller's (`sharpness.guards.frozen_buffers`).
 
     Args:
         loss: recomputes the same scalar whenever it is called.
         params: leaves that the loss depends on, any shapes, together n entries.
         iterations: at most this many; the published value of S2AP's figures is 10.
         seed: of the first vector, which does not depend on the device.
-        tolerance: stop where the residual is at most this share of |value|; 0 never stops early but at an exact eigenvector.
+        tolerance: stop where the residual is at most this share of |value|; 0 never stops early
+            but at an exact eigenvector.
+
     Raises:
-        ValueError: fewer than one iteration, a negative tolerance, tensors without gradient, a loss that is not finite.
+        ValueError: fewer than one iteration, a negative tolerance, tensors without gradient, a loss
+            that is not finite.
     """
     if iterations < 1 or tolerance < 0:
         raise ValueError(
-            f'iterations={iterations} and tolerance={tolerance} were given; take at least 1 iteration and a '
-            'tolerance of at least 0.'
+            f'iterations={iterations} and tolerance={tolerance} were given; take at least 1 '
+            'iteration and a tolerance of at least 0.'
         )
     params = check(params)
     value = evaluate(loss)
     product = _hessian(value, params)
-    v = torch.randn(
-        sum(one.numel() for one in params), generator=torch.Generator().manual_seed(seed)
-    ).to(params[0])
+    entries = sum(one.numel() for one in params)
+    v = torch.randn(entries, generator=torch.Generator().manual_seed(seed)).to(params[0])
     v = v / v.norm()
     history: list[float] = []
     while True:

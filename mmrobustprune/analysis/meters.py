@@ -1,4 +1,4 @@
-"""What sharpness is measured by, each at a chosen cost: curvature and loss difference over a few fixed batches."""
+"""What sharpness is measured by, over a few fixed batches: curvature and loss difference."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mmrobustprune.naming import check_fields
 
-from . import LossDifference, lambda_max, loss_difference, mean_difference
-from .loss_difference import RHO
+from .curvature import lambda_max
+from .loss_difference import RHO, LossDifference, loss_difference, mean_difference
 from .vectors import Loss
 
 Masks = Callable[[], Mapping[str, Tensor]]
@@ -31,8 +31,8 @@ class Meter:
 
     def __post_init__(self) -> None:
         for key, value in asdict(self).items():
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            if key in ('batches', 'iterations', 'steps') and not whole:
+            count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            if key in ('batches', 'iterations', 'steps') and not count:
                 raise ValueError(
                     f'{self.name} got {key}={value!r}; give a whole number of at least 1.'
                 )
@@ -64,14 +64,15 @@ class CurvatureMeter(Meter):
 
     @staticmethod
     def mean(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        return {
-            key: fmean(one[key] for one in records) for key in ('lambda_max', 'residual', 'loss')
-        }
+        found = {}
+        for key in ('lambda_max', 'residual', 'loss'):
+            found[key] = fmean(one[key] for one in records)
+        return found
 
 
 @dataclass(frozen=True)
 class RiseMeter(Meter):
-    """`analysis.loss_difference`, the worst point of each batch, and their means radius by radius."""
+    """`analysis.loss_difference`: the worst point of each batch, and means radius by radius."""
 
     rho: Sequence[float] = RHO
     steps: int = 20
@@ -86,25 +87,23 @@ class RiseMeter(Meter):
     def __call__(
         self, loss: Loss, params: Sequence[Tensor], masks: Masks | None = None
     ) -> dict[str, Any]:
-        return dict(
-            loss_difference=[
-                asdict(one)
-                for one in loss_difference(
-                    loss, params, rho=self.rho, steps=self.steps, masks=masks
-                )
-            ]
-        )
+        found = loss_difference(loss, params, rho=self.rho, steps=self.steps, masks=masks)
+        return dict(loss_difference=[asdict(one) for one in found])
 
     @staticmethod
     def mean(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        found = mean_difference(
-            [[LossDifference(**row) for row in one['loss_difference']] for one in records]
-        )
-        return dict(loss_difference=[asdict(one) for one in found])
+        batches = []
+        for one in records:
+            batches.append([LossDifference(**row) for row in one['loss_difference']])
+        return dict(loss_difference=[asdict(one) for one in mean_difference(batches)])
 
 
 def build_meters(**settings: Mapping[str, Any] | None) -> list[Meter]:
-    """Meters by name: lambda_max=dict(batches=1, iterations=10), loss_difference=dict(batches=1, rho=[...], steps=20) or None.
+    """Meters by name.
+
+    Args:
+        settings: `lambda_max=dict(batches=1, iterations=10)` and
+            `loss_difference=dict(batches=1, rho=[...], steps=20)`; None leaves one out.
 
     Raises:
         ValueError: a field that a meter does not have, or a value that is not allowed.

@@ -21,7 +21,8 @@ class Hamming:
         value: differing entries / all entries; at most 2 min(k, 1 - k) where both keep the share k.
         flipped: differing entries.
         entries: all entries.
-        resized: the part of the value that the changed number of kept entries per layer forces; the rest are exchanges.
+        resized: the part of the value that the changed number of kept entries per layer forces;
+            the rest are exchanges.
         layers: the value of each layer.
     """
 
@@ -33,14 +34,18 @@ class Hamming:
 
 
 def hamming(a: Masks, b: Masks) -> Hamming:
-    """h = |a xor b| / |a|, over all entries of all layers: 0 for equal masks, 1 for complements; symmetric.
+    """h = |a xor b| / |a|, over all entries of all layers.
+
+    0 for equal masks, 1 for complements; symmetric.
 
     Args:
-        a, b: layer -> bool, of one network; entries are weights, channels, or whatever the masks are of.
+        a: {layer: bool}; entries are weights, channels, or whatever the masks are of.
+        b: of the same network.
+
     Raises:
         ValueError: masks of two networks, or of none.
     """
-    _same(a, b)
+    _check_alike(a, b)
     differ = {name: int((a[name] != b[name].to(a[name].device)).sum()) for name in a}
     forced = sum(abs(int(a[name].sum()) - int(b[name].sum())) for name in a)
     entries = sum(mask.numel() for mask in a.values())
@@ -62,13 +67,16 @@ def flipped(a: Masks, b: Masks) -> int:
 class Stability:
     """The path of the masks of one run, one record per call of `add`.
 
-    Distances say how far the mask is from its start and how much it changed since the last record. A search that moves its
-    scores less has smaller ones without being any flatter, so the displacement of the scores is recorded beside them:
-    ||s - s_0|| / ||s_0|| and ||s - s_before|| / ||s_before||.
+    Distances say how far the mask is from its start and how much it changed since the last record.
+    A search that moves its scores less has smaller ones without being any flatter, so the
+    displacement of the scores is recorded beside them: ||s - s_0|| / ||s_0|| and
+    ||s - s_before|| / ||s_before||.
 
     Attributes:
-        first, previous: masks (bool, on the CPU); None before `start`.
-        first_scores, previous_scores: vectors (n,) on the CPU, or None where no scores are followed.
+        first: masks (bool, on the CPU); None before `start`.
+        previous: those of the last record.
+        first_scores: vector (n,) on the CPU, or None where no scores are followed.
+        previous_scores: those of the last record.
     """
 
     first: dict[str, Tensor] | None = None
@@ -82,18 +90,24 @@ class Stability:
         self.first_scores = self.previous_scores = _vector(scores)
 
     def add(self, masks: Masks, scores: Sequence[Tensor] = ()) -> dict[str, Any]:
-        """The next record: hamming_first, hamming_previous, resized_first, layers_first, layers_previous, kept, and with scores
-        displacement_first and displacement_previous.
+        """The next record.
+
+        Returns:
+            hamming_first, hamming_previous, resized_first, layers_first, layers_previous, kept,
+            and with scores displacement_first and displacement_previous.
 
         Raises:
             ValueError: `start` was not called, or masks or scores of another network.
         """
         if self.first is None:
             raise ValueError(
-                'there is no first mask to compare with; call start(masks) before the search begins.'
+                'there is no first mask to compare with; call start(masks) before the search '
+                'begins.'
             )
-        masks, vector = _kept(masks), _vector(scores)
-        first, previous = hamming(self.first, masks), hamming(self.previous, masks)
+        masks = _kept(masks)
+        vector = _vector(scores)
+        first = hamming(self.first, masks)
+        previous = hamming(self.previous, masks)
         record = dict(
             hamming_first=first.value,
             hamming_previous=previous.value,
@@ -105,14 +119,15 @@ class Stability:
         if self.first_scores is not None and vector is not None:
             if vector.shape != self.first_scores.shape:
                 raise ValueError(
-                    f'{vector.numel()} scores were given and the first were {self.first_scores.numel()}; follow '
-                    'the scores of one network.'
+                    f'{vector.numel()} scores were given and the first were '
+                    f'{self.first_scores.numel()}; follow the scores of one network.'
                 )
             record.update(
                 displacement_first=_moved(vector, self.first_scores),
                 displacement_previous=_moved(vector, self.previous_scores),
             )
-        self.previous, self.previous_scores = masks, vector
+        self.previous = masks
+        self.previous_scores = vector
         return record
 
     def state_dict(self) -> dict[str, Any]:
@@ -126,14 +141,10 @@ class Stability:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict`."""
-        self.first, self.previous = _unpacked(state['first']), _unpacked(state['previous'])
-        (
-            self.first_scores,
-            self.previous_scores,
-        ) = (  # a resumed run may have loaded them onto its GPU
-            None if state[name] is None else state[name].cpu()
-            for name in ('first_scores', 'previous_scores')
-        )
+        self.first = _unpacked(state['first'])
+        self.previous = _unpacked(state['previous'])
+        self.first_scores = _on_cpu(state['first_scores'])
+        self.previous_scores = _on_cpu(state['previous_scores'])
 
 
 @dataclass(frozen=True)
@@ -164,16 +175,18 @@ def signed_difference(
     Raises:
         ValueError: they have no epoch with that value in common.
     """
-    theirs, own = (
-        {one['epoch']: one[key] for one in records if one.get(key) is not None}
-        for records in (original, ours)
-    )
+    theirs = _by_epoch(original, key)
+    own = _by_epoch(ours, key)
     epochs = sorted(theirs.keys() & own.keys())
     if not epochs:
         raise ValueError(
             f"the two runs have no epoch with '{key}' in common; measure both at the same epochs."
         )
     return Difference(epochs, [theirs[epoch] - own[epoch] for epoch in epochs])
+
+
+def _by_epoch(records: Sequence[Mapping[str, Any]], key: str) -> dict[int, float]:
+    return {one['epoch']: one[key] for one in records if one.get(key) is not None}
 
 
 def pack(masks: Masks) -> dict[str, dict[str, Any]]:
@@ -189,27 +202,26 @@ def pack(masks: Masks) -> dict[str, dict[str, Any]]:
 
 def unpack(packed: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor]:
     """The masks that `pack` was given."""
-    return {
-        name: torch.from_numpy(
-            np.unpackbits(
-                one['bits'].cpu().numpy(), count=int(np.prod(one['shape'], dtype=int))
-            ).astype(bool)
-        ).reshape(one['shape'])
-        for name, one in packed.items()
-    }
+    masks = {}
+    for name, one in packed.items():
+        entries = int(np.prod(one['shape'], dtype=int))
+        bits = np.unpackbits(one['bits'].cpu().numpy(), count=entries).astype(bool)
+        masks[name] = torch.from_numpy(bits).reshape(one['shape'])
+    return masks
 
 
-def _same(a: Masks, b: Masks) -> None:
+def _check_alike(a: Masks, b: Masks) -> None:
     odd = sorted(a.keys() ^ b.keys()) or [name for name in a if a[name].shape != b[name].shape]
     if odd:
         raise ValueError(
-            f"the masks are of two networks ('{odd[0]}' is not the same in both); compare masks of one."
+            f"the masks are of two networks ('{odd[0]}' is not the same in both); compare masks "
+            'of one.'
         )
     if not sum(mask.numel() for mask in a.values()):
         raise ValueError('the masks have no entry; give those of a network with layers to prune.')
-    wrong = [name for masks in (a, b) for name in masks if masks[name].dtype != torch.bool]
-    if wrong:
-        raise ValueError(f"the mask of '{wrong[0]}' is not of bools; give mask != 0.")
+    for name, mask in (*a.items(), *b.items()):
+        if mask.dtype != torch.bool:
+            raise ValueError(f"the mask of '{name}' is not of bools; give mask != 0.")
 
 
 def _kept(masks: Masks) -> dict[str, Tensor]:
@@ -218,6 +230,11 @@ def _kept(masks: Masks) -> dict[str, Tensor]:
 
 def _vector(scores: Sequence[Tensor]) -> Tensor | None:
     return torch.cat([one.detach().reshape(-1).cpu() for one in scores]) if scores else None
+
+
+def _on_cpu(vector: Tensor | None) -> Tensor | None:
+    """A resumed run may have loaded it onto its GPU."""
+    return None if vector is None else vector.cpu()
 
 
 def _moved(now: Tensor, then: Tensor) -> float:

@@ -18,11 +18,9 @@ def flat(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def pieces(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
-    """The vector (n,) cut into the shapes of `like`."""
-    return [
-        part.view_as(one)
-        for part, one in zip(vector.split([one.numel() for one in like]), like, strict=True)
-    ]
+    """The parts of a vector (n,) in the shapes of `like`."""
+    parts = vector.split([one.numel() for one in like])
+    return [part.view_as(one) for part, one in zip(parts, like, strict=True)]
 
 
 @contextmanager
@@ -38,7 +36,7 @@ def put_back(tensors: Sequence[Tensor]) -> Iterator[None]:
 
 
 def evaluate(loss: Loss) -> Tensor:
-    """The loss with a graph that can be differentiated twice: fused attention has no second derivative.
+    """The loss with a graph that can be differentiated twice, which fused attention has not.
 
     Raises:
         ValueError: it is no finite scalar.
@@ -48,7 +46,8 @@ def evaluate(loss: Loss) -> Tensor:
     if value.numel() != 1 or not torch.isfinite(value).all():
         found = f'{value.item()}' if value.numel() == 1 else f'a tensor {tuple(value.shape)}'
         raise ValueError(
-            f'the loss is {found} and sharpness needs one finite number; check the data, or take other weights.'
+            f'the loss is {found} and sharpness needs one finite number; check the data, or take '
+            'other weights.'
         )
     return value.reshape(())
 
@@ -65,7 +64,7 @@ def check(params: Sequence[Tensor]) -> list[Tensor]:
     for number, one in enumerate(params):
         if not (one.is_leaf and one.requires_grad and one.is_floating_point()):
             raise ValueError(
-                f'tensor {number} {tuple(one.shape)} takes no gradient; give floating-point leaves with '
-                'requires_grad=True.'
+                f'tensor {number} {tuple(one.shape)} takes no gradient; give floating-point leaves '
+                'with requires_grad=True.'
             )
     return params

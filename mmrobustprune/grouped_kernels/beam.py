@@ -56,11 +56,10 @@ class Beam:
     memory: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ('width', 'check_every'):
-            if getattr(self, name) < 1 or getattr(self, name) != int(getattr(self, name)):
+        for name, value in (('width', self.width), ('check_every', self.check_every)):
+            if value < 1 or value != int(value):
                 raise ValueError(
-                    f'{name}={getattr(self, name)} is not a whole number from 1 on; the defaults '
-                    'are 4 and 1.'
+                    f'{name}={value} is not a whole number from 1 on; the defaults are 4 and 1.'
                 )
         if not 0 <= self.alpha <= 1:
             raise ValueError(f'alpha={self.alpha} is not in [0, 1]; 0.9 is the usual value.')

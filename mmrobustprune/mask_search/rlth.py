@@ -72,11 +72,13 @@ class RLTH(Host):
 
     def __post_init__(self):
         super().__post_init__()
-        for field, table in (('weights', WEIGHTS), ('scores_from', SCORES)):
-            if getattr(self, field) not in table:
+        for name, value, table in (
+            ('weights', self.weights, WEIGHTS),
+            ('scores_from', self.scores_from, SCORES),
+        ):
+            if value not in table:
                 raise ValueError(
-                    f'{field}={getattr(self, field)!r} is not allowed; choose '
-                    f'{" or ".join(map(repr, table))}.'
+                    f'{name}={value!r} is not allowed; choose {" or ".join(map(repr, table))}.'
                 )
         draw = torch.Generator().manual_seed(self.seed)
         probe = WEIGHTS[self.weights](torch.arange(1.0, 9.0).view(2, 4), draw)

@@ -114,7 +114,7 @@ def _adasap() -> dict:
 
 
 def _uniform() -> dict:
-    return dict(type='ASAM', rho=2.0)
+    return dict(type='ASAM', rho=2.0, params='weight')
 
 
 @dataclass(frozen=True)

@@ -99,10 +99,13 @@ class MaskSearch:
     measure: bool = True
 
     def __post_init__(self):
-        for name, allowed in (('perturb', PERTURB), ('select', SELECT)):
-            if getattr(self, name) not in allowed:
+        for name, value, allowed in (
+            ('perturb', self.perturb, PERTURB),
+            ('select', self.select, SELECT),
+        ):
+            if value not in allowed:
                 raise ValueError(
-                    f'robust_prune.{name}={getattr(self, name)!r} is not allowed; choose '
+                    f'robust_prune.{name}={value!r} is not allowed; choose '
                     f'{" or ".join(map(repr, allowed))}.'
                 )
         check_forward(self.forward)

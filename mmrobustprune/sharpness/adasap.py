@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from .rules import Rule, at_least_zero, norms, one_of, scale, stretch_, wide
+from .rules import Rule, Scaled, at_least_zero, norms, one_of, stretch_, wide
 
 
 @dataclass
@@ -29,10 +29,10 @@ class AdaSAP(Rule):
             weight units.
         eta: floor of T in weight units, >= 0.
         scope: s_min and s_max are those of the 'layer' (norms differ between layers by fan-in) or
-            of the 'network', where given scores and filter norms, of different units, are ranged
-            apart.
-        norm: ||T g|| is 'global' (with equal radii exactly ASAM or SAM), or that of the 'neuron'
-            times the square root of the number of neurons alive.
+            of the 'network', where given scores of groups, given scores of single filters and
+            filter norms, of different units, are ranged apart.
+        norm: ||T g|| is 'global' (with equal radii exactly ASAM or SAM of the same parameters), or
+            that of the 'neuron' times the square root of the number of neurons alive.
 
     Raises:
         ValueError: a field out of its range, rho_min > rho_max, scores of another network.
@@ -46,15 +46,22 @@ class AdaSAP(Rule):
     norm: str = 'global'
     _scores: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
     _alive: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _single: frozenset[str] = field(default=frozenset(), init=False, repr=False, compare=False)
 
     def set_scores(
-        self, scores: Mapping[str, Tensor], alive: Mapping[str, Tensor] | None = None
+        self,
+        scores: Mapping[str, Tensor],
+        alive: Mapping[str, Tensor] | None = None,
+        single: Collection[str] | None = None,
     ) -> None:
         """Take the importance of neurons from outside, until the next call.
 
         Args:
             scores: {parameter name: (out,) in any unit, larger is more important}.
             alive: {parameter name: (out,) bool}, False where masked; absent names are all alive.
+            single: names whose scores are of single filters, where the others' are of groups of
+                coupled ones; the two have no common range. None: where `alive` is given, those
+                without an entry, which no group holds.
 
         Raises:
             ValueError: a score that is no vector or not finite, or `alive` of another length.
@@ -73,14 +80,17 @@ class AdaSAP(Rule):
                 )
         self._scores = {name: wide(score.detach()).clone() for name, score in scores.items()}
         self._alive = {name: living.detach().bool().clone() for name, living in alive.items()}
+        if single is None:
+            single = scores.keys() - alive.keys() if alive else ()
+        self._single = frozenset(single)
 
     def state_dict(self) -> dict:
-        """The scores in use: {'scores': {name: (out,)}, 'alive': {name: (out,) bool}}."""
-        return dict(scores=dict(self._scores), alive=dict(self._alive))
+        """The scores in use: {'scores': {name: (out,)}, 'alive': {name: (out,) bool}, 'single'}."""
+        return dict(scores=dict(self._scores), alive=dict(self._alive), single=sorted(self._single))
 
     def load_state_dict(self, state: Mapping) -> None:
         """Take back the scores in use."""
-        self.set_scores(state.get('scores', {}), state.get('alive', {}))
+        self.set_scores(state.get('scores', {}), state.get('alive', {}), state.get('single'))
 
     def offsets(self, params, grads, reuse=False):
         for name in (*self._scores, *self._alive):
@@ -94,10 +104,10 @@ class AdaSAP(Rule):
     def _turn(self, names, weights, grads):
         sizes = [weight.shape[0] if weight.ndim else 1 for weight in weights]
         radii, alive = self._radii(names, weights, sizes)
-        scales = scale(weights, self.eta) if self.adaptive else [1.0] * len(weights)
-        torch._foreach_mul_(grads, scales)
+        scaled = Scaled(names if self.adaptive else [], weights, grads, self.eta)
+        scaled.multiply_()
         stretch_(grads, radii, LENGTHS[self.norm](grads, alive), sizes)
-        torch._foreach_mul_(grads, scales)
+        scaled.multiply_()
 
     def _radii(
         self,
@@ -107,19 +117,25 @@ class AdaSAP(Rule):
     ) -> tuple[Tensor, Tensor]:
         """Radius of every neuron, 0 for a dead one, and which are alive; both (neurons,)."""
         pairs = [self._score(*layer) for layer in zip(names, weights, sizes, strict=True)]
-        scores, alive = (torch.cat(part) for part in zip(*pairs, strict=True))
-        ranges = RANGES[self.scope]([name in self._scores for name in names])
-        index = torch.cat(
-            [  # filled on the device: a copy from the host would wait for it
-                scores.new_full((size,), number, dtype=torch.long)
-                for size, number in zip(sizes, ranges, strict=True)
-            ]
-        )
+        scores = torch.cat([score for score, _ in pairs])
+        alive = torch.cat([living for _, living in pairs])
+        ranges = RANGES[self.scope]([self._unit(name) for name in names])
+        parts = []
+        for size, number in zip(sizes, ranges, strict=True):
+            # filled on the device: a copy from the host would wait for it
+            parts.append(scores.new_full((size,), number, dtype=torch.long))
+        index = torch.cat(parts)
         low = _extreme(scores, alive, index, max(ranges) + 1, 'amin')
         high = _extreme(scores, alive, index, max(ranges) + 1, 'amax')
         share = torch.where(high > low, (scores - low) / (high - low), 0.5)
         radii = self.rho_max - share * (self.rho_max - self.rho_min)
         return torch.where(alive, radii, 0.0), alive
+
+    def _unit(self, name: str) -> int:
+        """What a weight's scores are: 0 norms of filters, 1 given for groups, 2 for filters."""
+        if name not in self._scores:
+            return 0
+        return 2 if name in self._single else 1
 
     def _score(self, name: str, weight: Tensor, size: int) -> tuple[Tensor, Tensor]:
         """Scores and living neurons of one weight, (size,) each."""
@@ -170,7 +186,14 @@ def _extreme(scores: Tensor, alive: Tensor, index: Tensor, count: int, which: st
     return scores.new_full((count,), edge).scatter_reduce(0, index, living, which)[index]
 
 
-RANGES = dict(  # number of the range each weight is compared in, from whether its scores were given
-    layer=lambda given: list(range(len(given))), network=lambda given: [int(flag) for flag in given]
-)
+def _of_layers(units: list[int]) -> list[int]:
+    return list(range(len(units)))
+
+
+def _of_network(units: list[int]) -> list[int]:
+    return units
+
+
+# scope -> number of the range that each weight is compared in, from the units of its scores
+RANGES = dict(layer=_of_layers, network=_of_network)
 LENGTHS = {'global': _global, 'neuron': _neuron}

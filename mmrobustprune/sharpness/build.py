@@ -25,10 +25,7 @@ def build_rule(config: Mapping | Rule | None, default: str = 'SAM') -> Rule | No
         TypeError: neither a dict, a rule nor None.
         ValueError: an unknown type or field (the nearest is named), or a value out of its range.
     """
-    return (
-        None
-        if config is None
-        else build(
-            config, 'rule', Rule, RULES, "rule=dict(type='SAM', rho=0.05) or rule=None", default
-        )
-    )
+    if config is None:
+        return None
+    example = "rule=dict(type='SAM', rho=0.05) or rule=None"
+    return build(config, 'rule', Rule, RULES, example, default)

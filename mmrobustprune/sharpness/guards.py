@@ -35,12 +35,11 @@ def moved(weights: Sequence[Tensor], offsets: list[Tensor]) -> Iterator[None]:
 @contextmanager
 def frozen_buffers(model: nn.Module) -> Iterator[None]:
     """Afterwards every buffer (BatchNorm statistics, counters, queues) is what it was before."""
-    kept = [
-        (module, name, buffer, buffer.clone())
-        for module in model.modules()
-        for name, buffer in module._buffers.items()
-        if buffer is not None
-    ]
+    kept = []
+    for module in model.modules():
+        for name, buffer in module._buffers.items():
+            if buffer is not None:
+                kept.append((module, name, buffer, buffer.clone()))
     try:
         yield
     finally:

@@ -16,8 +16,9 @@ class Rule:
     """Base of the rules; a subclass turns gradients into offsets in `_turn`.
 
     Args:
-        params: 'weight' (convolution and linear weights: the name ends in 'weight' and there are
-            two dimensions or more), 'all', or names or patterns of parameters ('backbone.*').
+        params: what moves: 'all' (SAM and ASAM by default, as published), 'weight' (the others;
+            convolution and linear weights: the name ends in 'weight' and there are two dimensions
+            or more), or names or patterns of parameters ('backbone.*').
 
     Raises:
         ValueError: a field out of its range; at a step, a pattern that matches no parameter.
@@ -58,13 +59,16 @@ class Rule:
         if isinstance(self.params, str):
             chosen = CHOICES[self.params]
             return [name for name, weight in params.items() if chosen(name, weight)]
+        matched: set[str] = set()
         for pattern in self.params:
-            if not any(fnmatchcase(name, pattern) for name in params):
+            hits = [name for name in params if fnmatchcase(name, pattern)]
+            if not hits:
                 raise ValueError(
                     f'params names {pattern!r}, which matches no parameter of the network; '
                     'compare with model.named_parameters().'
                 )
-        return [name for name in params if any(fnmatchcase(name, p) for p in self.params)]
+            matched.update(hits)
+        return [name for name in params if name in matched]
 
     def _turn(self, names: list[str], weights: list[Tensor], grads: list[Tensor]) -> None:
         """Turn gradients into offsets, in place."""
@@ -75,23 +79,30 @@ class Rule:
             one_of('params', self.params, CHOICES)
 
 
-CHOICES = dict(
-    weight=lambda name, weight: name.rsplit('.', 1)[-1].endswith('weight') and weight.ndim > 1,
-    all=lambda name, weight: True,
-)
+def _is_weight(name: str, parameter: Tensor) -> bool:
+    return name.rsplit('.', 1)[-1].endswith('weight') and parameter.ndim > 1
+
+
+def _is_any(name: str, parameter: Tensor) -> bool:
+    return True
+
+
+CHOICES = dict(weight=_is_weight, all=_is_any)
 
 
 @dataclass
 class SAM(Rule):
     """Sharpness-aware minimisation (Foret et al., arXiv 2010.01412).
 
-    e = rho g / ||g||, the norm over all weights moved.
+    e = rho g / ||g||, the norm over all parameters moved.
 
     Args:
         rho: L2 radius in weight units, >= 0.
+        params: every parameter by default, biases and normalisations too.
     """
 
     rho: float = 0.05
+    params: str | Sequence[str] = field(default='all', kw_only=True)
 
     def _turn(self, names, weights, grads):
         stretch_to_(grads, self.rho)
@@ -105,21 +116,24 @@ class SAM(Rule):
 class ASAM(Rule):
     """Adaptive SAM, blind to the scale of a layer (Kwon et al., arXiv 2102.11600).
 
-    e = rho T^2 g / ||T g|| with T = |w| + eta, elementwise.
+    e = rho T^2 g / ||T g|| with T = |w| + eta, elementwise, in parameters named 'weight' (also
+    those of normalisations) and T = 1 in all others, as in the authors' code.
 
     Args:
         rho: L2 radius of the relative change T^-1 e (no unit), >= 0.
         eta: floor of T in weight units, >= 0; 0 makes the rule exactly invariant to rescaling.
+        params: every parameter by default.
     """
 
     rho: float = 2.0
     eta: float = 0.01
+    params: str | Sequence[str] = field(default='all', kw_only=True)
 
     def _turn(self, names, weights, grads):
-        scales = scale(weights, self.eta)
-        torch._foreach_mul_(grads, scales)
+        scaled = Scaled(names, weights, grads, self.eta)
+        scaled.multiply_()
         stretch_to_(grads, self.rho)
-        torch._foreach_mul_(grads, scales)
+        scaled.multiply_()
 
     def __post_init__(self):
         super().__post_init__()
@@ -154,11 +168,28 @@ def wide(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
-def scale(weights: list[Tensor], eta: float) -> list[Tensor]:
-    """T = |w| + eta of each weight."""
-    scales = torch._foreach_abs(weights)
-    torch._foreach_add_(scales, eta)
-    return scales
+class Scaled:
+    """ASAM's T, and the gradients that it multiplies: of parameters with 'weight' in their name.
+
+    Args:
+        names: of all parameters at hand.
+        weights: their values.
+        grads: their gradients, to be changed in place.
+        eta: T = |w| + eta.
+    """
+
+    def __init__(self, names: list[str], weights: list[Tensor], grads: list[Tensor], eta: float):
+        places = [place for place, name in enumerate(names) if 'weight' in name]
+        self.grads = [grads[place] for place in places]
+        self.scales: list[Tensor] = []
+        if places:
+            self.scales = torch._foreach_abs([weights[place] for place in places])
+            torch._foreach_add_(self.scales, eta)
+
+    def multiply_(self) -> None:
+        """T g in place of g."""
+        if self.grads:
+            torch._foreach_mul_(self.grads, self.scales)
 
 
 def norms(tensors: list[Tensor]) -> Tensor:
@@ -186,16 +217,19 @@ def stretch_(directions: list[Tensor], radii: Tensor, lengths: Tensor, sizes: li
 
     Direction k has sizes[k] parts: the rows of its first dimension, or with size 1 all of it.
     """
-    factors, broken = (
-        [
-            part.view(-1, *[1] * (direction.ndim - 1)) if direction.ndim else part.view(())
-            for part, direction in zip(vector.split(sizes), directions, strict=True)
-        ]
-        for vector in ratio(radii, lengths)
-    )
-    torch._foreach_mul_(directions, factors)
-    for direction, bad in zip(directions, broken, strict=True):
+    factor, broken = ratio(radii, lengths)
+    torch._foreach_mul_(directions, _along(factor, directions, sizes))
+    for direction, bad in zip(directions, _along(broken, directions, sizes), strict=True):
         direction.masked_fill_(bad, 0)
+
+
+def _along(vector: Tensor, directions: list[Tensor], sizes: list[int]) -> list[Tensor]:
+    """The parts of a vector, each shaped so that it broadcasts along the first dimension."""
+    parts = []
+    for part, direction in zip(vector.split(sizes), directions, strict=True):
+        shape = (-1, *[1] * (direction.ndim - 1)) if direction.ndim else ()
+        parts.append(part.view(shape))
+    return parts
 
 
 def _own(grad: Tensor, reuse: bool) -> Tensor:

@@ -16,8 +16,9 @@ class S2AP(Rule):
     """The step of S2AP in the space of scores s, layer by layer (Algorithm 1).
 
     u_l = z_l + step g_l / ||g_l||, with z_l = 0 unless carried from the batch before, and then
-    z_l = gamma ||s_l|| u_l / ||u_l|| (equality, as AWP does), or the same only where ||u_l|| is larger
-    than gamma ||s_l|| (ball). With norm='network' the step is divided by the norm of all gradients.
+    z_l = gamma ||s_l|| u_l / ||u_l|| (equality, as AWP does), or the same only where ||u_l|| is
+    larger than gamma ||s_l|| (ball). With norm='network' the step is divided by the norm of all
+    gradients.
     With equality and nothing carried, step and norm cancel: z_l = gamma ||s_l|| g_l / ||g_l||.
 
     Args:
@@ -49,12 +50,8 @@ class S2AP(Rule):
                 if z is not None:
                     u.add_(z.to(u))
         lengths = norms(grads)
-        stretch_(
-            grads,
-            BOUNDS[self.bound](lengths, self.gamma * norms(weights)),
-            lengths,
-            [1] * len(grads),
-        )
+        radii = BOUNDS[self.bound](lengths, self.gamma * norms(weights))
+        stretch_(grads, radii, lengths, [1] * len(grads))
         if self.carry:
             self._z = dict(zip(names, grads, strict=True))
 
@@ -76,8 +73,8 @@ class S2AP(Rule):
             )
         if self.norm == 'network' and self.bound == 'equality' and not self.carry:
             raise ValueError(
-                "norm='network' cancels under bound='equality' without carry, where every layer is stretched to "
-                "gamma ||s_l||; use bound='ball', carry=True, or norm='layer'."
+                "norm='network' cancels under bound='equality' without carry, where every layer is "
+                "stretched to gamma ||s_l||; use bound='ball', carry=True, or norm='layer'."
             )
 
 
@@ -85,7 +82,8 @@ class S2AP(Rule):
 class MaskedAWP(AWP):
     """AWP on the weights that survived pruning (S2AP, Algorithm 2).
 
-    e_l = gamma ||w_l * m_l|| (g_l * m_l) / ||g_l * m_l||; with norm='dense' the first norm is ||w_l||.
+    e_l = gamma ||w_l * m_l|| (g_l * m_l) / ||g_l * m_l||, or with norm='dense' the same with the
+    first norm ||w_l||.
 
     The masks m are those of `set_masks`; without them a weight is pruned if it is exactly zero, as
     `ScoredNetwork.bake` leaves it.
@@ -104,7 +102,11 @@ class MaskedAWP(AWP):
     _masks: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def set_masks(self, masks: Mapping[str, Tensor]) -> None:
-        """Take {layer or parameter name: bool mask of the weight's shape}, for weights hidden but not zero."""
+        """Take the masks of weights that are hidden but not zero.
+
+        Args:
+            masks: {layer or parameter name: bool mask of the weight's shape}.
+        """
         self._masks = {name: mask.detach().bool().clone() for name, mask in masks.items()}
 
     def state_dict(self) -> dict:
@@ -128,8 +130,8 @@ class MaskedAWP(AWP):
         mask = self._masks[key] = self._masks[key].to(weight.device)
         if mask.shape != weight.shape:
             raise ValueError(
-                f'the mask of {name!r} has shape {tuple(mask.shape)} and the weight {tuple(weight.shape)}; set the '
-                'masks of this network.'
+                f'the mask of {name!r} has shape {tuple(mask.shape)} and the weight '
+                f'{tuple(weight.shape)}; set the masks of this network.'
             )
         return mask
 
@@ -138,17 +140,30 @@ class MaskedAWP(AWP):
         one_of('norm', self.norm, MEASURED)
 
 
+def _own(lengths: Tensor) -> Tensor:
+    return lengths
+
+
+def _together(lengths: Tensor) -> Tensor:
+    return lengths.norm().expand(len(lengths))
+
+
+def _exactly(lengths: Tensor, radii: Tensor) -> Tensor:
+    return radii
+
+
 def _at_most(lengths: Tensor, radii: Tensor) -> Tensor:
     return torch.minimum(lengths, radii)
 
 
-LENGTHS = dict(
-    layer=lambda lengths: lengths, network=lambda lengths: lengths.norm().expand(len(lengths))
-)
-BOUNDS = dict(equality=lambda lengths, radii: radii, ball=_at_most)
-MEASURED = dict(
-    kept=lambda weights, masks: [
-        weight * mask for weight, mask in zip(weights, masks, strict=True)
-    ],
-    dense=lambda weights, masks: weights,
-)
+def _kept(weights: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
+    return [weight * mask for weight, mask in zip(weights, masks, strict=True)]
+
+
+def _dense(weights: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
+    return weights
+
+
+LENGTHS = dict(layer=_own, network=_together)
+BOUNDS = dict(equality=_exactly, ball=_at_most)
+MEASURED = dict(kept=_kept, dense=_dense)

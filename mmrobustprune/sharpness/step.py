@@ -81,13 +81,14 @@ def perturbed(model: nn.Module, optimizer: Optimizer, rule: Rule) -> Iterator[No
 
 
 def _climb(model: nn.Module, optimizer: Optimizer, rule: Rule) -> tuple[list[Tensor], list[Tensor]]:
-    owned = {id(p) for group in optimizer.param_groups for p in group['params']}
+    owned = {id(p) for p in _parameters(optimizer)}
     turned = {
         id(module.weight)
         for module in model.modules()
         if isinstance(module, _ConvTransposeNd) and module.groups == 1
     }
-    params, grads = {}, {}
+    params = {}
+    grads = {}
     for name, p in model.named_parameters():
         first = int(id(p) in turned)  # outputs come first, as the rules expect
         params[name] = p.detach().movedim(first, 0)
@@ -99,8 +100,14 @@ def _climb(model: nn.Module, optimizer: Optimizer, rule: Rule) -> tuple[list[Ten
 
 def every_parameter(model: nn.Module, optimizer: Optimizer) -> list[nn.Parameter]:
     """The parameters of the model and of the optimizer, each once."""
-    owned = (p for group in optimizer.param_groups for p in group['params'])
-    return list({id(p): p for p in (*model.parameters(), *owned)}.values())
+    return list({id(p): p for p in (*model.parameters(), *_parameters(optimizer))}.values())
+
+
+def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:
+    found = []
+    for group in optimizer.param_groups:
+        found += group['params']
+    return found
 
 
 def swap_gradients(
@@ -144,10 +151,12 @@ def warn_if_far(rule: Rule, clean: Tensor, far: Tensor) -> None:
     if rule.judged:
         return
     rule.judged = True
-    clean, far = float(clean.detach()), float(far.detach())
-    if clean > 0 and far > TOO_FAR * clean:
+    before = float(clean.detach())
+    after = float(far.detach())
+    if before > 0 and after > TOO_FAR * before:
         warnings.warn(
-            f'{rule} raised the loss from {clean:.4g} to {far:.4g}, more than {TOO_FAR:g} times; '
-            'use a smaller radius (2.0 suits ASAM and adaptive AdaSAP, 0.05 to 0.1 the others).',
+            f'{rule} raised the loss from {before:.4g} to {after:.4g}, more than {TOO_FAR:g} '
+            'times; use a smaller radius (2.0 suits ASAM and adaptive AdaSAP, 0.05 to 0.1 the '
+            'others).',
             stacklevel=2,
         )

@@ -12,7 +12,7 @@ from mmrobustprune.mask_search import straight_through
 
 
 def quadratic(*eigenvalues, seed=0):
-    """x'Ax / 2 at a random x, with A of the given spectrum and no axis of its own, in two tensors of three entries or so."""
+    """x'Ax / 2 at a random x in two tensors; A has the given spectrum and no axis of its own."""
     generator = torch.Generator().manual_seed(seed)
     size = len(eigenvalues)
     turn, _ = torch.linalg.qr(torch.randn(size, size, generator=generator, dtype=torch.float64))

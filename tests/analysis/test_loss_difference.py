@@ -54,7 +54,10 @@ def test_zero_scores_cannot_move():
     [((4.0, 1.0), 0.5 * (4 + 1) * 0.01 + 0.1 * 2), ((-4.0, -1.0), 0.1 * 2 - 0.5 * 5 * 0.01)],
 )
 def test_a_quadratic_has_its_worst_corner(curvature, worst):
-    """L = a1 x1^2 / 2 + a2 x2^2 / 2 + x1 + x2 in |x - 0| <= .1: the gradient keeps its sign, so the corner (.1, .1)."""
+    """L = a1 x1^2 / 2 + a2 x2^2 / 2 + x1 + x2 in |x - 0| <= .1.
+
+    The gradient keeps its sign, so the worst is the corner (.1, .1).
+    """
     x = torch.zeros(2, dtype=torch.float64, requires_grad=True)
     a = torch.tensor(curvature, dtype=torch.float64)
     found = loss_difference(

@@ -12,7 +12,7 @@ def test_every_recipe_has_defaults(name):
 def test_paper_radii_are_the_defaults():
     recipe = build_recipe(dict(recipe='adasap', target=0.5))
     assert recipe.rule == dict(type='AdaSAP', rho_min=0.01, rho_max=2.0, adaptive=True)
-    assert recipe.finetune_rule == dict(type='ASAM', rho=2.0)
+    assert recipe.finetune_rule == dict(type='ASAM', rho=2.0, params='weight')
     assert build_recipe(dict(recipe='magnitude', target=0.5)).rule is None
 
 

@@ -9,7 +9,7 @@ def phases(recipe, **fields):
 
 def test_gradual_recipes_warm_up_prune_in_rounds_and_fine_tune():
     wide = dict(type='AdaSAP', rho_min=0.01, rho_max=2.0, adaptive=True)
-    narrow = dict(type='ASAM', rho=2.0)
+    narrow = dict(type='ASAM', rho=2.0, params='weight')
     assert phases('adasap', warmup='2 epochs', rounds=4, interval=25) == (
         Phase('warmup', '2 epochs', 0, wide),
         Phase('prune', '100 iters', 4, wide),

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmrobustprune.sharpness import ASAM, AWP, SAM
+from mmrobustprune.sharpness import ASAM, AWP, SAM, AdaSAP
 
 W = {
     'a.weight': torch.tensor([[3.0, 0.0], [0.0, -4.0]]),
@@ -38,15 +38,46 @@ def same(a, b, **tolerance):
 
 def test_sam_is_rho_times_the_unit_gradient():
     same(
-        SAM(rho=0.5).offsets(W, G),
+        SAM(rho=0.5, params='weight').offsets(W, G),
         {'a.weight': torch.tensor([[0.0, 0.3], [0.0, 0.0]]), 'b.weight': torch.tensor([[0.4]])},
     )
 
 
+def test_sam_as_published_moves_every_parameter():
+    # ||g|| = sqrt(9 + 16 + 25 + 25) = sqrt(75)
+    rho = 75**0.5 / 10
+    expected = {name: gradient / 10 for name, gradient in G.items()}
+    same(SAM(rho=rho).offsets(W, G), expected)
+
+
 def test_asam_weighs_by_the_square_of_the_weight():
     # T g = (3 * 0, 0 * 3, .., 2 * 4): norm 8, so e_b = 0.5 * 2 * 8 / 8
-    offsets = ASAM(rho=0.5, eta=0.0).offsets(W, G)
+    offsets = ASAM(rho=0.5, eta=0.0, params='weight').offsets(W, G)
     same(offsets, {'a.weight': torch.zeros(2, 2), 'b.weight': torch.tensor([[1.0]])})
+
+
+def test_asam_as_published_scales_weights_and_moves_biases_as_sam_does():
+    # T g = 8 in b.weight and 5, 5 in a.bias, whose T is 1, whatever their values: norm sqrt(114)
+    weights = W | {'a.bias': torch.tensor([7.0, -9.0])}
+    offsets = ASAM(rho=114**0.5, eta=0.0).offsets(weights, G)
+    same(
+        offsets,
+        {
+            'a.weight': torch.zeros(2, 2),
+            'b.weight': torch.tensor([[16.0]]),
+            'a.bias': torch.tensor([5.0, 5.0]),
+        },
+    )
+
+
+def test_asam_scales_the_weights_of_normalisations_too():
+    weights = {'bn.weight': torch.tensor([0.5, 2.0]), 'bn.bias': torch.tensor([0.0, 3.0])}
+    grads = {'bn.weight': torch.tensor([2.0, 1.0]), 'bn.bias': torch.tensor([2.0, 0.0])}
+    # T = .5, 2 with eta 0: T g = 1, 2 and 2, 0, norm 3; e = rho T^2 g / 3
+    same(
+        ASAM(rho=3.0, eta=0.0).offsets(weights, grads),
+        {'bn.weight': torch.tensor([0.5, 4.0]), 'bn.bias': torch.tensor([2.0, 0.0])},
+    )
 
 
 def test_awp_is_relative_to_each_layer():
@@ -57,9 +88,10 @@ def test_awp_is_relative_to_each_layer():
 
 
 def test_which_parameters_move():
-    assert set(SAM(params='all').offsets(W, G)) == set(W)
+    assert set(SAM().offsets(W, G)) == set(ASAM().offsets(W, G)) == set(W)
+    assert set(AWP().offsets(W, G)) == set(AdaSAP().offsets(W, G)) == {'a.weight', 'b.weight'}
     assert set(SAM(params=('a.*',)).offsets(W, G)) == {'a.weight', 'a.bias'}
-    assert set(SAM().offsets(W, {**G, 'b.weight': None})) == {'a.weight'}
+    assert set(SAM(params='weight').offsets(W, {**G, 'b.weight': None})) == {'a.weight'}
     assert SAM().offsets(W, {}) == {}
     with pytest.raises(ValueError, match="'head.*', which matches no parameter"):
         SAM(params=('head.*',)).offsets(W, G)

@@ -4,7 +4,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch import nn
 
+from mmrobustprune.dependency.groups import spread
+from mmrobustprune.dependency.tracing import trace
+from mmrobustprune.masks import MaskSet
+from mmrobustprune.scores import Magnitude
 from mmrobustprune.sharpness import ASAM, SAM, AdaSAP
 
 
@@ -64,14 +69,48 @@ def test_scope_network_compares_all_layers_but_not_scores_with_norms():
     torch.testing.assert_close(moved, torch.tensor([0.5, 0.4, 0.2, 0.1, 0.5, 0.1]))
 
 
-def test_equal_radii_are_sam_and_asam():
+def test_scope_network_does_not_compare_scores_of_groups_with_those_of_single_filters():
+    weights = {f'{name}.weight': torch.ones(2, 1) for name in 'abc'}
+    scores = {
+        'a.weight': torch.tensor([0.0, 4.0]),
+        'b.weight': torch.tensor([100.0, 300.0]),
+        'c.weight': torch.tensor([200.0, 100.0]),
+    }
+    grads = {name: torch.full((2, 1), 6**-0.5) for name in weights}
+    rule = flat(scope='network')
+    rule.set_scores(scores, single=['b.weight', 'c.weight'])
+    for again in (False, True):  # and so does what a checkpoint brings back
+        offsets = rule.offsets(weights, grads)
+        moved = torch.cat([offsets[name].flatten() for name in weights]) * 6**0.5
+        torch.testing.assert_close(moved, torch.tensor([0.5, 0.1, 0.5, 0.1, 0.3, 0.5]))
+        state = rule.state_dict()
+        rule = flat(scope='network')
+        rule.load_state_dict(state)
+        assert state['single'] == ['b.weight', 'c.weight'], again
+
+
+def test_layers_that_no_mask_reaches_are_scored_by_single_filters():
+    scores = {f'{name}.weight': torch.tensor([0.0, 1.0]) for name in 'abc'}
+    alive = {name: torch.ones(2, dtype=torch.bool) for name in ('a.weight', 'b.weight')}
+    rule = AdaSAP(scope='network')
+    rule.set_scores(scores, alive)
+    assert rule.state_dict()['single'] == ['c.weight']
+    rule.set_scores(scores, alive, single=())
+    assert rule.state_dict()['single'] == []
+    rule.set_scores(scores)
+    assert rule.state_dict()['single'] == []
     weights = {'a.weight': torch.randn(4, 3, 2, 2), 'b.weight': torch.randn(2, 4)}
     grads = {name: torch.randn_like(w) for name, w in weights.items()}
-    for adaptive, uniform in ((False, SAM(rho=0.7)), (True, ASAM(rho=0.7))):
-        rule = AdaSAP(rho_min=0.7, rho_max=0.7, adaptive=adaptive)
-        offsets, expected = rule.offsets(weights, grads), uniform.offsets(weights, grads)
-        for name in weights:
-            torch.testing.assert_close(offsets[name], expected[name])
+    weights['a.bias'] = torch.randn(4)
+    grads['a.bias'] = torch.randn(4)
+    for params in ('weight', 'all'):
+        for adaptive, kind in ((False, SAM), (True, ASAM)):
+            rule = AdaSAP(rho_min=0.7, rho_max=0.7, adaptive=adaptive, params=params)
+            offsets = rule.offsets(weights, grads)
+            expected = kind(rho=0.7, params=params).offsets(weights, grads)
+            assert offsets.keys() == expected.keys()
+            for name in expected:
+                torch.testing.assert_close(offsets[name], expected[name])
 
 
 def test_norm_of_each_neuron():
@@ -170,3 +209,28 @@ def test_bad_scores_are_refused():
     rule.set_scores({'b.weight': torch.ones(3)})
     with pytest.raises(ValueError, match='no parameter of the network'):
         rule.offsets(weights, grads)
+
+
+def test_a_masked_network_tells_groups_from_single_filters():
+    """Magnitudes of groups also count what the next layers read; those of the head do not."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 5, 1))
+    found = trace(model, torch.randn(1, 3, 4, 4))
+    score = Magnitude()
+    units = spread(score(model, found.groups), found.groups, {'0': 4})
+    scores = score.filters(model, found.groups) | units
+    alive = MaskSet(model, found.groups).filters()
+    rule = flat(scope='network')
+    rule.set_scores(
+        {f'{layer}.weight': value for layer, value in scores.items()},
+        {f'{layer}.weight': value for layer, value in alive.items()},
+    )
+    assert rule.state_dict()['single'] == ['2.weight']
+    params = {name: p.detach() for name, p in model.named_parameters()}
+    lengths = []
+    grads = {name: torch.ones_like(p) for name, p in params.items()}
+    for offset in rule.offsets(params, grads).values():
+        lengths.append(offset.flatten(1)[:, 0] * 32**0.5)  # 12 and 20 gradients of 1
+    for radii_of_layer in lengths:  # each reaches both ends
+        torch.testing.assert_close(radii_of_layer.min(), torch.tensor(0.1))
+        torch.testing.assert_close(radii_of_layer.max(), torch.tensor(0.5))
