@@ -122,6 +122,6 @@ def test_a_cascade_with_masks_is_pruned_with_few_boxes(tmp_path):
     torch.manual_seed(0)
     torch.save(dict(state_dict=MODELS.build(config.model).state_dict()), tmp_path / 'x.pth')
     one = OneShot(config, str(tmp_path / 'x.pth'), (128, 128), 'magnitude', 0.5, budget='macs')
-    masks = one.dense.layers['roi_head.mask_head.0.convs.0']
+    masks = one.dense.layers['roi_head.mask_head.0.convs.0.conv']
     assert masks['macs'] == 1000 * 14 * 14 * 256 * 256 * 9
     assert 0.5 <= 1 - one.pruned.macs / one.dense.macs <= 0.51
