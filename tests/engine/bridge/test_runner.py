@@ -1,4 +1,4 @@
-"""The Runner base: pruned checkpoints as the start of a training, weights that must fit in a test."""
+"""The Runner base: pruned checkpoints start a training, weights must fit in a test."""
 
 import pytest
 import torch
