@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from torch import nn
 
-from mmrobustprune.surgery import Structure, load_structure, save_structure
+from mmrobustprune.surgery import Structure, load_structure, rebuild, save_structure
 
 
 def example():
@@ -46,3 +47,29 @@ def test_another_format_is_refused():
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='none.json'):
         load_structure(tmp_path / 'none.json')
+
+
+def classifier(classes, width=4):
+    return nn.ModuleDict(dict(conv=nn.Conv2d(3, width, 3), fc=nn.Linear(width, classes)))
+
+
+def test_sides_that_lost_nothing_may_have_another_width():
+    """The head of another task."""
+    layers = {
+        'conv': dict(kind='conv', shape=[4, 3, 3, 3], out=[0, 2]),
+        'fc': {'kind': 'linear', 'shape': [10, 4], 'in': [0, 2]},
+    }
+    structure = Structure(layers, 'Magnitude')
+    small = rebuild(classifier(3), structure)
+    assert small['fc'].weight.shape == (3, 2) and small['conv'].weight.shape == (2, 3, 3, 3)
+    words = r"at 'conv': recorded conv \[4, 3, 3, 3\], found conv \[6, 3, 3, 3\]"
+    with pytest.raises(ValueError, match=words):
+        rebuild(classifier(10, width=6), structure)
+
+
+def test_sides_of_a_layer_that_is_grouped_must_be_the_recorded_ones():
+    layer = dict(kind='conv', shape=[4, 4, 3, 3], groups=2, kept=[[0, 1], [2, 3]], restored=True)
+    structure = Structure(dict(conv=dict(layer, out_index=[0, 1, 2, 3])), 'sr_gkp')
+    rebuild(nn.ModuleDict(dict(conv=nn.Conv2d(4, 4, 3))), structure)
+    with pytest.raises(ValueError, match=r"at 'conv': .* found conv \[4, 5, 3, 3\]"):
+        rebuild(nn.ModuleDict(dict(conv=nn.Conv2d(5, 4, 3))), structure)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from mmrobustprune.engine.runners import command
 from tests.support.tiny import classifier
 
 ROOT = Path(__file__).parent.parent.parent
@@ -117,56 +116,6 @@ def test_resume_with_nothing_to_resume_begins_from_the_given_weights(config, tmp
         torch.load(tmp_path / name / 'epoch_1.pth')['state_dict'] for name in ('first', 'work')
     )
     assert torch.equal(before['head.fc.weight'], after['head.fc.weight'])
-
-
-@pytest.mark.parametrize(
-    'given, expected',
-    [
-        (dict(type='OptimWrapper'), 'AmpOptimWrapper'),
-        (dict(), 'AmpOptimWrapper'),
-        (dict(type='AmpOptimWrapper'), 'AmpOptimWrapper'),
-        (dict(type='mmrobustprune.SAMOptimWrapper'), 'mmrobustprune.AmpSAMOptimWrapper'),
-        (dict(type='mmrobustprune.AmpAdaSAPOptimWrapper'), 'mmrobustprune.AmpAdaSAPOptimWrapper'),
-    ],
-)
-def test_amp_forms(given, expected):
-    wrapper = command.amp_wrapper(dict(given, optimizer=dict(type='SGD')))
-    assert wrapper == dict(type=expected, loss_scale='dynamic', optimizer=dict(type='SGD'))
-
-
-def test_amp_form_of_a_class():
-    from mmrobustprune.engine import SAMOptimWrapper
-
-    assert (
-        command.amp_wrapper(dict(type=SAMOptimWrapper))['type']
-        == 'mmrobustprune.AmpSAMOptimWrapper'
-    )
-
-
-def test_a_loss_scale_is_kept():
-    assert command.amp_wrapper(dict(loss_scale=512.0))['loss_scale'] == 512.0
-
-
-def test_detection_is_augmented_with_flips():
-    from mmengine.config import Config
-
-    cfg = Config(
-        dict(
-            default_scope='mmdet',
-            model=dict(type='X'),
-            test_dataloader=dict(
-                dataset=dict(
-                    type='RepeatDataset',
-                    dataset=dict(pipeline=[dict(type='Load'), dict(type='PackDetInputs')]),
-                )
-            ),
-        )
-    )
-    command.add_test_time_augmentation(cfg)
-    assert cfg.model.type == 'DetTTAModel' and cfg.model.module == dict(type='X')
-    steps = cfg.test_dataloader.dataset.dataset.pipeline
-    assert [step.type for step in steps] == ['Load', 'TestTimeAug']
-    assert 'flip_direction' in steps[1].transforms[1][0].meta_keys
 
 
 @pytest.mark.parametrize(

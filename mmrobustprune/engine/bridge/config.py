@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.hub import get_config
 
 
 def plain_config(cfg: Config | dict) -> Config:
-    """A copy with every type as text (read_base configs hold classes)."""
+    """A copy in which lazily imported types (of `read_base` configs) are text."""
     if isinstance(cfg, Config):
         return Config(
             cfg.to_dict(),
@@ -32,11 +35,29 @@ def load_config(path: str, options: Sequence[str] = ()) -> Config:
     Raises:
         FileNotFoundError: there is no such config.
     """
-    if '::' not in path and not Path(path).is_file():
+    if '::' in path:
+        cfg = _config_of_package(path)
+    elif Path(path).is_file():
+        cfg = Config.fromfile(path)
+    else:
         raise FileNotFoundError(f"config '{path}' is not there; give the path of a config file.")
-    cfg = Config.fromfile(path)
     cfg.merge_from_dict(parse_options(options))
     return cfg
+
+
+def _config_of_package(path: str) -> Config:
+    package = path.partition('::')[0]
+    if package not in MODULE2PACKAGE or find_spec(package) is None:  # mmengine would install it
+        raise FileNotFoundError(
+            f"config '{path}' is not there, as '{package}' is no installed package with configs; "
+            'write package::path as in mmdet::ssd/ssd300_coco.py, or the path of a config file.'
+        )
+    try:
+        return get_config(path)
+    except (OSError, ValueError) as problem:
+        raise FileNotFoundError(
+            f"config '{path}' is not there; give the path of a file below the configs of {package}."
+        ) from problem
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:

@@ -84,7 +84,6 @@ def _proposals(model: nn.Module) -> int:
 
 # The class of a detector, or a base of it, by name -> the forward of its structure.
 FORWARDS: dict[str, Forward] = dict(
-    SparseRCNN=_plain,  # its boxes are learned, not selected
     # masks are predicted of all boxes or of the first 100
     TwoStageDetector=PartialForward(_two_stage, _proposals, small=8, even=101),
 )

@@ -1,4 +1,4 @@
-"""The memory order reaches every convolution, changes no number beyond rounding, and survives a removal."""
+"""The memory order reaches every convolution, changes rounding alone, and survives a removal."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""dist_*.sh and slurm_*.sh: what they start, and real trainings as two nodes and under a stand-in for srun."""
+"""dist_*.sh and slurm_*.sh: what they start, and real trainings under stand-ins for a cluster."""
 
 import json
 import os
@@ -21,7 +21,8 @@ record = dict(arguments=sys.argv[1:], environment={{name: os.environ.get(name) f
 open('{folder}/' + uuid.uuid4().hex + '.json', 'w').write(json.dumps(record))
 """
 SRUN = """#!/usr/bin/env bash
-# srun on one node: the command, once for each task; --kill-on-bad-exit ends all with the first that fails.
+# srun on one node: the command, once for each task.
+# --kill-on-bad-exit ends all with the first that fails.
 printf '%s\\n' "$@" > "$(dirname "$0")/srun_arguments"
 while [[ $1 == -* ]]; do
   case $1 in -p) shift ;; --ntasks=*) tasks=${1#*=} ;; esac
@@ -31,7 +32,9 @@ for ((task = 0; task < tasks; task++)); do
   SLURM_PROCID=$task SLURM_LOCALID=$task SLURM_NTASKS=$tasks SLURM_NODELIST=here "$@" &
 done
 code=0
-for ((task = 0; task < tasks; task++)); do wait -n || { code=$?; kill $(jobs -p) 2> /dev/null; }; done
+for ((task = 0; task < tasks; task++)); do
+  wait -n || { code=$?; kill $(jobs -p) 2> /dev/null; }
+done
 exit $code
 """
 
@@ -54,7 +57,7 @@ def cluster(tmp_path):
 
 @pytest.fixture
 def started(tmp_path, cluster):
-    """Run a script with an interpreter that notes how it was called; returns (exit code, errors, the calls)."""
+    """Run a script with an interpreter that notes its calls; (exit code, errors, the calls)."""
     calls = tmp_path / 'calls'
     calls.mkdir()
     python = executable(tmp_path / 'python', RECORDER.format(python=sys.executable, folder=calls))
@@ -216,7 +219,8 @@ def test_an_option_in_place_of_the_number(started):
     assert code == 2 and calls == []
     assert (
         output
-        == "dist_train: '--resume' is no number of processes; give it after the config, before any option.\n"
+        == "dist_train: '--resume' is no number of processes; give it after the config, before any "
+        'option.\n'
     )
 
 

@@ -42,7 +42,8 @@ def equal(left, right):
 def test_replicas_are_equal_and_a_kill_changes_nothing(tmp_path):
     """Accumulation is open at the kill: each rank has gradients and generators of its own."""
     options = dict(by_epoch=True, accumulate=3, length=40)
-    whole, killed = tmp_path / 'whole', tmp_path / 'killed'
+    whole = tmp_path / 'whole'
+    killed = tmp_path / 'killed'
     assert two(whole, **options) == [0, 0]
     left, right = ends(whole)
     learned = [

@@ -1,9 +1,10 @@
-"""A pruned checkpoint in the hands of stock tools, each in a fresh process that imports nothing of ours."""
+"""A pruned checkpoint in the hands of stock tools, each in a process without our imports."""
 
 import os
 import pickle
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ def trained(folder, config):
     """Train under the two-line config, as files on disk; gives the Runner."""
     config.dump(folder / 'base.py')
     (folder / 'user.py').write_text(
-        f"_base_ = 'base.py'\nrunner_type = 'mmrobustprune.PruneRunner'\nrobust_prune = {RECIPE!r}\n"
+        "_base_ = 'base.py'\nrunner_type = 'mmrobustprune.PruneRunner'\n"
+        f'robust_prune = {RECIPE!r}\n'
     )
     runner = RUNNERS.build(Config.fromfile(folder / 'user.py'))
     runner.train()
@@ -70,11 +72,8 @@ def count(model):
 def predictions(runner):
     """What the Runner's own network says of the test set, batch by batch."""
     with torch.no_grad():
-        return [
-            sample
-            for batch in runner.build_dataloader(runner._test_dataloader)
-            for sample in runner.model.test_step(batch)
-        ]
+        loader = runner.build_dataloader(runner._test_dataloader)
+        return list(chain.from_iterable(runner.model.test_step(batch) for batch in loader))
 
 
 @pytest.mark.slow
@@ -125,9 +124,9 @@ pair = DetInferencer(folder + '/work/pruned.py', folder + '/work/pruned.pth', de
 alone = DetInferencer(weights=folder + '/work/pruned.pth', device='cpu')
 inputs = torch.ones(1, 3, 96, 96)
 with torch.no_grad():
-    raw = [model(inputs, mode='tensor'), pair.model(inputs, mode='tensor'), alone.model(inputs, mode='tensor')]
-torch.save(dict(raw=raw, counts=[sum(p.numel() for p in m.parameters()) for m in (model, pair.model, alone.model)],
-                scores=found.scores), folder + '/found.pt')
+    raw = [one(inputs, mode='tensor') for one in (model, pair.model, alone.model)]
+sizes = [sum(map(torch.numel, one.parameters())) for one in (model, pair.model, alone.model)]
+torch.save(dict(raw=raw, counts=sizes, scores=found.scores), folder + '/found.pt')
 """,
         folder,
     )
@@ -188,10 +187,12 @@ import sys, torch
 from mmpretrain import ImageClassificationInferencer, get_model
 folder = sys.argv[1]
 model = get_model(folder + '/work/pruned.py', pretrained=folder + '/work/pruned.pth')
-other = ImageClassificationInferencer(folder + '/work/pruned.py', pretrained=folder + '/work/pruned.pth', device='cpu').model
+files = (folder + '/work/pruned.py', folder + '/work/pruned.pth')
+other = ImageClassificationInferencer(*files, device='cpu').model
 with torch.no_grad():
     raw = [m(torch.ones(2, 3, 16, 16), mode='tensor') for m in (model, other)]
-torch.save(dict(raw=raw, counts=[sum(p.numel() for p in m.parameters()) for m in (model, other)]), folder + '/found.pt')
+sizes = [sum(map(torch.numel, one.parameters())) for one in (model, other)]
+torch.save(dict(raw=raw, counts=sizes), folder + '/found.pt')
 """,
         folder,
     )

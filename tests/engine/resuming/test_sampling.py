@@ -2,7 +2,7 @@
 
 import pickle
 import random
-from itertools import islice
+from itertools import chain, islice
 from types import SimpleNamespace
 
 import numpy as np
@@ -82,7 +82,12 @@ def loader_of(dataset, workers=0, sampler=None, batch=2, seed=11, **kwargs):
 
 def noise(loader, epoch=0):
     loader.batch_sampler.sampler.set_epoch(epoch)
-    return [value for batch in loader for value in zip(*batch['noise'], strict=True)]
+    return noise_of(loader)
+
+
+def noise_of(batches):
+    """The numbers of every sample, in order."""
+    return list(chain.from_iterable(zip(*batch['noise'], strict=True) for batch in batches))
 
 
 def wrapped(kind):
@@ -120,7 +125,8 @@ def boxes(array):
 def test_workers_and_order_make_no_difference(kind):
     if kind == 'mosaic':
         pytest.importorskip('mmdet')
-    alone, apart = loader_of(wrapped(kind)), loader_of(wrapped(kind), workers=2)
+    alone = loader_of(wrapped(kind))
+    apart = loader_of(wrapped(kind), workers=2)
     first = [noise(alone), noise(alone, 1)]
     assert first == [noise(apart), noise(apart, 1)]
     assert first[0] != first[1]
@@ -130,11 +136,12 @@ def test_workers_and_order_make_no_difference(kind):
 
 def test_mosaics_themselves_are_the_same():
     pytest.importorskip('mmdet')
-    images = [
-        [image for batch in loader_of(wrapped('mosaic'), workers=w) for image in batch['img']]
-        for w in (0, 2)
-    ]
-    assert all(np.array_equal(a, b) for a, b in zip(*images, strict=True))
+
+    def images(workers):
+        loader = loader_of(wrapped('mosaic'), workers=workers)
+        return chain.from_iterable(batch['img'] for batch in loader)
+
+    assert all(map(np.array_equal, images(0), images(2)))
 
 
 def test_loading_moves_no_generator():
@@ -156,11 +163,9 @@ def test_an_endless_sampler_counts_its_passes():
     def endless():
         return loader_of(Images(), sampler=InfiniteSampler(Images(), seed=1))
 
-    draws = [index for batch in islice(endless().batch_sampler, 7) for index in batch]
+    draws = list(chain.from_iterable(islice(endless().batch_sampler, 7)))
     assert [draw.draw for draw in draws] == [(0, 0, 0)] * 7 + [(0, 1, 0)] * 7
-    values = [
-        value for batch in islice(endless(), 7) for value in zip(*batch['noise'], strict=True)
-    ]
+    values = noise_of(islice(endless(), 7))
     assert len(set(values)) == 14
 
 
