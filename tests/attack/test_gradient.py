@@ -216,7 +216,7 @@ def test_no_parameter_gradients_are_computed():
     assert seen and not any(seen)
 
 
-def test_a_image_is_attacked_alike_in_every_batch():
+def test_an_image_is_attacked_alike_in_every_batch():
     model, (x, index) = small().eval(), samples(12)
     y = labels(model, x)
     attack = PGD(eps=0.1, step=0.03, steps=3, random_start=True, seed=7)

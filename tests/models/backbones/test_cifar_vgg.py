@@ -66,3 +66,12 @@ def test_another_depth_or_number_of_pools_is_refused():
         CIFARVGG(12)
     with pytest.raises(ValueError, match='pools=6 is not among 0 to 5'):
         CIFARVGG(16, pools=6)
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4, 6])
+def test_images_of_any_number_of_channels(channels):
+    net = CIFARVGG(depth=11, in_channels=channels)
+    net.eval()
+    assert net(torch.rand(2, channels, 32, 32))[0].shape == (2, 512, 1, 1)
+    first = next(module for module in net.modules() if isinstance(module, torch.nn.Conv2d))
+    assert first.in_channels == channels
