@@ -11,7 +11,6 @@ from mmrobustprune.naming import unknown
 
 from . import functions
 from .functions import Draws, Function, cifar, constants
-from .suites import SEVERITIES
 
 SMALLEST = 32  # pixels; the published functions are not defined below
 LARGEST = 16384  # pixels; fog makes a square map of the longest side, frost is enlarged to it
@@ -105,8 +104,9 @@ def _check(image: np.ndarray, corruption: str, severity: int, family: str) -> No
     if corruption not in known:
         raise unknown('corruption', corruption, known)
     whole = isinstance(severity, (int, np.integer)) and not isinstance(severity, bool)
-    if not whole or severity not in SEVERITIES:
-        raise ValueError(f'severity {severity!r} is not in 1..5; choose one of them.')
+    most = len(FAMILIES[family].constants[corruption])
+    if not whole or not 1 <= severity <= most:
+        raise ValueError(f'severity {severity!r} is not in 1..{most}; choose one of them.')
     side = FAMILIES[family].side
     if side is not None and image.shape[:2] != (side, side):
         raise ValueError(

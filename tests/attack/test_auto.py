@@ -146,6 +146,7 @@ def test_the_stamp_says_version_and_library():
         (dict(label='predicted'), 'label='),
         (dict(clip='none'), 'clip='),
         (dict(queries=0), 'queries=0'),
+        (dict(iterations=2.5), 'autoattack got iterations=2.5; give a whole number of at least 1'),
     ],
 )
 def test_what_it_cannot_do_is_refused(fields, sentence):

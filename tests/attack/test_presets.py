@@ -13,7 +13,7 @@ from mmrobustprune.attack import (
     Normalise,
     choose,
 )
-from mmrobustprune.attack.presets import PRESETS, number
+from mmrobustprune.attack.presets import PRESETS
 
 
 def test_every_preset_can_be_made():
@@ -81,12 +81,3 @@ def test_names_radii_and_fields_can_be_chosen():
 def test_wrong_choices_are_one_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         choose(**arguments)
-
-
-def test_numbers():
-    assert (number('8/255'), number(' 0.5 '), number(2), number('1e-3')) == (
-        8 / 255,
-        0.5,
-        2.0,
-        0.001,
-    )
