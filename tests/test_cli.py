@@ -48,8 +48,8 @@ def test_a_download_without_a_network_is_one_sentence(monkeypatch, capsys):
         raise URLError('Name or service not known')
 
     assert end_of(main, monkeypatch, capsys) == (
-        "train: a download failed (Name or service not known); connect this machine, or put the data where the config's data_root "
-        'says.'
+        'train: a download failed (Name or service not known); connect this machine, or put the '
+        "data where the config's data_root says."
     )
 
 

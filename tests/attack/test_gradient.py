@@ -161,7 +161,9 @@ def test_moving_away_from_the_prediction_can_mend_a_wrong_image():
 
 
 def test_a_normalised_radius_is_a_pixel_radius_over_std():
-    """With equal std the two spaces are one attack; the stamp says the pixel radius of every channel."""
+    """With equal std the two spaces are one attack; the stamp says the pixel radius of every
+    channel.
+    """
     even = Classifier(linear().network, Normalise(MEAN, (0.25, 0.25, 0.25)))
     x, index = samples()
     y = labels(even, x)

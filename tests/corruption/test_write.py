@@ -177,7 +177,8 @@ def test_images_that_cannot_be_read_are_counted_and_named_and_the_others_written
     files[4].unlink()
     with pytest.raises(
         ValueError,
-        match=r'2 of 5 images are left out \(b/a.jpg, z.bmp\), the others are written: .*a.jpg is no',
+        match=r'2 of 5 images are left out \(b/a.jpg, z.bmp\), the others are written: '
+        r'.*a.jpg is no',
     ):
         write_tree(files, tmp_path / 'out', VOC, CELLS, workers=workers)
     assert len(list((tmp_path / 'out').rglob('*.png'))) == 6
@@ -205,7 +206,8 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(files, tmp_path, mo
         patch.setattr(Path, 'write_bytes', full)
         with pytest.raises(
             OSError,
-            match='has no space left; what is written stays: make room and give the same command again',
+            match='has no space left; what is written stays: make room and give the same command '
+            'again',
         ):
             write_tree(files, tmp_path / 'out', VOC, CELLS)
     found = list((tmp_path / 'out').rglob('*.png'))

@@ -1,4 +1,4 @@
-"""Adversarial training of an mmpretrain classifier: the attack's place, two passes, neutrality, inputs that are refused."""
+"""Adversarial training: the attack's place, two passes, neutrality, inputs that are refused."""
 
 import copy
 from types import SimpleNamespace
@@ -184,7 +184,9 @@ class Doubled(nn.Module):
 
 
 def test_parametrized_weights_train():
-    """Computed once for the attack and once in each of two forwards of each of two passes; the original has the gradient."""
+    """Computed once for the attack and once in each of two forwards of each of two passes; the
+    original has the gradient.
+    """
     model = classifier(dict(type='TRADES', steps=3))
     head, part = model.head.fc, Doubled()
     parametrize.register_parametrization(head, 'weight', part)

@@ -26,7 +26,9 @@ VGG = dict(  # every scope written out: tests before this one may have set anoth
     [(11, 8, 9_225_984), (13, 10, 9_410_880), (16, 13, 14_723_136), (19, 16, 20_035_392)],
 )
 def test_depths_and_sizes(depth, layers, params):
-    """As many convolutions as the name says, less the three linear layers; sizes of torchvision's vgg*_bn features."""
+    """As many convolutions as the name says, less the three linear layers; sizes of torchvision's
+    vgg*_bn features.
+    """
     net = CIFARVGG(depth)
     assert sum(isinstance(m, nn.Conv2d) for m in net.modules()) == layers
     assert sum(p.numel() for p in net.parameters()) == params
