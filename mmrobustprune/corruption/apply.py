@@ -72,9 +72,9 @@ def apply(
         room = ((0, max(0, SMALLEST - height)), (0, max(0, SMALLEST - width)), (0, 0))
         rgb = np.pad(rgb, room, 'symmetric')
     rgb.setflags(write=False)  # the caller's, or an array of our own
-    kin = FAMILIES[family]
+    published = FAMILIES[family]
     draws = Draws(_entropy(rgb, corruption, severity, seed))
-    out = kin.functions[corruption](rgb, kin.constants[corruption][severity - 1], draws)
+    out = published.functions[corruption](rgb, published.constants[corruption][severity - 1], draws)
     out = np.asarray(out, np.uint8)[:height, :width]  # truncated, as the published sets were
     if grey:
         return np.rint(out @ _LUMA).astype(np.uint8).reshape(image.shape)

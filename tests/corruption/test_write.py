@@ -15,7 +15,7 @@ from mmrobustprune.corruption import ALL, Cell, get_suite, workers
 from mmrobustprune.corruption.apply import apply
 from mmrobustprune.corruption.images import decode
 from mmrobustprune.corruption.stored import open_stored
-from mmrobustprune.corruption.write import _alone, check_tree, write_tree
+from mmrobustprune.corruption.write import _locked, check_tree, write_tree
 
 ROOT = Path(__file__).parents[2]
 VOC = get_suite('voc-c')
@@ -267,7 +267,7 @@ def test_a_folder_of_something_else_is_refused(files, tmp_path):
 
 def test_two_runs_in_one_folder_are_refused(files, tmp_path):
     with (
-        _alone(tmp_path / 'out'),
+        _locked(tmp_path / 'out'),
         pytest.raises(ValueError, match='another process is writing'),
     ):
         write_tree(files, tmp_path / 'out', VOC, CELLS)
