@@ -1,5 +1,6 @@
 """What the command lines share."""
 
+import argparse
 import sys
 from pathlib import Path
 from urllib.error import URLError
@@ -48,8 +49,8 @@ def test_a_download_without_a_network_is_one_sentence(monkeypatch, capsys):
         raise URLError('Name or service not known')
 
     assert end_of(main, monkeypatch, capsys) == (
-        "train: a download failed (Name or service not known); connect this machine, or put the data where the config's data_root "
-        'says.'
+        'train: a download failed (Name or service not known); connect this machine, or put the '
+        "data where the config's data_root says."
     )
 
 
@@ -60,3 +61,25 @@ def test_pruned_networks_have_default_folders_of_their_own(tmp_path):
     assert cli.default_work_dir(str(tmp_path / 'a' / 'pruned.py'), 'attacked') == Path(
         'work_dirs/a_pruned_attacked'
     )
+
+
+def test_names_alone_or_several():
+    assert cli.one_or_several('conv1') == 'conv1'
+    assert cli.one_or_several('conv1,conv2') == ('conv1', 'conv2')
+
+
+def test_a_kind_with_its_fields():
+    assert cli.kind('beam') == 'beam'
+    found = cli.kind('beam,width=8,share=0.5,name=x,flag=True')
+    assert found == dict(type='beam', width=8, share=0.5, name='x', flag=True)
+    with pytest.raises(argparse.ArgumentTypeError, match="'width' of 'beam,width' has no value"):
+        cli.kind('beam,width')
+
+
+def test_the_options_of_a_run_have_openmmlabs_names():
+    parser = cli.parser_of('Does something.\n\nExample: tools/x.py c.py')
+    cli.add_run_arguments(parser)
+    found = parser.parse_args(['c.py', '--cfg-options', 'a=1', 'b=2', '--amp'])
+    assert (found.config, found.cfg_options, found.amp) == ('c.py', ['a=1', 'b=2'], True)
+    assert (found.work_dir, found.launcher, found.local_rank) == (None, 'none', 0)
+    assert 'Example: tools/x.py c.py' in parser.format_help()

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .base import Attack, Outcome
 from .classifier import Classifier, refuse_mismatch
+from .numbers import check_number
 from .training import attacking
 
 _STANDARD = dict(iterations=100, queries=5000, targets=9)
@@ -54,7 +55,7 @@ class AutoAttack(Attack):
                     'leave it at that, or attack with pgd.'
                 )
         for field in _STANDARD:
-            self._number(field, getattr(self, field), 1)
+            check_number(self.name, field, getattr(self, field), 1, whole=True)
 
     def steps_for(self, classes: int) -> tuple[str, ...]:
         """The attacks that exist for a number of classes."""

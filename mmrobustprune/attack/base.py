@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from .classifier import CLIPS, SPACES, Classifier, Space, refuse_mismatch
+from .numbers import check_number, refuse_grey_levels
 from .training import attacking
 
 LABELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = dict(
@@ -124,18 +124,9 @@ class Attack(ABC):
                 f'{self.name} got {field}={value!r}; choose {" or ".join(map(repr, allowed))}.'
             )
 
-    def _number(self, field: str, value: float, least: float = 0) -> None:
-        number = (
-            isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-        )
-        if not number or value < least:
-            raise ValueError(
-                f'{self.name} got {field}={value!r}; give a number of at least {least:g}.'
-            )
-
     def _length(self, field: str, value: float) -> None:
         """A number in units of the space."""
-        self._number(field, value)
+        check_number(self.name, field, value)
         if self.space == 'pixel':
             refuse_grey_levels(self.name, field, value)
 
@@ -152,12 +143,3 @@ class Clean(Attack):
         logits = model(x)
         refuse_mismatch('clean accuracy', logits, y)
         return Outcome({self.name: logits.argmax(1) == y})
-
-
-def refuse_grey_levels(who: str, field: str, value: float) -> None:
-    """Raise ValueError for a length that is more than all of [0, 1], where pixels lie."""
-    if value > 1:
-        raise ValueError(
-            f'{who} got {field}={value:g}; pixels lie in [0, 1] here, so write {value:g}/255 for '
-            f'{value:g} grey levels.'
-        )

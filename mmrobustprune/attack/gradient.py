@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from .base import LABELS, Attack, Outcome
 from .classifier import Classifier, Function, Space, full_range, refuse_mismatch
+from .numbers import check_number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,9 +105,7 @@ class PGD(SignAttack):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._length('step', self.step)
-        self._number('steps', self.steps, 1)
-        if self.steps != int(self.steps):
-            raise ValueError(f'pgd got steps={self.steps}; give a whole number.')
+        check_number(self.name, 'steps', self.steps, 1, whole=True)
 
     def moves(self) -> tuple[float, int]:
         return self.step, int(self.steps)

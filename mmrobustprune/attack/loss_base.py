@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .base import refuse_grey_levels
 from .classifier import Classifier, Function, full_range
-from .presets import number
+from .numbers import check_number, number, refuse_grey_levels
 from .training import Objective, attacking, climb
 
 
@@ -65,26 +63,15 @@ class RobustLoss(ABC):
         """Take up what `state` gave."""
         return None
 
-    def _number(self, name: str, least: float = 0, whole: bool = False) -> None:
-        value = getattr(self, name)
-        fine = (
-            isinstance(value, (int, float))
-            and not isinstance(value, bool)
-            and math.isfinite(value)
-            and value >= least
-        )
-        if not fine or (whole and value != int(value)):
-            kind = 'whole number' if whole else 'number'
-            raise ValueError(
-                f'{type(self).__name__} got {name}={value!r}; give a {kind} of at least {least:g}.'
-            )
+    def _check(self, field: str, least: float = 0, whole: bool = False) -> None:
+        check_number(type(self).__name__, field, getattr(self, field), least, whole)
 
     def _pixels(self, name: str) -> None:
         value = getattr(self, name)
         if isinstance(value, str):
             value = number(value)
             setattr(self, name, value)
-        self._number(name)
+        self._check(name)
         refuse_grey_levels(type(self).__name__, name, value)
 
 
@@ -143,7 +130,7 @@ class Stepping(Climbing):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._pixels('step')
-        self._number('steps', 1, whole=True)
+        self._check('steps', 1, whole=True)
 
     def moves(self) -> tuple[float, int]:
         return self.step, int(self.steps)

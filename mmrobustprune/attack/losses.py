@@ -53,7 +53,7 @@ class FastAT(Climbing):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._number('stride')
+        self._check('stride')
 
     def moves(self) -> tuple[float, int]:
         return self.stride * self.eps, 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
 from typing import Any
 
 from mmrobustprune.naming import unknown
@@ -11,6 +10,7 @@ from mmrobustprune.naming import unknown
 from .auto import AutoAttack
 from .base import Attack
 from .gradient import FGSM, PGD
+from .numbers import number
 
 ATTACKS: dict[str, type[Attack]] = {kind.name: kind for kind in (FGSM, PGD, AutoAttack)}
 
@@ -89,14 +89,6 @@ def choose(
     for entry in entries:
         made += [_make(entry, radius, fields) for radius in eps or [None]]
     return list(dict.fromkeys(made))
-
-
-def number(value: str | float) -> float:
-    """0.03, '0.03' or '8/255' as a float; ValueError for anything else."""
-    try:
-        return float(Fraction(value.strip())) if isinstance(value, str) else float(value)
-    except (ValueError, ZeroDivisionError, TypeError):
-        raise ValueError(f"'{value}' is no number; give one such as 0.03 or 8/255.") from None
 
 
 def _make(entry: Mapping[str, Any], eps: str | float | None, fields: Mapping[str, Any]) -> Attack:

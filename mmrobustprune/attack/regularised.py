@@ -31,8 +31,8 @@ class Regularised(Stepping):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._number('beta')
-        self._number('noise')
+        self._check('beta')
+        self._check('noise')
 
     def start(self, x: Tensor) -> Tensor:
         return x + self.noise * torch.randn_like(x)

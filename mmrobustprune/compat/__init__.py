@@ -1,1 +1,4 @@
-"""Mends of the projects underneath: `onednn` for torch, in force wherever this package is imported, `fixes` for OpenMMLab."""
+"""Mends of the projects underneath.
+
+`onednn` is for torch and in force wherever this package is imported, `fixes` is for OpenMMLab.
+"""

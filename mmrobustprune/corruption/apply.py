@@ -11,7 +11,6 @@ from mmrobustprune.naming import unknown
 
 from . import functions
 from .functions import Draws, Function, cifar, constants
-from .suites import SEVERITIES
 
 SMALLEST = 32  # pixels; the published functions are not defined below
 LARGEST = 16384  # pixels; fog makes a square map of the longest side, frost is enlarged to it
@@ -73,9 +72,9 @@ def apply(
         room = ((0, max(0, SMALLEST - height)), (0, max(0, SMALLEST - width)), (0, 0))
         rgb = np.pad(rgb, room, 'symmetric')
     rgb.setflags(write=False)  # the caller's, or an array of our own
-    kin = FAMILIES[family]
+    published = FAMILIES[family]
     draws = Draws(_entropy(rgb, corruption, severity, seed))
-    out = kin.functions[corruption](rgb, kin.constants[corruption][severity - 1], draws)
+    out = published.functions[corruption](rgb, published.constants[corruption][severity - 1], draws)
     out = np.asarray(out, np.uint8)[:height, :width]  # truncated, as the published sets were
     if grey:
         return np.rint(out @ _LUMA).astype(np.uint8).reshape(image.shape)
@@ -105,8 +104,9 @@ def _check(image: np.ndarray, corruption: str, severity: int, family: str) -> No
     if corruption not in known:
         raise unknown('corruption', corruption, known)
     whole = isinstance(severity, (int, np.integer)) and not isinstance(severity, bool)
-    if not whole or severity not in SEVERITIES:
-        raise ValueError(f'severity {severity!r} is not in 1..5; choose one of them.')
+    most = len(FAMILIES[family].constants[corruption])
+    if not whole or not 1 <= severity <= most:
+        raise ValueError(f'severity {severity!r} is not in 1..{most}; choose one of them.')
     side = FAMILIES[family].side
     if side is not None and image.shape[:2] != (side, side):
         raise ValueError(

@@ -71,7 +71,7 @@ def write_tree(
     )
     if any(isinstance(image, np.ndarray) for image in images):
         identity['contents'] = [content_of(image) for image in images]
-    with _said_if_full(out), _alone(out):
+    with _naming_a_full_disk(out), _locked(out):
         manifest = _start(out, identity, suite)
         known = {_cell(part): part['checksums'] for part in manifest['cells']}
         columns = zip(*(known.get(cell, [None] * len(names)) for cell in cells), strict=True)
@@ -149,7 +149,7 @@ def _names(images: Sequence[Image]) -> list[str]:
 
 
 @contextmanager
-def _alone(out: Path) -> Iterator[None]:
+def _locked(out: Path) -> Iterator[None]:
     """The folder for this process alone; what an earlier one left half-written is removed."""
     parts = out / PARTS
     parts.mkdir(parents=True, exist_ok=True)
@@ -197,7 +197,7 @@ def _cell(part: dict) -> Cell:
 
 
 @contextmanager
-def _said_if_full(out: Path) -> Iterator[None]:
+def _naming_a_full_disk(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

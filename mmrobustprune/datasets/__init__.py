@@ -2,7 +2,15 @@
 
 from .imagenet_v2 import ImageNetV2
 from .remembered import LoadImageOnce
+from .samplers import ReplayedBatchSampler
 from .shapes import ShapesDataset, write_shapes
 from .svhn import SVHN
 
-__all__ = ['ImageNetV2', 'LoadImageOnce', 'SVHN', 'ShapesDataset', 'write_shapes']
+__all__ = [
+    'ImageNetV2',
+    'LoadImageOnce',
+    'ReplayedBatchSampler',
+    'SVHN',
+    'ShapesDataset',
+    'write_shapes',
+]

@@ -6,11 +6,18 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .files import json_text, read_json, replacing, write_json
 
 Key = tuple[str, int]  # what was asked, and which part or level of it
+
+
+class Saved(Protocol):
+    """Evidence that can be kept beside a cell."""
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write it under exactly this name."""
 
 
 class CellStore:
@@ -42,7 +49,7 @@ class CellStore:
         """The finished ones among `cells`, each with its metric values."""
         return {cell: read_json(self._path(cell)) for cell in cells if self._path(cell).exists()}
 
-    def write(self, cell: Key, metrics: Mapping[str, Any], evidence: Any = None) -> None:
+    def write(self, cell: Key, metrics: Mapping[str, Any], evidence: Saved | None = None) -> None:
         """Keep a finished cell; its evidence per image, where there is any, lies beside it as .npz.
 
         Raises:

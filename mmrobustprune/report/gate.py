@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import product
+from itertools import chain
 from typing import Any
 
-from mmrobustprune.corruption.suites import ALL, SEVERITIES
+from mmrobustprune.corruption.suites import SUITES
 from mmrobustprune.naming import nearest
 
 HIGH = ('P', 'mPC', 'rPC', 'R_C')
 LOW = ('mCE', 'relative_mCE', 'params', 'macs', 'latency')  # better when low
-CELLS = tuple(f'{name}-{level}' for name, level in product(ALL, SEVERITIES))
-KNOWN = (*HIGH, *LOW, *ALL, *CELLS)
+_CELLS = dict.fromkeys(chain.from_iterable(suite.choose('all') for suite in SUITES.values()))
+_KINDS = dict.fromkeys(cell.corruption for cell in _CELLS)
+KNOWN = (*HIGH, *LOW, *_KINDS, *(f'{cell.corruption}-{cell.severity}' for cell in _CELLS))
 EXIT_CODE = 3
 
 

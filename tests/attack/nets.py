@@ -18,7 +18,9 @@ def linear(classes=2, seed=0, normalise=True):
 
 
 def small(classes=5, seed=0):
-    """Convolution, batch normalisation with moved statistics, ReLU: everything an attack might disturb."""
+    """Convolution, batch normalisation with moved statistics, ReLU: everything an attack might
+    disturb.
+    """
     torch.manual_seed(seed)
     norm = nn.BatchNorm2d(8)
     norm.running_mean.normal_()

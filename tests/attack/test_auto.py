@@ -25,7 +25,9 @@ def test_every_step_leaves_fewer_and_the_last_one_counts():
 
 
 def test_the_exact_answer_on_a_linear_model():
-    """APGD finds the corner of the ball: exactly the images whose margin outlives eps |w|_1 withstand."""
+    """APGD finds the corner of the ball: exactly the images whose margin outlives eps |w|_1
+    withstand.
+    """
     model, (x, index) = linear(4, normalise=False), samples(16)
     x = x * 0.8 + 0.1  # no image is at the bounds, so the ball is never clipped
     y = labels(model, x)
@@ -146,6 +148,7 @@ def test_the_stamp_says_version_and_library():
         (dict(label='predicted'), 'label='),
         (dict(clip='none'), 'clip='),
         (dict(queries=0), 'queries=0'),
+        (dict(iterations=2.5), 'autoattack got iterations=2.5; give a whole number of at least 1'),
     ],
 )
 def test_what_it_cannot_do_is_refused(fields, sentence):

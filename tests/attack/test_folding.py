@@ -1,4 +1,4 @@
-"""BatchNorm under attack: the same outputs and gradients, in fewer steps where a convolution is free to take it in."""
+"""BatchNorm under attack: the same outputs and gradients in fewer steps."""
 
 import pytest
 import torch
@@ -81,7 +81,9 @@ def test_convolutions_of_all_kinds_take_the_norm_in(conv, norm, shape):
 
 
 class Shared(nn.Module):
-    """Something between convolution and norm, or beside the norm, that needs the convolution's own output."""
+    """Something between convolution and norm, or beside the norm, that needs the convolution's own
+    output.
+    """
 
     def __init__(self, how):
         super().__init__()

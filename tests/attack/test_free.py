@@ -18,7 +18,9 @@ def free_step(loss, model, x, y):
 
 
 def test_free_at_on_a_linear_model():
-    """The first pass sees x, the second x + eps sign; the weights' gradient is that of plain training on what it saw."""
+    """The first pass sees x, the second x + eps sign; the weights' gradient is that of plain
+    training on what it saw.
+    """
     model, (x, index), loss = linear(), samples(), FreeAT(eps=EPS)
     y = index % 2
     corner = worst_corner(model, x, y)

@@ -161,7 +161,9 @@ def test_moving_away_from_the_prediction_can_mend_a_wrong_image():
 
 
 def test_a_normalised_radius_is_a_pixel_radius_over_std():
-    """With equal std the two spaces are one attack; the stamp says the pixel radius of every channel."""
+    """With equal std the two spaces are one attack; the stamp says the pixel radius of every
+    channel.
+    """
     even = Classifier(linear().network, Normalise(MEAN, (0.25, 0.25, 0.25)))
     x, index = samples()
     y = labels(even, x)
@@ -216,7 +218,7 @@ def test_no_parameter_gradients_are_computed():
     assert seen and not any(seen)
 
 
-def test_a_image_is_attacked_alike_in_every_batch():
+def test_an_image_is_attacked_alike_in_every_batch():
     model, (x, index) = small().eval(), samples(12)
     y = labels(model, x)
     attack = PGD(eps=0.1, step=0.03, steps=3, random_start=True, seed=7)

@@ -13,7 +13,7 @@ from mmrobustprune.attack import (
     Normalise,
     choose,
 )
-from mmrobustprune.attack.presets import PRESETS, number
+from mmrobustprune.attack.presets import PRESETS
 
 
 def test_every_preset_can_be_made():
@@ -23,7 +23,9 @@ def test_every_preset_can_be_made():
 
 
 def test_the_budgets_of_sr_gkp_in_pixels():
-    """eps .01, .1 and 8/255 of normalised CIFAR images: about .51, 5.1 and 1.6 of 255 levels, PGD reaching 1.2."""
+    """eps .01, .1 and 8/255 of normalised CIFAR images: about .51, 5.1 and 1.6 of 255 levels, PGD
+    reaching 1.2.
+    """
     cifar = Classifier(nn.Flatten(), Normalise((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)))
     weak, strong, pgd = choose('sr-gkp')
     assert [(a.eps, a.label, a.space, a.clip) for a in (weak, strong)] == [
@@ -81,12 +83,3 @@ def test_names_radii_and_fields_can_be_chosen():
 def test_wrong_choices_are_one_sentence(arguments, sentence):
     with pytest.raises(ValueError, match=sentence):
         choose(**arguments)
-
-
-def test_numbers():
-    assert (number('8/255'), number(' 0.5 '), number(2), number('1e-3')) == (
-        8 / 255,
-        0.5,
-        2.0,
-        0.001,
-    )

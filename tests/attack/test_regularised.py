@@ -31,7 +31,9 @@ def test_trades_is_the_written_out_sum():
 
 
 def test_mart_is_the_written_out_sum():
-    """p(x) = (.5, .3, .2), p(x') = (.2, .7, .1), label 0: BCE = -log .2 - log .3, the second term is halved."""
+    """p(x) = (.5, .3, .2), p(x') = (.2, .7, .1), label 0: BCE = -log .2 - log .3, the second term
+    is halved.
+    """
     clean, moved = probabilities([0.5, 0.3, 0.2]), probabilities([0.2, 0.7, 0.1])
     losses = MART(beta=5.0)(lambda logits: logits, clean, moved, torch.tensor([0]))
     assert losses['loss_boosted'].item() == pytest.approx(-math.log(0.2) - math.log(0.3), rel=1e-5)

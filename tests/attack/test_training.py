@@ -1,4 +1,4 @@
-"""Attacks for training: what they leave as it was, how often weights are computed, which random numbers they take."""
+"""Attacks for training: what they leave as it was, which random numbers they take."""
 
 import copy
 

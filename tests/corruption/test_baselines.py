@@ -71,7 +71,9 @@ def test_the_fifteen_constants_are_alexnets_and_go_by_name():
 
 
 def test_mce_by_hand():
-    """Half of AlexNet's error under noise (3 of 15 corruptions), all of it elsewhere: (3 * 50 + 12 * 100) / 15 = 90."""
+    """Half of AlexNet's error under noise (3 of 15 corruptions), all of it elsewhere: (3 * 50 + 12
+    * 100) / 15 = 90.
+    """
     noise = ('gaussian_noise', 'shot_noise', 'impulse_noise')
     values = as_accuracy(
         {
@@ -87,7 +89,9 @@ def test_mce_by_hand():
 
 
 def test_relative_mce_takes_the_clean_error_off_both():
-    """A perfect clean model that corruptions make as bad as AlexNet loses more: mean of E / (E - .43478)."""
+    """A perfect clean model that corruptions make as bad as AlexNet loses more: mean of E / (E -
+    .43478).
+    """
     summary = against_alexnet(100.0, as_accuracy(ALEXNET.errors))
     assert summary.mCE == pytest.approx(100)
     assert summary.relative_mCE == pytest.approx(
@@ -146,7 +150,8 @@ def test_alexnet_needs_all_75_cells_asked_for_or_not(cells, values, partial):
         ),
         (
             dict(suite='voc-c', metric='pascal_voc/AP50'),
-            'metric accuracy/top1, suite imagenet-c and this run metric pascal_voc/AP50, suite voc-c',
+            'metric accuracy/top1, suite imagenet-c and this run metric pascal_voc/AP50, '
+            'suite voc-c',
         ),
     ],
 )
@@ -156,7 +161,9 @@ def test_alexnet_is_for_imagenet_c_and_top_1_alone(change, said):
 
 
 def test_alexnet_is_for_the_thousand_classes():
-    """suite='auto' calls every classifier's images imagenet-c; flowers against AlexNet would be a number without a meaning."""
+    """suite='auto' calls every classifier's images imagenet-c; flowers against AlexNet would be a
+    number without a meaning.
+    """
     summary = against_alexnet(
         50.0, {cell: 40.0 for cell in FULL}, classes={'rose': 50.0, 'lily': 50.0}
     )
@@ -180,7 +187,9 @@ def results(clean, values, **about):
 
 
 def test_another_run_is_a_baseline_by_hand():
-    """Errors .5 and .7 (ours) to .6 and .8 (theirs): 1.2 / 1.4 = 6/7; less the clean .2 and .3: (1.2 - .4) / (1.4 - .6)."""
+    """Errors .5 and .7 (ours) to .6 and .8 (theirs): 1.2 / 1.4 = 6/7; less the clean .2 and .3:
+    (1.2 - .4) / (1.4 - .6).
+    """
     cells = get_suite('voc-c').choose('fog', [1, 3])
     theirs = get_baseline(results(0.7, dict(zip(cells, (0.4, 0.2), strict=True))))
     summary = summarize(

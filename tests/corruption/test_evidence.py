@@ -44,7 +44,9 @@ def random_matches(seed, curve='area', images=5, classes=3, detections=30):
 
 
 def average_precision(hit, ignored, truths, curve):
-    """One class, from the definition: precision at every true box that is found, or at every point of recall."""
+    """One class, from the definition: precision at every true box that is found, or at every point
+    of recall.
+    """
     right = wrong = 0
     points = []
     for good, out in zip(hit, ignored, strict=True):
@@ -90,13 +92,17 @@ def test_accuracy_is_per_cent_and_of_the_images_taken():
 
 
 def test_average_precision_by_hand():
-    """Right, wrong, right of three true boxes: 1/3 * 1 + 1/3 * 2/3 = 5/9; at a stricter overlap only the last: 1/3 * 1/3."""
+    """Right, wrong, right of three true boxes: 1/3 * 1 + 1/3 * 2/3 = 5/9; at a stricter overlap
+    only the last: 1/3 * 1/3.
+    """
     evidence = matches([[1, 0, 1], [0, 0, 1]], [0, 0, 1], [[2], [1]])
     assert evidence.metric(np.ones((1, 2))) == pytest.approx([(5 / 9 + 1 / 9) / 2], rel=1e-6)
 
 
 def test_eleven_points_by_hand():
-    """Recall 1/3 with precision 1 at four points, 2/3 with precision 2/3 at three, nothing above: 6/11."""
+    """Recall 1/3 with precision 1 at four points, 2/3 with precision 2/3 at three, nothing above:
+    6/11.
+    """
     evidence = matches([1, 0, 1], [0, 0, 1], [[2], [1]], curve='11points')
     assert evidence.metric(np.ones((1, 2))) == pytest.approx([6 / 11], rel=1e-6)
 

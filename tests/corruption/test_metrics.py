@@ -105,7 +105,9 @@ def test_a_summary_is_plain_json():
 
 
 def test_classes_have_ratios_of_means_too():
-    """Class cat .8 clean, .6 and .2 corrupted: mPC .4, rPC .5; dog .4 clean, .4 and .1: mPC .25, rPC .625."""
+    """Class cat .8 clean, .6 and .2 corrupted: mPC .4, rPC .5; dog .4 clean, .4 and .1: mPC .25,
+    rPC .625.
+    """
     cells = SUITE.choose('fog', [1, 3])
     table = [dict(cat=0.6, dog=0.4), dict(cat=0.2, dog=0.1)]
     summary = summarize(

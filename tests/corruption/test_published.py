@@ -144,7 +144,8 @@ def test_missing_and_wrong_arrays_are_named(arrays, tmp_path):
     np.save(tmp_path / 'fog.npy', np.zeros((10, 32, 32, 3), np.uint8))
     with pytest.raises(
         ValueError,
-        match=r'fog.npy holds uint8 of shape \(10, 32, 32, 3\) and CIFAR-10-C uint8 of shape \(50000',
+        match=r'fog.npy holds uint8 of shape \(10, 32, 32, 3\) and CIFAR-10-C uint8 of shape '
+        r'\(50000',
     ):
         open_stored(tmp_path, CIFAR).check([FOG])
     np.save(

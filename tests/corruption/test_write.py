@@ -15,7 +15,7 @@ from mmrobustprune.corruption import ALL, Cell, get_suite, workers
 from mmrobustprune.corruption.apply import apply
 from mmrobustprune.corruption.images import decode
 from mmrobustprune.corruption.stored import open_stored
-from mmrobustprune.corruption.write import _alone, check_tree, write_tree
+from mmrobustprune.corruption.write import _locked, check_tree, write_tree
 
 ROOT = Path(__file__).parents[2]
 VOC = get_suite('voc-c')
@@ -177,7 +177,8 @@ def test_images_that_cannot_be_read_are_counted_and_named_and_the_others_written
     files[4].unlink()
     with pytest.raises(
         ValueError,
-        match=r'2 of 5 images are left out \(b/a.jpg, z.bmp\), the others are written: .*a.jpg is no',
+        match=r'2 of 5 images are left out \(b/a.jpg, z.bmp\), the others are written: '
+        r'.*a.jpg is no',
     ):
         write_tree(files, tmp_path / 'out', VOC, CELLS, workers=workers)
     assert len(list((tmp_path / 'out').rglob('*.png'))) == 6
@@ -205,7 +206,8 @@ def test_a_full_disk_is_said_and_leaves_nothing_half_written(files, tmp_path, mo
         patch.setattr(Path, 'write_bytes', full)
         with pytest.raises(
             OSError,
-            match='has no space left; what is written stays: make room and give the same command again',
+            match='has no space left; what is written stays: make room and give the same command '
+            'again',
         ):
             write_tree(files, tmp_path / 'out', VOC, CELLS)
     found = list((tmp_path / 'out').rglob('*.png'))
@@ -265,7 +267,7 @@ def test_a_folder_of_something_else_is_refused(files, tmp_path):
 
 def test_two_runs_in_one_folder_are_refused(files, tmp_path):
     with (
-        _alone(tmp_path / 'out'),
+        _locked(tmp_path / 'out'),
         pytest.raises(ValueError, match='another process is writing'),
     ):
         write_tree(files, tmp_path / 'out', VOC, CELLS)

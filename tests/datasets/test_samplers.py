@@ -1,4 +1,4 @@
-"""Batches that come several times in a row, and free adversarial training that resumes to the bit."""
+"""Batches that come several times in a row; free training that resumes to the bit."""
 
 import pytest
 import torch

@@ -9,7 +9,7 @@ pytest.importorskip('mmdet')
 from mmengine.registry import DATASETS
 
 from mmrobustprune.datasets import write_shapes
-from mmrobustprune.datasets.scenes import CLASSES, OUTLINES, PALETTE, draw_scene
+from mmrobustprune.datasets.scenes import CLASSES, draw_scene
 
 
 @pytest.fixture(scope='module')
@@ -32,26 +32,6 @@ def _dataset(root, split='test', **fields):
             **fields,
         )
     )
-
-
-def test_every_outline_is_negative_inside_and_positive_outside():
-    inside = dict(disc=(0, 0), ring=(0.7, 0), square=(0.8, 0.8), triangle=(0, 0), star=(0, -0.9))
-    outside = dict(disc=(1.1, 0), ring=(0, 0), square=(0.9, 0), triangle=(0.9, -0.5), star=(0, 0.8))
-    for name, outline in OUTLINES.items():
-        assert (
-            outline(*map(np.float64, inside[name])) < 0 < outline(*map(np.float64, outside[name]))
-        )
-    assert len(CLASSES) == len(PALETTE)
-
-
-def test_a_scene_follows_from_its_generator_and_its_boxes_lie_in_it():
-    for seed in range(20):
-        scene, again = (draw_scene(np.random.default_rng(seed), 128) for _ in range(2))
-        assert np.array_equal(scene.image, again.image) and np.array_equal(scene.boxes, again.boxes)
-        assert scene.image.shape == (128, 128, 3) and scene.image.dtype == np.uint8
-        assert 1 <= len(scene.boxes) == len(scene.labels) <= 4
-        assert (scene.boxes[:, :2] >= 0).all() and (scene.boxes[:, 2:] <= 128).all()
-        assert (scene.boxes[:, 2:] - scene.boxes[:, :2] >= 12).all()
 
 
 def test_the_same_seed_writes_the_same_bytes_and_another_does_not(root, tmp_path):
@@ -112,20 +92,3 @@ def test_annotations_are_voc_and_the_stamp_says_what_was_written(root):
     tree = ElementTree.parse(root / 'Annotations' / 'train_00000.xml')
     assert tree.find('size/width').text == '96' and tree.find('object/name').text in CLASSES
     assert json.loads((root / 'shapes.json').read_text()) == dict(train=6, test=3, size=96, seed=5)
-
-
-def test_an_image_is_read_once_and_changes_stay_outside(root):
-    from mmengine.registry import TRANSFORMS
-
-    load = TRANSFORMS.build(dict(type='mmrobustprune.LoadImageOnce'))
-    stock = TRANSFORMS.build(dict(type='LoadImageFromFile', _scope_='mmdet'))
-    path = str(root / 'JPEGImages' / 'test_00000.jpg')
-    first, expected = load(dict(img_path=path)), stock(dict(img_path=path))
-    assert (
-        np.array_equal(first['img'], expected['img'])
-        and first['img_shape'] == expected['img_shape']
-    )
-    first['img'][:] = 0
-    load.file_client = None
-    second = load(dict(img_path=path, note='kept'))
-    assert np.array_equal(second['img'], expected['img']) and second['note'] == 'kept'

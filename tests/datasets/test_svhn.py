@@ -15,7 +15,9 @@ CONFIGS = Path(__file__).parents[2] / 'configs' / 's2ap'
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    """23 and 11 images in the layout of the published files; image n has the label (n + 1) % 10 and a red of n."""
+    """23 and 11 images in the layout of the published files; image n has the label (n + 1) % 10 and
+    a red of n.
+    """
     monkeypatch.setattr(svhn, 'LENGTHS', dict(train=23, test=11))
     for split, length in svhn.LENGTHS.items():
         write(tmp_path, split, *samples(length))
@@ -57,7 +59,8 @@ def test_the_last_images_are_held_out(root):
     [
         (
             dict(length=22),
-            r'holds uint8 images \(32, 32, 3, 22\) and 22 labels where uint8 \(32, 32, 3, 23\) and 23 belong',
+            r'holds uint8 images \(32, 32, 3, 22\) and 22 labels where uint8 '
+            r'\(32, 32, 3, 23\) and 23 belong',
         ),
         (dict(labels=np.zeros((23, 1), np.uint8)), 'has labels from 0 to 0 where 1 to 10 belong'),
         (dict(images=np.zeros((32, 32, 3, 23))), 'holds float64 images'),

@@ -1,4 +1,4 @@
-"""Adversarial training of an mmpretrain classifier: the attack's place, two passes, neutrality, inputs that are refused."""
+"""Adversarial training: the attack's place, two passes, neutrality, inputs that are refused."""
 
 import copy
 from types import SimpleNamespace
@@ -184,7 +184,9 @@ class Doubled(nn.Module):
 
 
 def test_parametrized_weights_train():
-    """Computed once for the attack and once in each of two forwards of each of two passes; the original has the gradient."""
+    """Computed once for the attack and once in each of two forwards of each of two passes; the
+    original has the gradient.
+    """
     model = classifier(dict(type='TRADES', steps=3))
     head, part = model.head.fc, Doubled()
     parametrize.register_parametrization(head, 'weight', part)
@@ -264,6 +266,10 @@ def mixed():
             'CrossEntropyLoss with settings of its own',
         ),
         (
+            dict(head=dict(HEAD, num_classes=1)),
+            'the head has one output and robust losses need one logit for each of at least two',
+        ),
+        (
             dict(robust_loss=dict(type='TRADES', eps=8)),
             'TRADES got eps=8; pixels lie in [0, 1] here, so write 8/255',
         ),
@@ -291,7 +297,7 @@ def test_images_that_are_no_pixels_are_refused():
         model.data_preprocessor(data, True)
 
 
-def test_a_image_without_a_label_is_refused():
+def test_an_image_without_a_label_is_refused():
     model, data = classifier(dict(type='TRADES')), batch()
     data['data_samples'] = [DataSample().set_gt_label([0, 1]) for _ in range(6)]
     with pytest.raises(ValueError, match='no label or several; robust losses take exactly one'):
@@ -301,3 +307,36 @@ def test_a_image_without_a_label_is_refused():
 def test_a_ready_loss_may_be_given():
     loss = TRADES(steps=1)
     assert classifier(loss).robust_loss is loss
+
+
+@pytest.mark.parametrize('label', [5, -1])
+def test_a_label_that_the_head_has_not_is_named(label):
+    model = classifier(dict(type='PGDAT', steps=1))
+    data = batch()
+    data['data_samples'][2] = DataSample().set_gt_label(label)
+    sentence = (
+        f'labels are from {min(label, 0)} to {max(label, 4)} and the head has 5 classes, 0 to 4'
+    )
+    with pytest.raises(ValueError, match=sentence):
+        model.data_preprocessor(data, True)
+
+
+@pytest.mark.parametrize('loss', ['TRADES', 'PGDAT', 'FastAT', 'FreeAT', 'MART'])
+@pytest.mark.parametrize('channels, classes', [(1, 2), (4, 3), (6, 1000)])
+def test_any_number_of_channels_and_classes_from_two(loss, channels, classes):
+    model = classifier(
+        dict(type=loss),
+        data_preprocessor=dict(type='ClsDataPreprocessor', mean=[120.0], std=[50.0]),
+        backbone=dict(type='mmrobustprune.CIFARResNet', depth=8, in_channels=channels),
+        head=dict(HEAD, num_classes=classes),
+    )
+    draw = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (4, channels, 16, 16), generator=draw).to(torch.uint8)
+    samples = [DataSample().set_gt_label(i % classes) for i in range(4)]
+    data = model.data_preprocessor(dict(inputs=list(images), data_samples=samples), True)
+    attacked = data['adversarial']
+    moved = (attacked - images / 255).abs().max()
+    assert attacked.shape == (4, channels, 16, 16) and moved <= EPS + 1e-6
+    assert (moved > 0) == (loss != 'FreeAT')  # whose first images are the clean ones
+    sum(model(**data, mode='loss').values()).backward()
+    assert model.backbone.conv1.weight.grad.abs().sum() > 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -11,6 +14,19 @@ from .capture import Reading, Record
 
 
 class _ClassificationRecord(Record):
+    def compute_metrics(self, results: list) -> Mapping[str, Any]:
+        """As `Record`'s; one score alone (a sigmoid) is refused: its argmax is 0 whatever it says.
+
+        Raises:
+            ValueError: a model of one output.
+        """
+        if results and 'pred_score' in results[0] and results[0]['pred_score'].numel() == 1:
+            raise ValueError(
+                'the model gives one score for each image, so that accuracy would be the share of '
+                'class 0; give a head of two outputs in place of one sigmoid.'
+            )
+        return super().compute_metrics(results)
+
     @property
     def truth(self) -> torch.Tensor:
         return torch.cat([one['gt_label'] for one in self.results])

@@ -115,6 +115,7 @@ def corruption_bars(path: str | Path, grids: Sequence[CellTable], reference: str
         is_percent(grids),
         f'{grids[0].metric} per corruption, {what}',
         reference,
+        grids[0].suite.groups,
     )
 
 

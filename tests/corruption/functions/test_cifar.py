@@ -1,4 +1,4 @@
-"""CIFAR-10-C: constants against their published values, the five forms of its own against sums written out here."""
+"""CIFAR-10-C: published constants, and its five own forms against sums written out here."""
 
 import cv2
 import numpy as np
@@ -184,7 +184,9 @@ def test_zoom_never_leaves_pixels_to_cut():
 
 @pytest.mark.parametrize('name', [name for name in ALL if name not in ('saturate', 'spatter')])
 def test_cifars_severities_are_milder_than_imagenets(name):
-    """At 32x32 ImageNet's constants change far more, so their numbers must not be called CIFAR-10-C."""
+    """At 32x32 ImageNet's constants change far more, so their numbers must not be called
+    CIFAR-10-C.
+    """
 
     def change(family):
         return np.mean(

@@ -174,11 +174,20 @@ def test_pictures_of_several_sizes_are_refused(small, tmp_path):
         attack_config(write_config(tmp_path, tmp_path / 'data'), small[1], tmp_path / 'w', [])
 
 
-def test_three_classes_and_no_test_pictures_are_refused(small, tmp_path):
+def test_three_classes_have_the_attacks_that_exist(tmp_path):
     config = write_config(tmp_path, write_pictures(tmp_path / 'data', 6, 'abc'), classes=3)
     checkpoint, _ = write_weights(config, tmp_path / 'three.pth')
-    with pytest.raises(ValueError, match='at least 4 classes'):
-        attack_config(config, checkpoint, tmp_path / 'w', [AutoAttack(eps=0.1)])
+    few = AutoAttack(eps=0.01, iterations=2, queries=2)
+    (one,) = attack_config(config, checkpoint, tmp_path / 'w', [few])['attacks']
+    assert one['ran'] == list(one['breakdown']) == ['apgd-ce', 'apgd-dlr', 'fab-t', 'square']
+    assert (one['version'], one['targets']) == ('custom', 2)
+
+
+def test_one_output_and_no_test_pictures_are_refused(small, tmp_path):
+    config = write_config(tmp_path, write_pictures(tmp_path / 'data', 6, 'ab'), classes=1)
+    checkpoint, _ = write_weights(config, tmp_path / 'one.pth')
+    with pytest.raises(ValueError, match='at least two classes and the model gives 1'):
+        attack_config(config, checkpoint, tmp_path / 'w', [])
     bare = Config.fromfile(config)
     bare.pop('test_dataloader')
     with pytest.raises(ValueError, match='no test_dataloader'):

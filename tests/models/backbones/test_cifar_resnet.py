@@ -130,3 +130,12 @@ def _test_images(archive, per_class):
                 break
     names = sorted(seen)
     return torch.stack(images), torch.tensor([names.index(label) for label in labels])
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4, 6])
+def test_images_of_any_number_of_channels(channels):
+    net = CIFARResNet(depth=8, in_channels=channels)
+    net.eval()
+    assert net(torch.rand(2, channels, 32, 32))[0].shape == (2, 64, 8, 8)
+    first = next(module for module in net.modules() if isinstance(module, torch.nn.Conv2d))
+    assert first.in_channels == channels

@@ -26,7 +26,9 @@ VGG = dict(  # every scope written out: tests before this one may have set anoth
     [(11, 8, 9_225_984), (13, 10, 9_410_880), (16, 13, 14_723_136), (19, 16, 20_035_392)],
 )
 def test_depths_and_sizes(depth, layers, params):
-    """As many convolutions as the name says, less the three linear layers; sizes of torchvision's vgg*_bn features."""
+    """As many convolutions as the name says, less the three linear layers; sizes of torchvision's
+    vgg*_bn features.
+    """
     net = CIFARVGG(depth)
     assert sum(isinstance(m, nn.Conv2d) for m in net.modules()) == layers
     assert sum(p.numel() for p in net.parameters()) == params
@@ -66,3 +68,12 @@ def test_another_depth_or_number_of_pools_is_refused():
         CIFARVGG(12)
     with pytest.raises(ValueError, match='pools=6 is not among 0 to 5'):
         CIFARVGG(16, pools=6)
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4, 6])
+def test_images_of_any_number_of_channels(channels):
+    net = CIFARVGG(depth=11, in_channels=channels)
+    net.eval()
+    assert net(torch.rand(2, channels, 32, 32))[0].shape == (2, 512, 1, 1)
+    first = next(module for module in net.modules() if isinstance(module, torch.nn.Conv2d))
+    assert first.in_channels == channels

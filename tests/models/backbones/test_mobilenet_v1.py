@@ -54,3 +54,12 @@ def test_what_is_refused():
         MobileNetV1(0)
     with pytest.raises(ValueError, match=r'strides=\(1, 2\) are not 6 numbers'):
         MobileNetV1(strides=(1, 2))
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4, 6])
+def test_images_of_any_number_of_channels(channels):
+    net = MobileNetV1(widen_factor=0.25, in_channels=channels)
+    net.eval()
+    assert net(torch.rand(2, channels, 32, 32))[0].shape == (2, 256, 1, 1)
+    first = next(module for module in net.modules() if isinstance(module, torch.nn.Conv2d))
+    assert first.in_channels == channels

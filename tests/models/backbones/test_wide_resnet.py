@@ -72,3 +72,12 @@ def test_other_depths_and_widths_are_refused():
             WideResNet(depth)
     with pytest.raises(ValueError, match='widen_factor=0 is below 1'):
         WideResNet(28, 0)
+
+
+@pytest.mark.parametrize('channels', [1, 3, 4, 6])
+def test_images_of_any_number_of_channels(channels):
+    net = WideResNet(depth=10, widen_factor=1, in_channels=channels)
+    net.eval()
+    assert net(torch.rand(2, channels, 32, 32))[0].shape == (2, 64, 8, 8)
+    first = next(module for module in net.modules() if isinstance(module, torch.nn.Conv2d))
+    assert first.in_channels == channels

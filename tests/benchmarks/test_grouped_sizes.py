@@ -1,4 +1,4 @@
-"""Sizes of the networks in SR-GKP's tables, by its own counting rule (benchmarks/grouped_sizes.py prints them all)."""
+"""Sizes of the networks in SR-GKP's tables, by its own counting rule."""
 
 import runpy
 from pathlib import Path
@@ -13,7 +13,8 @@ from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.surgery import prune_grouped_kernels
 
 FILE = Path(__file__).parents[2] / 'benchmarks' / 'grouped_sizes.py'
-# printed in the paper, millions to three decimals: (parameters, MACs) per ratio; VGG's dense row is a misprint of 314.433
+# printed in the paper, millions to three decimals: (parameters, MACs) per ratio; VGG's dense row
+# is a misprint of 314.433
 PAPER = {
     'ResNet-32 CIFAR-10': {0: (0.464, 69.479), 0.4375: (0.263, 39.545)},
     'ResNet-56 CIFAR-10': {0: (0.853, 126.561), 0.4375: (0.482, 71.855)},

@@ -39,7 +39,9 @@ def build(name):
     ],
 )
 def test_sizes_of_the_convolutional_networks(name, params, weights, layers, macs):
-    """Parameters; weights of convolutions and linear layers, which are pruned; how many layers; millions of MACs."""
+    """Parameters; weights of convolutions and linear layers, which are pruned; how many layers;
+    millions of MACs.
+    """
     model = build(f'{name}_1xb128-100e_cifar10')
     assert sum(p.numel() for p in model.parameters()) == params
     pruned = [m.weight for m in model.modules() if isinstance(m, (nn.Conv2d, nn.Linear))]
@@ -73,7 +75,9 @@ def test_the_linear_layers_of_vgg_start_small():
 
 
 def test_a_pruned_shortcut_stays_what_it_is_when_weights_are_initialised():
-    """Its output channels are every second one, so its inputs do not lie at their own numbers any more."""
+    """Its output channels are every second one, so its inputs do not lie at their own numbers any
+    more.
+    """
     model = CIFARResNet(8)
     shortcut = model.layer2[0].shortcut
     shortcut.weight = nn.Parameter(shortcut.weight[::2].clone(), requires_grad=False)
