@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from mmengine.config import Config
-
 from mmrobustprune.cost.count import Cost, count, latency
 from mmrobustprune.engine.bridge.checkpoint import load_model
-from mmrobustprune.engine.bridge.config import test_size
+from mmrobustprune.engine.bridge.config import load_config, test_size
 from mmrobustprune.engine.bridge.model import example_of_shape, tensor_forward
 
 
@@ -30,7 +28,7 @@ def measure(
     """
     costs, calls, sizes = {}, {}, {}
     for name, (file, checkpoint) in models.items():
-        model, _, config = load_model(Config.fromfile(file), str(checkpoint))
+        model, _, config = load_model(load_config(str(file)), str(checkpoint))
         sizes[name] = size or test_size(config)
         example = example_of_shape(model, *sizes[name])
         costs[name] = count(model, example, tensor_forward)
