@@ -13,7 +13,7 @@ import torch
 
 
 def keep(file: Path | None, **result: object) -> None:
-    """Write the result with threads, versions and the command that repeats it; nothing where no file is named."""
+    """Write the result with threads, versions and its command, where a file is named."""
     if file is None:
         return
     versions = {}

@@ -32,7 +32,8 @@ def test_a_run_is_read_from_its_folder(work_dirs):
 
 def test_several_runs_are_repeats_only_where_seeds_say_so(work_dirs):
     def names(*words):
-        return [(run.name, run.label) for run in read_runs([str(word) for word in words])]
+        runs = read_runs(list(map(str, words)))
+        return [(run.name, run.label) for run in runs]
 
     assert names(work_dirs / 'adasap-seed0', work_dirs / 'adasap-seed1') == [
         ('adasap', 'adasap-seed0'),

@@ -179,9 +179,8 @@ def test_blood_cells(shared_data, monkeypatch, tmp_path):
         shared_data / 'bccd.tar.gz',
         tmp_path,
         {
-            f'BCCD/{kind}/{name}.{end}'
-            for name in names
-            for kind, end in (('JPEGImages', 'jpg'), ('Annotations', 'xml'))
+            *(f'BCCD/JPEGImages/{name}.jpg' for name in names),
+            *(f'BCCD/Annotations/{name}.xml' for name in names),
         },
     )
     (tmp_path / 'BCCD' / 'ImageSets' / 'Main').mkdir(parents=True)
