@@ -1,11 +1,12 @@
 #!/usr/bin/env python
-"""A corruption suite by tools/robustness.py's way beside the obvious one: a test pass per cell, the corruption in its pipeline.
+"""A corruption suite as tools/robustness.py runs it, beside a test pass per cell.
 
-Both evaluate SSDLite-MobileNetV2 at 320 pixels on the first images of BCCD, clean and under some corruptions at 5 severities,
-in one run and with 2 workers, for one model and for three; the numbers must be the same to the last digit.
+Both evaluate SSDLite-MobileNetV2 at 320 pixels on the first images of BCCD, clean and under some
+corruptions at 5 severities, in one run and with 2 workers, for one model and for three; the numbers
+must be the same to the last digit.
 
 Example:
-    python benchmarks/corruption_suite.py --images 72 --corruptions benchmark --json docs/results/corruption_suite.json
+    python benchmarks/corruption_suite.py --images 72 --corruptions benchmark
 """
 
 import argparse
@@ -72,7 +73,8 @@ def obvious(images: int, checkpoint: str, work: Path, cells: list) -> dict:
     found = {}
     for number, cell in enumerate((CLEAN, *cells)):
         config = config_of(images, work)
-        config.load_from, config.experiment_name = checkpoint, f'obvious_{time.time_ns()}_{number}'
+        config.load_from = checkpoint
+        config.experiment_name = f'obvious_{time.time_ns()}_{number}'
         if cell != CLEAN:
             config.test_dataloader.dataset.pipeline.insert(
                 1,
@@ -115,7 +117,8 @@ def main() -> None:
     ]
     cells = list(get_suite('voc-c').choose(args.corruptions))
 
-    seconds, begin = {}, time.perf_counter()
+    seconds = {}
+    begin = time.perf_counter()
     obvious_values = []
     for number, file in enumerate(files):
         obvious_values.append(obvious(args.images, file, work / 'obvious', cells))
@@ -133,7 +136,8 @@ def main() -> None:
     }
     for count, ratio in ratios.items():
         print(
-            f'{count} model(s), {args.images} images, {1 + len(cells)} cells: obvious {seconds[f"obvious {count}"]:.1f} s, '
+            f'{count} model(s), {args.images} images, {1 + len(cells)} cells: '
+            f'obvious {seconds[f"obvious {count}"]:.1f} s, '
             f'ours {seconds[f"ours {count}"]:.1f} s, {ratio:.2f} times faster, same numbers'
         )
     keep(

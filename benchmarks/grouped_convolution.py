@@ -1,8 +1,8 @@
 """Grouped-kernel convolution against the plain one it replaces, for the shapes that occur.
 
-Plain is what the masked-dense form costs too. Grouped is timed with its gather of input channels and without. The arms take
-turns and the shortest of each one's times counts (processor time with one CPU thread, else elapsed); the verdict says 'equal'
-below 5 %.
+Plain is what the masked-dense form costs too. Grouped is timed with its gather of input channels
+and without. The arms take turns and the shortest of each one's times counts (processor time with
+one CPU thread, else elapsed); the verdict says 'equal' below 5 %.
 
     python benchmarks/grouped_convolution.py --json docs/results/grouped_convolution.json
     python benchmarks/grouped_convolution.py --device cuda --batch 64
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -52,7 +53,8 @@ def shape(row: tuple, groups: int, batch: int, device: str, repeats: int) -> dic
     net = nn.Sequential(copy.deepcopy(plain))
     prune_grouped_kernels(net, ratio, groups, ['0'], search='random')
     net[0].out_index = None  # folded, as inside a block
-    plain, grouped = plain.to(device), net[0].to(device)
+    plain = plain.to(device)
+    grouped = net[0].to(device)
     x = torch.randn(batch, inputs, side, side, device=device)
     gathered = x.index_select(1, grouped.in_index)
     bare = nn.Conv2d(
@@ -100,10 +102,10 @@ def main() -> None:
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    layers = [*((row, args.groups) for row in SHAPES), (BESIDE, 2)]
     rows = [
         shape(row, groups, batch, args.device, args.repeats)
-        for batch in args.batch
-        for row, groups in [*((row, args.groups) for row in SHAPES), (BESIDE, 2)]
+        for batch, (row, groups) in product(args.batch, layers)
     ]
     table = Table(
         'shape',
@@ -119,7 +121,8 @@ def main() -> None:
     )
     for row in rows:
         times = [f'{row["ms"][name]:.3f}' for name in ('plain', 'grouped', 'bare')]
-        size = f'{row["inputs"]} -> {row["filters"]}, {row["kernel"]}x{row["kernel"]}/{row["stride"]}, {row["side"]}²'
+        kernel = f'{row["kernel"]}x{row["kernel"]}/{row["stride"]}'
+        size = f'{row["inputs"]} -> {row["filters"]}, {kernel}, {row["side"]}²'
         table.add_row(
             f'{row["what"]}: {size}',
             str(row['groups']),

@@ -1,9 +1,9 @@
-"""Processor time of grouped-kernel pruning per network and search, and of one layer beside a slow, obvious search.
+"""Processor time of grouped-kernel pruning, per network, and per layer beside an obvious search.
 
-Times are `time.process_time` of one thread: they hardly depend on what else the machine does. Weights are random, or a real
-ResNet-20's (`--weights`): sets chosen depend on them, times hardly.
+Times are `time.process_time` of one thread: they hardly depend on what else the machine does.
+Weights are random, or a real ResNet-20's (`--weights`): sets chosen depend on them, times hardly.
 
-    python benchmarks/grouped_kernel_search.py --networks resnet20 resnet56 --json docs/results/grouped_kernel_search.json
+    python benchmarks/grouped_kernel_search.py --networks resnet20 resnet56
     python benchmarks/grouped_kernel_search.py --networks resnet50      # about five minutes
 """
 
@@ -13,6 +13,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -53,12 +54,14 @@ def network(name: str, search: str, weights: Path | None) -> dict:
     model = make()
     if weights is not None and name == 'resnet20':
         model.load_state_dict(torch.load(weights, weights_only=True))
-    last, spent = [time.process_time()], {}
+    last = [time.process_time()]
+    spent = {}
     with tqdm(desc=f'{name} {search}', disable=None) as bar:
 
         def told(decision) -> None:
             now = time.process_time()
-            spent[decision.layer], last[0] = now - last[0], now
+            spent[decision.layer] = now - last[0]
+            last[0] = now
             bar.total = decision.total
             bar.update()
 
@@ -79,7 +82,8 @@ def network(name: str, search: str, weights: Path | None) -> dict:
 def beside_the_slow_one(width: int, groups: int, search: str) -> dict:
     """One 3x3 layer of random weights, both ways."""
     weight = torch.randn(width, width, 3, 3, generator=torch.Generator().manual_seed(0)).double()
-    keep, rule = width * 9 // 16, SEARCHES[search]
+    keep = width * 9 // 16
+    rule = SEARCHES[search]
     start = time.process_time()
     kernels = arrange(
         'layer',
@@ -125,7 +129,8 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows = [
-        network(name, search, args.weights) for name in args.networks for search in args.searches
+        network(name, search, args.weights)
+        for name, search in product(args.networks, args.searches)
     ]
     pairs = [
         beside_the_slow_one(args.width, 8, search)

@@ -1,4 +1,4 @@
-"""Parameters and MACs of SR-GKP's networks, dense and pruned, by the paper's counting rule and as plain convolutions + linear.
+"""Parameters and MACs of SR-GKP's networks, dense and pruned, by the paper's rule and plainly.
 
 Example:
     python benchmarks/grouped_sizes.py
@@ -29,7 +29,10 @@ from mmrobustprune.cost.count import (
 
 @dataclass(frozen=True)
 class Net:
-    """One network of the paper; every 3x3 convolution but the stem loses `ratio` of the channels each filter reads."""
+    """One network of the paper.
+
+    Every 3x3 convolution but the stem loses `ratio` of the channels that each filter reads.
+    """
 
     name: str
     backbone: dict
@@ -41,7 +44,7 @@ class Net:
     pruned: Rule = SR_GKP
 
     def build(self) -> nn.Module:
-        """Backbone, global pooling and linear layer; every weight is 1, for a random one may be 0 by chance."""
+        """Backbone, global pooling and linear layer; every weight is 1, so that none is 0."""
         from mmpretrain.registry import MODELS
 
         model = nn.ModuleDict(
@@ -126,8 +129,9 @@ def forward(model: nn.Module, image: torch.Tensor) -> torch.Tensor:
 
 
 def sizes(net: Net, ratios: tuple[float, ...] | None = None) -> Iterator[tuple[float, Cost, Cost]]:
-    """(ratio, cost by the paper's rule, plain cost) of the dense network (ratio 0) and of each pruned one."""
-    model, image = net.build(), torch.zeros(1, 3, net.side, net.side)
+    """(ratio, cost by the paper's rule, plain cost) of the dense network and each pruned one."""
+    model = net.build()
+    image = torch.zeros(1, 3, net.side, net.side)
     for ratio in (0.0, *(net.ratios if ratios is None else ratios)):
         kept = kept_channels(model, ratio) if ratio else None
         rule = net.pruned if ratio else net.dense
@@ -140,12 +144,14 @@ def sizes(net: Net, ratios: tuple[float, ...] | None = None) -> Iterator[tuple[f
 
 def main() -> None:
     print(
-        f'{"network":26}{"ratio":>8}{"parameters M":>14}{"MACs M (paper)":>16}{"MACs M (plain)":>16}'
+        f'{"network":26}{"ratio":>8}{"parameters M":>14}'
+        f'{"MACs M (paper)":>16}{"MACs M (plain)":>16}'
     )
     for net in NETS:
         for ratio, paper, plain in sizes(net):
             print(
-                f'{net.name:26}{ratio:8.2%}{paper.params / 1e6:14.6f}{paper.macs / 1e6:16.6f}{plain.macs / 1e6:16.6f}'
+                f'{net.name:26}{ratio:8.2%}{paper.params / 1e6:14.6f}'
+                f'{paper.macs / 1e6:16.6f}{plain.macs / 1e6:16.6f}'
             )
 
 

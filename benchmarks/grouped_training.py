@@ -1,8 +1,9 @@
-"""Seconds of one training step of a CIFAR ResNet, dense and with grouped kernels in both forms; of single layers too.
+"""Seconds of one training step of a CIFAR ResNet and of single layers, dense and grouped.
 
-'masked' is the dense network whose removed kernels are zero and whose gradients are masked: what the forms are compared with,
-'written_out' are grouped kernels in the dense form.
-The arms take turns and the shortest of each one's times counts (processor time with one CPU thread, else elapsed).
+'masked' is the dense network whose removed kernels are zero and whose gradients are masked: what
+the forms are compared with, 'written_out' are grouped kernels in the dense form. The arms take
+turns and the shortest of each one's times counts (processor time with one CPU thread, else
+elapsed).
 
     python benchmarks/grouped_training.py --json docs/results/grouped_training.json
     python benchmarks/grouped_training.py --device cuda
@@ -35,7 +36,8 @@ def arms(depth: int, ratio: float, groups: int) -> dict[str, nn.Module]:
     """The same network four times."""
     torch.manual_seed(0)
     dense = CIFARResNet(depth)
-    grouped, masked = copy.deepcopy(dense), copy.deepcopy(dense)
+    grouped = copy.deepcopy(dense)
+    masked = copy.deepcopy(dense)
     mask_kernels(masked, prune_grouped_kernels(grouped, ratio, groups, search='random'))
     for module in masked.modules():
         if isinstance(module, nn.Conv2d):
@@ -76,10 +78,8 @@ def layer_forms(row: tuple, groups: int, batch: int, device: str, repeats: int) 
         layer = set_form(copy.deepcopy(net).to(device), form)
         return lambda x: layer(x).sum().backward()
 
-    seconds = {
-        form: ms / 1e3
-        for form, ms in race({form: run(form) for form in ('grouped', 'dense')}, x, repeats).items()
-    }
+    arms = {form: run(form) for form in ('grouped', 'dense')}
+    seconds = {form: ms / 1e3 for form, ms in race(arms, x, repeats).items()}
     return dict(
         inputs=inputs,
         filters=filters,
@@ -142,7 +142,8 @@ def main() -> None:
     for row in rows:
         grouped, dense = row['seconds'].values()
         table.add_row(
-            f'{row["inputs"]} -> {row["filters"]}, {row["side"]}², {row["ratio"]:.2%} removed, batch {row["batch"]}',
+            f'{row["inputs"]} -> {row["filters"]}, {row["side"]}², '
+            f'{row["ratio"]:.2%} removed, batch {row["batch"]}',
             str(row['per_group']),
             f'{grouped:.4f}',
             f'{dense:.4f}',

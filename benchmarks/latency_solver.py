@@ -1,14 +1,16 @@
-"""Widths under a latency budget for real networks: time of a solver's step, its gap, and predicted against measured times.
+"""Widths under a latency budget for real networks: time and gap of a step, and how true it is.
 
-Without --tables the latencies of blocks are invented (widths in steps of 16, time by operations and traffic), which is enough
-to time the solver. With it tables are measured on this machine (kept in the folder, and gone on with), the network is really
-cut at every target, and its time stands beside the prediction.
+Without --tables the latencies of blocks are invented (widths in steps of 16, time by operations and
+traffic), which is enough to time the solver. With it tables are measured on this machine (kept in
+the folder, and gone on with), the network is really pruned at every target, and its time stands
+beside the prediction.
 
     python benchmarks/latency_solver.py --models resnet50 mobilenet_v2 ssdlite ssd300
-    python benchmarks/latency_solver.py --models mobilenet_v2 --tables latency_tables --json docs/results/latency.json
+    python benchmarks/latency_solver.py --models mobilenet_v2 --tables latency_tables
 
-'off' is predicted over measured - 1; 'dense now' is the dense network's time beside that measurement over its time in the table:
-where it is far from 1 the machine was not as it had been, and 'off' says more of that than of the table.
+'off' is predicted over measured - 1; 'dense now' is the dense network's time beside that
+measurement over its time in the table: where it is far from 1 the machine was not as it had been,
+and 'off' says more of that than of the table.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import copy
 import sys
 import time
 from collections.abc import Iterator
+from itertools import chain
 from math import ceil, prod
 from pathlib import Path
 from typing import Any
@@ -75,7 +78,7 @@ def build(name: str, batch: int) -> tuple[torch.nn.Module, dict]:
 
 
 def invented(signature: Signature, inputs: int, outputs: int) -> Timing:
-    """2 us per million multiplications and .2 us per thousand numbers read or written, widths rounded up to 16."""
+    """2 us per million multiplications, .2 us per thousand numbers moved, widths in steps of 16."""
     wide = [16 * ceil(width / 16) for width in (inputs, outputs)]
     stride = prod(dict(signature.options).get('stride') or (1,))
     places = prod(signature.size) / stride
@@ -109,7 +112,8 @@ def rows(args: argparse.Namespace, name: str) -> Iterator[dict]:
     network = Network.read(model, found, example, tensor_forward)
     start = time.perf_counter()
     latency = LatencyModel(network, table_of(args, name, network, model, example))
-    seconds, scores = time.perf_counter() - start, Magnitude()(model, found.groups)
+    seconds = time.perf_counter() - start
+    scores = Magnitude()(model, found.groups)
     errors = [grid.error for grid in latency.table.grids.values() if grid.error is not None]
     cost = CostModel(model, found.groups, found.shapes)
     for solver in ('exact', 'linearised'):
@@ -183,7 +187,8 @@ def show(found: list[dict], what: str) -> None:
         title=what,
     )
     for row in found:
-        measured, dense = row.get('measured_ms'), row.get('measured_dense_ms')
+        measured = row.get('measured_ms')
+        dense = row.get('measured_dense_ms')
         table.add_row(
             row['model'],
             row['solver'],
@@ -229,7 +234,7 @@ def main() -> None:
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    found = [row for name in args.models for row in rows(args, name)]
+    found = list(chain.from_iterable(rows(args, name) for name in args.models))
     stamp = stamp_of(torch.nn.Linear(1, 1), torch.zeros(args.batch, 1))
     show(
         found,

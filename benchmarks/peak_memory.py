@@ -31,7 +31,8 @@ class PeakMemory(TorchDispatchMode):
         return result
 
     def _count(self, storage, given: set[int]) -> None:
-        key, size = id(storage), storage.nbytes()
+        key = id(storage)
+        size = storage.nbytes()
         if key in self._known or key in given:
             return
         self._known.add(key)

@@ -1,9 +1,9 @@
 """How much longer a mask search takes with S2AP, and how much time the shared mask saves.
 
-One TRADES PGD-10 search step of HYDRA on a ResNet-18 for 32x32 pictures, in five arms: the host, the
-host with S2AP, the host's outer forward and backward alone, and the host with every mask made anew in
-every forward pass, by our selection and by a full sort of each layer's scores (as HYDRA was published).
-Each round times one step of each arm in turn; the times are medians over the rounds.
+One TRADES PGD-10 search step of HYDRA on a ResNet-18 for 32x32 pictures, in five arms: the host,
+the host with S2AP, the host's outer forward and backward alone, and the host with every mask made
+anew in every forward pass, by our selection and by a full sort of each layer's scores (as HYDRA was
+published). Each round times one step of each arm in turn; the times are medians over the rounds.
 
     python benchmarks/score_search.py --batch 128 --rounds 5 --json docs/results/score_search.json
 """
@@ -46,7 +46,8 @@ TARGETS = {  # name -> how the measured number must compare with a limit
 def cifar_resnet18() -> nn.Module:
     """ResNet-18 whose stem keeps 32x32 images: 3x3, stride 1, no pooling."""
     model = resnet18(num_classes=10)
-    model.conv1, model.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    model.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    model.maxpool = nn.Identity()
     return model
 
 
@@ -57,14 +58,13 @@ class Search:
         torch.manual_seed(0)
         network = cifar_resnet18().to(device).train()
         self.network = HYDRA(0.9).attach(network)
-        self.model, self.loss = Classifier(network), TRADES(steps=steps)
+        self.model = Classifier(network)
+        self.loss = TRADES(steps=steps)
         self.optimizer = torch.optim.SGD(
             self.network.trained_parameters(), 0.01, momentum=0.9, weight_decay=1e-4
         )
-        self.x, self.y = (
-            torch.rand(batch, 3, 32, 32, device=device),
-            torch.randint(0, 10, (batch,), device=device),
-        )
+        self.x = torch.rand(batch, 3, 32, 32, device=device)
+        self.y = torch.randint(0, 10, (batch,), device=device)
 
     def outer(self) -> torch.Tensor:
         """The loss on the batch that is there."""
@@ -128,7 +128,7 @@ ARMS = {
 
 
 def seconds(step, device: str) -> float:
-    """Time of one step: of the wall on a GPU, of the processor on a CPU, which other work then does not lengthen."""
+    """Time of one step: of the wall on a GPU, of the processor on a CPU, whatever else it does."""
     clock = time.perf_counter if device == 'cuda' else time.process_time
     if device == 'cuda':
         torch.cuda.synchronize()
@@ -151,7 +151,7 @@ def times(rounds: int, search: Search, device: str) -> dict[str, list[float]]:
 
 
 def extra_copies(device: str) -> float:
-    """Peak memory of a S2AP step beyond the host's, in copies of the scores; few pictures, so that nothing hides it."""
+    """Peak memory of a S2AP step beyond the host's, in copies of the scores; on few images."""
     peaks = {}
     for name in ('host', 'S2AP'):
         search = Search(device, 2, 1)

@@ -42,7 +42,8 @@ SETTINGS = dict(lr=1e-3, momentum=0.9, weight_decay=5e-4)
 def cifar_resnet18() -> nn.Module:
     """ResNet-18 whose stem keeps 32x32 images: 3x3, stride 1, no pooling."""
     model = resnet18(num_classes=10)
-    model.conv1, model.maxpool = nn.Conv2d(3, 64, 3, padding=1, bias=False), nn.Identity()
+    model.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    model.maxpool = nn.Identity()
     return model
 
 
@@ -116,7 +117,8 @@ def times(rounds: int, device: str, batch: int) -> dict[str, list[float]]:
 
 def weight_copies(device: str) -> dict[str, float]:
     """Peak memory of a step beyond that of a plain one, in copies of the weights."""
-    peaks, weights = {}, 1
+    peaks = {}
+    weights = 1
     for name in ARMS:
         step, model = arm(name, device, 2)  # few images, so that activations hide nothing
         step()
@@ -124,7 +126,8 @@ def weight_copies(device: str) -> dict[str, float]:
             p.grad = None
         with PeakMemory() as memory:
             step()
-        peaks[name], weights = memory.peak, sum(p.nbytes for p in model.parameters())
+        peaks[name] = memory.peak
+        weights = sum(p.nbytes for p in model.parameters())
     return {name: (peak - peaks['SGD']) / weights for name, peak in peaks.items()}
 
 

@@ -1,10 +1,11 @@
-"""Seconds of one training attack (TRADES, PGD-10) on a classifier, and how far each way of computing it raises the loss.
+"""Seconds of one training attack (TRADES, PGD-10) in three ways, and how far each raises the loss.
 
-Three arms: 'modules' runs the network as it is in evaluation mode, 'folded' with BatchNorm inside the convolutions (what
-every attack does on a CPU), 'bfloat16' the same by autocast (dtype='bfloat16'). The arms take turns on the same random
-numbers and the shortest of each one's times counts (processor time with one CPU thread, else elapsed).
+Three arms: 'modules' runs the network as it is in evaluation mode, 'folded' with BatchNorm inside
+the convolutions (what every attack does on a CPU), 'bfloat16' the same by autocast
+(dtype='bfloat16'). The arms take turns on the same random numbers and the shortest of each one's
+times counts (processor time with one CPU thread, else elapsed).
 
-    python benchmarks/training_attack.py --checkpoint work_dirs/s2ap/dense-seed0/epoch_20.pth --json docs/results/training_attack.json
+    python benchmarks/training_attack.py --checkpoint work_dirs/s2ap/dense-seed0/epoch_20.pth
 """
 
 from __future__ import annotations
@@ -59,7 +60,8 @@ def main() -> None:
     network.backbone.register_forward_pre_hook(channels_last)
     x, y = next(LabelledImages.of_test_set(config).batches([list(range(0, 50 * args.batch, 50))]))
     clock = time.process_time if args.threads == 1 else time.perf_counter
-    seconds, raised = {name: [] for name in ARMS}, {}
+    seconds = {name: [] for name in ARMS}
+    raised = {}
     for number in trange(args.rounds + 1, desc='rounds', disable=None):
         for name, dtype in ARMS.items():
             loss = TRADES(dtype=dtype)

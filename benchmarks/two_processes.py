@@ -1,10 +1,13 @@
 #!/usr/bin/env python
-"""Peak memory, time and traffic of a training step on one process and on two, for plain SGD, SAM and AdaSAP.
+"""Peak memory, time and traffic of a training step on one process and on two.
 
-Every process has the same number of images, so two processes train on twice as many a step. In every round each arm makes one
-step in turn, so that the load of the machine falls on all alike. Peak memory is that of the tensors of one process (weights,
-gradients, optimizer, activations, the buckets of DistributedDataParallel); traffic is what one process hands to the all-reduce.
-With two GPUs NCCL connects them, else two processes on the CPU are connected by gloo, each with one thread.
+The arms are plain SGD, SAM and AdaSAP.
+
+Every process has the same number of images, so two processes train on twice as many a step. In
+every round each arm makes one step in turn, so that the load of the machine falls on all alike.
+Peak memory is that of the tensors of one process (weights, gradients, optimizer, activations, the
+buckets of DistributedDataParallel); traffic is what one process hands to the all-reduce. With two
+GPUs NCCL connects them, else two processes on the CPU are connected by gloo, each with one thread.
 
 Example:
     python benchmarks/two_processes.py --rounds 10 --json docs/results/two_processes.json
@@ -74,7 +77,7 @@ class Arm:
 
 
 def peak(rule: str, world: int, batch: int, device: str) -> dict[str, float]:
-    """Bytes of one process from building the network to the end of the third step, and of one step's all-reduce."""
+    """Bytes of one process up to the end of the third step, and of one step's all-reduce."""
     with PeakMemory() as memory:
         arm = Arm(rule, world, batch, device)
         for _ in range(3):  # DistributedDataParallel regroups its buckets after the first
@@ -104,7 +107,8 @@ def seconds(step: Callable[[], None], world: int, device: str) -> tuple[float, f
     if world > 1:
         dist.barrier()
     wait(device)
-    wall, processor = time.perf_counter(), time.process_time()
+    wall = time.perf_counter()
+    processor = time.process_time()
     step()
     wait(device)
     return time.perf_counter() - wall, time.process_time() - processor
@@ -134,12 +138,18 @@ def measure(rank: int, world: int, folder: str, rounds: int, batch: int, kind: s
         dist.destroy_process_group()
 
 
+def ratio(arm: dict, base: dict, clock: str) -> float:
+    """The median over the rounds of how much longer an arm took than another."""
+    return statistics.median(a / b for a, b in zip(arm[clock], base[clock], strict=True))
+
+
 def summary(found: dict[int, dict]) -> list[dict]:
-    """A row for each arm and number of processes: medians, and ratios to plain SGD on as many processes and on one."""
+    """A row for each arm and number of processes: medians, and ratios to plain SGD and to one."""
     rows = []
     for world, arms in found.items():
         for name, arm in arms.items():
-            plain, alone = arms['SGD'], found[1][name]
+            plain = arms['SGD']
+            alone = found[1][name]
             rows.append(
                 dict(
                     processes=world,
@@ -151,13 +161,10 @@ def summary(found: dict[int, dict]) -> list[dict]:
                     processor=statistics.median(arm['processor']),
                     memory_to_sgd=arm['peak'] / plain['peak'],
                     memory_to_one=arm['peak'] / alone['peak'],
-                    **{
-                        f'{clock}_to_{what}': statistics.median(
-                            a / b for a, b in zip(arm[clock], base[clock], strict=True)
-                        )
-                        for clock in ('wall', 'processor')
-                        for what, base in (('sgd', plain), ('one', alone))
-                    },
+                    wall_to_sgd=ratio(arm, plain, 'wall'),
+                    wall_to_one=ratio(arm, alone, 'wall'),
+                    processor_to_sgd=ratio(arm, plain, 'processor'),
+                    processor_to_one=ratio(arm, alone, 'processor'),
                 )
             )
     return rows
@@ -209,7 +216,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.device == 'cuda' and torch.cuda.device_count() < 2:
         parser.error(
-            f'--device cuda needs two GPUs and {torch.cuda.device_count()} are here; use --device cpu.'
+            f'--device cuda needs two GPUs and {torch.cuda.device_count()} are here; '
+            'use --device cpu.'
         )
 
     os.environ.setdefault('OMP_NUM_THREADS', '1')

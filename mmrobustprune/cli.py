@@ -5,20 +5,41 @@ from __future__ import annotations
 import argparse
 import ast
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 
+CONFIG = 'config file: a path, or package::path as in _base_'
+WRONG_INPUT = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError)
+OPTIONS: dict[str, str] = {}  # field -> the option of the tool that runs
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that remembers its options, so that errors can speak of them."""
+
+    def parse_args(self, *args: Any, **kwargs: Any) -> argparse.Namespace:
+        found = super().parse_args(*args, **kwargs)
+        self.note_options()
+        return found
+
+    def note_options(self) -> None:
+        """Put the names of all options into `OPTIONS`."""
+        for action in self._actions:
+            if action.option_strings:
+                OPTIONS[action.dest] = action.option_strings[0]
+            elif isinstance(action.choices, Mapping):  # the parsers of subcommands
+                for parser in action.choices.values():
+                    parser.note_options()
+
 
 def parser_of(doc: str, config: bool = True) -> argparse.ArgumentParser:
     """A parser whose help is the tool's own docstring, its example included."""
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = Parser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     if config:
-        parser.add_argument('config', help='config file')
+        parser.add_argument('config', help=CONFIG)
     return parser
 
 
@@ -45,13 +66,13 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def default_work_dir(config: str, suffix: str) -> Path:
-    """work_dirs/<config>_<suffix>.
+    """work_dirs/<config>_<suffix>, for pruned.py with the name of its folder in front.
 
-    Every pruned network's config is called pruned.py, so its folder's name stands in front.
+    Every pruned network's config is called pruned.py.
     """
-    path = Path(config).resolve()
-    name = f'{path.parent.name}_pruned' if path.stem == 'pruned' else path.stem
-    return Path('work_dirs', f'{name}_{suffix}')
+    path = Path(config.rpartition('::')[2]).resolve()
+    folder = f'{path.parent.name}_' if path.stem == 'pruned' else ''
+    return Path('work_dirs', f'{folder}{path.stem}_{suffix}')
 
 
 def one_or_several(text: str) -> str | tuple[str, ...]:
@@ -77,26 +98,32 @@ def kind(text: str) -> str | dict[str, Any]:
     return dict(type=name, **fields) if fields else name
 
 
-def run(main: Callable[[], Any]) -> None:
+def run(main: Callable[[], Any], said: Mapping[str, str] | None = None) -> None:
     """Call a tool's main; wrong input ends with one sentence on stderr and exit code 2.
 
     With MMRP_TRACEBACK=1 in the environment the error keeps its traceback.
+
+    Args:
+        main: of the tool.
+        said: advice to who calls the functions -> the same to who gives this tool's options.
     """
     try:
         main()
-    except (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError) as error:
-        ours = str(getattr(error, 'name', '')).startswith('mmrobustprune')
-        if ours or os.environ.get('MMRP_TRACEBACK'):
+    except WRONG_INPUT as error:
+        own = str(getattr(error, 'name', '')).startswith('mmrobustprune')
+        if os.environ.get('MMRP_TRACEBACK') or own:
             raise
-        print(f'{Path(sys.argv[0]).stem}: {_sentence(error)}', file=sys.stderr)
+        tool = Path(sys.argv[0]).stem
+        print(f'{tool}: {in_options(sentence_of(error), said or {})}', file=sys.stderr)
         sys.exit(2)
 
 
-def _sentence(error: Exception) -> str:
+def sentence_of(error: Exception) -> str:
+    """What an error says, with what to do about it."""
     if isinstance(error, URLError):
         return (
-            f'a download failed ({error.reason}); connect this machine, or put the data where the '
-            "config's data_root says."
+            f'a download failed ({error.reason}); connect this machine, '
+            "or put the data where the config's data_root says."
         )
     if isinstance(error, ModuleNotFoundError):
         return (
@@ -104,3 +131,14 @@ def _sentence(error: Exception) -> str:
             'and `source .venv/bin/activate`, or install the extras of setup.py.'
         )
     return str(error)
+
+
+def in_options(text: str, said: Mapping[str, str]) -> str:
+    """A sentence about fields (`robust_prune.target=2`, `min_keep`), about this tool's options."""
+    for ours, theirs in said.items():
+        text = text.replace(ours, theirs)
+    for field, option in OPTIONS.items():
+        text = re.sub(rf'\brobust_prune\.{field}\b', option, text)
+        if '_' in field:
+            text = re.sub(rf'(?<![\w.\-/<]){field}(?![\w/>]|\.\w)', option, text)
+    return text

@@ -49,8 +49,8 @@ def test_a_download_without_a_network_is_one_sentence(monkeypatch, capsys):
         raise URLError('Name or service not known')
 
     assert end_of(main, monkeypatch, capsys) == (
-        'train: a download failed (Name or service not known); connect this machine, or put the '
-        "data where the config's data_root says."
+        'train: a download failed (Name or service not known); connect this machine, '
+        "or put the data where the config's data_root says."
     )
 
 
@@ -83,3 +83,33 @@ def test_the_options_of_a_run_have_openmmlabs_names():
     assert (found.config, found.cfg_options, found.amp) == ('c.py', ['a=1', 'b=2'], True)
     assert (found.work_dir, found.launcher, found.local_rank) == (None, 'none', 0)
     assert 'Example: tools/x.py c.py' in parser.format_help()
+    assert cli.default_work_dir('mmdet::ssd/ssd300_coco.py', 'attacked') == Path(
+        'work_dirs/ssd300_coco_attacked'
+    )
+
+
+@pytest.mark.parametrize(
+    'text, said',
+    [
+        ('robust_prune.target=2 is not in (0, 1).', '--target=2 is not in (0, 1).'),
+        ('lower the target or min_keep.', 'lower the target or --min-keep.'),
+        ("min_keeper, a.min_keep and '<min_keep>' stay", None),
+        ('robust_prune.rule has no option here', None),
+        ('see X.y for why', '--why says why'),
+    ],
+)
+def test_errors_speak_of_the_options_of_the_tool(monkeypatch, text, said):
+    monkeypatch.setattr(cli, 'OPTIONS', {})
+    parser = cli.parser_of('doc', config=False)
+    parser.add_argument('--target', type=float)
+    parser.add_argument('--min-keep', type=float)
+    parser.parse_args([])
+    assert cli.in_options(text, {'see X.y for why': '--why says why'}) == (said or text)
+
+
+def test_the_options_of_subcommands_count_too(monkeypatch):
+    monkeypatch.setattr(cli, 'OPTIONS', {})
+    parser = cli.parser_of('doc', config=False)
+    parser.add_subparsers(dest='kind').add_parser('one').add_argument('--batch-size')
+    parser.parse_args(['one'])
+    assert cli.in_options('batch_size is 0', {}) == '--batch-size is 0'

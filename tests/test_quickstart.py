@@ -49,7 +49,8 @@ def test_the_whole_quick_start_in_miniature(tmp_path):
         'structure.txt',
     }
     table = json.loads((report / 'table.json').read_text())
-    dense, pruned = table['dense'], table['AdaSAP, half']
+    dense = table['dense']
+    pruned = table['AdaSAP, half']
     assert pruned['params']['mean'] == pytest.approx(dense['params']['mean'] / 2, rel=0.01)
     assert pruned['macs']['mean'] < dense['macs']['mean']
     assert {file.name for file in (tmp_path / 'work' / 'adasap').iterdir()} >= {

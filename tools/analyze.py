@@ -1,32 +1,48 @@
 #!/usr/bin/env python
-"""What the accuracy of a trained mmpretrain classifier, dense or pruned, rests on, and how a search for its mask went.
+"""What the accuracy of a trained model rests on, and how a search for its mask went.
 
 Example:
-    python tools/analyze.py frequency my_resnet.py my_resnet.pth --theta 0.3 0.5 0.7 --subset 1000 --work-dir frequencies
+    python tools/analyze.py frequency my_resnet.py my_resnet.pth --theta 0.3 0.5 0.7 --subset 1000
     python tools/analyze.py imagenet-v2 my_resnet.py my_resnet.pth --data-root data/imagenetv2
-    python tools/analyze.py sharpness my_resnet.py epoch_20.pth --loss PGDAT,eps=0.03137 --subset 512
+    python tools/analyze.py sharpness my_resnet.py epoch_20.pth --loss PGDAT,eps=0.03137
     python tools/analyze.py stability harp=work_dirs/harp s2ap=work_dirs/s2ap_harp --warmup 5
     python tools/analyze.py latency my_ssd.py pruned.pth --batch 1 --threads 1 --shape 300 300
 
-frequency: accuracy on pictures rebuilt from their high (radius >= theta) or low (radius < theta) frequencies alone, written to
-WORK_DIR/frequency.json. imagenet-v2: accuracy on the config's test set and on the three variants of ImageNet-V2, and their
-ratio R_V2, written to WORK_DIR/imagenet_v2.json. sharpness: lambda_max by power iteration and the loss difference by APGD, in
-the weights, and in the scores where the checkpoint holds a search, written to WORK_DIR/sharpness.json. stability: distances
-between masks (mask files or pruned checkpoints), or what searches measured (work dirs with a search.json) drawn over their
-epochs, written to WORK_DIR/stability.json. latency: time of one forward pass of any mmdet or mmpretrain network, a pruned one
-beside the dense one it came from, and with --table what a measured latency table predicts, written to
-WORK_DIR/latency.json. A run that was stopped goes on when the same command is given again.
+Of mmpretrain classifiers, dense or pruned: frequency, accuracy on images rebuilt from their high
+(radius >= theta) or low (radius < theta) frequencies alone, written to WORK_DIR/frequency.json;
+imagenet-v2, accuracy on the config's test set and on the three variants of ImageNet-V2, and their
+ratio R_V2, written to WORK_DIR/imagenet_v2.json; sharpness, lambda_max by power iteration and the
+loss difference by APGD, in the weights, and in the scores where the checkpoint holds a search,
+written to WORK_DIR/sharpness.json. stability: distances between masks (mask files or pruned
+checkpoints), or what searches measured (work dirs with a search.json) drawn over their epochs,
+written to WORK_DIR/stability.json. latency: time of one forward pass of any mmdet or mmpretrain
+network, a pruned one beside the dense one it came from, and with --table what a measured latency
+table predicts, written to WORK_DIR/latency.json. A run that was stopped goes on when the same
+command is given again.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 from mmrobustprune import cli  # noqa: E402
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], title: str = '') -> None:
+    """A table for the terminal."""
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*heads, box=SIMPLE, show_edge=False, title=title or None)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
 
 
 def add_frequency(parser: argparse.ArgumentParser) -> None:
@@ -54,23 +70,17 @@ def add_frequency(parser: argparse.ArgumentParser) -> None:
 
 def frequency(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
     """Run the kind 'frequency' and print its table."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
     from mmrobustprune.engine.analysis.frequency import Band, frequency_accuracy
 
     bands = [
         Band(part, theta, args.shape, args.normaliser, args.space)
-        for part in args.part
-        for theta in args.theta
+        for part, theta in product(args.part, args.theta)
     ]
     results = frequency_accuracy(args.config, args.checkpoint, work_dir, bands, **choices)
-    table = Table('part', 'theta', 'right', box=SIMPLE, show_edge=False)
-    table.add_row('whole', '', f'{results["clean"]:.2%}')
+    rows = [('whole', '', f'{results["clean"]:.2%}')]
     for band in results['bands']:
-        table.add_row(band['part'], f'{band["theta"]:g}', f'{band["accuracy"]:.2%}')
-    Console().print(table)
+        rows.append((band['part'], f'{band["theta"]:g}', f'{band["accuracy"]:.2%}'))
+    print_table(('part', 'theta', 'right'), rows)
     print(f'{work_dir}: frequency.json')
 
 
@@ -91,21 +101,16 @@ def add_natural(parser: argparse.ArgumentParser) -> None:
 
 def natural(args: argparse.Namespace, work_dir: Path) -> None:
     """Run the kind 'imagenet-v2' and print its table."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
     from mmrobustprune.engine.bridge.config import load_config
     from mmrobustprune.engine.robustness.natural_shift import imagenet_v2
 
     config = load_config(args.config, args.cfg_options)
     config.log_level = 'WARNING'
     results = imagenet_v2(config, args.checkpoint, work_dir, args.data_root, args.variants)
-    table = Table('test set', results['metric'], 'R_V2', box=SIMPLE, show_edge=False)
-    table.add_row('own', f'{results["clean"]:.2f}', '')
+    rows = [('own', f'{results["clean"]:.2f}', '')]
     for name, value in results['variants'].items():
-        table.add_row(name, f'{value:.2f}', f'{results["R_V2"][name]:.3f}')
-    Console().print(table)
+        rows.append((name, f'{value:.2f}', f'{results["R_V2"][name]:.3f}'))
+    print_table(('test set', results['metric'], 'R_V2'), rows)
     print(f'{work_dir}: imagenet_v2.json')
 
 
@@ -116,10 +121,10 @@ def add_sharpness(parser: argparse.ArgumentParser) -> None:
         type=cli.kind,
         default='CrossEntropy',
         metavar='NAME[,KEY=VALUE...]',
-        help='CrossEntropy '
-        '(default) | PGDAT | TRADES | MART | FastAT; the attack is made once and held fixed',
+        help='CrossEntropy (default) | PGDAT | TRADES | MART | FastAT; the attack is made once and '
+        'held fixed',
     )
-    parser.add_argument('--split', default='train', help='pictures: train (default) | test')
+    parser.add_argument('--split', default='train', help='images: train (default) | test')
     parser.add_argument(
         '--iterations', type=int, default=10, help='of power iteration (default: 10)'
     )
@@ -139,16 +144,12 @@ def add_sharpness(parser: argparse.ArgumentParser) -> None:
         help='statistics: eval (default) | train, those of the batch',
     )
     parser.add_argument(
-        '--seed', type=int, default=0, help='of the choice of pictures and of the attack'
+        '--seed', type=int, default=0, help='of the choice of images and of the attack'
     )
 
 
 def sharpness(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
     """Run the kind 'sharpness' and print its table."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
     from mmrobustprune.engine.analysis.sharpness import sharpness_config
 
     loss = dict(type=args.loss) if isinstance(args.loss, str) else args.loss
@@ -167,22 +168,14 @@ def sharpness(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
         seed=args.seed,
         **choices,
     )
-    table = Table(
-        'space',
-        'lambda_max',
-        'residual',
-        'loss',
-        *(f'rho {rho:g}' for rho in sorted(set(args.rho))),
-        box=SIMPLE,
-        show_edge=False,
-    )
+    columns = ('lambda_max', 'residual', 'loss')
+    rows = []
     for space, one in results['spaces'].items():
-        table.add_row(
-            space,
-            *(f'{one[key]:.4g}' for key in ('lambda_max', 'residual', 'loss')),
-            *(f'{row["value"]:.4g}' for row in one['loss_difference']),
-        )
-    Console().print(table)
+        values = [one[key] for key in columns]
+        values += [row['value'] for row in one['loss_difference']]
+        rows.append((space, *(f'{value:.4g}' for value in values)))
+    radii = [f'rho {rho:g}' for rho in sorted(set(args.rho))]
+    print_table(('space', *columns, *radii), rows)
     print(f'{work_dir}: sharpness.json, loss_difference.png')
 
 
@@ -192,18 +185,14 @@ def add_stability(parser: argparse.ArgumentParser) -> None:
         'paths',
         nargs='+',
         metavar='[NAME=]PATH',
-        help='mask files or pruned checkpoints, compared with the '
-        'first; or work dirs of measured searches, where names that differ only in -seedN are repeats',
+        help='mask files or pruned checkpoints, compared with the first; or work dirs of measured '
+        'searches, where names that differ only in -seedN are repeats',
     )
     parser.add_argument('--warmup', type=int, default=0, help='epochs of a search to shade')
 
 
 def stability(args: argparse.Namespace, work_dir: Path) -> None:
     """Run the kind 'stability' and print its table."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
     from mmrobustprune.engine.analysis.stability import (
         compare_masks,
         compare_runs,
@@ -214,40 +203,24 @@ def stability(args: argparse.Namespace, work_dir: Path) -> None:
     paths = named_paths(args.paths)
     if any(is_run(path) for path in paths.values()):
         results = compare_runs(paths, work_dir, args.warmup)
-        table = Table(
-            'run',
-            f'stability gained over {results["original"]} (mean)',
-            box=SIMPLE,
-            show_edge=False,
-        )
-        for name, one in results['differences'].items():
-            table.add_row(name, f'{one["mean"]:+.4g}')
-        pictures = results['pictures']
+        heads = ['run', f'stability gained over {results["original"]} (mean)']
+        rows = [(name, f'{one["mean"]:+.4g}') for name, one in results['differences'].items()]
+        figures = results['pictures']
     else:
         results = compare_masks(paths, work_dir)
-        table = Table(
-            'mask',
-            'removed',
-            f'distance to {results["reference"]}',
-            'resized',
-            box=SIMPLE,
-            show_edge=False,
-        )
+        heads = ['mask', 'removed', f'distance to {results["reference"]}', 'resized']
+        rows = []
         for one in results['masks']:
-            table.add_row(
-                one['name'],
-                f'{one["removed"]:.2%}',
-                f'{one["hamming"]:.4g}',
-                f'{one["resized"]:.4g}',
-            )
-        pictures = ['stability.png']
-    Console().print(table)
-    print(f'{work_dir}: {", ".join(["stability.json", *pictures])}')
+            removed = f'{one["removed"]:.2%}'
+            rows.append((one['name'], removed, f'{one["hamming"]:.4g}', f'{one["resized"]:.4g}'))
+        figures = ['stability.png']
+    print_table(heads, rows)
+    print(f'{work_dir}: {", ".join(["stability.json", *figures])}')
 
 
 def add_latency(parser: argparse.ArgumentParser) -> None:
     """The options of the kind 'latency'."""
-    parser.add_argument('--batch', type=int, default=1, help='pictures per pass (default: 1)')
+    parser.add_argument('--batch', type=int, default=1, help='images per pass (default: 1)')
     parser.add_argument('--threads', type=int, help='CPU threads (default: as many as torch takes)')
     parser.add_argument(
         '--shape',
@@ -268,10 +241,6 @@ def add_latency(parser: argparse.ArgumentParser) -> None:
 
 def latency(args: argparse.Namespace, work_dir: Path) -> None:
     """Run the kind 'latency' and print its table."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
     from mmrobustprune.engine.analysis.latency import latency_config
 
     results = latency_config(
@@ -287,28 +256,20 @@ def latency(args: argparse.Namespace, work_dir: Path) -> None:
         args.seconds,
         args.cfg_options,
     )
-    table = Table(
-        'network',
-        'median, ms',
-        '10 % to 90 %',
-        'predicted, ms',
-        'parameters',
-        'MACs',
-        box=SIMPLE,
-        show_edge=False,
-        title=f'{results["device"]}, {results["threads"]} threads, batch {results["batch"]}',
-    )
+    rows = []
     for name, one in results['networks'].items():
         predicted = results.get('predicted_ms', {}).get(name)
-        table.add_row(
-            name,
+        times = [
             f'{one["median_ms"]:.2f}',
             f'{one["p10_ms"]:.2f} to {one["p90_ms"]:.2f}',
             '-' if predicted is None else f'{predicted:.2f}',
-            f'{one["params"]:,}',
-            f'{one["macs"]:,}',
-        )
-    Console().print(table)
+        ]
+        rows.append((name, *times, f'{one["params"]:,}', f'{one["macs"]:,}'))
+    print_table(
+        ('network', 'median, ms', '10 % to 90 %', 'predicted, ms', 'parameters', 'MACs'),
+        rows,
+        f'{results["device"]}, {results["threads"]} threads, batch {results["batch"]}',
+    )
     if 'speed_up' in results:
         print(f'{results["speed_up"]:.2f}x as fast with {results["macs_ratio"]:.2f}x fewer MACs')
     print(f'{work_dir}: latency.json')
@@ -316,48 +277,39 @@ def latency(args: argparse.Namespace, work_dir: Path) -> None:
 
 def add_model(parser: argparse.ArgumentParser) -> None:
     """What kinds that look at one model take."""
-    parser.add_argument('config', help='config file')
+    parser.add_argument('config', help=cli.CONFIG)
     parser.add_argument('checkpoint', help='its weights, dense or pruned')
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields'
     )
 
 
-def add_pictures(parser: argparse.ArgumentParser) -> None:
-    """The options of kinds that look at pictures one by one."""
+def add_images(parser: argparse.ArgumentParser) -> None:
+    """The options of kinds that look at images one by one."""
     parser.add_argument(
-        '--subset', type=int, metavar='N', help='pictures (default: all; sharpness: 1024)'
+        '--subset', type=int, metavar='N', help='images (default: all; sharpness: 1024)'
     )
     parser.add_argument('--batch-size', type=int, help="default: the config's")
     parser.add_argument('--device', help='default: a GPU where there is one')
 
 
-def with_pictures(work: Callable) -> Callable:
-    """A kind under a progress bar, given the options of `add_pictures`."""
+def with_images(work: Callable) -> Callable:
+    """A kind under a progress bar, given the options of `add_images`."""
 
     def run(args: argparse.Namespace, work_dir: Path) -> None:
         from mmrobustprune.engine.attacks.progress import batch_bar
 
+        choices = dict(subset=args.subset, batch_size=args.batch_size, device=args.device)
         with batch_bar() as progress:
-            work(
-                args,
-                work_dir,
-                dict(
-                    progress=progress,
-                    subset=args.subset,
-                    batch_size=args.batch_size,
-                    device=args.device,
-                    options=args.cfg_options,
-                ),
-            )
+            work(args, work_dir, dict(choices, progress=progress, options=args.cfg_options))
 
     return run
 
 
 KINDS = {
-    'frequency': ((add_model, add_frequency, add_pictures), with_pictures(frequency)),
+    'frequency': ((add_model, add_frequency, add_images), with_images(frequency)),
     'imagenet-v2': ((add_model, add_natural), natural),
-    'sharpness': ((add_model, add_sharpness, add_pictures), with_pictures(sharpness)),
+    'sharpness': ((add_model, add_sharpness, add_images), with_images(sharpness)),
     'stability': ((add_stability,), stability),
     'latency': ((add_model, add_latency), latency),
 }
@@ -378,8 +330,10 @@ def main(arguments: list[str] | None = None) -> None:
         )
     args = parser.parse_args(arguments)
 
-    name = f'{Path(args.config).stem}_{args.kind}' if 'config' in args else args.kind
-    KINDS[args.kind][1](args, Path(args.work_dir or Path('work_dirs', name)))
+    usual = Path('work_dirs', args.kind)
+    if 'config' in args:
+        usual = cli.default_work_dir(args.config, args.kind)
+    KINDS[args.kind][1](args, Path(args.work_dir or usual))
 
 
 if __name__ == '__main__':

@@ -1,13 +1,14 @@
 #!/usr/bin/env python
-"""Accuracy of a trained mmpretrain classifier, dense or pruned, clean and under adversarial attacks.
+"""Accuracy of a trained classifier of mmpretrain, dense or pruned, under adversarial attacks.
 
 Example:
-    python tools/attack.py my_resnet.py my_resnet.pth --attack fgsm pgd --eps 2/255 8/255 --subset 1000 --work-dir attacked
+    python tools/attack.py my_resnet.py my_resnet.pth --attack fgsm pgd --eps 2/255 8/255
 
-A preset says which attacks there are and everything about them; options change it. The presets 'pixel' (default) and
-'pixel-imagenet' set radii of pixels in [0, 1]; 'sr-gkp' and 'sr-gkp-imagenet' those of SR-GKP's tables, which are radii of
-normalised pictures and so about five times smaller. Every number is written with its radius in pixel units, space, label rule,
-subset, seed and versions to WORK_DIR/attacks.json. A run that was stopped goes on when the same command is given again.
+A preset says which attacks there are and everything about them; options change it. The presets
+'pixel' (default) and 'pixel-imagenet' set radii of pixels in [0, 1]; 'sr-gkp' and 'sr-gkp-imagenet'
+those of SR-GKP's tables, which are radii of normalised images and so about five times smaller.
+Every number is written with its radius in pixel units, space, label rule, subset, seed and versions
+to WORK_DIR/attacks.json. A run that was stopped goes on when the same command is given again.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--keep', help='last (default) | best: which point of the path counts')
     parser.add_argument('--space', help='pixel | normalised: what the radius is a radius of')
     parser.add_argument(
-        '--clip', help="image | range | none: the picture's bounds, those of all channels, or none"
+        '--clip', help="image | range | none: the image's bounds, those of all channels, or none"
     )
     parser.add_argument('--label', help='true | predicted: what to move away from')
     parser.add_argument(
@@ -63,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument('--seed', type=int, help="of the attacks' random numbers (default: 0)")
     parser.add_argument(
-        '--subset', type=int, metavar='N', help='test pictures to attack (default: all)'
+        '--subset', type=int, metavar='N', help='test images to attack (default: all)'
     )
     parser.add_argument(
         '--pick', default='random', help='random (default, nested) | first: which N'

@@ -1,8 +1,10 @@
 #!/usr/bin/env python
-"""Write a checkpoint, dense or pruned, as a config and weights that stock tools load (with mmrobustprune installed), and ONNX.
+"""Write a checkpoint, dense or pruned, as a config and weights that stock tools load, and ONNX.
+
+Stock tools need mmrobustprune installed, and nothing else.
 
 Example:
-    python tools/export.py configs/shapes/ssd-r18_shapes.py work_dirs/half/pruned.pth --out exported --shape 192 192
+    python tools/export.py configs/shapes/ssd-r18_shapes.py work_dirs/half/pruned.pth --out exported
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ def main(arguments: list[str] | None = None) -> None:
         '--form',
         choices=['fastest', 'grouped', 'dense'],
         default='fastest',
-        help='of grouped-kernel layers: '
-        'the faster one here (default), grouped, or plain ones with zeros',
+        help='of grouped-kernel layers: the faster one here (default), grouped, or plain ones '
+        'with zeros',
     )
     parser.add_argument('--no-onnx', action='store_true', help='write config and weights only')
     parser.add_argument(
@@ -55,7 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
         size = size or test_size(config)
         error = export_onnx(model, size, args.out / 'model.onnx', meta)
         print(
-            f'{args.out}/model.onnx written for {size[0]}x{size[1]} pixels; it differs from the network by {error:.1e}'
+            f'{args.out}/model.onnx written for {size[0]}x{size[1]} pixels; '
+            f'it differs from the network by {error:.1e}'
         )
 
 

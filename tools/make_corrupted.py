@@ -1,12 +1,13 @@
 #!/usr/bin/env python
-"""Write the test images of an mmdet or mmpretrain config under image corruptions, as lossless PNG files with checksums.
+"""Write the test images of a config under image corruptions, as lossless PNG files.
 
 Example:
     python tools/make_corrupted.py my_ssd.py --out data/VOC-C --severities 3 --workers 4
     python tools/robustness.py my_ssd.py my_ssd.pth --stored data/VOC-C --severities 3
 
-Files are OUT/<corruption>/<severity>/<image>.png. Stopped at any time and started again by the same command it goes on where it
-was; with other corruptions or severities it adds them. --check compares every file with its checksum in OUT/manifest.json.
+Files are OUT/<corruption>/<severity>/<image>.png. Stopped at any time and started again by the same
+command it goes on where it was; with other corruptions or severities it adds them. --check compares
+every file with its checksum in OUT/manifest.json.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mmrobustprune import cli  # noqa: E402
 
 def main(arguments: list[str] | None = None) -> None:
     parser = cli.parser_of(__doc__, config=False)
-    parser.add_argument('config', nargs='?', help='config file (not needed for --check)')
+    parser.add_argument('config', nargs='?', help=f'{cli.CONFIG} (not needed for --check)')
     parser.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder of the tree')
     parser.add_argument(
         '--suite',
@@ -97,7 +98,8 @@ def _write(args, show) -> str:
         args.workers,
         show,
     )
-    return f"{len(manifest['images'])} images in {len(manifest['cells'])} cells of '{manifest['suite']}', manifest.json"
+    images = f'{len(manifest["images"])} images in {len(manifest["cells"])} cells'
+    return f"{images} of '{manifest['suite']}', manifest.json"
 
 
 if __name__ == '__main__':

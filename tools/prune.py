@@ -1,9 +1,10 @@
 #!/usr/bin/env python
-"""One-shot structured pruning of a trained mmdet or mmpretrain model; print what goes, layer by layer.
+"""One-shot structured pruning of a trained model of mmdet or mmpretrain; print what goes where.
 
 Examples:
-    python tools/prune.py configs/shapes/ssd-r18_shapes.py work_dirs/ssd-r18_shapes/epoch_4.pth --out work_dirs/half --dry-run
-    python tools/prune.py my_resnet.py my_resnet.pth --out work_dirs/gkp --method sr_gkp --target 0.4375 --search beam,width=8
+    python tools/prune.py my_ssd.py work_dirs/my_ssd/epoch_4.pth --out work_dirs/half --dry-run
+    python tools/prune.py my_resnet.py my_resnet.pth --out work_dirs/gkp --method sr_gkp \
+        --target 0.4375 --search beam,width=8
 
 The pruned network is not fine-tuned here: pruned.py starts a training from pruned.pth.
 """
@@ -16,6 +17,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 from mmrobustprune import cli  # noqa: E402
+
+KERNELS = ('sr_gkp', 'tmi_gkp')
+SAID = {  # what functions ask for -> the option for it
+    'see Trace.unprunable for the reasons': '--why prints the reasons',
+    'give names of model.named_modules()': '--why prints names; give them',
+    'give an example input and a forward callable that it accepts': 'give its input as --shape H W',
+    'lower the target or min_keep': 'lower --target or --min-keep',
+}
 
 
 def method_options(parser: argparse.ArgumentParser) -> list[str]:
@@ -32,7 +41,7 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 '--ignore',
                 nargs='*',
                 metavar='NAME',
-                help='module names, prefixes or patterns unprunable',
+                help='module names, prefixes or patterns to leave as they are',
             ),
             channels(
                 '--budget',
@@ -51,29 +60,32 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
             ),
             channels('--round-to', type=int, help='kept channel counts are multiples of this'),
             kernels(
-                '--groups', type=int, help='of filters, in every layer that is cut (default: 8)'
+                '--groups', type=int, help='of filters, in every layer that is pruned (default: 8)'
             ),
             kernels(
                 '--layers',
                 type=cli.one_or_several,
                 metavar='3x3|all|NAME,...',
-                help='convolutions to cut (default: 3x3)',
+                help='convolutions to prune (default: 3x3)',
             ),
             kernels(
                 '--part',
-                help="child of the model in which 3x3 and all choose (default: backbone; '' is everywhere)",
+                help='child of the model in which 3x3 and all choose '
+                "(default: backbone; '' is everywhere)",
             ),
             kernels(
                 '--search',
                 type=cli.kind,
                 metavar='NAME,KEY=VALUE,...',
-                help='which kernels stay: beam (default of sr_gkp) | official | greedy | tmi | l2 | mean | kmeans | ...',
+                help='which kernels stay: beam (default of sr_gkp) | official | greedy | tmi | l2 '
+                '| mean | kmeans | ...',
             ),
             kernels(
                 '--grouping',
                 type=cli.kind,
                 metavar='NAME,KEY=VALUE,...',
-                help='which filters form a group: snaking (default of sr_gkp) | ordered | random | clustered | tmi',
+                help='which filters form a group: snaking (default of sr_gkp) | ordered | random '
+                '| clustered | tmi',
             ),
             kernels(
                 '--pointwise',
@@ -104,7 +116,8 @@ def main(arguments: list[str] | None = None) -> None:
         '--method',
         default='magnitude',
         metavar='NAME',
-        help='magnitude (default: group L2) | l1 | bn | fpgm | smooth_mix | random, of channels; sr_gkp | tmi_gkp',
+        help='magnitude (default: group L2) | l1 | bn | fpgm | smooth_mix | random, of channels; '
+        'sr_gkp | tmi_gkp',
     )
     parser.add_argument('--target', type=float, default=0.5, help='fraction removed, in (0, 1)')
     parser.add_argument(
@@ -123,8 +136,8 @@ def main(arguments: list[str] | None = None) -> None:
         '--why',
         '--chains',
         action='store_true',
-        help='print what must shrink together and what is unprunable '
-        'and why; of grouped kernels the groups, what each reads, and the scores',
+        help='print what must shrink together and what is unprunable and why, also where nothing '
+        'can be pruned; of grouped kernels the groups, what each reads, and the scores',
     )
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields'
@@ -134,14 +147,18 @@ def main(arguments: list[str] | None = None) -> None:
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
     from mmrobustprune.engine.bridge.config import test_size
+    from mmrobustprune.engine.deploy.explain import explain
     from mmrobustprune.engine.deploy.oneshot import OneShot
     from mmrobustprune.engine.runners import command
     from mmrobustprune.report import as_text, layer_table
 
     config = command.load_config(args.config, args.cfg_options)
     size = tuple(args.shape) if args.shape else test_size(config)
+    of_kernels = args.method in KERNELS
+    if args.why and not of_kernels:
+        print(explain(config, args.checkpoint, size, args.ignore or ()))
     done = OneShot(config, args.checkpoint, size, args.method, args.target, print, **options)
-    if args.why:
+    if args.why and of_kernels:
         print(done.surgery.why)
     print(
         as_text(
@@ -156,4 +173,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    cli.run(main, SAID)

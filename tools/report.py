@@ -1,16 +1,19 @@
 #!/usr/bin/env python
-"""Compare runs: one table, pictures of accuracy under corruption, and one self-contained page.
+"""Compare runs: one table, figures of accuracy under corruption, and one self-contained page.
 
-A run is a work dir that holds, itself or one folder down, the results.json of tools/robustness.py, a cost.json, or a
-training log; NAME=WORK_DIR gives it another name. Folders whose names differ only in -seedN are repeats: mean and sample
-standard deviation are shown. Runs on different data, suites, metrics or seeds of the corruptions are refused.
+A run is a work dir that holds, itself or one folder down, the results.json of tools/robustness.py,
+a cost.json, or a training log; NAME=WORK_DIR gives it another name. A folder of several evaluations
+is all of them. Folders whose names differ only in -seedN are repeats: mean and sample standard
+deviation are shown. Runs on different data, suites, metrics or seeds of the corruptions are
+refused.
 
---table NAME prints a table of the AdaSAP or S2AP paper instead, in its layout, '-' where nothing was run; runs are work dirs,
-records of tools/experiments/run_arms.py or folders of such. --table list prints the names; docs/paper_tables.md says more.
+--table NAME prints a table of the AdaSAP or S2AP paper instead, in its layout, '-' where nothing
+was run; runs are work dirs, records of tools/experiments/run_arms.py or folders of such. --table
+list prints the names; docs/paper_tables.md says more.
 
 Example:
-    python tools/report.py work_dirs/dense work_dirs/adasap-seed0 work_dirs/adasap-seed1 --out work_dirs/report
-    python tools/report.py work_dirs/adasap --out work_dirs/report --fail-under rPC=0.55 fog=0.4   (exit code 3 below)
+    python tools/report.py work_dirs/dense work_dirs/adasap-seed0 work_dirs/adasap-seed1 --out out
+    python tools/report.py work_dirs/adasap --out out --fail-under rPC=0.55   (exit code 3 below)
     python tools/report.py --table s2ap-1 work_dirs/resnet18_* --out work_dirs/tables
 """
 
@@ -59,8 +62,8 @@ def main() -> None:
         '--robust',
         default=paper.ROBUST_DEFAULT,
         metavar='ATTACK@RADIUS',
-        help='the attack that is the robust '
-        'accuracy of such a table, e.g. pgd@8/255 (default: %(default)s)',
+        help='the attack that is the robust accuracy of such a table, e.g. pgd@8/255 '
+        '(default: %(default)s)',
     )
     parser.add_argument('--title', default='Comparison')
     parser.add_argument(
@@ -71,8 +74,8 @@ def main() -> None:
     parser.add_argument(
         '--partial',
         action='store_true',
-        help='where cells are missing, take means over the cells that every '
-        'run has and say so; otherwise such a mean is not given',
+        help='where cells are missing, take means over the cells that every run has and say so; '
+        'otherwise such a mean is not given',
     )
     parser.add_argument(
         '--draws',
@@ -84,8 +87,8 @@ def main() -> None:
         '--gallery',
         type=int,
         metavar='INDEX',
-        help='show what every run finds in this image of the test set '
-        'under the corruptions; needs its config and checkpoint',
+        help='show what every run finds in this image of the test set under the corruptions; '
+        'needs its config and checkpoint',
     )
     parser.add_argument(
         '--fail-under',
@@ -93,8 +96,8 @@ def main() -> None:
         action='extend',
         default=[],
         metavar='NAME=VALUE',
-        help=f'exit with code {EXIT_CODE} where P, mPC, rPC, R_C, a corruption (fog=0.4) or a cell (fog-3=0.3) '
-        'of any run is lower',
+        help=f'exit with code {EXIT_CODE} where P, mPC, rPC, R_C, a corruption (fog=0.4) or a cell '
+        '(fog-3=0.3) of any run is lower',
     )
     parser.add_argument(
         '--fail-over',
@@ -112,8 +115,8 @@ def main() -> None:
         parser.error('the work dirs of the runs and --out are required')
     bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over, over=True)
     runs = read_runs(args.work_dirs)
-    card, values = comparison(runs, args.partial), numbers(runs, args.partial)
-    broken = failures(values, *bounds)
+    card = comparison(runs, args.partial)
+    broken = failures(numbers(runs, args.partial), *bounds)
     extra = []
     if args.gallery is not None:
         from mmrobustprune.engine.robustness.gallery import gallery_parts

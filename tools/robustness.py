@@ -3,11 +3,12 @@
 
 Examples:
     python tools/robustness.py my_ssd.py my_ssd.pth --severities 3 --work-dir work_dirs/my_ssd_c
-    python tools/robustness.py dense.py dense.pth pruned.py pruned.pth --names dense pruned --work-dir work_dirs/both
+    python tools/robustness.py dense.py dense.pth pruned.py pruned.pth --work-dir work_dirs/both
 
-Several models on the same images share every corrupted image. P, mPC and rPC are printed; every cell is in
-WORK_DIR/results.json (of several models in WORK_DIR/NAME/results.json), the pictures in WORK_DIR/report/index.html. A run
-that was stopped goes on with the first cell that is missing when the same command is given again.
+Several models on the same images share every corrupted image. P, mPC and rPC are printed; every
+cell is in WORK_DIR/results.json (of several models in WORK_DIR/NAME/results.json), the figures in
+WORK_DIR/report/index.html. A run that was stopped goes on with the first cell that is missing when
+the same command is given again.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ GATE = 3  # exit code of a number beyond its bound
 def names_of(
     configs: Sequence[str], checkpoints: Sequence[str], given: Sequence[str] | None
 ) -> list[str]:
-    """One name per model: those given, else the first of config, checkpoint and its folder that tells them apart.
+    """One name per model.
+
+    Those given, else the first of config, checkpoint and its folder that tells them apart.
 
     Raises:
         ValueError: not one name per model, or two that are equal.
@@ -33,7 +36,8 @@ def names_of(
     if given is not None:
         if len(given) != len(configs) or len(set(given)) < len(given):
             raise ValueError(
-                f'--names got {" ".join(given)} for {len(configs)} models; give each a name of its own.'
+                f'--names got {" ".join(given)} for {len(configs)} models; '
+                'give each a name of its own.'
             )
         return list(given)
     folders = [Path(file).resolve().parent.name for file in checkpoints]
@@ -53,7 +57,8 @@ def main(arguments: list[str] | None = None) -> None:
         'models',
         nargs='+',
         metavar='CONFIG CHECKPOINT',
-        help='config and weights, dense or pruned; more pairs are evaluated on the same images',
+        help=f'{cli.CONFIG}, and weights, dense or pruned; '
+        'more pairs are evaluated on the same images',
     )
     parser.add_argument('--names', nargs='+', help='of the models, where there are several')
     parser.add_argument(
@@ -74,8 +79,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         '--stored',
         metavar='DIR',
-        help='a stored set: ImageNet-C, CIFAR-10-C, or what tools/make_corrupted.py '
-        'wrote (default: corrupt while evaluating)',
+        help='a stored set: ImageNet-C, CIFAR-10-C, or what tools/make_corrupted.py wrote '
+        '(default: corrupt while evaluating)',
     )
     parser.add_argument(
         '--metric',
@@ -91,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
         help="processes that decode and corrupt (default: the test loader's, or one per core)",
     )
     parser.add_argument('--work-dir', help='default: work_dirs/<config>_corrupted')
-    parser.add_argument('--no-report', action='store_true', help='results.json only, no pictures')
+    parser.add_argument('--no-report', action='store_true', help='results.json only, no figures')
     bounds = dict(nargs='+', action='extend', default=[], metavar='NAME=VALUE')
     parser.add_argument(
         '--fail-under',
@@ -114,7 +119,8 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help='of the launcher')
     args = parser.parse_args(arguments)
-    configs, checkpoints = args.models[::2], args.models[1::2]
+    configs = args.models[::2]
+    checkpoints = args.models[1::2]
     if len(configs) != len(checkpoints):
         raise ValueError(f'{args.models[-1]} has no checkpoint; give CONFIG CHECKPOINT pairs.')
 
@@ -131,22 +137,13 @@ def main(arguments: list[str] | None = None) -> None:
 
     bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over, over=True)
     work_dir = Path(args.work_dir or cli.default_work_dir(configs[0], 'corrupted'))
-    names = (
-        names_of(configs, checkpoints, args.names)
-        if len(configs) > 1
-        else (args.names or [Path(configs[0]).stem])
-    )
-    folders = [work_dir / name for name in names] if len(configs) > 1 else [work_dir]
-    fields = (
-        'suite',
-        'corruptions',
-        'severities',
-        'seed',
-        'metric',
-        'stored',
-        'workers',
-        'baseline',
-    )
+    if len(configs) > 1:
+        names = names_of(configs, checkpoints, args.names)
+        folders = [work_dir / name for name in names]
+    else:
+        names = args.names or [Path(configs[0]).stem]
+        folders = [work_dir]
+    fields = 'suite corruptions severities seed metric stored workers baseline'.split()
     asked = {key: value for key in fields if (value := getattr(args, key)) is not None}
     options = dict(log_level='WARNING', **parse_options(args.cfg_options))
     with shown_on(Console(stderr=True)) as progress:
@@ -163,13 +160,8 @@ def main(arguments: list[str] | None = None) -> None:
         print(verdict(results))
         print(f'{folder}: results.json')
     if not args.no_report:
-        print(
-            write_report(
-                [read_run(*pair) for pair in zip(folders, names, strict=True)],
-                work_dir / 'report',
-                'Robustness',
-            )
-        )
+        runs = [read_run(folder, name) for folder, name in zip(folders, names, strict=True)]
+        print(write_report(runs, work_dir / 'report', 'Robustness'))
     broken = failures(dict(zip(names, every, strict=True)), *bounds)
     for line in broken:
         print(f'robustness: {line}', file=sys.stderr)

@@ -3,7 +3,7 @@
 
 Example:
     python tools/test.py configs/shapes/ssd-r18_shapes.py work_dirs/shapes/epoch_4.pth
-    python tools/test.py work_dirs/shapes/pruned.py work_dirs/shapes/pruned.pth --tta --out predictions.pkl
+    python tools/test.py work_dirs/shapes/pruned.py work_dirs/shapes/pruned.pth --tta
 
 Wrong input ends with one sentence and exit code 2; MMRP_TRACEBACK=1 shows where it came from.
 """
@@ -37,7 +37,8 @@ def main(arguments: list[str] | None = None) -> dict:
             f"--out '{args.out}' does not end in .pkl, the format of the predictions; name it so."
         )
     cfg = command.read_config(args)
-    cfg.load_from, cfg.resume = args.checkpoint, False
+    cfg.load_from = args.checkpoint
+    cfg.resume = False
     if args.amp:
         cfg.test_cfg.fp16 = True
     if args.show or args.show_dir:

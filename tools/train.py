@@ -5,7 +5,8 @@ Example:
     python tools/train.py configs/shapes/ssd-r18_shapes.py --work-dir work_dirs/shapes
     python tools/train.py configs/shapes/ssd-r18_shapes.py --work-dir work_dirs/shapes --resume
 
-A run that was killed goes on with --resume at the next batch after its last checkpoint and ends with the same weights.
+A run that was killed goes on with --resume at the next batch after its last checkpoint and ends
+with the same weights.
 Wrong input ends with one sentence and exit code 2; MMRP_TRACEBACK=1 shows where it came from.
 """
 
@@ -43,8 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or ()):
             raise ValueError(
-                '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config; add it with the batch '
-                'size that the learning rate was chosen for.'
+                '--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=...) in the config; '
+                'add it with the batch size that the learning rate was chosen for.'
             )
         cfg.auto_scale_lr.enable = True
     if args.resume == 'auto' and runner.find_latest_checkpoint(cfg.work_dir) is None:
@@ -52,7 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
             f'{cfg.work_dir} has no checkpoint to resume; the training starts from the beginning.'
         )
     elif args.resume:
-        cfg.resume, cfg.load_from = True, None if args.resume == 'auto' else args.resume
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
     command.build_runner(cfg).train()
 
 

@@ -16,6 +16,8 @@ from mmrobustprune.corruption.suites import Cell
 PHASES = ('adaptive warm-up', 'pruning', 'fine-tuning')
 REPEAT = re.compile(r'-seed\d+$')
 RESULTS = 'results.json'
+COST = 'cost.json'
+LOG = '*/vis_data/scalars.json'
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,8 @@ def read_run(folder: str | Path, name: str = '') -> Run:
     """
     folder = Path(folder)
     results_file = _only(folder, RESULTS)
-    cost_file = _only(folder, 'cost.json')
-    scalars = sorted(folder.glob('*/vis_data/scalars.json'))
+    cost_file = _only(folder, COST)
+    scalars = sorted(folder.glob(LOG))
     if not results_file and not cost_file and not scalars:
         raise FileNotFoundError(
             f'{folder} holds no results.json, cost.json or training log; '
@@ -164,9 +166,13 @@ def _only(folder: Path, kind: str) -> Path | None:
 
 
 def _evaluations(folder: Path, name: str) -> list[Path]:
-    """The folder itself, or the folders of several evaluations one folder down."""
+    """The folder itself, or the folders of several evaluations one folder down.
+
+    A folder with a cost or a training log is that of one run.
+    """
     below = sorted(file.parent for file in folder.glob(f'*/{RESULTS}'))
-    if len(below) < 2 or (folder / RESULTS).exists():
+    own = [folder / RESULTS, *folder.glob(COST), *folder.glob(f'*/{COST}'), *folder.glob(LOG)]
+    if len(below) < 2 or any(file.exists() for file in own):
         return [folder]
     if name:
         raise ValueError(

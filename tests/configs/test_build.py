@@ -1,4 +1,4 @@
-"""What every experiment describes can be made: the network, its optimizer and pipelines; data sets and metrics are known."""
+"""What every experiment describes can be made: network, optimizer, pipelines, data, metrics."""
 
 import json
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import fields
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ from mmrobustprune.recipes.build import build_recipe
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'adasap'
 TAYLOR = dict(type='Taylor')
-SAM, ASAM = dict(type='SAM', rho=0.05), dict(type='ASAM', rho=2.0)
+SAM = dict(type='SAM', rho=0.05)
+ASAM = dict(type='ASAM', rho=2.0)
 ARMS = {
     'magnitude': dict(rule=None, finetune_rule=None),
     'taylor': dict(rule=None, finetune_rule=None, score=TAYLOR),
@@ -23,11 +25,10 @@ ARMS = {
         rule=dict(type='AdaSAP', rho_min=0.01, rho_max=0.1, adaptive=False), finetune_rule=SAM
     ),
 }
-CHANGES = {
-    f'{arm}-p{size}': dict(arm_fields, **({} if size == 60 else dict(target=size / 100)))
-    for arm, arm_fields in ARMS.items()
-    for size in (24, 60, 80)
-}
+CHANGES = {}
+for (arm, fields_of_arm), size in product(ARMS.items(), (24, 60, 80)):
+    target = {} if size == 60 else dict(target=size / 100)
+    CHANGES[f'{arm}-p{size}'] = dict(fields_of_arm, **target)
 CHANGES |= {
     'adasap-taylor-p60': dict(score=TAYLOR),
     'adasap-taylor-p24': dict(score=TAYLOR, target=0.24),
@@ -52,7 +53,8 @@ def read(name, network='resnet50'):
 
 def changed(arm, own):
     """Fields of an arm's recipe that are not AdaSAP's own; all else agrees."""
-    (recipe, rest), (ours, our_rest) = arm, own
+    (recipe, rest) = arm
+    (ours, our_rest) = own
     assert rest == our_rest
     return {
         f.name: getattr(recipe, f.name)

@@ -27,7 +27,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
     ],
 )
 def test_the_papers_hyper_parameters(name):
-    """arXiv 2306.14306, A.3 and A.5: 8 x 128 pictures, peak rate 1.024 after 8 of 90 epochs, then to 0 by a cosine."""
+    """arXiv 2306.14306, A.3 and A.5: 8 x 128 images, rate 1.024 after 8 of 90 epochs, a cosine."""
     config = Config.fromfile(CONFIGS / 'adasap' / f'{name}.py')
     optimizer = config.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.momentum, optimizer.weight_decay) == ('SGD', 0.875, 3.05e-5)

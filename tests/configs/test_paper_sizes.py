@@ -1,4 +1,4 @@
-"""AdaSAP_P at the sizes that the paper prints: the removal that the recipe asks for, on fresh weights."""
+"""AdaSAP_P at the sizes that the paper prints: the removal of the recipe, on fresh weights."""
 
 from pathlib import Path
 

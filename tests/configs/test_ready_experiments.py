@@ -31,7 +31,8 @@ def test_every_config_is_read_and_its_recipe_is_valid(path):
 @pytest.mark.parametrize('name', ['adasap', 'magnitude', 'taylor'])
 def test_a_recipe_as_one_more_base(tmp_path, name):
     (tmp_path / 'user.py').write_text(
-        f"_base_ = ['mmdet::ssd/ssd300_coco.py', 'mmrobustprune::recipes/{name}.py']\nrobust_prune = dict(target=0.3)\n"
+        f"_base_ = ['mmdet::ssd/ssd300_coco.py', 'mmrobustprune::recipes/{name}.py']\n"
+        'robust_prune = dict(target=0.3)\n'
     )
     config = Config.fromfile(tmp_path / 'user.py')
     assert (
@@ -61,7 +62,9 @@ def on_shapes(config, folder, batch):
     config.model = without_pretrained(config.model)
     config.model['bbox_head']['num_classes'] = 5
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
-    config.work_dir, config.load_from, config.log_level = str(folder / 'work'), None, 'WARNING'
+    config.work_dir = str(folder / 'work')
+    config.load_from = None
+    config.log_level = 'WARNING'
     return quick(config.to_dict())
 
 
@@ -89,11 +92,9 @@ def test_ssd512_with_resnet50_learns(tmp_path):
         Config.fromfile(CONFIGS / 'adasap' / 'ssd512_r50_voc0712.py'), tmp_path, batch=1
     )
     config.train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=2)
-    config.param_scheduler, config.optim_wrapper.optimizer.lr, config.randomness = (
-        None,
-        3e-4,
-        dict(seed=0),
-    )
+    config.param_scheduler = None
+    config.optim_wrapper.optimizer.lr = 3e-4
+    config.randomness = dict(seed=0)
     runner = RUNNERS.build(config)
     runner.train()
     losses = runner.message_hub.get_scalar('train/loss').data[0]

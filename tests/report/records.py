@@ -1,6 +1,7 @@
 """Results of evaluations as tools/robustness.py writes them, of any size, without any model."""
 
 import json
+from itertools import product, starmap
 from pathlib import Path
 
 import numpy as np
@@ -20,27 +21,25 @@ def results(
     classes=(),
     **changes,
 ):
-    """The metric falls by `slope` per severity and a little per corruption; `drop` are (corruption, severity) not there."""
+    """The metric falls by `slope` per severity and a little per corruption.
+
+    Args:
+        drop: (corruption, severity) that are not there.
+    """
     metric = changes.pop('metric', 'pascal_voc/AP50')
-    values = {
-        Cell(kind, level): whole * max(0.01, clean - slope * level - 0.01 * ALL.index(kind) / 2)
-        for kind in kinds
-        for level in levels
-        if (kind, level) not in drop
-    }
-    cells = [
-        dict(
-            corruption=kind,
-            severity=level,
-            **{metric: values.get(Cell(kind, level))},
-            per_class={name: values.get(Cell(kind, level)) for name in classes},
-        )
-        for kind in kinds
-        for level in levels
-    ]
-    summary = summarize(
-        whole * clean, values, [Cell(kind, level) for kind in kinds for level in levels]
-    )
+    asked = list(starmap(Cell, product(kinds, levels)))
+    values = {}
+    cells = []
+    for cell in asked:
+        kind = cell.corruption
+        level = cell.severity
+        if (kind, level) not in drop:
+            fallen = clean - slope * level - 0.01 * ALL.index(kind) / 2
+            values[cell] = whole * max(0.01, fallen)
+        value = values.get(cell)
+        found = {metric: value, 'per_class': dict.fromkeys(classes, value)}
+        cells.append(dict(corruption=kind, severity=level, **found))
+    summary = summarize(whole * clean, values, asked)
     return dict(
         summary.to_dict(),
         metric=metric,
@@ -66,14 +65,16 @@ def run(name='dense', cost=None, folder=Path(), **changes):
 def save_hits(folder: Path, name: str, hits: dict) -> Run:
     """A classifier's work dir made from (corruption, severity) -> which images were right."""
     (folder / 'cells').mkdir(parents=True)
-    cells, values = [], {}
+    cells = []
+    values = {}
     for (kind, level), right in hits.items():
         evidence = Hits(np.array(right, bool))
         evidence.save(folder / 'cells' / f'{kind}-{level}.npz')
         value = float(evidence.metric(np.ones((1, len(right))))[0])
         values[Cell(kind, level)] = value
         cells.append({'corruption': kind, 'severity': level, 'accuracy/top1': value})
-    kinds, levels = (list(dict.fromkeys(cell[at] for cell in hits)) for at in (0, 1))
+    kinds = list(dict.fromkeys(kind for kind, _ in hits))
+    levels = list(dict.fromkeys(level for _, level in hits))
     content = dict(
         summarize(90.0, values, list(values)).to_dict(),
         metric='accuracy/top1',

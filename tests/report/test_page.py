@@ -7,7 +7,8 @@ from mmrobustprune.report.page import Part, write_page
 from mmrobustprune.report.tables.cards import Card, Column
 
 PIXEL = base64.b64decode(
-    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+    'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUl'
+    'EQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
 )
 
 

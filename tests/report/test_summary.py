@@ -3,115 +3,10 @@ import re
 
 import pytest
 
-from mmrobustprune.report.gate import failures
 from mmrobustprune.report.page import Part
 from mmrobustprune.report.runs import Run, read_run, read_runs
 from mmrobustprune.report.summary import comparison, numbers, write_report
 from tests.report.records import results, run, save_hits
-
-
-def _log(phases=(0, 0, 1, 1, 2, 2)):
-    lines = [
-        dict(
-            loss=2 / (i + 1), iter=i + 1, step=i + 1, phase=phase, removed_params=0.5 * (phase == 2)
-        )
-        for i, phase in enumerate(phases)
-    ]
-    lines.insert(3, {'pascal_voc/AP50': 0.5, 'step': 1})
-    return '\n'.join(map(json.dumps, lines))
-
-
-@pytest.fixture
-def work_dirs(tmp_path):
-    for name, clean, params in (
-        ('dense', 0.8, 100),
-        ('adasap-seed0', 0.7, 50),
-        ('adasap-seed1', 0.6, 50),
-    ):
-        folder = tmp_path / name
-        (folder / 'corrupted').mkdir(parents=True)
-        (folder / 'corrupted' / 'results.json').write_text(
-            json.dumps(results(clean, classes=('cat', 'dog')))
-        )
-        (folder / 'cost.json').write_text(
-            json.dumps(dict(params=params, macs=10 * params, latency=3.2))
-        )
-        (folder / '2024' / 'vis_data').mkdir(parents=True)
-        (folder / '2024' / 'vis_data' / 'scalars.json').write_text(_log())
-    return tmp_path
-
-
-def test_a_run_is_read_from_its_folder(work_dirs):
-    run = read_run(work_dirs / 'adasap-seed1')
-    assert (run.name, run.label, run.metric) == ('adasap', 'adasap-seed1', 'AP50')
-    content = run.results
-    assert run.record() == dict(
-        name='adasap',
-        params=50,
-        macs=500,
-        latency=3.2,
-        clean=0.6,
-        mPC=content['mPC'],
-        rPC=content['rPC'],
-    )
-    assert run.folder == work_dirs / 'adasap-seed1' / 'corrupted'
-    assert (
-        run.log.loss[0] == (1, 2.0)
-        and run.log.metric == [(3, 0.5)]
-        and run.log.share[-1] == (6, 0.5)
-    )
-    assert run.log.phases == [('adaptive warm-up', 0, 2), ('pruning', 2, 4), ('fine-tuning', 4, 6)]
-
-
-def test_several_runs_are_repeats_only_where_seeds_say_so(work_dirs):
-    def names(*words):
-        return [(run.name, run.label) for run in read_runs([str(word) for word in words])]
-
-    assert names(work_dirs / 'adasap-seed0', work_dirs / 'adasap-seed1') == [
-        ('adasap', 'adasap-seed0'),
-        ('adasap', 'adasap-seed1'),
-    ]
-    inner = work_dirs / 'dense' / 'corrupted', work_dirs / 'adasap-seed0' / 'corrupted'
-    assert names(*inner) == [('dense/corrupted',) * 2, ('adasap-seed0/corrupted',) * 2]
-    assert names(f'ours={inner[1]}', inner[0])[0] == ('ours', 'ours')
-    assert names(f'x={inner[1]}', f'x={inner[0]}') == [
-        ('x', f'x ({inner[1]})'),
-        ('x', f'x ({inner[0]})'),
-    ]
-    with pytest.raises(ValueError, match='dense is given twice'):
-        names(work_dirs / 'dense', f'again={work_dirs / "dense"}')
-
-
-def test_folders_of_one_name_get_as_much_of_their_paths_as_tells_them_apart(tmp_path):
-    places = [tmp_path / name / 'dense' / 'c' for name in ('e1', 'e2')]
-    for place, clean in zip(places, (0.8, 0.3), strict=True):
-        place.mkdir(parents=True)
-        (place / 'results.json').write_text(json.dumps(results(clean=clean)))
-    runs = read_runs(places)
-    assert [(run.name, run.label) for run in runs] == [('e1/dense/c',) * 2, ('e2/dense/c',) * 2]
-    bounds = dict(mPC=0.4)
-    found = failures(numbers(read_runs([f'x={place}' for place in places])), bounds, {})
-    assert len(found) == 1 and 'e2' in found[0]  # neither hides the other
-    with pytest.raises(ValueError, match="two runs are called 'same'"):
-        numbers([run('same'), run('same')])
-
-
-def test_a_resumed_run_replaces_the_lines_it_repeats(work_dirs):
-    later = work_dirs / 'dense' / '2025' / 'vis_data'
-    later.mkdir(parents=True)
-    (later / 'scalars.json').write_text(json.dumps(dict(loss=9.0, iter=6, step=6)))
-    log = read_run(work_dirs / 'dense').log
-    assert log.loss[-1] == (6, 9.0) and len(log.loss) == 6
-
-
-def test_folders_that_are_no_run_or_two_are_refused(work_dirs, tmp_path):
-    (tmp_path / 'empty').mkdir()
-    with pytest.raises(FileNotFoundError, match='holds no results.json'):
-        read_run(tmp_path / 'empty')
-    (work_dirs / 'dense' / 'again').mkdir()
-    (work_dirs / 'dense' / 'again' / 'results.json').write_text('{}')
-    with pytest.raises(ValueError, match='holds 2 files results.json'):
-        read_run(work_dirs / 'dense')
 
 
 def _read(work_dirs):
@@ -158,8 +53,8 @@ def test_the_report_holds_tables_pictures_and_one_page_with_all_of_them(work_dir
         link.startswith(('data:', '#')) for link in re.findall(r'(?:src|href)="([^"]*)"', text)
     )
     assert (
-        'sample standard deviation over the runs of one name (adasap: 2); figures show the first of them'
-        in text
+        'sample standard deviation over the runs of one name (adasap: 2); '
+        'figures show the first of them' in text
     )
     for stamp in (
         '<dt>suite</dt><dd>voc-c</dd>',
@@ -280,7 +175,6 @@ def test_results_of_older_versions_are_read(tmp_path):
         for key, value in results().items()
         if key not in ('data', 'clean_per_class', 'versions', 'command')
     }
-    old['cells'] = [
-        {key: value for key, value in cell.items() if key != 'per_class'} for cell in old['cells']
-    ]
+    for cell in old['cells']:
+        del cell['per_class']
     assert 'not recorded, 10 images' in write_report([Run('old', old)], tmp_path).read_text()

@@ -1,4 +1,4 @@
-"""A small mmpretrain classifier and a folder of pictures for it."""
+"""A small mmpretrain classifier and a folder of images for it."""
 
 import cv2
 import numpy as np
@@ -6,7 +6,8 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 
-MEAN, STD = (120.0, 110.0, 100.0), (50.0, 60.0, 70.0)  # RGB
+MEAN = (120.0, 110.0, 100.0)
+STD = (50.0, 60.0, 70.0)  # RGB
 
 
 def write_pictures(folder, count=20, classes='abcde', side=32, seed=0):
@@ -35,7 +36,8 @@ default_scope = 'mmpretrain'
 model = dict(
     type='ImageClassifier',
     data_preprocessor=dict(type='ClsDataPreprocessor', mean={MEAN}, std={STD}, to_rgb=True),
-    backbone=dict(type='mmrobustprune.CIFARResNet', depth=8), neck=dict(type='GlobalAveragePooling'),
+    backbone=dict(type='mmrobustprune.CIFARResNet', depth=8),
+    neck=dict(type='GlobalAveragePooling'),
     head=dict(type='LinearClsHead', num_classes={classes}, in_channels=64))
 test_dataloader = dict(
     batch_size={batch_size}, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),

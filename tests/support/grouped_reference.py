@@ -4,8 +4,9 @@ from itertools import combinations
 
 
 def roughness(kernel):
-    """Eq. 1 on a nested list: over the cells, over the cells that touch them, differences of the squares."""
-    height, width = len(kernel), len(kernel[0])
+    """Eq. 1 on a nested list: over cells and the cells that touch them, differences of squares."""
+    height = len(kernel)
+    width = len(kernel[0])
     total = 0.0
     for i in range(height):
         for j in range(width):
@@ -42,20 +43,16 @@ class Search:
         by='cost',
         distinct=False,
     ):
-        self.similarity, self.rough, self.keep, self.width, self.check_every = (
-            similarity,
-            rough,
-            keep,
-            width,
-            check_every,
-        )
-        self.alpha, self.beta, self.outside, self.by, self.distinct = (
-            alpha,
-            beta,
-            outside,
-            by,
-            distinct,
-        )
+        self.similarity = similarity
+        self.rough = rough
+        self.keep = keep
+        self.width = width
+        self.check_every = check_every
+        self.alpha = alpha
+        self.beta = beta
+        self.outside = outside
+        self.by = by
+        self.distinct = distinct
         self.nearest = int(nearest) if nearest >= 1 else max(1, int(nearest * keep))
         self.frozen = None
 
@@ -73,11 +70,12 @@ class Search:
         return sum(self.similarity[a][b] for a, b in combinations(members, 2))
 
     def cost(self, members):
-        outer = sum(
-            sum(sorted((self.similarity[m][p] for m in members), reverse=True)[: self.nearest])
-            for p in range(len(self.rough))
-            if p not in members
-        )
+        outer = 0
+        for other in range(len(self.rough)):
+            if other in members:
+                continue
+            near = sorted((self.similarity[m][other] for m in members), reverse=True)
+            outer += sum(near[: self.nearest])
         return self.inner(members) - self.balance(len(members)) * outer
 
     def roughness_of(self, members):
@@ -99,9 +97,8 @@ class Search:
                     cost[i] = rough[i] = float('inf')
         by_cost = sorted(range(len(grown)), key=cost.__getitem__, reverse=True)
         by_rough = sorted(by_cost, key=rough.__getitem__, reverse=True)
-        rank_cost, rank_rough = (
-            {i: rank for rank, i in enumerate(order)} for order in (by_cost, by_rough)
-        )
+        rank_cost = {i: rank for rank, i in enumerate(by_cost)}
+        rank_rough = {i: rank for rank, i in enumerate(by_rough)}
         mix = {i: self.alpha * rank_cost[i] + (1 - self.alpha) * rank_rough[i] for i in by_rough}
         return [grown[i] for i in sorted(by_rough, key=mix.__getitem__, reverse=True)[: self.width]]
 
@@ -127,6 +124,8 @@ def score(distance, members, beta=None):
     """Eq. 3: distances within, minus beta times those of each other one to its nearest kept one."""
     others = [p for p in range(len(distance)) if p not in members]
     beta = len(members) * (len(members) - 1) / 2 / len(others) if beta is None else beta
-    return sum(distance[a][b] for a, b in combinations(members, 2)) - beta * sum(
-        min(distance[p][m] for m in members) for p in others
-    )
+    inner = sum(distance[a][b] for a, b in combinations(members, 2))
+    outer = 0
+    for other in others:
+        outer += min(distance[other][member] for member in members)
+    return inner - beta * outer

@@ -1,4 +1,4 @@
-"""A checkpoint that runs code wherever a loader lets it have `getattr`, written opcode by opcode."""
+"""A checkpoint that runs code where a loader lets it have `getattr`, opcode by opcode."""
 
 import pickle
 import struct
@@ -46,10 +46,8 @@ def program(code):
     HistoryBuffer carries it from there into an attribute.
     """
     rebuild = name('torch._utils', '_rebuild_parameter')
-    helper, slot = (
-        name('torch._utils', '_rebuild_device_tensor_from_cpu_tensor'),
-        '_get_restore_location',
-    )
+    helper = name('torch._utils', '_rebuild_device_tensor_from_cpu_tensor')
+    slot = '_get_restore_location'
     namespace = attribute(rebuild, '__globals__')
     carrier = history(set_item(pickle.EMPTY_DICT, 'to', name('collections', 'OrderedDict')))
 

@@ -120,7 +120,8 @@ class Join(nn.Module):
 
 def random_net(steps, flat):
     """A network from a list of (kind, width), ending in pooling or flattening and two layers."""
-    layers, width = [nn.Conv2d(3, 6, 3, padding=1)], 6
+    layers = [nn.Conv2d(3, 6, 3, padding=1)]
+    width = 6
     for kind, after in steps:
         if kind == 'conv':
             layers += [nn.Conv2d(width, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(True)]

@@ -1,4 +1,4 @@
-"""Training on two processes of this machine, whose imports are paid once, beside training on one."""
+"""Training on two processes, whose imports are paid once, beside training on one."""
 
 import concurrent.futures
 import functools
@@ -22,11 +22,12 @@ PATIENCE = 1800  # seconds
 
 @DATA_SAMPLERS.register_module(force=True)
 class RankOrder(DefaultSampler):
-    """In one process the samples that `ranks` processes see: at every step the batch of rank 0, then that of rank 1, ..."""
+    """In one process what `ranks` processes see: per step the batch of rank 0, of rank 1, ..."""
 
     def __init__(self, *args, ranks, batch, **kwargs):
         super().__init__(*args, **kwargs)
-        self.ranks, self.step = ranks, ranks * batch
+        self.ranks = ranks
+        self.step = ranks * batch
 
     def __iter__(self):
         order = list(super().__iter__())
@@ -92,7 +93,11 @@ def gradual(config, **recipe):
 
 
 def train_and_leave(config, kill=None, resume=False):
-    """Train; `kill` is (rank, iteration). Leaves weights, buffers and the number of data-parallel wrappers alive."""
+    """Train, and leave weights, buffers and the number of data-parallel wrappers alive.
+
+    Args:
+        kill: (rank, iteration).
+    """
     if kill is not None:
         rank, iteration = kill
         config.custom_hooks = [

@@ -69,7 +69,8 @@ def generators():
 
 def assert_same_state(a, b):
     """Equal weights and buffers, bit by bit."""
-    a, b = a.state_dict(), b.state_dict()
+    a = a.state_dict()
+    b = b.state_dict()
     assert a.keys() == b.keys()
     different = [name for name in a if not torch.equal(a[name], b[name])]
     assert not different, different

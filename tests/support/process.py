@@ -42,7 +42,8 @@ class KillAt(Hook):
     priority = 'LOWEST'
 
     def __init__(self, iteration, rank=None):
-        self.iteration, self.rank = iteration, rank
+        self.iteration = iteration
+        self.rank = rank
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.iter + 1 == self.iteration and self.rank in (None, runner.rank):
@@ -64,7 +65,7 @@ def train(config, kill_at=None, resume=False):
 
 @HOOKS.register_module(force=True)
 class ReplicasEqual(Hook):
-    """Before every step (so right after a surgery) and at the end all processes must hold the same weights, bit by bit."""
+    """Before every step and at the end all processes must hold the same weights, bit by bit."""
 
     priority = 'LOWEST'
 

@@ -62,7 +62,8 @@ def replicas_stay_equal():
 
 def first_gradients():
     """T13: difference between the ranks' first gradients, and to a hand-written step."""
-    model, rule = toy(dropout=0.0), Spy(rho=0.5)
+    model = toy(dropout=0.0)
+    rule = Spy(rho=0.5)
     reference = copy.deepcopy(model)
     train(ddp(model), 1, rule=rule)
     mine = rule.seen[0]['body.0.weight']

@@ -14,7 +14,8 @@ class Basic(nn.Module):
         self.bn_a = nn.BatchNorm2d(outputs)
         self.conv_b = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.bn_b = nn.BatchNorm2d(outputs)
-        self.stride, self.wider = stride, outputs - inputs
+        self.stride = stride
+        self.wider = outputs - inputs
 
     def forward(self, x):
         short = functional.pad(x[..., :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.wider))
@@ -45,7 +46,10 @@ class Bottleneck(nn.Module):
 
 
 class CIFARResNet(nn.Module):
-    """ResNet of depth 6 n + 2 with the names of the published CIFAR weights; forward(x (N, 3, 32, 32)) -> (N, classes)."""
+    """ResNet of depth 6 n + 2 with the names of the published CIFAR weights.
+
+    forward(x (N, 3, 32, 32)) -> (N, classes).
+    """
 
     def __init__(self, depth=20, widths=(16, 32, 64), classes=10):
         super().__init__()
@@ -77,7 +81,8 @@ class BottleneckNet(nn.Module):
             nn.ReLU(),
             nn.MaxPool2d(3, 2, 1),
         )
-        blocks, before = [], 16
+        blocks = []
+        before = 16
         for i, width in enumerate(widths):
             blocks.append(Bottleneck(before, width, 4 * width, 1 + (i > 0)))
             before = 4 * width

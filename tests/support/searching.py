@@ -8,7 +8,7 @@ ATTACK = dict(type='TRADES', beta=6.0, eps=8 / 255, step=4 / 255, steps=2)
 
 
 def searched(work_dir, epochs=4, attack=ATTACK, hooks=None, workers=0, val=None, **recipe):
-    """Dense for one epoch, two of search (perturbed in the second), one of fine-tuning: 6 iterations each."""
+    """A dense epoch, two of search (perturbed in the second), one of fine-tuning; 6 steps each."""
     config = classifier(
         work_dir, epochs=epochs, workers=workers, **(dict(default_hooks=hooks) if hooks else {})
     )

@@ -1,4 +1,7 @@
-"""At the very end of a process, the names of its threads on stderr; imported before the process group is begun."""
+"""At the very end of a process, the names of its threads on stderr.
+
+Imported before the process group is begun.
+"""
 
 import atexit
 import sys

@@ -1,4 +1,4 @@
-"""A classifier that trains in seconds, as a config: real mmpretrain parts, images made from their index."""
+"""A classifier that trains in seconds: parts of mmpretrain, images made from their index."""
 
 import uuid
 from pathlib import Path
@@ -16,7 +16,8 @@ class TinyImages(BaseDataset):
     METAINFO = dict(classes=('red', 'green', 'blue'))
 
     def __init__(self, length=48, size=16, **kwargs):
-        self.length, self.size = length, size
+        self.length = length
+        self.size = size
         super().__init__(ann_file='', **kwargs)
 
     def load_data_list(self):
@@ -109,7 +110,10 @@ def classifier(work_dir, epochs=4, batch=8, workers=0, seed=3, **changes):
 
 
 def quick(config):
-    """Without formatting (seconds a checkpoint), and under a name of its own (mmengine's is the second it starts in)."""
+    """Without formatting, which takes seconds a checkpoint, and under a name of its own.
+
+    mmengine's name is the second it starts in.
+    """
     return Config(dict(config, experiment_name=uuid.uuid4().hex), format_python_code=False)
 
 
@@ -140,6 +144,8 @@ def detector(work_dir, data_root, epochs=3, workers=0, seed=3, **changes):
         dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=6)
     ]
     config.default_hooks.checkpoint = dict(type='CheckpointHook', interval=1)
-    config.randomness, config.log_level, config.work_dir = dict(seed=seed), 'WARNING', str(work_dir)
+    config.randomness = dict(seed=seed)
+    config.log_level = 'WARNING'
+    config.work_dir = str(work_dir)
     config.merge_from_dict(changes)
     return quick(config.to_dict())

@@ -1,4 +1,4 @@
-"""A training without mmdet or mmpretrain that takes a second: augmentation from three generators, dropout, momentum."""
+"""A training without mmdet and mmpretrain: three generators, dropout, momentum, one second."""
 
 import os
 import random
@@ -78,7 +78,8 @@ class Kill(Hook):
     priority = 'LOWEST'
 
     def __init__(self, iteration, stage='train'):
-        self.iteration, self.stage = iteration, stage
+        self.iteration = iteration
+        self.stage = stage
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if self.stage == 'train' and runner.iter + 1 == self.iteration:
@@ -127,7 +128,8 @@ def build(
     if batch_sampler:
         loader['batch_sampler'] = dict(type=batch_sampler)
     if stock:
-        loop, runner = dict(by_epoch=True, max_epochs=3), Runner
+        loop = dict(by_epoch=True, max_epochs=3)
+        runner = Runner
     elif by_epoch:
         loop = dict(type='mmrobustprune.ResumableEpochLoop', max_epochs=3)
     else:

@@ -61,7 +61,8 @@ def test_natural_shift_is_measured_on_every_variant_and_kept(monkeypatch, capsys
             (tmp_path / 'v2' / folder / str(number)).mkdir(parents=True)
             picture = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
             cv2.imwrite(str(tmp_path / 'v2' / folder / str(number) / 'a.png'), picture)
-    read, names = Config.fromfile(config), tuple(sorted(classes))
+    read = Config.fromfile(config)
+    names = tuple(sorted(classes))
     results = imagenet_v2(
         read, checkpoint, tmp_path / 'w', tmp_path / 'v2', metainfo=dict(classes=names)
     )
@@ -78,7 +79,8 @@ def test_natural_shift_is_measured_on_every_variant_and_kept(monkeypatch, capsys
         read, checkpoint, tmp_path / 'w', tmp_path / 'v2', metainfo=dict(classes=names)
     )  # kept, not measured
     assert again == results
-    tested, stock = [], natural_shift.RebuildRunner.test
+    tested = []
+    stock = natural_shift.RebuildRunner.test
     monkeypatch.setattr(
         natural_shift.RebuildRunner, 'test', lambda runner: tested.append(1) or stock(runner)
     )
@@ -176,7 +178,7 @@ def test_wrong_sharpness_is_one_sentence(monkeypatch, capsys, small, tmp_path, w
 
 @pytest.fixture
 def masks(tmp_path):
-    """Two pruned checkpoints of two layers, 4 and 2 weights, that differ in an exchange in the first."""
+    """Two pruned checkpoints of two layers, 4 and 2 weights; the first layers differ."""
     rows = dict(a=torch.tensor([[1.0, 0.0], [0.0, 2.0]]), b=torch.tensor([[3.0, 0.0]]))
     other = dict(rows, a=torch.tensor([[0.0, 1.0], [0.0, 2.0]]))
     for name, weights in (('one', rows), ('two', other)):

@@ -78,7 +78,8 @@ def test_arrays_have_numbers_and_a_config_may_say_all(tmp_path):
         and manifest['seed'] == 9
         and len(manifest['images']) == 12
     )
-    images, stored = images_of(config), open_stored(tmp_path / 'out', get_suite('cifar-10-c'))
+    images = images_of(config)
+    stored = open_stored(tmp_path / 'out', get_suite('cifar-10-c'))
     assert np.array_equal(
         stored.read(Cell('frost', 3), 11, None, images[11]),
         apply(images[11], 'frost', 3, 9, 'cifar'),

@@ -170,7 +170,8 @@ def test_grouped_kernels(models, tmp_path, capsys):
         ),
         (
             ['--groups', 4],
-            "method 'magnitude' has no option groups; leave it away, or choose among target, budget, scope",
+            "method 'magnitude' has no option groups; "
+            'leave it away, or choose among target, budget, scope',
         ),
         (['--method', 'srgkp'], "unknown method 'srgkp'.*did you mean 'sr_gkp'"),
         (['--method', 'tmi_gkp'], 'TMI alone needs them'),

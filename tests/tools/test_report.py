@@ -89,7 +89,8 @@ def test_what_cannot_be_told_is_an_error_of_one_sentence(
 
 
 def test_other_data_is_refused_and_partial_tables_are_allowed(tmp_path, monkeypatch, capsys):
-    a, b = _write(tmp_path / 'a'), _write(tmp_path / 'b', drop=[('fog', 3)])
+    a = _write(tmp_path / 'a')
+    b = _write(tmp_path / 'b', drop=[('fog', 3)])
     _run(monkeypatch, a, f'ours={b}', '--out', tmp_path / 'out', '--partial', '--reference', 'ours')
     assert 'ours' in capsys.readouterr().out
     assert 'over the 3 of 4 cells' in (tmp_path / 'out' / 'table.md').read_text()

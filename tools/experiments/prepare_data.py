@@ -1,7 +1,8 @@
 #!/usr/bin/env python
-"""Unpack the data of the real experiments into data/: BCCD, CIFAR-10 as JPEG with lists of parts of it, a trained ResNet-20.
+"""Unpack the data of the real experiments into data/.
 
-What is there already is left alone.
+That is BCCD, CIFAR-10 as JPEG with lists of parts of it, and a trained ResNet-20. What is there
+already is left alone.
 
 Example:
     python tools/experiments/prepare_data.py --source ../shared/data
@@ -44,15 +45,14 @@ def convert(source: Path, target: Path) -> None:
 
 
 def write_lists(root: Path) -> None:
-    """meta/train-10000.txt and meta/val-5000.txt: the first 1,000 and the last 500 training pictures of each class."""
+    """meta/train-10000.txt and val-5000.txt: the first 1,000 and last 500 images of each class."""
     (root / 'meta').mkdir(exist_ok=True)
     folders = sorted(folder for folder in (root / 'train').iterdir() if folder.is_dir())
     for name, part in (('train-10000', slice(1000)), ('val-5000', slice(-500, None))):
-        lines = [
-            f'{folder.name}/{file.name} {label}\n'
-            for label, folder in enumerate(folders)
-            for file in sorted(folder.iterdir())[part]
-        ]
+        lines = []
+        for label, folder in enumerate(folders):
+            for file in sorted(folder.iterdir())[part]:
+                lines.append(f'{folder.name}/{file.name} {label}\n')
         (root / 'meta' / f'{name}.txt').write_text(''.join(lines))
 
 
@@ -71,7 +71,8 @@ def main() -> None:
                 continue
             if not (args.source / given).is_file():
                 raise FileNotFoundError(
-                    f'{args.source / given} is not there; give the folder of the archives as --source.'
+                    f'{args.source / given} is not there; '
+                    'give the folder of the archives as --source.'
                 )
             write(args.source / given, args.out / name)
             print(f'{args.out / name}: written')

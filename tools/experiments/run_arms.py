@@ -244,7 +244,7 @@ def evaluated_by_attacks(attacked: dict[str, list[dict]]) -> dict:
 def attack(
     experiment: Experiment, config: Path, checkpoint: Path, work_dir: Path, commands: list[str]
 ) -> dict[str, list[dict]]:
-    """What a network withstands, by the experiment's labels; the commands are added to `commands`."""
+    """What a network withstands, by the experiment's labels; adds its commands to `commands`."""
     found = {}
     for label, options in experiment.attacks.items():
         place = work_dir.with_name(f'{work_dir.name}-{label}')

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
-from mmengine.config.utils import MODULE2PACKAGE
-from mmengine.hub import get_config
+
+from mmrobustprune.naming import nearest
 
 
 def plain_config(cfg: Config | dict) -> Config:
@@ -33,31 +33,42 @@ def load_config(path: str, options: Sequence[str] = ()) -> Config:
     """A config file, by path or by `package::path`, with KEY=VALUE options in it.
 
     Raises:
-        FileNotFoundError: there is no such config.
+        FileNotFoundError: there is no such config, or its package is not installed.
     """
-    if '::' in path:
-        cfg = _config_of_package(path)
-    elif Path(path).is_file():
-        cfg = Config.fromfile(path)
-    else:
-        raise FileNotFoundError(f"config '{path}' is not there; give the path of a config file.")
+    cfg = Config.fromfile(find_config(path))
     cfg.merge_from_dict(parse_options(options))
     return cfg
 
 
-def _config_of_package(path: str) -> Config:
-    package = path.partition('::')[0]
-    if package not in MODULE2PACKAGE or find_spec(package) is None:  # mmengine would install it
+def find_config(path: str) -> Path:
+    """The file of a config that is given by path or by `package::path`, as in `_base_`.
+
+    Raises:
+        FileNotFoundError: there is no such config, or its package is not installed.
+    """
+    package, separator, inside = path.partition('::')
+    if not separator:
+        if not Path(path).is_file():
+            raise FileNotFoundError(
+                f"config '{path}' is not there; give the path of a config file, "
+                'or package::path for one of an installed package.'
+            )
+        return Path(path)
+    found = find_spec(package) if package.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
         raise FileNotFoundError(
-            f"config '{path}' is not there, as '{package}' is no installed package with configs; "
-            'write package::path as in mmdet::ssd/ssd300_coco.py, or the path of a config file.'
+            f"config '{path}' is in the package '{package}', which is not installed; "
+            'install it, or give a path.'
         )
-    try:
-        return get_config(path)
-    except (OSError, ValueError) as problem:
+    folder = Path(found.submodule_search_locations[0], '.mim', 'configs')
+    file = folder / inside
+    if not file.is_file():
+        known = [str(other.relative_to(folder)) for other in folder.rglob('*.py')]
         raise FileNotFoundError(
-            f"config '{path}' is not there; give the path of a file below the configs of {package}."
-        ) from problem
+            f"{package} has no config '{inside}'{nearest(inside, known)}; "
+            f'its configs lie in {folder}.'
+        )
+    return file
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:

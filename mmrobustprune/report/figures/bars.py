@@ -15,6 +15,7 @@ from .style import (
     INK,
     QUIET,
     dress,
+    few_ticks,
     in_lines,
     look,
     mark_groups,
@@ -80,6 +81,7 @@ def bar_chart(
                 ylim=(max(heights.values()) + 0.65, -0.65),
                 xlabel=xlabel,
             )
+            few_ticks(axes.xaxis, int(wide * 2), free=0.1)
             axes.set_title(names[number], fontsize=10.5)
             axes.set_yticks(
                 [*heights.values()],

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from mmrobustprune.report.tables.grid import CellTable
 
-from .style import COLOURS, INK, QUIET, dress, look, save, wrap
+from .style import COLOURS, INK, QUIET, dress, few_ticks, look, save, wrap
 
 
 def severity_curve(path: str | Path, grids: Sequence[CellTable]) -> Path:
@@ -39,8 +39,9 @@ def severity_curve(path: str | Path, grids: Sequence[CellTable]) -> Path:
             ylim=(0, None) if bands else None,
             title=f'{metric} under corruption' + (' (band: worst to best)' if bands else ''),
         )
+        few_ticks(axes.yaxis, 8)
         if len(grids) > 1 and len(grids) <= 4 and max(len(grid.name) for grid in grids) <= 34:
-            axes.legend(loc='lower left')
+            axes.legend(loc='best')
         elif len(grids) > 1:
             axes.legend(loc='center left', bbox_to_anchor=(1, 0.5))
         return save(figure, path)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from mmrobustprune.report.tables.margins import MEAN, Margins
 
-from .style import COLOURS, INK, QUIET, look, save, words, wrap
+from .style import COLOURS, INK, QUIET, few_ticks, look, save, words, wrap
 
 
 def margin_chart(path: str | Path, margins: Margins) -> Path:
@@ -45,6 +45,7 @@ def margin_chart(path: str | Path, margins: Margins) -> Path:
             ylim=(max(places.values()) + 0.6, -0.6),
             xlabel=f'{margins.metric} margin' + ' (points)' * margins.percent,
         )
+        few_ticks(axes.xaxis, 8)
         axes.set_title(wrap(f'{margins.ours} minus {margins.theirs}', 62))
         axes.grid(axis='y', visible=False)
         axes.spines['left'].set_visible(False)
@@ -78,6 +79,8 @@ def _bar(
 
 
 def _signed(value: float, form: str) -> str:
-    """A number with its sign, none where it rounds to zero."""
+    """A number with its sign, in one digit where it rounds to zero; 0 has none."""
     text = format(value, form)
-    return text.replace('-', '\u2212') if float(text) else text[1:]
+    if not float(text):
+        text = f'{value:+.1g}' if value else text[1:]
+    return text.replace('-', '\u2212')

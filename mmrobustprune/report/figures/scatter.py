@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from .style import INK, PALE, QUIET, dress, look, save, wrap
+from .style import INK, PALE, QUIET, dress, few_ticks, look, save, wrap
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,8 @@ def tradeoff(
             ylabel=f'{metric} under corruption ({robust})',
             title='Clean against robust',
         )
+        few_ticks(axes.xaxis, 8)
+        few_ticks(axes.yaxis, 8)
         _lines(axes)
         for point in points:
             colour, mark = dressed[point.name]

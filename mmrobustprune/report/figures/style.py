@@ -6,8 +6,10 @@ from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, ScalarFormatter
 
 from mmrobustprune.corruption.suites import GROUPS
 
@@ -79,8 +81,25 @@ def title_lines(names: Iterable[str]) -> int:
 
 
 def short(value: float, percent: bool) -> str:
-    """A metric's value for a crowded place: 57.1 in per cent, .571 as a fraction."""
-    return f'{value:.1f}' if percent else f'{value:.2f}'
+    """A metric's value for a crowded place: 57.1 in per cent, 0.57 as a fraction, near 0 2e-3."""
+    text = f'{value:.1f}' if percent else f'{value:.2f}'
+    return text if float(text) or not value else f'{value:.0e}'.replace('e-0', 'e-')
+
+
+def few_ticks(axis: Axis, most: int, free: float = 0.0) -> None:
+    """Numbers along an axis that do not collide; near 0 they share a power of ten at its end.
+
+    Args:
+        axis: of a panel, its limits set.
+        most: intervals at most.
+        free: share of the axis at its upper end that has no number, where another panel begins.
+    """
+    low, high = axis.get_view_interval()
+    ticks = MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+    axis.set_ticks([tick for tick in ticks if low <= tick <= high - free * (high - low)])
+    numbers = ScalarFormatter(useMathText=True)
+    numbers.set_powerlimits((-3, 5))
+    axis.set_major_formatter(numbers)
 
 
 def stack(

@@ -25,7 +25,8 @@ def test_the_gallery_draws_confident_detections_only(tmp_path):
             )
         )[..., :3]
 
-    with_boxes, empty = draw('boxes.png', found), draw('empty.png', NOTHING)
+    with_boxes = draw('boxes.png', found)
+    empty = draw('empty.png', NOTHING)
     assert (with_boxes == [1, 0, 0]).all(-1).sum() > 200 and not (with_boxes == [0, 0, 1]).all(
         -1
     ).any()
@@ -53,7 +54,9 @@ def test_a_sheet_shows_every_condition_and_the_verdict_of_a_classifier(tmp_path)
     def share(pixels, colour):
         return (abs(pixels * 255 - colour).max(-1) < 2).mean()
 
-    right, wrong = draw(True), draw(False)
-    green, red = (0x2F, 0x7D, 0x54), (0xC0, 0x39, 0x2B)
+    right = draw(True)
+    wrong = draw(False)
+    green = (0x2F, 0x7D, 0x54)
+    red = (0xC0, 0x39, 0x2B)
     assert share(right, green) > 0.005 and share(right, red) == 0
     assert share(wrong, red) > 0.005 and share(wrong, green) == 0

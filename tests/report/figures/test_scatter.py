@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,7 +44,7 @@ def test_no_label_covers_another_one_or_leaves_the_picture(places):
     axes = _drawn(points)
     boxes = [text.get_window_extent() for text in _names(axes, points)]
     assert len(boxes) == len(points)
-    assert not any(_overlap(one, other) for at, one in enumerate(boxes) for other in boxes[:at])
+    assert not any(_overlap(one, other) for one, other in combinations(boxes, 2))
     frame = axes.get_window_extent()
     assert all(frame.x0 - 1 < box.x0 and box.x1 < frame.x1 + 1 for box in boxes)
 
@@ -76,5 +78,6 @@ def test_repeats_share_a_label_a_colour_and_a_mark():
 def test_a_run_above_the_ideal_line_is_in_the_picture():
     points = [Point('dense', 0.003, 0.001), Point('odd', 0.002, 0.005)]
     axes = _drawn(points)
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    (left, right) = axes.get_xlim()
+    (bottom, top) = axes.get_ylim()
     assert all(left < point.clean < right and bottom < point.robust < top for point in points)

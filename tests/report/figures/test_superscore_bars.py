@@ -18,8 +18,9 @@ def test_a_bar_per_method_and_metric_and_who_chose(monkeypatch, select_on, clean
     monkeypatch.setattr(room, 'save', lambda figure, path: seen.append(figure))
     room.superscore_bars('x.png', ROWS, select_on)
     axes = seen[0].axes[0]
-    heights = [[bar.get_height() for bar in group] for group in axes.containers]
-    assert heights == [clean, attacked]
+    first, second = axes.containers
+    assert [bar.get_height() for bar in first] == clean
+    assert [bar.get_height() for bar in second] == attacked
     assert ('(oracle)' in axes.get_title('left')) == (select_on == 'test')
 
 

@@ -5,7 +5,8 @@ import json
 from mmrobustprune.report.paper.numbers import Number
 from mmrobustprune.report.paper.observe import Observation
 
-SEARCH = """model = dict(backbone=dict(type='ResNet'), robust_loss=dict(type='TRADES', beta=6.0, eps=8 / 255))
+SEARCH = """model = dict(
+    backbone=dict(type='ResNet'), robust_loss=dict(type='TRADES', beta=6.0, eps=8 / 255))
 robust_prune = dict(
     {fields})
 train_cfg = dict(by_epoch=True, max_epochs=220)
@@ -24,7 +25,7 @@ def attacks(accuracy=0.5, clean=0.8, name='autoattack', eps=8 / 255, subset=None
 
 
 def work_dir(folder, config='', text='', **files):
-    """A work dir with a config and files: results=..., attacks=..., or 'mask-attacked/attacks'=... one folder down."""
+    """A work dir with a config and files: results=..., or 'mask-attacked/attacks'=... below."""
     folder.mkdir(parents=True)
     if config:
         (folder / f'{config}.py').write_text(text)
@@ -37,7 +38,8 @@ def work_dir(folder, config='', text='', **files):
 
 def searched(target, host, search, clean, robust, seed=0, net='resnet18', data='cifar10', **more):
     """A run of S2AP's kind."""
-    recipe, ours = f's2ap_{host.lower()}', search != 'Orig.'
+    recipe = f's2ap_{host.lower()}'
+    ours = search != 'Orig.'
     facts = dict(
         config=f'{net}_{host}_{data}',
         net=net,

@@ -4,7 +4,6 @@ import pytest
 
 from mmrobustprune.recipes import RECIPES, build_recipe
 from mmrobustprune.recipes.gradual import AdaSAPLatencyRecipe, Recipe
-from mmrobustprune.recipes.search import S2APHarp
 from mmrobustprune.report.paper.facts import facts_of, fits, read_settings
 
 GRADUAL = [name for name, recipe in RECIPES.items() if issubclass(recipe, Recipe)]
@@ -13,7 +12,8 @@ GRADUAL = [name for name, recipe in RECIPES.items() if issubclass(recipe, Recipe
 def test_a_written_config_is_read_and_never_run(tmp_path):
     file = tmp_path / 'a.py'
     file.write_text(
-        "x = dict(a=1, b=dict(c=(2, -0.5)), d=None, e=[True])\ny = open('/tmp/never')\nz = 8 / 255\n"
+        'x = dict(a=1, b=dict(c=(2, -0.5)), d=None, e=[True])\n'
+        "y = open('/tmp/never')\nz = 8 / 255\n"
     )
     assert read_settings(file) == {
         'x': dict(a=1, b=dict(c=[2, -0.5]), d=None, e=[True]),
@@ -138,7 +138,7 @@ class OtherLatency(AdaSAPLatencyRecipe):
 
 
 @dataclass(frozen=True)
-class OtherHarp(S2APHarp):
+class OtherHarp(RECIPES['s2ap_harp']):
     host: dict = field(default_factory=lambda: dict(type='HYDRA', form='channel'))
     gamma: float = 0.5
     perturb: str = 'weights'

@@ -157,7 +157,10 @@ def test_runs_that_are_no_repeats_are_refused_in_one_sentence():
 
 
 def test_a_column_of_different_evaluations_is_refused():
-    said = r"'X' would mix x of a-0 \(200 of 10000 images\) and of b-0 \(all images\); evaluate the runs alike"
+    said = (
+        r"'X' would mix x of a-0 \(200 of 10000 images\) and of b-0 \(all images\); "
+        'evaluate the runs alike'
+    )
     with pytest.raises(ValueError, match=said):
         fill(SMALL, [run('a', under='200 of 10000 images'), run('b')])
     ours = searched(0.8, 'HARP', 'S2AP', 80.0, 50.0)
@@ -195,7 +198,10 @@ def test_the_dense_network_stands_beside_measured_speed_ups_of_one_device_only()
 
 def test_runs_without_a_place_are_named_or_refused():
     stranger = searched(0.7, 'HARP', 'S2AP', 80.0, 50.0)
-    said = r'no run fits a cell of .S2AP, Table 1: CIFAR-10.: HARP S2AP 0.7 seed 0 \(config .*target 0.7'
+    said = (
+        'no run fits a cell of .S2AP, Table 1: CIFAR-10.: '
+        r'HARP S2AP 0.7 seed 0 \(config .*target 0.7'
+    )
     with pytest.raises(ValueError, match=said):
         fill(TABLES['s2ap-1'], [stranger])
     table = fill(TABLES['s2ap-1'], [stranger, searched(0.8, 'HARP', 'S2AP', 80.0, 50.0)])
