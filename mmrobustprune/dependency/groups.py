@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from .grouped_conv import GroupedKernelConv2d
 
-_WIDTH_NAMES = ('n_dims', 'num_features', 'num_channels', 'dim')
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -54,7 +52,7 @@ def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
         wide = [dim for dim, size in enumerate(layer.shape) if size > 1]
         if len(wide) != 1:
             return None
-        return Kind('parameter', {'out': {'': wide[0]}}, {'out': _WIDTH_NAMES})
+        return Kind('parameter', {'out': {'': wide[0]}}, {})
     if isinstance(layer, GroupedKernelConv2d):
         return None
     if isinstance(layer, nn.modules.conv._ConvNd):

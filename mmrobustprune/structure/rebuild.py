@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.grouped_conv import swap
-from mmrobustprune.dependency.groups import find_layer, kind_of, tensors
+from mmrobustprune.dependency.groups import find_layer, tensors
 
 from .grouped_record import GroupedRecord
 from .record import Structure
+from .widths import repeated_widths
 
 Keep = dict[
     int, Tensor
@@ -35,7 +36,7 @@ def rebuild(
         if 'kept' in record
     }
     keep = _kept(dense_model, structure, grouped)
-    widths = list(_widths(dense_model, structure))
+    widths = list(repeated_widths(dense_model, structure))
     states = {} if optimizer is None else _sliced_states(optimizer, keep)
     fresh = {key: _sliced(old, dims) for key, (old, dims) in keep.items()}
     for module in dense_model.modules():
@@ -129,16 +130,3 @@ def _sliced_states(optimizer: torch.optim.Optimizer, keep: dict) -> dict[int, di
                 )
             states[key][name] = _slice(value, dims)
     return states
-
-
-def _widths(model: nn.Module, structure: Structure):
-    """(module, attribute, new value) of every integer that repeats a changed width."""
-    for name, record in structure.layers.items():
-        layer = find_layer(model, name)
-        bare = isinstance(layer, nn.Parameter)
-        owner = model.get_submodule(name.rpartition('.')[0]) if bare else layer
-        for side, attributes in kind_of(layer).widths.items():
-            for attribute in attributes:
-                # The module around a bare parameter (mmdet's L2Norm) need not repeat its width.
-                if side in record and (not bare or getattr(owner, attribute, 0) == layer.numel()):
-                    yield owner, attribute, len(record[side])

@@ -1,6 +1,5 @@
 """The certificate refuses what is not the same network."""
 
-import copy
 
 import pytest
 import torch
