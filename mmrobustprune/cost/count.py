@@ -20,9 +20,9 @@ from mmrobustprune.flags import flags_restored
 
 @dataclass(frozen=True)
 class Cost:
-    """``layers[name]`` holds out, in, params, macs; ``params`` and ``macs`` are the totals.
+    """`layers[name]` holds out, in, params, macs; `params` and `macs` are the totals.
 
-    The ``in`` of grouped kernels is what each filter reads.
+    The `in` of grouped kernels is what each filter reads.
     """
 
     layers: dict[str, dict[str, int]]
@@ -31,7 +31,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Rule:
+class CountingRule:
     """Which operations of a forward pass count as MACs; weights of convolutions and linear layers always do.
 
     Attributes:
@@ -51,10 +51,10 @@ class Rule:
     zeros: bool = True
 
 
-PLAIN = Rule()
+PLAIN = CountingRule()
 # The counting of SR-GKP's tables (NeurIPS 2023). A ReLU counts where its networks call it as a module: in VGG, and in the dense
 # ResNet-50 but not in the pruned one. Its CIFAR networks end in a pooling module, the ImageNet ones pool adaptively, uncounted.
-SR_GKP = Rule(bias=True, norm=2, pool=True, global_pool=True, zeros=False)
+SR_GKP = CountingRule(bias=True, norm=2, pool=True, global_pool=True, zeros=False)
 SR_GKP_VGG = replace(SR_GKP, relu=True)
 SR_GKP_IMAGENET = replace(SR_GKP, global_pool=False)
 SR_GKP_IMAGENET_DENSE = replace(SR_GKP_IMAGENET, relu=True)
@@ -65,20 +65,20 @@ def count(
     model: nn.Module,
     example: Any,
     forward: Forward | None = None,
-    rule: Rule = PLAIN,
+    rule: CountingRule = PLAIN,
     kept: Mapping[str, int] | None = None,
 ) -> Cost:
     """Parameters of every layer and its MACs in one forward of the example.
 
     MACs = weights * output positions, plus what the rule adds. A batch of n counts n times. Shared parameters count once in
-    the totals. Layers whose class says ``fixed = True`` (weights that are constants of the architecture, such as a shortcut
+    the totals. Layers whose class says `fixed = True` (weights that are constants of the architecture, such as a shortcut
     that learns nothing) have no parameters, and MACs only where the rule counts pools, for they do a pool's work.
 
     Args:
         kept: convolution -> input channels that each of its filters reads, to count a grouped-kernel network before it is
             made: C becomes K in its weights; the number of groups does not matter.
     Raises:
-        ValueError: ``kept`` names no dense convolution of the model, or more channels than it has.
+        ValueError: `kept` names no dense convolution of the model, or more channels than it has.
     """
     kept = dict(kept or {})
     read = {module: kept.pop(name) for name, module in model.named_modules() if name in kept}
@@ -118,7 +118,7 @@ def _widths(model: nn.Module, name: str, module: nn.Module) -> dict[str, int]:
     return {side: width(model, name, side) for side in (kind.dims if kind else ())}
 
 
-def _macs(module: nn.Module, args: tuple, output: Any, rule: Rule, kept: int | None) -> int:
+def _macs(module: nn.Module, args: tuple, output: Any, rule: CountingRule, kept: int | None) -> int:
     inputs = args[0] if args else None
     if is_fixed(module) and not rule.pool:
         return 0
@@ -138,7 +138,7 @@ def _macs(module: nn.Module, args: tuple, output: Any, rule: Rule, kept: int | N
     return 0
 
 
-def _size(parameter: nn.Parameter, rule: Rule, module: nn.Module, kept: int | None) -> int:
+def _size(parameter: nn.Parameter, rule: CountingRule, module: nn.Module, kept: int | None) -> int:
     if kept is not None:
         return parameter.numel() // module.in_channels * kept
     # only weights can be masked: a bias or a norm's shift that is 0 was never trained, not pruned

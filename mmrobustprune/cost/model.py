@@ -26,9 +26,9 @@ class CostModel:
 
     params = rest + sum_l out_l (in_l fan_l + own_l) and MACs = sum_l out_l in_l fan_l positions_l
     with the kept widths out_l and in_l (in_l = 1 for depthwise convolutions and normalisations) and
-    the positions of ``Trace.shapes``. MACs are those of convolutions and linear layers, for the
+    the positions of `Trace.shapes`. MACs are those of convolutions and linear layers, for the
     traced input. Shared parameters count once; a layer that runs several times multiplies in each.
-    Layers whose class says ``fixed = True`` count nothing, as in ``cost.count``.
+    Layers whose class says `fixed = True` count nothing, as in `cost.count`.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class CostModel:
         )
 
     def per_layer(self, alive: dict[str, Tensor | int]) -> dict[str, dict[str, int]]:
-        """out, in, params and MACs of each layer; groups that ``alive`` leaves out are dense."""
+        """out, in, params and MACs of each layer; groups that `alive` leaves out are dense."""
         counts = {
             name: int(units if isinstance(units, int) else units.sum())
             for name, units in alive.items()

@@ -38,7 +38,7 @@ class Timing:
 def stamp(device: torch.device | str, batch: int, dtype: torch.dtype) -> dict[str, Any]:
     """What a time depends on, for the process as it is now.
 
-    ``clock`` is 'processor' for one CPU thread (other programs do not lengthen it), else 'elapsed'; ``evict`` see `time_call`.
+    `clock` is 'processor' for one CPU thread (other programs do not lengthen it), else 'elapsed'; `evict` see `time_call`.
     """
     device = torch.device(device)
     cuda = device.type == 'cuda'
@@ -76,9 +76,9 @@ def time_call(
     clock: str = 'elapsed',
     evict: int = 0,
 ) -> Timing:
-    """Time a call: ``warmup`` unmeasured calls, then ``repeats``, fewer (but ``least``) once ``seconds`` have gone by.
+    """Time a call: `warmup` unmeasured calls, then `repeats`, fewer (but `least`) once `seconds` have gone by.
 
-    Before each call ``evict`` bytes of other data pass through the caches. On a CPU freed memory stays with the process, as it
+    Before each call `evict` bytes of other data pass through the caches. On a CPU freed memory stays with the process, as it
     does once a process has run for a while.
     """
     device, now = torch.device(device), CLOCKS[clock]

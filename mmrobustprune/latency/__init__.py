@@ -10,13 +10,13 @@ from .network import LatencyModel, Network
 from .problem import Factor, Problem, Solution
 from .selection import LatencySelection
 from .solver import solve
-from .table import Grid, LatencyTable
+from .table import LatencyTable, TimingGrid
 
 __all__ = [
     'Block',
     'Elimination',
     'Factor',
-    'Grid',
+    'TimingGrid',
     'LatencyModel',
     'LatencySelection',
     'LatencyTable',

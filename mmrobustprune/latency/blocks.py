@@ -51,10 +51,10 @@ NORM = 'batch_norm'
 class Signature:
     """What the time of a block depends on beside its widths.
 
-    ``layer`` is the functional that runs ('conv2d', 'linear', ...), ``options`` its stride, padding and the like, ``kernel``
-    its window and ``size`` the input's shape without batch and channels; ``tail`` holds the operations behind it, each with
+    `layer` is the functional that runs ('conv2d', 'linear', ...), `options` its stride, padding and the like, `kernel`
+    its window and `size` the input's shape without batch and channels; `tail` holds the operations behind it, each with
     its plain options. A depthwise convolution has one width, all other layers two. Memory order decides which kernel runs, so
-    ``channels_last`` says how the input came.
+    `channels_last` says how the input came.
     """
 
     layer: str
@@ -88,7 +88,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Block:
-    """One call of a layer: its name in ``model.named_modules()``, dense widths, and signature."""
+    """One call of a layer: its name in `model.named_modules()`, dense widths, and signature."""
 
     name: str
     inputs: int

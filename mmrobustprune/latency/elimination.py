@@ -12,7 +12,7 @@ from .problem import Problem, refuse_many
 
 @dataclass
 class _Step:
-    """The elimination of one variable: its table ``ms`` has its own axis first, then ``scope`` in the order of elimination."""
+    """The elimination of one variable: its table `ms` has its own axis first, then `scope` in the order of elimination."""
 
     name: str
     scope: tuple[str, ...]

@@ -14,8 +14,8 @@ def knapsack(
 ) -> list[int]:
     """The option of every item with the largest total value among those whose total cost is at most the budget.
 
-    ``values[i]`` and ``costs[i]`` (options,) of item i, costs >= 0 and in the budget's unit. Costs are rounded up to whole
-    ``unit``s and the budget down, so the budget holds; the answer is exact for the rounded numbers:
+    `values[i]` and `costs[i]` (options,) of item i, costs >= 0 and in the budget's unit. Costs are rounded up to whole
+    `unit`s and the budget down, so the budget holds; the answer is exact for the rounded numbers:
     best_i[c] = max_j best_{i-1}[c - cost_ij] + value_ij, one shifted addition per option. Options that cost more than a
     better one are left out. Time O(options * budget / unit), memory 2 bytes * items * budget / unit. Raises ValueError for
     negative or non-finite numbers, and with the smallest total cost where no choice meets the budget.

@@ -18,7 +18,7 @@ from mmrobustprune.flags import flags_restored
 
 from .blocks import Signature, callable_block
 from .network import Network
-from .table import Grid, LatencyTable
+from .table import LatencyTable, TimingGrid
 
 SAVE_EVERY = 5.0  # seconds
 Stopwatch = Callable[[Signature, int, int], Timing]
@@ -55,13 +55,13 @@ def measure_table(
 ) -> LatencyTable:
     """Measure what a table lacks of a network, and nothing else.
 
-    Every kind of block gets a grid of ``points`` widths per side between ``step`` (all widths are multiples of it, or the dense
+    Every kind of block gets a grid of `points` widths per side between `step` (all widths are multiples of it, or the dense
     width), or half the units where these are fewer, and the dense one, halving from the top. Then the centres of its cells are
-    measured; where their interpolation is off by more than ``tolerance`` of the network's time, counted over all blocks of the
-    kind, the grid is split there, the largest error first, until none is left or ``seconds`` are over, those of earlier calls
-    for this network included. The file is written every few seconds and when anything interrupts. ``stopwatch`` replaces the
+    measured; where their interpolation is off by more than `tolerance` of the network's time, counted over all blocks of the
+    kind, the grid is split there, the largest error first, until none is left or `seconds` are over, those of earlier calls
+    for this network included. The file is written every few seconds and when anything interrupts. `stopwatch` replaces the
     measuring of a block. Raises
-    ValueError where a call takes ``seconds`` without completing the coarse grid; what was measured is kept and the next call
+    ValueError where a call takes `seconds` without completing the coarse grid; what was measured is kept and the next call
     goes on.
     """
     run = _Run(
@@ -268,11 +268,11 @@ class _Run:
             self.bar.total += more
             self.bar.refresh()
 
-    def _grid(self, key: str) -> Grid:
-        return self.table.grids.setdefault(key, Grid())
+    def _grid(self, key: str) -> TimingGrid:
+        return self.table.grids.setdefault(key, TimingGrid())
 
     def _halving(self, low: int, high: int) -> list[int]:
-        """``points`` widths from low to high, each about half of the next, multiples of the step in between."""
+        """`points` widths from low to high, each about half of the next, multiples of the step in between."""
         axis = {low, high}
         width = high
         while len(axis) < self.points and low < self._snap(width / 2) < width:

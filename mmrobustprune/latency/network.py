@@ -29,7 +29,7 @@ Parts = tuple[tuple[str, int], ...]  # (group, channels per unit)
 class Network:
     """A network's blocks, and which groups their widths follow.
 
-    ``parts[layer, side]`` gives the groups a side's width depends on: width = dense - sum (units_g - kept_g) k_g.
+    `parts[layer, side]` gives the groups a side's width depends on: width = dense - sum (units_g - kept_g) k_g.
     """
 
     blocks: tuple[Block, ...]
@@ -80,7 +80,7 @@ class Network:
         return tuple(block for block in self.blocks if any(parts for _, parts in self.sides(block)))
 
     def widths(self, side: tuple[int, Parts], kept: Mapping[str, Any]) -> Any:
-        """Width of a side with ``kept`` units per group (numbers or arrays); groups left out are dense."""
+        """Width of a side with `kept` units per group (numbers or arrays); groups left out are dense."""
         dense, parts = side
         return dense - sum(
             (self.units[name] - kept.get(name, self.units[name])) * k for name, k in parts
@@ -170,7 +170,7 @@ class LatencyModel:
     def changes(
         self, levels: Mapping[str, np.ndarray], kept: Mapping[str, int]
     ) -> dict[str, np.ndarray]:
-        """Milliseconds that each level adds to the layers that produce a group's channels, their inputs as ``kept`` says."""
+        """Milliseconds that each level adds to the layers that produce a group's channels, their inputs as `kept` says."""
         found = {name: np.zeros(len(level)) for name, level in levels.items()}
         for block in self.network.changing:
             inputs, outputs = self.network.sides(block)
@@ -182,7 +182,7 @@ class LatencyModel:
         return found
 
     def factors(self, levels: Mapping[str, np.ndarray]) -> tuple[Factor, ...]:
-        """One table per set of groups, over their ``levels`` (kept units, ascending)."""
+        """One table per set of groups, over their `levels` (kept units, ascending)."""
         tables: dict[tuple[str, ...], np.ndarray] = {}
         for block in self.network.changing:
             names = tuple(
@@ -199,7 +199,7 @@ class LatencyModel:
     def problem(
         self, levels: Mapping[str, np.ndarray], values: Mapping[str, np.ndarray]
     ) -> Problem:
-        """Choose one of the ``levels`` of every group, worth ``values``."""
+        """Choose one of the `levels` of every group, worth `values`."""
         return Problem(dict(values), self.factors(levels), self.constant)
 
 

@@ -12,7 +12,7 @@ LIMIT = 2**24  # cells of the largest table
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """Milliseconds of one part of a network, ``ms[i, j, ...]`` at level i of the first variable, j of the second, ..."""
+    """Milliseconds of one part of a network, `ms[i, j, ...]` at level i of the first variable, j of the second, ..."""
 
     variables: tuple[str, ...]
     ms: np.ndarray
@@ -22,7 +22,7 @@ class Factor:
 class Problem:
     """Choose one level per variable: the most value within a time.
 
-    ``values[name]`` (levels,) is what each level of a variable is worth; the time of a choice is ``constant`` plus one entry
+    `values[name]` (levels,) is what each level of a variable is worth; the time of a choice is `constant` plus one entry
     of every factor, in milliseconds. Raises ValueError for factors that do not fit the levels, and for numbers that are not
     finite.
     """
@@ -66,7 +66,7 @@ class Problem:
 class Solution:
     """A choice of levels, and how far from the best one it can be.
 
-    ``bound`` is a proven upper bound of the value of any choice within the budget; ``price`` the value per millisecond
+    `bound` is a proven upper bound of the value of any choice within the budget; `price` the value per millisecond
     at which the bound was found.
     """
 

@@ -75,10 +75,10 @@ SOLVERS: dict[str, Callable[..., Solution]] = {'exact': exact, 'linearised': lin
 class LatencySelection(Selection):
     """Keeps the units of most score within a latency, for targets that are removed fractions of the dense latency.
 
-    ``cost`` gives the milliseconds. The kept units of a group are a multiple of ``round_to``, in at most ``levels`` sizes (or
-    as many as are alive now), at least the share ``min_keep`` of all. A size is worth the sum of its best scores, divided group
-    by group as ``normalise`` says ('none', 'mean', 'max', 'l2'). ``solver`` is 'exact' or 'linearised' (see these). After
-    each choice ``solution`` holds it, with its proven gap. Raises ValueError for unknown names.
+    `cost` gives the milliseconds. The kept units of a group are a multiple of `round_to`, in at most `levels` sizes (or
+    as many as are alive now), at least the share `min_keep` of all. A size is worth the sum of its best scores, divided group
+    by group as `normalise` says ('none', 'mean', 'max', 'l2'). `solver` is 'exact' or 'linearised' (see these). After
+    each choice `solution` holds it, with its proven gap. Raises ValueError for unknown names.
     """
 
     cost: LatencyModel
@@ -154,7 +154,7 @@ class LatencySelection(Selection):
         return self.within(scores, (1 - target) * self.cost.dense, among)
 
     def budget_after(self, target: float, this: int, rounds: int) -> float:
-        """Milliseconds after round ``this`` of 1..rounds: T_r = T_0 (1 - p)^(r / R) (exponential, arXiv:2006.09081)."""
+        """Milliseconds after round `this` of 1..rounds: T_r = T_0 (1 - p)^(r / R) (exponential, arXiv:2006.09081)."""
         return self.cost.dense * (1 - target) ** (this / rounds)
 
     def step(
@@ -191,7 +191,7 @@ class LatencySelection(Selection):
         alive: dict[str, Tensor] | None = None,
         solver: str | None = None,
     ) -> dict[str, Tensor]:
-        """The alive masks of most score within ``budget`` milliseconds, by this solver or the selection's own."""
+        """The alive masks of most score within `budget` milliseconds, by this solver or the selection's own."""
         levels, orders, values = self.sizes(alive), {}, {}
         for group, live in self._alive(alive):
             score = finite_scores(scores, group)

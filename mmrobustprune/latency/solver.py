@@ -11,12 +11,12 @@ from .problem import Problem, Solution, too_slow
 
 
 def solve(problem: Problem, budget: float, tolerance: float = 5e-4) -> Solution:
-    """Maximise the value of a problem within ``budget`` milliseconds.
+    """Maximise the value of a problem within `budget` milliseconds.
 
     Lagrangian relaxation: for a price p per millisecond, g(p) = max value - p (ms - budget) is found exactly by elimination
     over the layer graph and bounds every choice within the budget from above; p moves to where the lines of the best choice
     within and of the best choice beyond the budget meet, until g cannot fall any more. What is left of the budget is then
-    filled by changes of one and of two variables. Work ends as soon as the gap is at most ``tolerance``. Raises ValueError,
+    filled by changes of one and of two variables. Work ends as soon as the gap is at most `tolerance`. Raises ValueError,
     with the time of the fastest choice, where no choice meets the budget.
     """
     graph = Elimination(problem)

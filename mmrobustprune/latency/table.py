@@ -30,11 +30,11 @@ STATISTICS = ('median', 'least')
 
 
 @dataclass
-class Grid:
+class TimingGrid:
     """The timings of one kind of block.
 
-    ``entries[inputs, outputs]`` is one timing; ``inputs`` and ``outputs`` are the axes of the rectangle that is complete, and
-    ``error`` the largest difference in milliseconds between a measured cell centre and its interpolation there.
+    `entries[inputs, outputs]` is one timing; `inputs` and `outputs` are the axes of the rectangle that is complete, and
+    `error` the largest difference in milliseconds between a measured cell centre and its interpolation there.
     """
 
     entries: dict[tuple[int, int], Timing] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Grid:
         axes = [tuple(sorted(set(axis))) for axis in (inputs, outputs)]
         if self.lacking(*axes):
             raise ValueError(
-                'the rectangle is not complete; measure what Grid.lacking names first.'
+                'the rectangle is not complete; measure what TimingGrid.lacking names first.'
             )
         self.inputs, self.outputs = axes
 
@@ -92,9 +92,9 @@ def _between(axis: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
 class LatencyTable:
     """Timings of blocks by signature, and of whole networks, on one device.
 
-    ``stamp`` (see `stamp`) says on what they were taken, ``statistic`` ('median' or 'least') which number of a timing counts:
-    'median', or 'least' where other programs run on the machine. ``spent`` holds the seconds that went into the grids of each
-    network. With a ``path`` every addition is written sooner or later by `save`, whole or not at all.
+    `stamp` (see `stamp`) says on what they were taken, `statistic` ('median' or 'least') which number of a timing counts:
+    'median', or 'least' where other programs run on the machine. `spent` holds the seconds that went into the grids of each
+    network. With a `path` every addition is written sooner or later by `save`, whole or not at all.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class LatencyTable:
             None if path is None else Path(path),
             statistic,
         )
-        self.grids: dict[str, Grid] = {}
+        self.grids: dict[str, TimingGrid] = {}
         self.networks: dict[str, Timing] = {}
         self.spent: dict[str, float] = {}
 
@@ -124,9 +124,9 @@ class LatencyTable:
     ) -> LatencyTable:
         """The table in a file, or a new one.
 
-        Raises FileNotFoundError where there is none and ``create`` is false, ValueError for a file that is no table, was
+        Raises FileNotFoundError where there is none and `create` is false, ValueError for a file that is no table, was
         changed by hand, holds impossible times, or was measured on another device, or with other threads, batch, precision or
-        clock than ``stamp``.
+        clock than `stamp`.
         """
         path = Path(path)
         if not path.is_file():
@@ -158,7 +158,7 @@ class LatencyTable:
         table = cls(content['stamp'], path, statistic)
         for key, grid in content['blocks'].items():
             entries = {(row[0], row[1]): _timing(row[2:], path, key) for row in grid['entries']}
-            table.grids[key] = Grid(
+            table.grids[key] = TimingGrid(
                 entries, tuple(grid['inputs']), tuple(grid['outputs']), grid['error']
             )
         table.networks = {key: _timing(row, path, key) for key, row in content['networks'].items()}
@@ -187,7 +187,7 @@ class LatencyTable:
 
     def add(self, key: str, at: tuple[int, int], timing: Timing) -> None:
         """Take in one timing; ValueError for a time that is negative or no number."""
-        self.grids.setdefault(key, Grid()).entries[at] = _timing(timing.to_list(), self.path, key)
+        self.grids.setdefault(key, TimingGrid()).entries[at] = _timing(timing.to_list(), self.path, key)
 
     def ms(self, key: str, inputs: np.ndarray, outputs: np.ndarray) -> np.ndarray:
         """Milliseconds of a block at widths of any shape; ValueError for a block or widths outside what was measured."""

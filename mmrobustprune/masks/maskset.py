@@ -22,10 +22,10 @@ from mmrobustprune.structure.record import Structure, dense_shape
 class MaskSet:
     """The units of a model that are still alive.
 
-    ``alive[group]`` is a bool tensor (units,). A removed unit has zeros in every tensor slice its
+    `alive[group]` is a bool tensor (units,). A removed unit has zeros in every tensor slice its
     group names, producers and consumers alike, so that removing the slices changes nothing. Zero
     weight, zero gradient and zero momentum stay zero under any optimizer with elementwise state:
-    call ``attach`` to keep the gradients at zero.
+    call `attach` to keep the gradients at zero.
     """
 
     def __init__(self, model: nn.Module, groups: Iterable[Group]):
@@ -118,7 +118,7 @@ class MaskSet:
         }
 
     def structure(self, method: str, **achieved: float) -> Structure:
-        """The record that removes exactly the masked units; ``achieved`` adds removed fractions."""
+        """The record that removes exactly the masked units; `achieved` adds removed fractions."""
         layers: dict[str, dict] = {}
         rank = {name: i for i, (name, _) in enumerate(self.model.named_modules())}
         for (name, side), dead in sorted(

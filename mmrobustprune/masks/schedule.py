@@ -6,7 +6,7 @@ from __future__ import annotations
 def exponential(m: int, ratio: float, rounds: int) -> list[int]:
     """Units kept after rounds 1..R: k_r = m (1 - p)^(r / R), the same share each (AdaSAP A.4).
 
-    ``m`` units now, ``ratio`` p the fraction removed at the end, in [0, 1). Each count is the
+    `m` units now, `ratio` p the fraction removed at the end, in [0, 1). Each count is the
     nearest integer, so the last is round((1 - p) m). Raises ValueError.
     """
     if not 0 <= ratio < 1:

@@ -34,7 +34,7 @@ __all__ = [
 
 
 def build_score(config: dict | str | Score) -> Score:
-    """The score of a config such as ``dict(type='Magnitude', p=2)``, of a name, or itself.
+    """The score of a config such as `dict(type='Magnitude', p=2)`, of a name, or itself.
 
     ValueError, with the nearest known name, for an unknown type or field; TypeError for anything else.
     """

@@ -19,7 +19,7 @@ class SmoothMix(Score):
     """s_i = (alpha rank(size_i) + (1 - alpha) rank(-roughness_i)) / (units - 1), ranks of a layer's filters from 0 on.
 
     SR-GKP's rank mix (NeurIPS 2023, equation 2) on whole filters, as its appendix C.1.3 gives it to filters ranked by L2 norm;
-    ``alpha`` is its CSB. Size (sum of squares) and roughness (equation 1) of a unit are summed over the filters it takes along.
+    `alpha` is its CSB. Size (sum of squares) and roughness (equation 1) of a unit are summed over the filters it takes along.
     Among equals the earlier one ranks lower.
     """
 

@@ -17,7 +17,7 @@ class Taylor(Score):
     """s_i = mean over batches of (sum of w g over the parameters w of filter i)^2.
 
     First-order Taylor importance (arXiv:1906.10771). A unit's score is the sum over the filters it
-    takes along. Call ``observe`` after each backward pass, or ``watch`` an optimizer once.
+    takes along. Call `observe` after each backward pass, or `watch` an optimizer once.
     """
 
     needs_gradient = True

@@ -33,7 +33,7 @@ class GroupedRecord:
 
     @classmethod
     def read(cls, layer: str, record: dict) -> GroupedRecord:
-        """Of the entry that ``write`` made; ValueError where it is not one."""
+        """Of the entry that `write` made; ValueError where it is not one."""
         filters, channels = record['shape'][:2]
         try:
             kept, out_index = (

@@ -22,9 +22,9 @@ def rebuild(
 ) -> nn.Module:
     """Remove, in place, every channel that the record does not keep, and return the model.
 
-    W' = W[out][:, in], and a layer with ``kept`` channels per group becomes a GroupedKernelConv2d:
-    parameters become new ``nn.Parameter`` objects (tied ones stay tied, values, gradients and
-    ``requires_grad`` stay), buffers and width attributes follow. With an optimizer its
+    W' = W[out][:, in], and a layer with `kept` channels per group becomes a GroupedKernelConv2d:
+    parameters become new `nn.Parameter` objects (tied ones stay tied, values, gradients and
+    `requires_grad` stay), buffers and width attributes follow. With an optimizer its
     parameter groups point to the new parameters and every state tensor of a parameter's dense shape
     is sliced alike, so that training goes on as if nothing had happened. Raises ValueError
     where the record or the optimizer does not fit; nothing is changed then.

@@ -20,12 +20,12 @@ FORMAT = 1
 class Structure:
     """Which channels every changed layer keeps.
 
-    ``layers[name]`` holds ``kind``, the dense ``shape`` of the layer's weight, and the kept indices
-    ``out`` and ``in`` of the sides that lost channels. A grouped-kernel layer has ``groups``, its
-    ``kept`` input channels per group, and the new places ``out_index`` of its filters, which the
-    layer itself undoes where ``restored`` (see GroupedRecord); a permutation that it does not undo
-    stands as ``out`` and ``in`` with the layers behind it. ``method`` says how they were chosen,
-    ``achieved`` which fraction was removed ('channels', 'params', 'macs').
+    `layers[name]` holds `kind`, the dense `shape` of the layer's weight, and the kept indices
+    `out` and `in` of the sides that lost channels. A grouped-kernel layer has `groups`, its
+    `kept` input channels per group, and the new places `out_index` of its filters, which the
+    layer itself undoes where `restored` (see GroupedRecord); a permutation that it does not undo
+    stands as `out` and `in` with the layers behind it. `method` says how they were chosen,
+    `achieved` which fraction was removed ('channels', 'params', 'macs').
     """
 
     layers: dict[str, dict]
@@ -45,7 +45,7 @@ class Structure:
 
     @classmethod
     def from_dict(cls, data: dict) -> Structure:
-        """The record that ``to_dict`` wrote; ValueError for anything else."""
+        """The record that `to_dict` wrote; ValueError for anything else."""
         if not isinstance(data, dict) or not isinstance(data.get('layers'), dict):
             raise ValueError(
                 f"a structure record is a dict with 'layers', not {type(data).__name__}; "

@@ -37,9 +37,9 @@ def prune_channels(
 ) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
 
-    ``ratio`` is the fraction removed of ``budget`` ('channels', 'params' or 'macs'), in (0, 1),
-    met within 0.01 from above; ``score`` defaults to the group L2 magnitude (Magnitude(p=2)).
-    ``layers`` restricts the removal to groups that hold one of these layers, ``ignore`` keeps the
+    `ratio` is the fraction removed of `budget` ('channels', 'params' or 'macs'), in (0, 1),
+    met within 0.01 from above; `score` defaults to the group L2 magnitude (Magnitude(p=2)).
+    `layers` restricts the removal to groups that hold one of these layers, `ignore` keeps the
     widths of others. Before anything is removed a certificate makes sure that the smaller network
     computes what the masked one does. Raises ValueError, and leaves the model as it was, where the
     model cannot be traced, a pattern matches nothing, a demanded layer must stay unprunable, the budget

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from mmrobustprune.latency import (
-    Grid,
     LatencyModel,
     LatencyTable,
     Network,
     Timing,
+    TimingGrid,
     measure_table,
     stamp,
     stamp_of,
@@ -376,7 +376,7 @@ def test_timed_calls_do_not_fetch_their_memory_anew():
 
 
 def test_lacking_points_come_largest_first():
-    grid = Grid({(8, 8): flat(1.0)})
+    grid = TimingGrid({(8, 8): flat(1.0)})
     assert grid.lacking((8, 16), (8, 32)) == [(16, 32), (8, 32), (16, 8)]
 
 
