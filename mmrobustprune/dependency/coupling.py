@@ -51,7 +51,8 @@ class Coupling:
         unprunable: dict[str, str] = {}
         for unit, reason in zip(self._units(sides, rank), reasons, strict=True):
             made = [layer for layer, side in unit if side == 'out' and layer in producers]
-            if reason is None and not any(side == 'in' for _, side in unit):
+            read = any(side == 'in' for _, side in unit)
+            if reason is None and not read:
                 reason = 'no layer that can shrink reads it'
             if reason is None and made:
                 makeup = tuple((side, len(channels)) for side, channels in unit.items())
@@ -76,7 +77,8 @@ class Coupling:
             rows.append(self._start[a] + of_a)
             columns.append(self._start[b] + of_b)
         ends = (np.concatenate(rows), np.concatenate(columns))
-        graph = coo_matrix((np.ones(len(ends[0]), bool), ends), shape=(total, total))
+        links = np.ones(len(ends[0]), bool)
+        graph = coo_matrix((links, ends), shape=(total, total))
         self._count, self._label = connected_components(graph, directed=False)
 
     def _components(self, slot: Hashable) -> np.ndarray:

@@ -12,9 +12,8 @@ from .grouped_record import GroupedRecord
 from .record import Structure
 from .widths import repeated_widths
 
-Keep = dict[
-    int, Tensor
-]  # dimension -> kept indices (n,); (g, n): those of each of g blocks of rows
+# dimension -> kept indices (n,); or (g, n): those of each of g blocks of rows
+Keep = dict[int, Tensor]
 
 
 def rebuild(
@@ -24,10 +23,16 @@ def rebuild(
 
     W' = W[out][:, in], and a layer with `kept` channels per group becomes a GroupedKernelConv2d:
     parameters become new `nn.Parameter` objects (tied ones stay tied, values, gradients and
-    `requires_grad` stay), buffers and width attributes follow. With an optimizer its
-    parameter groups point to the new parameters and every state tensor of a parameter's dense shape
-    is sliced alike, so that training goes on as if nothing had happened. Raises ValueError
-    where the record or the optimizer does not fit; nothing is changed then.
+    `requires_grad` stay), buffers and integer attributes that repeat a width follow.
+
+    Args:
+        dense_model: the network that was pruned, with any weights.
+        structure: the record.
+        optimizer: its parameter groups point to the new parameters then, and every state tensor of
+            a parameter's dense shape is sliced alike, so that training goes on as if nothing had
+            happened.
+    Raises:
+        ValueError: the record or the optimizer does not fit; nothing is changed then.
     """
     structure.check(dense_model)
     grouped = {

@@ -118,7 +118,7 @@ def _may_be_width(kind: type, attribute: str) -> bool:
 
 
 def _names_in_methods(kind: type) -> dict[str, set[str]]:
-    """The names in each method of a module's own classes; without those that construct or run it."""
+    """The names in each method of a module's own classes, save those that make or run it."""
     found: dict[str, set[str]] = {}
     for one in kind.__mro__:
         if one.__module__.partition('.')[0] not in ('torch', 'builtins'):
