@@ -1,4 +1,4 @@
-"""Widths under a latency budget: measured tables of blocks, the latency of any widths, and the best widths within a time."""
+"""Widths under a latency budget: measured blocks, and the best widths within a time."""
 
 from mmrobustprune.cost.timing import Timing, stamp, time_call
 
