@@ -98,8 +98,8 @@ def measure_table(
         forward: `forward(model, example)` runs it; by default the model is called.
         options: fields of `Measuring`.
     Raises:
-        ValueError: the `seconds` are over without the coarse grid; what was measured is kept and the
-            next call goes on.
+        ValueError: the `seconds` are over without the coarse grid; what was measured is kept and
+            the next call goes on.
     """
     run = _Run(table, network, Measuring(**options), next(model.parameters()))
     try:

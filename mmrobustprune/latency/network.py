@@ -66,8 +66,8 @@ class Network:
         for layer, _ in parts:
             if layer not in known and produces(find_layer(model, layer)):
                 raise ValueError(
-                    f"the time of '{layer}' cannot be tabulated: it did not run as a convolution or "
-                    'linear layer of its own in the forward pass; keep its width by ignore.'
+                    f"the time of '{layer}' cannot be tabulated: it did not run as a convolution "
+                    'or linear layer of its own in the forward pass; keep its width by ignore.'
                 )
         return cls(blocks, {group.name: group.units for group in groups}, parts, groups)
 
@@ -126,7 +126,7 @@ class Network:
 
 
 class LatencyModel:
-    """Milliseconds of a network for any kept units: measured blocks, interpolated, a factor, and a constant.
+    """Milliseconds of a network for any kept units, from measured blocks.
 
     ms(kept) = constant + factor * sum over blocks of table(inputs, outputs). Both numbers are such
     that the network with all its units and the one with half of each group's come out as measured:

@@ -90,7 +90,7 @@ class Solution:
 
     @property
     def gap(self) -> float:
-        """(bound - value) / |bound|: no choice within the budget is better by more than this share."""
+        """(bound - value) / |bound|: no choice within the budget is better by more than this."""
         return max(self.bound - self.value, 0.0) / max(abs(self.bound), 1e-300)
 
 

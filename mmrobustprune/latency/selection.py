@@ -115,8 +115,8 @@ class LatencySelection(Selection):
         check_min_keep(self.min_keep)
         if self.round_to < 1 or self.levels < 1:
             raise ValueError(
-                f'round_to={self.round_to} and levels={self.levels} are numbers of at least 1; give '
-                'such.'
+                f'round_to={self.round_to} and levels={self.levels} are numbers of at least 1; '
+                'give such.'
             )
 
     def sizes(self, alive: dict[str, Tensor] | None = None) -> Levels:

@@ -241,8 +241,8 @@ def _timing(row: Any, path: Path | None, key: str) -> Timing:
     numbers = five and all(isinstance(v, (int, float)) for v in row)
     if not numbers or not all(math.isfinite(v) and v >= 0 for v in row):
         raise ValueError(
-            f"the latency table '{path}' holds {row} as a time of '{key}', but times are finite and "
-            'not negative; delete the file and measure anew.'
+            f"the latency table '{path}' holds {row} as a time of '{key}', but times are finite "
+            'and not negative; delete the file and measure anew.'
         )
     return Timing(*row)
 
