@@ -37,6 +37,10 @@ class Timing:
     least: float
     repeats: int
 
+    def of(self, statistic: str) -> float:
+        """The number that a statistic ('median', 'least', ...) names."""
+        return getattr(self, statistic)
+
     def to_list(self) -> list:
         """The numbers in this order."""
         return list(astuple(self))

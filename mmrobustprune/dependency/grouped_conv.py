@@ -57,7 +57,7 @@ class GroupedKernelConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, O, H', W')."""
-        return getattr(self, f'_{self.form}')(x)
+        return self._dense(x) if self.form == 'dense' else self._grouped(x)
 
     def _grouped(self, x: Tensor) -> Tensor:
         y = super().forward(x.index_select(1, self.in_index))

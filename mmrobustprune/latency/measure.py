@@ -103,7 +103,7 @@ def measure_table(
     """
     run = _Run(table, network, Measuring(**options), next(model.parameters()))
     try:
-        run.whole(model, example, forward or default_forward)
+        run.networks(model, example, forward or default_forward)
         run.coarse()
         run.refine()
     finally:
@@ -175,7 +175,7 @@ class _Run:
                 kind.high[i] = max(kind.high[i], side[0])
         self.bar = tqdm(desc='latency table', unit='block', disable=not measuring.progress, total=0)
 
-    def whole(self, model: nn.Module, example: Any, forward: Forward) -> None:
+    def networks(self, model: nn.Module, example: Any, forward: Forward) -> None:
         """The dense network and that with half its units, together, unless the table knows both."""
         network = self.network
         known = self.table.networks
@@ -254,7 +254,7 @@ class _Run:
         for at in centres:
             if at in grid.entries:
                 timing = grid.entries[at]
-                off = abs(getattr(timing, name) - float(grid.interpolate(*map(np.array, at), name)))
+                off = abs(timing.of(name) - float(grid.interpolate(*map(np.array, at), name)))
                 errors.append((off, at))
                 certain = off - (timing.median - timing.p10)
                 if certain > worst[0]:

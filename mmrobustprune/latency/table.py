@@ -79,7 +79,7 @@ class TimingGrid:
         at = (statistic, self.inputs, self.outputs)
         if at not in self._rows:
             points = product(self.inputs, self.outputs)
-            flat = [getattr(self.entries[point], statistic) for point in points]
+            flat = [self.entries[point].of(statistic) for point in points]
             self._rows = {at: np.reshape(flat, (len(self.inputs), len(self.outputs)))}
         return self._rows[at]
 
@@ -230,7 +230,7 @@ class LatencyTable:
 
     def whole_ms(self, fingerprint: str) -> float:
         """Milliseconds of a whole network."""
-        return getattr(self.networks[fingerprint], self.statistic)
+        return self.networks[fingerprint].of(self.statistic)
 
     def _where(self) -> str:
         return '' if self.path is None else f"'{self.path}' "

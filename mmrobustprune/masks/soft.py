@@ -50,7 +50,7 @@ class SoftMaskSet(MaskSet):
                 )
 
     @contextmanager
-    def whole(self) -> Iterator[None]:
+    def revived(self) -> Iterator[None]:
         """Inside, removed units have the weights they were removed with, for a score to rank."""
         with torch.no_grad():
             for name, parameter in self._owned():

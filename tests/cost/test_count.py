@@ -104,7 +104,7 @@ def test_weights_that_are_zero_do_not_count_by_the_paper_rule():
 @pytest.mark.parametrize('rule', [PLAIN, SR_GKP])
 @pytest.mark.parametrize('groups', [1, 2, 4])
 def test_kept_channels_count_as_the_grouped_network_does(rule, groups):
-    """K of C=8 channels read by each filter: a grouped convolution over groups * K gathered channels."""
+    """K of C=8 channels per filter: a grouped convolution over groups * K gathered channels."""
 
     class Grouped(nn.Sequential):
         def forward(self, x):

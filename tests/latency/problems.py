@@ -21,7 +21,7 @@ def chain(widths, price=1.0):
 
 @st.composite
 def problems(draw):
-    """Random small graphs: any pairs and triples, staircases, ties and zero values among the numbers."""
+    """Random small graphs of pairs and triples, with staircases, ties and zeros in the numbers."""
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     sizes = draw(st.lists(st.integers(1, 4), min_size=1, max_size=5))
     names = [f'v{i}' for i in range(len(sizes))]
@@ -51,7 +51,10 @@ def every_choice(problem):
 
 
 def by_integer_program(problem, budget):
-    """The best value by scipy's milp: one binary per level, one per entry of a factor, tied to its levels."""
+    """The best value by scipy's milp.
+
+    One binary per level, and one per entry of a factor, tied to its levels.
+    """
     start, rows, lower, upper = {}, [], [], []
     count = 0
     for name, worth in problem.values.items():

@@ -79,7 +79,7 @@ def test_time_that_is_over_keeps_what_was_measured(tmp_path):
 
 
 def test_the_time_of_earlier_calls_counts(tmp_path):
-    """A table that was refined as long as it may be is not refined again by the next user of the network."""
+    """A table that was refined as long as it may be is not refined by the next user again."""
     path = tmp_path / 'table.json'
     *_, network, table = measured(
         Bottlenecks(64, 128, 64),

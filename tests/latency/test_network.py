@@ -24,7 +24,7 @@ def whole(table, network, dense, half):
 
 
 def test_the_network_and_its_half_come_out_as_measured():
-    """Blocks alone take S ms, those of half the units H; inside the network twice that, and 1 ms for all else."""
+    """Blocks alone take S ms, those of half the units H; inside the network twice that, plus 1."""
     _, _, network, table = measured(dense=1.0)
     alone = LatencyModel(network, table)
     blocks, half = alone.dense - alone.constant, alone.predict(network.half) - alone.constant

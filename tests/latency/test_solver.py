@@ -1,4 +1,4 @@
-"""Widths within a budget: against all choices, an integer program, and instances with the answer written out."""
+"""Widths within a budget: against all choices, an integer program, and by hand."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,8 @@ def test_a_small_residual_network_against_the_integer_program(seed, share):
 
 def test_a_chain_by_hand():
     problem = chain([np.array([1.0, 4.0]), np.array([1.0, 9.0]), np.array([1.0, 4.0])])
-    # (1, 9, 1) takes 9 + 9 = 18 and is worth 1 + 3 + 1 = 5; (4, 1, 4) takes 8 and is worth 2 + 1 + 2 = 5
+    # (1, 9, 1) takes 9 + 9 = 18 and is worth 1 + 3 + 1 = 5;
+    # (4, 1, 4) takes 8 and is worth 2 + 1 + 2 = 5
     assert solve(problem, 72).value == 7 and solve(problem, 72).gap == 0
     found = solve(problem, 8)
     assert (found.levels, found.value, found.ms) == ({'v0': 1, 'v1': 0, 'v2': 1}, 5, 8)

@@ -38,7 +38,10 @@ def test_taylor_of_batch_normalisation():
 
 
 def test_halps_taylor_sums_what_is_coupled_before_the_absolute_value():
-    """Two normalisations lose a unit together: |2 - 3| = 1 and |-2 - 4| = 6; the second batch has twice that."""
+    """Two normalisations lose a unit together: |2 - 3| = 1 and |-2 - 4| = 6.
+
+    The second batch has twice that.
+    """
     model = nn.Sequential(
         nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2), nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)
     )

@@ -1,4 +1,4 @@
-"""Attributes that repeat a width follow it, so that methods beside the forward pass go on working."""
+"""Attributes that repeat a width follow it, so that methods beside the forward pass still work."""
 
 import copy
 

@@ -1,6 +1,5 @@
 """The certificate refuses what is not the same network."""
 
-
 import pytest
 import torch
 from torch import nn
@@ -122,7 +121,7 @@ def test_a_wrong_cut_of_a_network_that_amplifies_rounding_is_refused():
     model = chaotic(20)
     index = torch.arange(200)[:, None]
     crossed = Group('0', 200, (Slice('0', 'out', index), Slice('2', 'in', index.flip(0))))
-    with pytest.raises(ValueError, match=r"where \de-0[6-9] is allowed; .*ignore=..0"):
+    with pytest.raises(ValueError, match=r'where \de-0[6-9] is allowed; .*ignore=..0'):
         certify(masked(model, (crossed,)), torch.randn(64, 3))
 
 
