@@ -22,7 +22,7 @@ from mmrobustprune.cost.count import (
     SR_GKP_IMAGENET_DENSE,
     SR_GKP_VGG,
     Cost,
-    Rule,
+    CountingRule,
     count,
 )
 
@@ -40,8 +40,8 @@ class Net:
     classes: int
     side: int
     ratios: tuple[float, ...]
-    dense: Rule = SR_GKP
-    pruned: Rule = SR_GKP
+    dense: CountingRule = SR_GKP
+    pruned: CountingRule = SR_GKP
 
     def build(self) -> nn.Module:
         """Backbone, global pooling and linear layer; every weight is 1, so that none is 0."""

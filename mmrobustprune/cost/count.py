@@ -21,9 +21,13 @@ from mmrobustprune.flags import flags_restored
 
 @dataclass(frozen=True)
 class Cost:
-    """``layers[name]`` holds out, in, params, macs; ``params`` and ``macs`` are the totals.
+    """What a network costs.
 
-    The ``in`` of grouped kernels is what each filter reads.
+    Attributes:
+        layers: name -> out, in, params, macs; the `in` of grouped kernels is what each filter
+            reads.
+        params: parameters of all layers, shared ones once.
+        macs: multiplications of all layers.
     """
 
     layers: dict[str, dict[str, int]]
@@ -32,8 +36,10 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Rule:
-    """Which operations of a forward pass count as MACs; weights of convolutions and linear layers always do.
+class CountingRule:
+    """Which operations of a forward pass count as MACs.
+
+    Weights of convolutions and linear layers always do.
 
     Attributes:
         bias: one per output element of a convolution or linear layer with a bias.
@@ -52,10 +58,11 @@ class Rule:
     zeros: bool = True
 
 
-PLAIN = Rule()
-# The counting of SR-GKP's tables (NeurIPS 2023). A ReLU counts where its networks call it as a module: in VGG, and in the dense
-# ResNet-50 but not in the pruned one. Its CIFAR networks end in a pooling module, the ImageNet ones pool adaptively, uncounted.
-SR_GKP = Rule(bias=True, norm=2, pool=True, global_pool=True, zeros=False)
+PLAIN = CountingRule()
+# The counting of SR-GKP's tables (NeurIPS 2023). A ReLU counts where its networks call it as a
+# module: in VGG, and in the dense ResNet-50 but not in the pruned one. Its CIFAR networks end in a
+# pooling module, the ImageNet ones pool adaptively, uncounted.
+SR_GKP = CountingRule(bias=True, norm=2, pool=True, global_pool=True, zeros=False)
 SR_GKP_VGG = replace(SR_GKP, relu=True)
 SR_GKP_IMAGENET = replace(SR_GKP, global_pool=False)
 SR_GKP_IMAGENET_DENSE = replace(SR_GKP_IMAGENET, relu=True)
@@ -66,20 +73,26 @@ def count(
     model: nn.Module,
     example: Any,
     forward: Forward | None = None,
-    rule: Rule = PLAIN,
+    rule: CountingRule = PLAIN,
     kept: Mapping[str, int] | None = None,
 ) -> Cost:
     """Parameters of every layer and its MACs in one forward of the example.
 
-    MACs = weights * output positions, plus what the rule adds. A batch of n counts n times. Shared parameters count once in
-    the totals. Layers whose class says ``fixed = True`` (weights that are constants of the architecture, such as a shortcut
-    that learns nothing) have no parameters, and MACs only where the rule counts pools, for they do a pool's work.
+    MACs = weights used * output positions, plus what the rule adds. A batch of n counts n times.
+    Shared parameters count once in the totals. Layers whose class says `fixed = True` (weights
+    that are constants of the architecture, such as a shortcut that learns nothing) have no
+    parameters, and MACs only where the rule counts pools, for they do a pool's work.
 
     Args:
-        kept: convolution -> input channels that each of its filters reads, to count a grouped-kernel network before it is
-            made: C becomes K in its weights; the number of groups does not matter.
+        model: the network; it is counted in evaluation mode and left as it was.
+        example: one batch of inputs.
+        forward: `forward(model, example)` runs it; by default the model is called.
+        rule: which operations count beside weights.
+        kept: convolution -> input channels that each of its filters reads, to count a
+            grouped-kernel network before it is made: C becomes K in its weights; the number of
+            groups does not matter.
     Raises:
-        ValueError: ``kept`` names no dense convolution of the model, or more channels than it has.
+        ValueError: `kept` names no dense convolution of the model, or more channels than it has.
     """
     kept = dict(kept or {})
     read = {module: kept.pop(name) for name, module in model.named_modules() if name in kept}
@@ -104,7 +117,9 @@ def count(
         uses = forward.count(model, measure)
     else:
         uses = measure(forward or default_forward)
-    layers, total, seen = {}, 0, set()
+    layers = {}
+    total = 0
+    seen: set[int] = set()  # parameters that were counted with an earlier layer
     for name, module in model.named_modules():
         own = {} if is_fixed(module) else dict(module.named_parameters(recurse=False))
         sizes = {
@@ -113,7 +128,8 @@ def count(
         }
         total += sum(size for key, size in sizes.items() if id(own[key]) not in seen)
         seen |= {id(value) for value in own.values()}
-        params, macs = sum(sizes.values()), uses[module]
+        params = sum(sizes.values())
+        macs = uses[module]
         if not params and not macs:
             continue
         layers[name] = dict(_widths(model, name, module), params=params, macs=macs)
@@ -127,7 +143,7 @@ def _widths(model: nn.Module, name: str, module: nn.Module) -> dict[str, int]:
     return {side: width(model, name, side) for side in (kind.dims if kind else ())}
 
 
-def _macs(module: nn.Module, args: tuple, output: Any, rule: Rule, kept: int | None) -> int:
+def _macs(module: nn.Module, args: tuple, output: Any, rule: CountingRule, kept: int | None) -> int:
     inputs = args[0] if args else None
     if is_fixed(module) and not rule.pool:
         return 0
@@ -147,7 +163,7 @@ def _macs(module: nn.Module, args: tuple, output: Any, rule: Rule, kept: int | N
     return 0
 
 
-def _size(parameter: nn.Parameter, rule: Rule, module: nn.Module, kept: int | None) -> int:
+def _size(parameter: nn.Parameter, rule: CountingRule, module: nn.Module, kept: int | None) -> int:
     if kept is not None:
         return parameter.numel() // module.in_channels * kept
     # only weights can be masked: a bias or a norm's shift that is 0 was never trained, not pruned
@@ -159,16 +175,15 @@ def _size(parameter: nn.Parameter, rule: Rule, module: nn.Module, kept: int | No
 def _check_kept(unknown: Mapping[str, int], read: Mapping[nn.Module, int]) -> None:
     for name in unknown:
         raise ValueError(
-            f"kept names '{name}', which the model does not have; give names of model.named_modules()."
+            f"kept names '{name}', which the model does not have; give names of "
+            'model.named_modules().'
         )
     for module, channels in read.items():
-        if (
-            not isinstance(module, nn.Conv2d)
-            or module.groups != 1
-            or not 0 < channels <= module.in_channels
-        ):
+        dense = isinstance(module, nn.Conv2d) and module.groups == 1
+        if not dense or not 0 < channels <= module.in_channels:
             raise ValueError(
-                f'kept={channels} does not fit {module}; give a dense convolution and 1 to in_channels.'
+                f'kept={channels} does not fit {module}; give a dense convolution and 1 to '
+                'in_channels.'
             )
 
 
@@ -192,8 +207,15 @@ def latency(
     """Time of each call in milliseconds: median, spread (10th to 90th percentile), device stamp.
 
     The calls take turns, so that a busy machine slows all of them alike.
+
+    Args:
+        calls: by name.
+        device: where they run.
+        warmup: turns that are not measured.
+        repeats: turns that are.
     """
-    device, times = torch.device(device), {name: [] for name in calls}
+    device = torch.device(device)
+    times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(warmup + repeats):
         for name, call in calls.items():
             _wait(device)

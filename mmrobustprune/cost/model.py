@@ -8,7 +8,14 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, find_layer, is_fixed, kind_of, produces, width
+from mmrobustprune.dependency.groups import (
+    Group,
+    find_layer,
+    kind_of,
+    produces,
+    weights_used,
+    width,
+)
 
 
 @dataclass(frozen=True)
@@ -26,9 +33,14 @@ class CostModel:
 
     params = rest + sum_l out_l (in_l fan_l + own_l) and MACs = sum_l out_l in_l fan_l positions_l
     with the kept widths out_l and in_l (in_l = 1 for depthwise convolutions and normalisations) and
-    the positions of ``Trace.shapes``. MACs are those of convolutions and linear layers, for the
+    the positions of `Trace.shapes`. MACs are those of convolutions and linear layers, for the
     traced input. Shared parameters count once; a layer that runs several times multiplies in each.
-    Layers whose class says ``fixed = True`` count nothing, as in ``cost.count``.
+    Layers whose class says `fixed = True` count nothing, as in `count`.
+
+    Args:
+        model: the dense network.
+        groups: its groups of channels.
+        shapes: `Trace.shapes`; without them there are no MACs.
     """
 
     def __init__(
@@ -56,40 +68,33 @@ class CostModel:
         kind = kind_of(layer)  # None for a grouped convolution, which stays as it is
         sides = {side: width(model, name, side) for side in (kind.dims if kind else ())}
         weight = layer.weight if produces(layer) else None
-        fixed = is_fixed(layer)  # constants of the architecture
-        owned = {
-            id(p): p
-            for p in (
-                [layer] if isinstance(layer, nn.Parameter) else layer.parameters(recurse=False)
-            )
-        }
-        new = [p for key, p in owned.items() if key not in seen]
-        seen |= set(owned)
+        bare = isinstance(layer, nn.Parameter)
+        owned = [layer] if bare else list(layer.parameters(recurse=False))
+        new = [p for p in owned if id(p) not in seen]
+        seen |= {id(p) for p in owned}
+        others = sum(p.numel() for p in new if p is not weight)
         return _Layer(
             name,
             sides,
-            0 if weight is None or fixed else weight.numel() // math.prod(sides.values()),
-            sum(p.numel() for p in new if p is not weight) // sides.get('out', 1),
-            uses,
-            any(p is weight for p in new),
+            fan=weights_used(layer) // math.prod(sides.values()),
+            own=others // sides.get('out', 1),
+            uses=uses,
+            counts=any(p is weight for p in new),
         )
 
     def per_layer(self, alive: dict[str, Tensor | int]) -> dict[str, dict[str, int]]:
-        """out, in, params and MACs of each layer; groups that ``alive`` leaves out are dense."""
+        """out, in, params and MACs of each layer; groups that `alive` leaves out are dense."""
         counts = {
             name: int(units if isinstance(units, int) else units.sum())
             for name, units in alive.items()
         }
         rows = {}
         for layer in self._layers:
-            kept = {
-                side: dense
-                - sum(
-                    (units - counts.get(group, units)) * k
-                    for group, units, k in self._parts.get((layer.name, side), ())
-                )
-                for side, dense in layer.sides.items()
-            }
+            kept = {}
+            for side, dense in layer.sides.items():
+                parts = self._parts.get((layer.name, side), ())
+                lost = (k * (units - counts.get(group, units)) for group, units, k in parts)
+                kept[side] = dense - sum(lost)
             pairs = math.prod(kept.values()) * layer.fan
             rows[layer.name] = dict(
                 kept,
@@ -111,6 +116,7 @@ class CostModel:
     def removed(self, alive: dict[str, Tensor | int]) -> dict[str, float]:
         """The removed fraction of each total."""
         left = self.count(alive)
-        return {
-            kind: 1 - left[kind] / total if total else 0.0 for kind, total in self.dense.items()
-        }
+        fractions = {}
+        for kind, total in self.dense.items():
+            fractions[kind] = 1 - left[kind] / total if total else 0.0
+        return fractions

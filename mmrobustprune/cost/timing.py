@@ -14,16 +14,22 @@ import torch
 
 from mmrobustprune.records.stamp import own_versions
 
-EVICT = (
-    2**23
-)  # bytes, several second-level caches: in a network other layers' data pass through it between two calls of a layer
+# Bytes of several second-level caches: in a network other layers' data pass through them between
+# two calls of a layer.
+EVICT = 2**23
 HEAP = 2**25 - 2**16  # bytes, just below what glibc's malloc maps anew for every call
 CLOCKS = {'processor': time.process_time, 'elapsed': time.perf_counter}
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Milliseconds of one call: median, 10th and 90th percentile, shortest, and of how many repeats."""
+    """Milliseconds of one call.
+
+    Attributes:
+        median, p10, p90: of the measured times, the latter the 10th and 90th percentile.
+        least: the shortest.
+        repeats: how many were measured.
+    """
 
     median: float
     p10: float
@@ -31,14 +37,20 @@ class Timing:
     least: float
     repeats: int
 
+    def of(self, statistic: str) -> float:
+        """The number that a statistic ('median', 'least', ...) names."""
+        return getattr(self, statistic)
+
     def to_list(self) -> list:
+        """The numbers in this order."""
         return list(astuple(self))
 
 
 def stamp(device: torch.device | str, batch: int, dtype: torch.dtype) -> dict[str, Any]:
     """What a time depends on, for the process as it is now.
 
-    ``clock`` is 'processor' for one CPU thread (other programs do not lengthen it), else 'elapsed'; ``evict`` see `time_call`.
+    `clock` is 'processor' for one CPU thread (other programs do not lengthen it), else 'elapsed';
+    `evict`: see `time_call`.
     """
     device = torch.device(device)
     cuda = device.type == 'cuda'
@@ -76,19 +88,26 @@ def time_call(
     clock: str = 'elapsed',
     evict: int = 0,
 ) -> Timing:
-    """Time a call: ``warmup`` unmeasured calls, then ``repeats``, fewer (but ``least``) once ``seconds`` have gone by.
+    """Time a call.
 
-    Before each call ``evict`` bytes of other data pass through the caches. On a CPU freed memory stays with the process, as it
-    does once a process has run for a while.
+    On a CPU freed memory stays with the process, as it does once a process has run for a while.
+
+    Args:
+        call: what is timed.
+        device: where it runs.
+        warmup: calls that are not measured.
+        repeats: calls that are, fewer (but `least`) once `seconds` have gone by.
+        clock: 'processor' or 'elapsed'.
+        evict: bytes of other data that pass through the caches before each call.
     """
-    device, now = torch.device(device), CLOCKS[clock]
+    device = torch.device(device)
+    now = CLOCKS[clock]
     wait = (lambda: torch.cuda.synchronize(device)) if device.type == 'cuda' else (lambda: None)
     end = float('inf') if seconds is None else time.perf_counter() + seconds
     times: list[float] = []
     if device.type == 'cpu':
-        torch.empty(
-            HEAP, dtype=torch.uint8
-        )  # freed at once; else pages taken anew are a quarter of MobileNetV2's time
+        # freed at once; else pages taken anew are a quarter of MobileNetV2's time
+        torch.empty(HEAP, dtype=torch.uint8)
     other = torch.zeros(evict // 4, device=device)
     for turn in range(warmup + repeats):
         other.add_(1)

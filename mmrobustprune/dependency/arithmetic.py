@@ -11,7 +11,7 @@ from .recording import Call
 
 _GEOMETRY = ('roialign', 'roi_align', 'roipool', 'roi_pool', 'gridsampl', 'grid_sampl')
 _NORMS = ('layernorm', 'groupnorm', 'instancenorm', 'batchnorm', 'batch_norm', 'layer_norm')
-_CUTS = {'split', 'splitwithsizes', 'unsafesplit', 'unbind'}
+_SPLITS = {'split', 'splitwithsizes', 'unsafesplit', 'unbind'}
 _SUMS = {'sum', 'nansum', 'norm', 'linalgvectornorm'}
 _REDUCERS = {
     'mean',
@@ -52,12 +52,12 @@ _EACH = set(
 
 
 class Unknown(Exception):
-    """The operation mixes channels in a way that cannot be followed; the text says which."""
+    """The operation mixes channels in a way that cannot be followed; its text says how."""
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Channel ``source[i]`` of the input becomes ``target[i]`` of an output of ``width``."""
+    """Channel `source[i]` of the input becomes `target[i]` of an output of `width` channels."""
 
     source: np.ndarray
     target: np.ndarray
@@ -65,16 +65,22 @@ class Passage:
 
 
 def axis_of(shape: tuple[int, ...], width: int) -> int | None:
-    """The axis that holds ``width`` channels: the second, else the last."""
+    """The axis that holds `width` channels: the second, else the last."""
     if len(shape) > 1 and shape[1] == width:
         return 1
     return len(shape) - 1 if shape and shape[-1] == width else None
 
 
 def enter(node, call: Call | None, position: int, width: int) -> Passage | None:
-    """What ``width`` channels at input ``position`` of an operation become; None where they end.
+    """What `width` channels at input `position` of an operation become; None where they end.
 
-    ``call`` holds the recorded shapes where the operation was seen from Python. Raises Unknown.
+    Args:
+        node: the autograd node of the operation.
+        call: the recorded shapes, where the operation was seen from Python.
+        position: which of the node's inputs it is.
+        width: number of channels.
+    Raises:
+        Unknown: it mixes channels in a way that cannot be followed.
     """
     name = node.name().lower()
     base = name.rstrip('0123456789').removesuffix('backward')
@@ -89,7 +95,7 @@ def enter(node, call: Call | None, position: int, width: int) -> Passage | None:
         return same if call is None else _reshaped(call, width)
     if base == 'slice' or base.startswith(('select', 'index')):
         return _indexed(node, base, width)
-    if base in _CUTS:
+    if base in _SPLITS:
         if _touches(node, width):  # at numbers in the model's code, which do not follow a removal
             raise Unknown(f'{node.name()} splits its channels at fixed places')
         return same
@@ -141,7 +147,8 @@ def _concatenated(node, call: Call | None, position: int, width: int) -> Passage
 
 
 def _reshaped(call: Call, width: int) -> Passage:
-    before, after = call.inputs[0][0], call.output
+    before = call.inputs[0][0]
+    after = call.output
     own = np.arange(width)
     first = len(before) > 1 and before[1] == width
     if first and after[1:2] == (width,) and (after[0] == before[0] or after[1:] == before[1:]):

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from .groups import Group, Slice
 
 Side = tuple[str, str]  # (layer name, 'out' | 'in')
+Unit = dict[Side, list[int]]  # the channels of each side that go together
 
 
 class Coupling:
@@ -27,75 +28,101 @@ class Coupling:
         self.reasons.setdefault(slot, reason)
 
     def link(self, a: Hashable, of_a: np.ndarray, b: Hashable, of_b: np.ndarray) -> None:
-        """Channel ``of_a[i]`` of slot a goes when channel ``of_b[i]`` of slot b goes."""
+        """Channel `of_a[i]` of slot a goes when channel `of_b[i]` of slot b goes."""
         self.links.append((a, of_a, b, of_b))
 
     def solve(
         self, sides: dict[Hashable, Side], producers: set[str], order: Iterable[str]
     ) -> tuple[tuple[Group, ...], dict[str, str]]:
-        """Groups of the channels on the given sides, and why each other producer stays whole.
+        """Groups of the channels on the given sides, and why each other producer is unprunable.
 
         A unit is a connected component of channels with a producer's output and a consumer's input
         in it and no reason to stay; units of the same make-up form one group.
+
+        Args:
+            sides: slot -> the side of a layer that it stands for.
+            producers: layers that make channels of their own.
+            order: names of all layers, first to last.
         """
-        start, total = {}, 0
-        for slot, size in self.widths.items():
-            start[slot], total = total, total + size
-        ends = [(start[a] + i, start[b] + j) for a, i, b, j in self.links]
-        rows, cols = (
-            (np.concatenate([np.zeros(0, int), *part]) for part in zip(*ends, strict=True))
-            if ends
-            else (np.zeros(0, int),) * 2
-        )
-        graph = coo_matrix((np.ones(len(rows), bool), (rows, cols)), shape=(total, total))
-        count, label = connected_components(graph, directed=False)
-
-        why = np.full(count, None, object)
-        for slot, reason in self.reasons.items():
-            if slot in start:
-                own = label[start[slot] : start[slot] + self.widths[slot]]
-                why[own[why[own] == None]] = reason  # noqa: E711 (elementwise)
-        members: list[dict[Side, list[int]]] = [{} for _ in range(count)]
+        self._number_channels()
         rank = {name: i for i, name in enumerate(order)}
-        for slot, side in sorted(
-            sides.items(), key=lambda item: (item[1][1] == 'in', rank[item[1][0]])
-        ):
-            own = label[start[slot] : start[slot] + self.widths[slot]]
-            for channel, component in enumerate(own):
-                members[component].setdefault(side, []).append(channel)
-
-        makeups: dict[tuple, list[dict[Side, list[int]]]] = {}
+        reasons = self._reasons()
+        makeups: dict[tuple, list[Unit]] = {}
         unprunable: dict[str, str] = {}
-        for unit, reason in zip(members, why, strict=True):
+        for unit, reason in zip(self._units(sides, rank), reasons, strict=True):
             made = [layer for layer, side in unit if side == 'out' and layer in producers]
-            if reason is None and not any(side == 'in' for _, side in unit):
+            read = any(side == 'in' for _, side in unit)
+            if reason is None and not read:
                 reason = 'no layer that can shrink reads it'
             if reason is None and made:
                 makeup = tuple((side, len(channels)) for side, channels in unit.items())
                 makeups.setdefault(makeup, []).append(unit)
-            for layer in made if reason is not None else ():
-                unprunable.setdefault(layer, reason)
-        roots = {
-            makeup: next(side for side, _ in makeup if side[1] == 'out' and side[0] in producers)
-            for makeup in makeups
-        }
-        groups, taken = [], {}
-        for makeup in sorted(makeups, key=lambda m: (rank[roots[m][0]], makeups[m][0][roots[m]])):
-            root, units = roots[makeup], makeups[makeup]
-            units.sort(key=lambda unit: unit[root])
-            taken[root[0]] = taken.get(root[0], 0) + 1
-            label = root[0] if taken[root[0]] == 1 else f'{root[0]}#{taken[root[0]]}'
-            groups.append(
-                Group(
-                    label,
-                    len(units),
-                    tuple(
-                        Slice(*side, torch.tensor([unit[side] for unit in units]))
-                        for side, _ in makeup
-                    ),
-                )
-            )
+            if reason is not None:
+                for layer in made:
+                    unprunable.setdefault(layer, reason)
+        groups = _groups(makeups, producers, rank)
         pruned = {part.layer for group in groups for part in group.slices if part.side == 'out'}
-        return tuple(groups), {
-            layer: why for layer, why in unprunable.items() if layer not in pruned
-        }
+        return groups, {layer: why for layer, why in unprunable.items() if layer not in pruned}
+
+    def _number_channels(self) -> None:
+        """Give every channel of every slot the number of its connected component."""
+        self._start: dict[Hashable, int] = {}
+        total = 0
+        for slot, size in self.widths.items():
+            self._start[slot] = total
+            total += size
+        rows = [np.zeros(0, int)]
+        columns = [np.zeros(0, int)]
+        for a, of_a, b, of_b in self.links:
+            rows.append(self._start[a] + of_a)
+            columns.append(self._start[b] + of_b)
+        ends = (np.concatenate(rows), np.concatenate(columns))
+        links = np.ones(len(ends[0]), bool)
+        graph = coo_matrix((links, ends), shape=(total, total))
+        self._count, self._label = connected_components(graph, directed=False)
+
+    def _components(self, slot: Hashable) -> np.ndarray:
+        """The component (width,) of each channel of a slot."""
+        start = self._start[slot]
+        return self._label[start : start + self.widths[slot]]
+
+    def _reasons(self) -> np.ndarray:
+        """Why each component stays, None where it need not; the first reason given counts."""
+        why = np.full(self._count, None, object)
+        for slot, reason in self.reasons.items():
+            if slot in self._start:
+                own = self._components(slot)
+                why[own[why[own] == None]] = reason  # noqa: E711 (elementwise)
+        return why
+
+    def _units(self, sides: dict[Hashable, Side], rank: dict[str, int]) -> list[Unit]:
+        """The channels of each component, outputs first, in the order of the layers."""
+        units: list[Unit] = [{} for _ in range(self._count)]
+        ordered = sorted(sides.items(), key=lambda item: (item[1][1] == 'in', rank[item[1][0]]))
+        for slot, side in ordered:
+            for channel, component in enumerate(self._components(slot)):
+                units[component].setdefault(side, []).append(channel)
+        return units
+
+
+def _groups(
+    makeups: dict[tuple, list[Unit]], producers: set[str], rank: dict[str, int]
+) -> tuple[Group, ...]:
+    """One group per make-up, named after the first layer that makes its channels."""
+    found = []
+    for makeup, units in makeups.items():
+        root = next(side for side, _ in makeup if side[1] == 'out' and side[0] in producers)
+        found.append((rank[root[0]], units[0][root], root, makeup, units))
+    groups = []
+    taken: dict[str, int] = {}
+    for *_, root, makeup, units in sorted(found, key=lambda one: one[:2]):
+        units.sort(key=lambda unit: unit[root])
+        name = root[0]
+        taken[name] = taken.get(name, 0) + 1
+        label = name if taken[name] == 1 else f'{name}#{taken[name]}'
+        slices = []
+        for side, _ in makeup:
+            index = torch.tensor([unit[side] for unit in units])
+            slices.append(Slice(*side, index))
+        groups.append(Group(label, len(units), tuple(slices)))
+    return tuple(groups)

@@ -8,20 +8,24 @@ from torch.nn import functional as F  # noqa: N812
 
 
 class GroupedKernelConv2d(nn.Conv2d):
-    """y = unshuffle(conv(x[:, in_index], groups=n)): n dense blocks of a convolution, its other kernels left out.
+    """y = unshuffle(conv(x[:, in_index], groups=n)): dense blocks, other kernels left out.
 
     Args:
-        conv: what it replaces, already with the small weight (O, K, kh, kw): block g holds filters g*O/n to (g+1)*O/n, and
-            they read K channels. Its parameters are taken over, not copied.
-        in_index: (n*K,) int64, channels of the input, block after block; a channel may be read by several blocks.
-        out_index: (O,) int64, where each channel of the output stands among the filters; None leaves them in their order.
+        conv: what it replaces, already with the small weight (O, K, kh, kw): block g holds filters
+            g*O/n to (g+1)*O/n, and they read K channels. Its parameters are taken over, not
+            copied.
+        in_index: (n*K,) int64, channels of the input, block after block; a channel may be read by
+            several blocks.
+        out_index: (O,) int64, where each channel of the output stands among the filters; None
+            leaves them in their order.
 
     Both indices are buffers: they are in the state_dict and move with the module.
 
     Attributes:
-        form: 'grouped', or 'dense': the same numbers but for rounding, forward and backward, by a plain convolution whose
-            weight is written out with zeros in every call. It needs no gathers and is the faster one where grouped
-            convolutions are slow; parameters and state_dict stay as they are.
+        form: 'grouped', or 'dense': the same numbers but for rounding, forward and backward, by a
+            plain convolution whose weight is written out with zeros in every call. It needs no
+            gathers and is the faster one where grouped convolutions are slow; parameters and
+            state_dict stay as they are.
     """
 
     form = 'grouped'
@@ -39,20 +43,21 @@ class GroupedKernelConv2d(nn.Conv2d):
             groups,
             conv.bias is not None,
             conv.padding_mode,
-            device='meta',
-        )  # no memory, no random numbers
-        self.weight, self.bias = conv.weight, conv.bias
+            device='meta',  # no memory, no random numbers
+        )
+        self.weight = conv.weight
+        self.bias = conv.bias
         self.inputs = conv.in_channels
         self.train(conv.training)
         device = conv.weight.device
         self.register_buffer('in_index', in_index.to(device, torch.int64))
-        self.register_buffer(
-            'out_index', None if out_index is None else out_index.to(device, torch.int64)
-        )
+        if out_index is not None:
+            out_index = out_index.to(device, torch.int64)
+        self.register_buffer('out_index', out_index)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) -> (N, O, H', W')."""
-        return getattr(self, f'_{self.form}')(x)
+        return self._dense(x) if self.form == 'dense' else self._grouped(x)
 
     def _grouped(self, x: Tensor) -> Tensor:
         y = super().forward(x.index_select(1, self.in_index))
@@ -65,17 +70,15 @@ class GroupedKernelConv2d(nn.Conv2d):
         return F.conv2d(x, *self.written_out(), self.stride, padding, self.dilation)
 
     def written_out(self) -> tuple[Tensor, Tensor | None]:
-        """Weight (O, inputs, kh, kw), with zeros for the kernels left out, and bias of the plain convolution that is the same."""
+        """Weight (O, inputs, kh, kw) and bias (O,) of the plain convolution that is the same."""
         rows = self.out_channels // self.groups
         index = self.in_index.view(self.groups, 1, -1).expand(-1, rows, -1).flatten(0, 1)
         empty = self.weight.new_zeros(self.out_channels, self.inputs, *self.kernel_size)
-        weight, bias = (
-            empty.scatter(1, index[..., None, None].expand_as(self.weight), self.weight),
-            self.bias,
-        )
-        if self.out_index is not None:
-            weight, bias = weight[self.out_index], None if bias is None else bias[self.out_index]
-        return weight, bias
+        weight = empty.scatter(1, index[..., None, None].expand_as(self.weight), self.weight)
+        if self.out_index is None:
+            return weight, self.bias
+        bias = None if self.bias is None else self.bias[self.out_index]
+        return weight[self.out_index], bias
 
     @torch.no_grad()
     def dense(self) -> nn.Conv2d:
@@ -93,11 +96,8 @@ class GroupedKernelConv2d(nn.Conv2d):
             device='meta',
         )
         conv.weight = nn.Parameter(weight, requires_grad=self.weight.requires_grad)
-        conv.bias = (
-            None
-            if bias is None
-            else nn.Parameter(bias.clone(), requires_grad=self.bias.requires_grad)
-        )
+        if bias is not None:
+            conv.bias = nn.Parameter(bias.clone(), requires_grad=self.bias.requires_grad)
         return conv.train(self.training)
 
     def extra_repr(self) -> str:

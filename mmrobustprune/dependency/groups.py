@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from .grouped_conv import GroupedKernelConv2d
 
-_WIDTH_NAMES = ('n_dims', 'num_features', 'num_channels', 'dim')
-
 
 @dataclass(frozen=True)
 class Kind:
     """A family of layers: which dimension of which tensor holds the channels of a side.
 
-    ``dims[side]`` maps a tensor's name inside the module to that dimension; ``widths[side]`` names
-    the integer attributes that repeat the width.
+    Attributes:
+        name: what a structure record calls it.
+        dims: side -> {name of a tensor inside the module: the dimension of its channels}.
+        widths: side -> the integer attributes of the module that repeat the width.
     """
 
     name: str
@@ -54,7 +54,7 @@ def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
         wide = [dim for dim, size in enumerate(layer.shape) if size > 1]
         if len(wide) != 1:
             return None
-        return Kind('parameter', {'out': {'': wide[0]}}, {'out': _WIDTH_NAMES})
+        return Kind('parameter', {'out': {'': wide[0]}}, {})
     if isinstance(layer, GroupedKernelConv2d):
         return None
     if isinstance(layer, nn.modules.conv._ConvNd):
@@ -84,7 +84,7 @@ def weights_used(layer: nn.Module | nn.Parameter) -> int:
 
 
 def is_fixed(layer: nn.Module | nn.Parameter) -> bool:
-    """Whether a layer's class says ``fixed = True``: its weights are constants of the architecture, no parameters."""
+    """Whether a layer's class says `fixed = True`: its weights are constants, no parameters."""
     return getattr(layer, 'fixed', False) is True
 
 
@@ -103,17 +103,19 @@ def weighted_layers(model: nn.Module, fixed: bool = False) -> dict[str, nn.Modul
 
 def learned(model: nn.Module) -> list[nn.Parameter]:
     """The parameters of a model, each once, without constants of the architecture."""
-    constant = {
-        id(p)
-        for layer in model.modules()
-        if is_fixed(layer)
-        for p in layer.parameters(recurse=False)
-    }
+    constant: set[int] = set()
+    for layer in model.modules():
+        if is_fixed(layer):
+            constant |= {id(p) for p in layer.parameters(recurse=False)}
     return [p for p in model.parameters() if id(p) not in constant]
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module | nn.Parameter:
-    """The module or bare parameter of that name; ValueError where the model has none."""
+    """The module or bare parameter of that name.
+
+    Raises:
+        ValueError: the model has none.
+    """
     owner, _, last = name.rpartition('.')
     try:
         found = getattr(model.get_submodule(owner), last) if last else model
@@ -146,9 +148,11 @@ def width(model: nn.Module, layer: str, side: str) -> int:
 class Slice:
     """One tensor side that loses channels when a unit of the group goes.
 
-    ``layer`` is a name in ``model.named_modules()`` or the full name of a bare parameter; ``side``
-    is 'out' or 'in' (normalisations, depthwise convolutions and bare parameters only have 'out');
-    ``index`` (units, k) holds the channels of that side that belong to each unit.
+    Attributes:
+        layer: a name in `model.named_modules()` or the full name of a bare parameter.
+        side: 'out' or 'in'; normalisations, depthwise convolutions and bare parameters only have
+            'out'.
+        index: (units, k) int64, the channels of that side that belong to each unit.
     """
 
     layer: str
@@ -162,7 +166,7 @@ class Slice:
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Slices that must shrink together; ``name`` is the first layer that produces the channels."""
+    """Slices that must shrink together; `name` is the first layer that produces the channels."""
 
     name: str
     units: int
@@ -172,7 +176,8 @@ class Group:
         """The dependency chain, one line per tensor side."""
         lines = [f'{self.name}: {self.units} units, one unit is']
         for part in self.slices:
-            count, side = part.index.shape[1], {'in': 'input', 'out': 'output'}[part.side]
+            count = part.index.shape[1]
+            side = {'in': 'input', 'out': 'output'}[part.side]
             lines.append(f'  {count} {side} channel{"s" * (count > 1)} of {part.layer}')
         return '\n'.join(lines)
 
@@ -181,10 +186,12 @@ class Group:
 class Trace:
     """What can be pruned in a model.
 
-    ``groups`` are disjoint on every (layer, side, channel); ``whole`` gives each layer whose width
-    stays, with the reason; ``shapes`` gives each convolution and linear layer that ran its output
-    positions, summed over its calls (input positions for a transposed convolution), so that
-    MACs = weights * positions.
+    Attributes:
+        groups: disjoint on every (layer, side, channel).
+        unprunable: each layer whose width stays, with the reason.
+        shapes: output positions of each convolution and linear layer that ran, summed over its
+            calls (input positions for a transposed convolution), so that
+            MACs = weights * positions.
     """
 
     groups: tuple[Group, ...]
@@ -210,9 +217,11 @@ def positions(layer: nn.Module, inputs: Tensor | None, output: Tensor) -> int:
 def matching(names: Iterable[str], patterns: Iterable[str]) -> dict[str, str]:
     """Name -> the first pattern that matches it: a name, a prefix, or an fnmatch pattern.
 
-    Raises ValueError for a pattern that matches nothing.
+    Raises:
+        ValueError: a pattern matches nothing; the nearest name is named.
     """
-    names, found = list(names), {}
+    names = list(names)
+    found: dict[str, str] = {}
     for pattern in patterns:
         hits = [
             name

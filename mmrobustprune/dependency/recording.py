@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,7 +36,7 @@ def tensors_in(nested: Any) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Call:
-    """Shapes of one operation: ``inputs`` holds (shape, takes part in autograd) per tensor."""
+    """Shapes of one operation: `inputs` holds (shape, takes part in autograd) per tensor."""
 
     inputs: tuple[tuple[torch.Size, bool], ...]
     output: torch.Size
@@ -48,29 +48,37 @@ class _Shapes(TorchFunctionMode):
         self.calls = calls
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        flat = [
-            t
-            for a in (*args, *(kwargs or {}).values())
-            for t in (a if isinstance(a, (tuple, list)) else (a,))
-            if isinstance(t, Tensor)
-        ]
-        inputs = tuple((t.shape, t.requires_grad) for t in flat)
+        given = _one_by_one((*args, *(kwargs or {}).values()))
+        inputs = tuple((t.shape, t.requires_grad) for t in given if isinstance(t, Tensor))
         result = func(*args, **(kwargs or {}))
-        for out in result if isinstance(result, (tuple, list)) else (result,):
+        for out in _one_by_one((result,)):
             if isinstance(out, Tensor) and out.grad_fn is not None:
                 self.calls.setdefault(out.grad_fn, Call(inputs, out.shape))
         return result
 
 
+def _one_by_one(values: Iterable[Any]) -> Iterator[Any]:
+    """The values, those inside tuples and lists in their place."""
+    for value in values:
+        if isinstance(value, (tuple, list)):
+            yield from value
+        else:
+            yield value
+
+
 @dataclass
-class Recording:
+class ForwardPass:
     """What one forward pass did.
 
-    ``calls``: autograd node -> shapes; ``made``: autograd node -> the leaf module it belongs to;
-    ``fed``: the node a linear layer's output has -> the one its input has;
-    ``inputs``: the nodes that stand for the model's inputs; ``outputs``: the nodes of its outputs;
-    ``blind``: nodes read by a layer that ran without gradients, and its name; ``ran``: modules that
-    were called; ``shapes``: weight uses per layer (see Trace).
+    Attributes:
+        calls: autograd node -> shapes.
+        made: autograd node -> the innermost module it belongs to.
+        fed: the node of a linear layer's output -> the one of its input.
+        inputs: the nodes that stand for the model's inputs, with their shapes.
+        outputs: the nodes of the model's outputs.
+        blind: nodes read by a layer that ran without gradients, and its name.
+        ran: modules that were called.
+        shapes: weight uses per layer (see `Trace`).
     """
 
     calls: dict = field(default_factory=dict)
@@ -83,20 +91,21 @@ class Recording:
     shapes: dict[str, int] = field(default_factory=dict)
 
     def run(self, model: nn.Module, example: Any, forward: Forward) -> list[Tensor]:
-        """Call ``forward(model, example)``; ValueError where it fails.
+        """Call `forward(model, example)`.
 
-        Returns its output tensors, and those of every layer, so that one whose output is detached
-        (the proposals of a two-stage detector) is in the graph as a reader all the same.
+        Returns:
+            Its output tensors, and those of every layer, so that one whose output is detached (the
+            proposals of a two-stage detector) is in the graph as a reader all the same.
+        Raises:
+            ValueError: the call fails, or no output depends on the parameters.
         """
         for parameter in model.parameters():  # frozen stages are a part of the graph as well
             parameter.requires_grad_(parameter.is_floating_point())
         stack: list[str] = []
         made: list[Tensor] = []
-        handles = [
-            handle
-            for name, module in model.named_modules()
-            for handle in self._hook(name, module, stack, made)
-        ]
+        handles = []
+        for name, module in model.named_modules():
+            handles += self._hook(name, module, stack, made)
         try:
             with torch.enable_grad(), _Shapes(self.calls):
                 result = forward(model, tree_map(self._source, example))

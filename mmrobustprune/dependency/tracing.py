@@ -21,7 +21,7 @@ from .arithmetic import Passage, Unknown, enter
 from .coupling import Coupling
 from .groups import Group, Kind, Trace, kind_of, matching, produces
 from .partial import PartialForward, uses
-from .recording import Forward, Recording, default_forward
+from .recording import Forward, ForwardPass, default_forward
 
 Slot = tuple[int, str]  # (index of a node, 'in' | 'out')
 
@@ -31,31 +31,38 @@ def trace(
 ) -> Trace:
     """Find the groups of channels that can be removed together (DepGraph, arXiv:2301.12900).
 
-    ``example`` is one batch of inputs, ``forward(model, example)`` returns the outputs that must
-    keep their meaning (default: the model is called with it). The widths of layers named in
-    ``ignore`` (names, prefixes or fnmatch patterns) stay. The model is left as it was. Raises
-    ValueError for a pattern that matches nothing and for a model that cannot be traced.
+    The model is left as it was.
+
+    Args:
+        model: the network.
+        example: one batch of inputs.
+        forward: `forward(model, example)` returns the outputs that must keep their meaning; by
+            default the model is called with the example.
+        ignore: layers whose widths stay: names, prefixes or fnmatch patterns.
+    Raises:
+        ValueError: a pattern matches nothing, or the model cannot be traced.
     """
     names = _names(model)
     ignored = matching(names, [ignore] if isinstance(ignore, str) else ignore)
-    record, graph = Recording(), _Graph(model)
+    record = ForwardPass()
+    graph = _Graph(model)
+
+    def run(model: nn.Module, example: Any) -> Any:
+        return record.run(model, example, forward or default_forward)
+
     with flags_restored(model):
-        graph.read(
-            lambda model, example: record.run(model, example, forward or default_forward), example
-        )
-        groups, whole = _Walk(graph, record, names).solve(ignored)
+        graph.read(run, example)
+        groups, unprunable = _Walk(graph, record, names).solve(ignored)
     for name, layer in names.items():
         if produces(layer) and layer not in graph.module2node:
-            whole[name] = (
-                'it did not run in the traced forward'
-                if layer not in record.ran
-                else 'it ran without gradients'
-            )
-    order = {name: i for i, name in enumerate(names)}
+            ran = layer in record.ran
+            why = 'it ran without gradients' if ran else 'it did not run in the traced forward'
+            unprunable[name] = why
+    in_order = {name: unprunable[name] for name in names if name in unprunable}
     shapes = record.shapes
     if isinstance(forward, PartialForward):
         shapes = uses(model, example, forward)
-    return Trace(groups, dict(sorted(whole.items(), key=lambda item: order[item[0]])), shapes)
+    return Trace(groups, in_order, shapes)
 
 
 class _Graph(torch_pruning.DependencyGraph):
@@ -63,11 +70,14 @@ class _Graph(torch_pruning.DependencyGraph):
 
     def __init__(self, model: nn.Module):
         super().__init__()
-        self.model, self.verbose, self.ignored_params = model, False, []
+        self.model = model
+        self.verbose = False
+        self.ignored_params = []
         self._module2name = {module: name for name, module in model.named_modules()}
 
     def read(self, forward: Forward, example: Any) -> None:
-        self._param_to_name, self.unwrapped_parameters = self._detect_unwrapped_parameters(None)
+        found = self._detect_unwrapped_parameters(None)
+        self._param_to_name, self.unwrapped_parameters = found
         self.module2node = self._trace(self.model, example, forward, None)
 
 
@@ -85,8 +95,10 @@ def _names(model: nn.Module) -> dict[str, nn.Module | nn.Parameter]:
 class _Walk:
     """Follows the channels of every producer to the layers that read them."""
 
-    def __init__(self, graph: _Graph, record: Recording, names: dict):
-        self.graph, self.record, self.coupling = graph, record, Coupling()
+    def __init__(self, graph: _Graph, record: ForwardPass, names: dict):
+        self.graph = graph
+        self.record = record
+        self.coupling = Coupling()
         self.nodes = list(graph.module2node.values())
         self.index = {node: i for i, node in enumerate(self.nodes)}
         self.name = {id(layer): name for name, layer in reversed(names.items())}
@@ -102,16 +114,23 @@ class _Walk:
         for fn, node in self.owner.items():
             self.doors[node].append(fn)
         self.ways: dict[Slot, list] = {}  # slot -> (autograd node, input position, graph node)
-        inside = {inner for fn, source in record.fed.items() for inner in _between(fn, source)}
+        inside = set()  # nodes that a linear layer makes of its own
+        for fn, source in record.fed.items():
+            inside |= _between(fn, source)
         for node, fns in self.doors.items():
             for fn in fns:
-                sources = [s for s, _ in fn.next_functions]
-                if fn in record.fed:
-                    sources = [record.fed[fn]]
-                for position, source in enumerate(sources):
-                    if source in self.owner and fn not in inside:
-                        way = (fn, position, node)
-                        self.ways.setdefault(self._slot(self.owner[source], 'out'), []).append(way)
+                if fn not in inside:
+                    self._add_ways(fn, node)
+
+    def _add_ways(self, fn: Any, node: Any) -> None:
+        """The ways by which channels enter a graph node through one of its autograd nodes."""
+        sources = [source for source, _ in fn.next_functions]
+        if fn in self.record.fed:
+            sources = [self.record.fed[fn]]
+        for position, source in enumerate(sources):
+            if source in self.owner:
+                slot = self._slot(self.owner[source], 'out')
+                self.ways.setdefault(slot, []).append((fn, position, node))
 
     def solve(self, ignored: dict[str, str]) -> tuple[tuple[Group, ...], dict[str, str]]:
         self._keep_what_must_stay(ignored)
@@ -123,12 +142,12 @@ class _Walk:
             if self.kinds[slot[0]] is not None
         }
         makers = {self._layer(node): node for node in self.nodes if produces(node.module)}
-        groups, whole = self.coupling.solve(sides, set(makers), self.order)
+        groups, unprunable = self.coupling.solve(sides, set(makers), self.order)
         for name, node in makers.items():  # grouped convolutions have no side of their own
             slot = self._slot(node, 'out')
             if slot not in sides and slot in self.coupling.reasons:
-                whole[name] = self.coupling.reasons[slot]
-        return groups, whole
+                unprunable[name] = self.coupling.reasons[slot]
+        return groups, unprunable
 
     def _layer(self, node) -> str:
         return self.name[id(node.module)]
@@ -151,7 +170,8 @@ class _Walk:
 
     def _keep_what_must_stay(self, ignored: dict[str, str]) -> None:
         for node, kind in zip(self.nodes, self.kinds, strict=True):
-            slot, layer = self._slot(node, 'out'), node.module
+            slot = self._slot(node, 'out')
+            layer = node.module
             name = self.name.get(id(layer))
             if name in ignored:
                 self.coupling.keep(slot, f"it matches ignore pattern '{ignored[name]}'")
@@ -173,8 +193,9 @@ class _Walk:
                 self.coupling.keep(slot, 'it has a single channel')
 
     def _poison(self, start: Slot, reason: str) -> None:
-        """Leave whole what is tied to a slot and to everything after it, up to the next layers."""
-        stack, seen = [start], set()
+        """Keep what is tied to a slot and to everything after it, up to the next layers."""
+        stack = [start]
+        seen = set()
         while stack:
             slot = stack.pop()
             if slot not in seen:
@@ -206,10 +227,12 @@ class _Walk:
         while queue:
             slot = queue.popleft()
             for way in self.ways.get(slot, ()):
-                into, passage = self._slot(way[-1], 'in'), self._passage(slot, way)
+                into = self._slot(way[-1], 'in')
+                passage = self._passage(slot, way)
                 if passage is not None:
                     here = reached[slot][passage.source]
-                    source, target = passage.source[here], passage.target[here]
+                    source = passage.source[here]
+                    target = passage.target[here]
                     arrive(into, target, passage.width)
                     self.coupling.link(slot, source, into, target)
         for slot, mask in reached.items():
@@ -220,8 +243,10 @@ class _Walk:
     def _passage(self, slot: Slot, way: tuple) -> Passage | None:
         """How the channels of a slot enter the next one; None where they end."""
         fn, position, target = way
-        width, into = self.coupling.widths[slot], self._slot(target, 'in')
-        same = Passage(np.arange(width), np.arange(width), width)
+        width = self.coupling.widths[slot]
+        into = self._slot(target, 'in')
+        every = np.arange(width)
+        same = Passage(every, every, width)
         try:
             if self._closed(target):
                 self.coupling.keep(slot, self.coupling.reasons[into])
@@ -233,11 +258,8 @@ class _Walk:
                         f'channels where {width} arrive'
                     )
                 return same
-            if (
-                width == 1
-                and sum(f is not None for f, _ in fn.next_functions) > 1
-                and ('cat' not in fn.name().lower())
-            ):
+            several = sum(f is not None for f, _ in fn.next_functions) > 1
+            if width == 1 and several and 'cat' not in fn.name().lower():
                 return None  # one channel that is broadcast over the others
             step = enter(fn, self.record.calls.get(fn), position, width)
             if step and self.coupling.widths.get(into, step.width) != step.width:
@@ -268,7 +290,8 @@ class _Walk:
                         self.coupling.widths.setdefault(slot, self._width(node, side))
                         slots.setdefault(side, []).append((slot, kind.dims[side][key]))
             for tied in slots.values():
-                (first, dim), every = tied[0], np.arange(self.coupling.widths[tied[0][0]])
+                first, dim = tied[0]
+                every = np.arange(self.coupling.widths[first])
                 for slot, other in tied:
                     if len(tied) < len(shared) or other != dim:
                         self.coupling.keep(slot, 'it shares a parameter with another kind of layer')

@@ -1,4 +1,4 @@
-"""Widths under a latency budget: measured tables of blocks, the latency of any widths, and the best widths within a time."""
+"""Widths under a latency budget: measured blocks, and the best widths within a time."""
 
 from mmrobustprune.cost.timing import Timing, stamp, time_call
 
@@ -10,13 +10,13 @@ from .network import LatencyModel, Network
 from .problem import Factor, Problem, Solution
 from .selection import LatencySelection
 from .solver import solve
-from .table import Grid, LatencyTable
+from .table import LatencyTable, TimingGrid
 
 __all__ = [
     'Block',
     'Elimination',
     'Factor',
-    'Grid',
+    'TimingGrid',
     'LatencyModel',
     'LatencySelection',
     'LatencyTable',

@@ -1,9 +1,9 @@
-"""What a network does layer by layer: convolutions and linear layers, each with the elementwise work behind it."""
+"""What a network does layer by layer: each layer with the elementwise work behind it."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,26 +21,13 @@ LAYERS = {f'conv{n}d': _CONV for n in (1, 2, 3)} | {
     f'conv_transpose{n}d': _TRANSPOSED for n in (1, 2, 3)
 }
 LAYERS['linear'] = _CONV[:3]
-# elementwise operations by the name torch gives them; those of the second set read a second tensor of the same shape
-ALONE: dict[str, Callable] = {
-    name: getattr(functional, name)
-    for name in (
-        'relu',
-        'relu6',
-        'hardtanh',
-        'silu',
-        'hardswish',
-        'hardsigmoid',
-        'gelu',
-        'leaky_relu',
-        'mish',
-        'elu',
-        'celu',
-        'selu',
-        'softplus',
-        'logsigmoid',
-    )
-} | {name: getattr(Tensor, name) for name in ('relu_', 'sigmoid', 'sigmoid_', 'tanh', 'clamp')}
+_ACTIVATIONS = """
+    relu relu6 hardtanh silu hardswish hardsigmoid gelu leaky_relu mish elu celu selu softplus
+    logsigmoid
+"""
+# Elementwise operations by the name torch gives them; the paired ones read a second tensor.
+ALONE: dict[str, Callable] = {name: getattr(functional, name) for name in _ACTIVATIONS.split()}
+ALONE |= {name: getattr(Tensor, name) for name in ('relu_', 'sigmoid', 'sigmoid_', 'tanh', 'clamp')}
 PAIRED: dict[str, Callable] = {
     name: getattr(Tensor, name) for name in ('add', 'add_', 'mul', 'mul_', 'sub', 'maximum')
 }
@@ -51,10 +38,15 @@ NORM = 'batch_norm'
 class Signature:
     """What the time of a block depends on beside its widths.
 
-    ``layer`` is the functional that runs ('conv2d', 'linear', ...), ``options`` its stride, padding and the like, ``kernel``
-    its window and ``size`` the input's shape without batch and channels; ``tail`` holds the operations behind it, each with
-    its plain options. A depthwise convolution has one width, all other layers two. Memory order decides which kernel runs, so
-    ``channels_last`` says how the input came.
+    Attributes:
+        layer: the functional that runs: 'conv2d', 'linear', ...
+        kernel: its window.
+        size: the input's shape without batch and channels.
+        depthwise: whether it is a depthwise convolution, which has one width; others have two.
+        bias: whether it adds one.
+        options: its stride, padding and the like.
+        tail: the operations behind it, each with its plain options.
+        channels_last: the memory order of the input, which decides which kernel runs.
     """
 
     layer: str
@@ -69,11 +61,10 @@ class Signature:
     @property
     def key(self) -> str:
         """The signature in one line."""
-        options = [f'{name}={_text(value)}' for name, value in self.options]
-        tail = [
-            name + (f'({",".join(f"{k}={_text(v)}" for k, v in plain)})' if plain else '')
-            for name, plain in self.tail
-        ]
+        options = _listed(self.options)
+        tail = []
+        for name, plain in self.tail:
+            tail.append(f'{name}({",".join(_listed(plain))})' if plain else name)
         head = [
             'depthwise' * self.depthwise,
             self.layer,
@@ -88,7 +79,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Block:
-    """One call of a layer: its name in ``model.named_modules()``, dense widths, and signature."""
+    """One call of a layer: its name in `model.named_modules()`, dense widths, and signature."""
 
     name: str
     inputs: int
@@ -99,10 +90,13 @@ class Block:
 def record_blocks(
     model: nn.Module, example: Any, forward: Forward | None = None
 ) -> tuple[Block, ...]:
-    """Every call of a convolution or linear layer in one forward pass, in order, in evaluation mode.
+    """Every call of a convolution or linear layer in one forward pass, in order.
 
-    The normalisation, activation and residual sum that follow a layer belong to its block, the sum to the later one of its
-    two. The model is left as it was. Raises ValueError where the forward fails or runs no layer.
+    The normalisation, activation and residual sum that follow a layer belong to its block, the sum
+    to the later one of its two. The model runs in evaluation mode and is left as it was.
+
+    Raises:
+        ValueError: the forward fails or runs no layer.
     """
     owners = {}
     for name, module in model.named_modules():
@@ -117,24 +111,32 @@ def record_blocks(
         except Exception as error:
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ValueError(
-                f'the model cannot be run on the example ({text}); give an example input and a forward callable '
-                'that it accepts.'
+                f'the model cannot be run on the example ({text}); give an example input and a '
+                'forward callable that it accepts.'
             ) from error
     if not watch.blocks:
         raise ValueError(
-            'the forward pass ran no convolution or linear layer; give the model itself and its forward.'
+            'the forward pass ran no convolution or linear layer; give the model itself and its '
+            'forward.'
         )
     return tuple(watch.blocks)
 
 
 @dataclass
 class _Watch(TorchFunctionMode):
-    """Sees every torch function; which block a tensor comes from is followed through elementwise operations."""
+    """Sees every torch function, and follows blocks through elementwise operations.
 
-    names: dict[int, str]  # id of a weight -> layer
+    Attributes:
+        names: id of a weight -> layer.
+        blocks: found so far.
+        owner: id of a tensor -> the block it comes from.
+        held: tensors kept alive, so that ids stay unique.
+    """
+
+    names: dict[int, str]
     blocks: list[Block] = field(default_factory=list)
-    owner: dict[int, int] = field(default_factory=dict)  # id of a tensor -> block
-    held: list[Tensor] = field(default_factory=list)  # alive, so that ids stay unique
+    owner: dict[int, int] = field(default_factory=dict)
+    held: list[Tensor] = field(default_factory=list)
 
     def __post_init__(self):
         super().__init__()
@@ -144,11 +146,10 @@ class _Watch(TorchFunctionMode):
         result = func(*args, **kwargs)
         name = getattr(func, '__name__', '')
         if isinstance(result, Tensor):
-            number = (
-                self._layer(name, args, kwargs)
-                if name in LAYERS
-                else self._tail(name, func, args, kwargs, result)
-            )
+            if name in LAYERS:
+                number = self._layer(name, args, kwargs)
+            else:
+                number = self._tail(name, args, kwargs, result)
             self.owner.pop(id(result), None)
             if number is not None:
                 self.owner[id(result)] = number
@@ -157,21 +158,20 @@ class _Watch(TorchFunctionMode):
 
     def _layer(self, name: str, args: tuple, kwargs: dict) -> int | None:
         given = dict(zip(LAYERS[name], args, strict=False)) | kwargs
-        x, weight, groups = given['input'], given['weight'], given.get('groups', 1)
+        x = given['input']
+        weight = given['weight']
+        groups = given.get('groups', 1)
         if id(weight) not in self.names:
             return None
-        transposed = name.startswith('conv_transpose')
-        outputs, inputs = (
-            (weight.shape[1] * groups, weight.shape[0])
-            if transposed
-            else (weight.shape[0], weight.shape[1] * groups)
-        )
+        outputs, inputs = weight.shape[:2]
+        if name.startswith('conv_transpose'):
+            outputs, inputs = inputs, outputs
+            outputs *= groups
+        else:
+            inputs *= groups
         linear = name == 'linear'
-        options = tuple(
-            (key, _plain(given[key]))
-            for key in LAYERS[name][3:]
-            if key != 'groups' and key in given
-        )
+        named = [key for key in LAYERS[name][3:] if key != 'groups' and key in given]
+        options = tuple((key, _plain(given[key])) for key in named)
         depthwise = not linear and groups == inputs == outputs and groups > 1
         if groups > 1 and not depthwise:  # its widths stay
             options += (('groups', groups),)
@@ -187,17 +187,14 @@ class _Watch(TorchFunctionMode):
         self.blocks.append(Block(self.names[id(weight)], inputs, outputs, signature))
         return len(self.blocks) - 1
 
-    def _tail(
-        self, name: str, func: Callable, args: tuple, kwargs: dict, result: Tensor
-    ) -> int | None:
+    def _tail(self, name: str, args: tuple, kwargs: dict, result: Tensor) -> int | None:
         tensors = [a for a in args if isinstance(a, Tensor)]
         numbers = [self.owner[id(a)] for a in tensors if id(a) in self.owner]
         if not numbers or tensors[0].shape != result.shape:
             return None
         if name == NORM:
-            plain = (
-                ('affine', any(isinstance(kwargs.get(key), Tensor) for key in ('weight', 'bias'))),
-            )
+            affine = any(isinstance(kwargs.get(key), Tensor) for key in ('weight', 'bias'))
+            plain = (('affine', affine),)
         elif name in ALONE and len(tensors) == 1:
             plain = _options(ALONE[name], args, kwargs)
         elif name in PAIRED and [a.shape for a in tensors] == [result.shape] * 2:
@@ -218,13 +215,12 @@ def _options(function: Callable, args: tuple, kwargs: dict) -> tuple[tuple[str, 
     except ValueError:  # written in C: min and max of a clamp
         names = ['self', 'min', 'max']
     given = dict(zip(names[1:], args[1:], strict=False)) | kwargs
-    return tuple(
-        sorted(
-            (key, value)
-            for key, value in given.items()
-            if isinstance(value, (bool, int, float, str))
-        )
-    )
+    plain = [one for one in given.items() if isinstance(one[1], (bool, int, float, str))]
+    return tuple(sorted(plain))
+
+
+def _listed(options: Iterable[tuple[str, Any]]) -> list[str]:
+    return [f'{name}={_text(value)}' for name, value in options]
 
 
 def _plain(value: Any) -> Any:
@@ -248,7 +244,14 @@ def callable_block(
     device: torch.device | str,
     dtype: torch.dtype,
 ) -> Callable[[], Tensor]:
-    """The block at these widths on random numbers, ready to be timed."""
+    """The block at these widths on random numbers, ready to be timed.
+
+    Args:
+        signature: of the block.
+        inputs, outputs: its widths.
+        batch: images of a call.
+        device, dtype: of the numbers.
+    """
 
     def random(*shape: int) -> Tensor:
         return torch.empty(shape, device=device, dtype=torch.float32).uniform_(0.1, 0.3).to(dtype)
@@ -256,28 +259,22 @@ def callable_block(
     layer = getattr(functional, signature.layer)
     options = dict(signature.options)
     if signature.depthwise:
-        inputs, options['groups'] = outputs, outputs
+        inputs = outputs
+        options['groups'] = outputs
     groups = options.get('groups', 1)
     linear = signature.layer == 'linear'
-    one, other = (
-        (inputs, outputs // groups)
-        if signature.layer.startswith('conv_transpose')
-        else (outputs, inputs // groups)
-    )
-    weight, bias = (
-        random(one, other, *signature.kernel),
-        random(outputs) if signature.bias else None,
-    )
+    shape = (outputs, inputs // groups)
+    if signature.layer.startswith('conv_transpose'):
+        shape = (inputs, outputs // groups)
+    weight = random(*shape, *signature.kernel)
+    bias = random(outputs) if signature.bias else None
 
     def activation(*shape: int) -> Tensor:
         x = random(*shape)
         return x.contiguous(memory_format=torch.channels_last) if signature.channels_last else x
 
-    x = (
-        activation(batch, *signature.size, inputs)
-        if linear
-        else activation(batch, inputs, *signature.size)
-    )
+    size = (*signature.size, inputs) if linear else (inputs, *signature.size)
+    x = activation(batch, *size)
     shape = layer(x, weight, bias, **options).shape
     steps = [_step(name, dict(plain), shape, random, activation) for name, plain in signature.tail]
 
@@ -302,7 +299,8 @@ def _step(
         weights = dict(weight=scale, bias=shift) if plain['affine'] else {}
         return lambda y: functional.batch_norm(y, mean, var, **weights)
     if name in PAIRED:
-        function, second = PAIRED[name], activation(*shape)
+        function = PAIRED[name]
+        second = activation(*shape)
         return lambda y: function(y, second)
     function = ALONE[name]
     return lambda y: function(y, **plain)

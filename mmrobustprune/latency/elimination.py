@@ -12,37 +12,46 @@ from .problem import Problem, refuse_many
 
 @dataclass
 class _Step:
-    """The elimination of one variable: its table ``ms`` has its own axis first, then ``scope`` in the order of elimination."""
+    """The elimination of one variable.
+
+    Attributes:
+        name: of the variable.
+        scope: the variables that its message depends on, in the order of elimination.
+        ms: its table: an axis of its own first, then those of `scope`.
+        reader: the step that reads the message.
+        shape: of the message there.
+    """
 
     name: str
     scope: tuple[str, ...]
     ms: np.ndarray = field(default_factory=lambda: np.zeros(0))
-    reader: int = -1  # the step that reads the message, and the message's shape there
+    reader: int = -1
     shape: tuple[int, ...] = ()
 
 
 class Elimination:
     """max over levels of  a sum_v value_v[l_v] - b ms(l), exact for every a, b >= 0.
 
-    Max-sum variable elimination (Bertele and Brioschi, 1972), the next variable being the one with the smallest table: the
-    cost is exponential only in the treewidth of the layer graph, which is 1 or 2 for chains, residual stages and inverted
-    residual blocks. Raises ValueError where a table would have more than 2^24 cells.
+    Max-sum variable elimination (Bertele and Brioschi, 1972), the next variable being the one with
+    the smallest table: the cost is exponential only in the treewidth of the layer graph, which is 1
+    or 2 for chains, residual stages and inverted residual blocks.
+
+    Raises:
+        ValueError: a table would have more than 2^24 cells.
     """
 
     def __init__(self, problem: Problem):
-        self.problem, self.size = (
-            problem,
-            {name: len(worth) for name, worth in problem.values.items()},
-        )
+        self.problem = problem
+        self.size = {name: len(worth) for name, worth in problem.values.items()}
         scopes = {frozenset(factor.variables) for factor in problem.factors if factor.variables}
         order: dict[str, tuple[str, ...]] = {}
         while len(order) < len(self.size):
             name, cells, scope = self._cheapest(scopes, order)
             refuse_many(name, cells)
             order[name] = tuple(scope)
-            scopes = {one for one in scopes if name not in one} | (
-                {frozenset(scope)} if scope else set()
-            )
+            scopes = {one for one in scopes if name not in one}
+            if scope:
+                scopes.add(frozenset(scope))
         self._arrange(order)
 
     def _cheapest(self, scopes: set[frozenset[str]], done: dict) -> tuple[str, int, set[str]]:
@@ -50,10 +59,9 @@ class Elimination:
         for scope in scopes:
             for name in scope:
                 near[name] |= scope
-        cells = {
-            name: self.size[name] * math.prod(self.size[one] for one in around if one != name)
-            for name, around in near.items()
-        }
+        cells = {}
+        for name, around in near.items():
+            cells[name] = math.prod(self.size[one] for one in around | {name})
         name = min(cells, key=cells.get)
         return name, cells[name], near[name] - {name}
 
@@ -66,19 +74,15 @@ class Elimination:
             step.ms = np.zeros((self.size[step.name], *(self.size[name] for name in step.scope)))
             if step.scope:
                 step.reader = rank[step.scope[0]]
-                there = self.steps[step.reader].scope
-                step.shape = (
-                    self.size[step.scope[0]],
-                    *(self.size[n] if n in step.scope else 1 for n in there),
-                )
+                there = (step.scope[0], *self.steps[step.reader].scope)
+                step.shape = tuple(self.size[n] if n in step.scope else 1 for n in there)
         for factor in self.problem.factors:
             if factor.variables:
                 names = sorted(factor.variables, key=rank.get)
                 step = self.steps[rank[names[0]]]
                 ms = factor.ms.transpose([factor.variables.index(name) for name in names])
-                step.ms += ms.reshape(
-                    len(ms), *(self.size[n] if n in names else 1 for n in step.scope)
-                )
+                rest = (self.size[n] if n in names else 1 for n in step.scope)
+                step.ms += ms.reshape(len(ms), *rest)
 
     def solve(self, a: float, b: float) -> dict[str, int]:
         """The best levels for these weights of value and time."""

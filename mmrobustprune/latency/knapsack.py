@@ -12,37 +12,37 @@ from .problem import too_slow
 def knapsack(
     values: Sequence[np.ndarray], costs: Sequence[np.ndarray], budget: float, unit: float
 ) -> list[int]:
-    """The option of every item with the largest total value among those whose total cost is at most the budget.
+    """The option of every item with the most total value whose total cost is within the budget.
 
-    ``values[i]`` and ``costs[i]`` (options,) of item i, costs >= 0 and in the budget's unit. Costs are rounded up to whole
-    ``unit``s and the budget down, so the budget holds; the answer is exact for the rounded numbers:
-    best_i[c] = max_j best_{i-1}[c - cost_ij] + value_ij, one shifted addition per option. Options that cost more than a
-    better one are left out. Time O(options * budget / unit), memory 2 bytes * items * budget / unit. Raises ValueError for
-    negative or non-finite numbers, and with the smallest total cost where no choice meets the budget.
+    Costs are rounded up to whole `unit`s and the budget down, so the budget holds; the answer is
+    exact for the rounded numbers: best_i[c] = max_j best_{i-1}[c - cost_ij] + value_ij, one shifted
+    addition per option. Options that cost more than a better one are left out. Time
+    O(options * budget / unit), memory 2 bytes * items * budget / unit.
+
+    Args:
+        values: (options,) of each item.
+        costs: (options,) of each item, at least 0 and in the budget's unit.
+        budget: of the total cost.
+        unit: of the rounded costs.
+    Raises:
+        ValueError: a negative or infinite number, or no choice meets the budget; the smallest total
+            cost is named.
     """
-    if len(values) != len(costs) or any(
-        np.shape(v) != np.shape(c) or not len(v) for v, c in zip(values, costs, strict=False)
-    ):
-        raise ValueError(
-            'every item needs as many values as costs, and at least one option; give them in pairs.'
-        )
-    if unit <= 0 or any(
-        not np.isfinite(v).all() or not np.isfinite(c).all() or (np.asarray(c) < 0).any()
-        for v, c in zip(values, costs, strict=True)
-    ):
-        raise ValueError(
-            'values must be finite, costs finite and not negative, and the unit positive; check the table.'
-        )
+    _check(values, costs, unit)
     if not values:
         return []
     whole = [np.ceil(np.asarray(cost) / unit - 1e-9).astype(np.int64) for cost in costs]
-    room = int(np.floor(budget / unit + 1e-9)) - sum(int(cost.min()) for cost in whole)
+    cheapest = sum(int(cost.min()) for cost in whole)
+    room = int(np.floor(budget / unit + 1e-9)) - cheapest
     if room < 0:
-        raise too_slow(budget, unit * sum(int(cost.min()) for cost in whole))
-    best, taken = np.zeros(room + 1), []
+        raise too_slow(budget, unit * cheapest)
+    best = np.zeros(room + 1)
+    taken = []
     for value, cost in zip(values, whole, strict=True):
-        value, cost = np.asarray(value, float), cost - cost.min()
-        fresh, option = np.full(room + 1, -np.inf), np.zeros(room + 1, np.int16)
+        value = np.asarray(value, float)
+        cost = cost - cost.min()
+        fresh = np.full(room + 1, -np.inf)
+        option = np.zeros(room + 1, np.int16)
         for j in _undominated(value, cost):
             if cost[j] <= room:
                 shifted = best[: room + 1 - cost[j]] + value[j]
@@ -51,16 +51,33 @@ def knapsack(
                 option[cost[j] :][better] = j
         best = fresh
         taken.append((option, cost))
-    choice, left = [], int(best.argmax())  # best[c] allows for unspent room, so it rises with c
+    choice = []
+    left = int(best.argmax())  # best[c] allows for unspent room, so it rises with c
     for option, cost in reversed(taken):
         choice.append(int(option[left]))
         left -= int(cost[choice[-1]])
     return choice[::-1]
 
 
+def _check(values: Sequence[np.ndarray], costs: Sequence[np.ndarray], unit: float) -> None:
+    pairs = list(zip(values, costs, strict=False))
+    even = len(values) == len(costs) and all(np.shape(v) == np.shape(c) for v, c in pairs)
+    if not even or not all(len(v) for v in values):
+        raise ValueError(
+            'every item needs as many values as costs, and at least one option; give them in pairs.'
+        )
+    finite = all(np.isfinite(v).all() and np.isfinite(c).all() for v, c in pairs)
+    if not finite or unit <= 0 or any((np.asarray(c) < 0).any() for c in costs):
+        raise ValueError(
+            'values must be finite, costs finite and not negative, and the unit positive; check '
+            'the table.'
+        )
+
+
 def _undominated(value: np.ndarray, cost: np.ndarray) -> list[int]:
     """The options that no cheaper or equal one matches in value, cheapest first."""
-    kept, top = [], -np.inf
+    kept = []
+    top = -np.inf
     for j in np.lexsort((-value, cost)).tolist():
         if value[j] > top:
             kept.append(j)

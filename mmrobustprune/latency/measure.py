@@ -1,10 +1,12 @@
-"""Measuring a latency table: first a coarse grid of widths, then more of it where interpolation errs most."""
+"""Measuring a latency table: a coarse grid of widths, then more where interpolation errs most."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise, product
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from mmrobustprune.flags import flags_restored
 
 from .blocks import Signature, callable_block
 from .network import Network
-from .table import Grid, LatencyTable
+from .table import LatencyTable, TimingGrid
 
 SAVE_EVERY = 5.0  # seconds
 Stopwatch = Callable[[Signature, int, int], Timing]
@@ -36,8 +38,40 @@ class _Kind:
 
 def stamp_of(model: nn.Module, example: Any) -> dict[str, Any]:
     """The stamp of a table for this model and this example: its device, precision and batch."""
-    parameter, inputs = next(model.parameters()), tensors_in(example)
+    parameter = next(model.parameters())
+    inputs = tensors_in(example)
     return stamp(parameter.device, inputs[0].shape[0] if inputs else 0, parameter.dtype)
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How finely a table is measured.
+
+    Args:
+        step: widths are multiples of it, or the dense width.
+        points: widths per side of the first grid.
+        tolerance: share of the network's time by which the interpolation of a kind of block, all
+            its calls together, may be off.
+        seconds: how long it may take, earlier calls for the same network included.
+        progress: whether to show a bar.
+        stopwatch: replaces the measuring of a block.
+    Raises:
+        ValueError: a number out of its range.
+    """
+
+    step: int = 8
+    points: int = 4
+    tolerance: float = 0.002
+    seconds: float = 300.0
+    progress: bool = True
+    stopwatch: Stopwatch | None = None
+
+    def __post_init__(self):
+        if self.step < 1 or self.points < 2:
+            raise ValueError(
+                f'step={self.step} and points={self.points}: step is a number of channels of at '
+                'least 1, and a side needs at least 2 points.'
+            )
 
 
 def measure_table(
@@ -46,37 +80,32 @@ def measure_table(
     model: nn.Module,
     example: Any,
     forward: Forward | None = None,
-    step: int = 8,
-    points: int = 4,
-    tolerance: float = 0.002,
-    seconds: float = 300.0,
-    progress: bool = True,
-    stopwatch: Stopwatch | None = None,
+    **options: Any,
 ) -> LatencyTable:
     """Measure what a table lacks of a network, and nothing else.
 
-    Every kind of block gets a grid of ``points`` widths per side between ``step`` (all widths are multiples of it, or the dense
-    width), or half the units where these are fewer, and the dense one, halving from the top. Then the centres of its cells are
-    measured; where their interpolation is off by more than ``tolerance`` of the network's time, counted over all blocks of the
-    kind, the grid is split there, the largest error first, until none is left or ``seconds`` are over, those of earlier calls
-    for this network included. The file is written every few seconds and when anything interrupts. ``stopwatch`` replaces the
-    measuring of a block. Raises
-    ValueError where a call takes ``seconds`` without completing the coarse grid; what was measured is kept and the next call
-    goes on.
+    Every kind of block gets a grid of `points` widths per side between `step`, or half the units
+    where these are fewer, and the dense width, halving from the top. Then the centres of its cells
+    are measured; where their interpolation is off by more than `tolerance` the grid is split, the
+    largest error first, until none is left or `seconds` are over. The file is written every few
+    seconds and when anything interrupts.
+
+    Args:
+        table: is added to.
+        network: its blocks.
+        model: the network itself.
+        example: one batch of inputs.
+        forward: `forward(model, example)` runs it; by default the model is called.
+        options: fields of `Measuring`.
+    Raises:
+        ValueError: the `seconds` are over without the coarse grid; what was measured is kept and
+            the next call goes on.
     """
-    run = _Run(
-        table,
-        network,
-        step,
-        points,
-        seconds,
-        progress,
-        stopwatch or _stopwatch(table, next(model.parameters())),
-    )
+    run = _Run(table, network, Measuring(**options), next(model.parameters()))
     try:
-        run.whole(model, example, forward or default_forward)
+        run.networks(model, example, forward or default_forward)
         run.coarse()
-        run.refine(tolerance)
+        run.refine()
     finally:
         run.bar.close()
         run.save()
@@ -92,13 +121,16 @@ def measure_whole(
     seconds: float = 20.0,
     clock: str | None = None,
 ) -> Timing:
-    """Time one forward pass in evaluation mode, on the device and with the threads of the moment."""
-    forward, parameter = forward or default_forward, next(model.parameters())
+    """Time one forward pass in evaluation mode, on the model's device with the threads of now.
+
+    The other arguments are those of `time_call`; `clock` is by default the one of a table's stamp.
+    """
+    run = partial(forward or default_forward, model, example)
     with flags_restored(model):
         model.eval()
         return time_call(
-            lambda: forward(model, example),
-            parameter.device,
+            run,
+            next(model.parameters()).device,
             warmup,
             repeats,
             seconds,
@@ -123,97 +155,73 @@ class _Run:
     """One call of `measure_table`."""
 
     def __init__(
-        self,
-        table: LatencyTable,
-        network: Network,
-        step: int,
-        points: int,
-        seconds: float,
-        progress: bool,
-        stopwatch: Stopwatch,
+        self, table: LatencyTable, network: Network, measuring: Measuring, like: torch.Tensor
     ):
-        if step < 1 or points < 2:
-            raise ValueError(
-                f'step={step} and points={points}: step is a number of channels of at least 1, and a side needs '
-                'at least 2 points.'
-            )
-        self.table, self.network, self.step, self.points, self.stopwatch = (
-            table,
-            network,
-            step,
-            points,
-            stopwatch,
-        )
+        self.table = table
+        self.network = network
+        self.measuring = measuring
+        self.stopwatch = measuring.stopwatch or _stopwatch(table, like)
         self.began = self.saved = time.monotonic()
-        self.before, self.seconds = table.spent.get(network.fingerprint, 0.0), seconds
-        self.end = self.began + seconds
+        self.before = table.spent.get(network.fingerprint, 0.0)
+        self.end = self.began + measuring.seconds
         self.kinds: dict[str, _Kind] = {}
-        half = {
-            name: int(units.sum()) for name, units in network.half.items()
-        }  # inside the grid, too
+        half = {name: int(units.sum()) for name, units in network.half.items()}
         for block in network.changing:
             kind = self.kinds.setdefault(block.signature.key, _Kind(block.signature))
             kind.count += 1
-            for i, (dense, parts) in enumerate(network.sides(block)):
-                least = dense - sum(
-                    (network.units[name] - min(step, half[name])) * k for name, k in parts
-                )
-                kind.low[i], kind.high[i] = min(kind.low[i], least), max(kind.high[i], dense)
-        self.bar = tqdm(desc='latency table', unit='block', disable=not progress, total=0)
+            fewest = {name: min(measuring.step, units) for name, units in half.items()}
+            for i, side in enumerate(network.sides(block)):
+                kind.low[i] = min(kind.low[i], network.widths(side, fewest))
+                kind.high[i] = max(kind.high[i], side[0])
+        self.bar = tqdm(desc='latency table', unit='block', disable=not measuring.progress, total=0)
 
-    def whole(self, model: nn.Module, example: Any, forward: Forward) -> None:
-        """The dense network and the one with half its units, together, unless the table knows both."""
-        network, known = self.network, self.table.networks
-        models = {network.fingerprint: lambda: model}
+    def networks(self, model: nn.Module, example: Any, forward: Forward) -> None:
+        """The dense network and that with half its units, together, unless the table knows both."""
+        network = self.network
+        known = self.table.networks
+        keys = {network.fingerprint}
         if network.changing:
-            models[network.half_fingerprint] = lambda: network.halved(model)
-        if not known.keys() >= models.keys():
-            known |= {
-                key: measure_whole(build(), example, forward) for key, build in models.items()
-            }
+            keys.add(network.half_fingerprint)
+        if known.keys() >= keys:
+            return
+        known[network.fingerprint] = measure_whole(model, example, forward)
+        if network.changing:
+            small = network.halved(model)
+            known[network.half_fingerprint] = measure_whole(small, example, forward)
 
     def coarse(self) -> None:
         """The first grid of every kind."""
-        wanted = {
-            key: tuple(
-                tuple(sorted({*axis, *self._halving(low, high)}))
-                for axis, low, high in zip(
-                    (self._grid(key).inputs, self._grid(key).outputs),
-                    kind.low,
-                    kind.high,
-                    strict=True,
-                )
-            )
-            for key, kind in self.kinds.items()
-        }
+        wanted = {}
+        for key, kind in self.kinds.items():
+            grid = self._grid(key)
+            inputs = {*grid.inputs, *self._halving(kind.low[0], kind.high[0])}
+            outputs = {*grid.outputs, *self._halving(kind.low[1], kind.high[1])}
+            wanted[key] = (tuple(sorted(inputs)), tuple(sorted(outputs)))
         self.bar.total = sum(len(self._grid(key).lacking(*axes)) for key, axes in wanted.items())
         self.bar.refresh()
         for key, axes in wanted.items():
             for at in self._grid(key).lacking(*axes):
                 if time.monotonic() > self.end:
                     raise ValueError(
-                        f'the time is over with {self.bar.n} of {self.bar.total} entries of the latency table; '
-                        'they are kept, start again to go on, or allow more seconds or fewer points.'
+                        f'the time is over with {self.bar.n} of {self.bar.total} entries of the '
+                        'latency table; they are kept, start again to go on, or allow more seconds '
+                        'or fewer points.'
                     )
                 self._measure(key, at)
             self._grid(key).accept(*axes)
 
-    def refine(self, tolerance: float) -> None:
+    def refine(self) -> None:
         """Split the grids where they err most."""
-        self.end = self.began + self.seconds - self.before
-        allowed = tolerance * getattr(
-            self.table.networks[self.network.fingerprint], self.table.statistic
-        )
+        self.end = self.began + self.measuring.seconds - self.before
+        allowed = self.measuring.tolerance * self.table.whole_ms(self.network.fingerprint)
         errors = {key: self._check(key) for key in self.kinds}
         while time.monotonic() < self.end:
             key = max(errors, key=lambda one: errors[one][0] * self.kinds[one].count, default=None)
             if key is None or errors[key][0] * self.kinds[key].count <= allowed:
                 return
-            grid, (_, at) = self._grid(key), errors[key]
-            axes = tuple(
-                tuple(sorted({*axis, width}))
-                for axis, width in zip((grid.inputs, grid.outputs), at, strict=True)
-            )
+            grid = self._grid(key)
+            _, (width_in, width_out) = errors[key]
+            axes = ((*grid.inputs, width_in), (*grid.outputs, width_out))
             lacking = grid.lacking(*axes)
             self._plan(len(lacking))
             for point in lacking:
@@ -224,16 +232,18 @@ class _Run:
             errors[key] = self._check(key)
 
     def _check(self, key: str) -> tuple[float, tuple[int, int]]:
-        """The largest error of a grid in its cell centres, beyond what the timing itself is uncertain, and where."""
-        grid, name, worst = self._grid(key), self.table.statistic, (0.0, (0, 0))
+        """The largest error of a grid in its cell centres, and where.
+
+        Only what is beyond the uncertainty of the timing itself counts.
+        """
+        grid = self._grid(key)
+        name = self.table.statistic
+        worst = (0.0, (0, 0))
         if grid.inputs == grid.outputs == ():
             return worst
-        centres = [
-            (i, o)
-            for i in self._middles(grid.inputs)
-            for o in self._middles(grid.outputs)
-            if not (i in grid.inputs and o in grid.outputs)
-        ]
+        cells = product(self._middles(grid.inputs), self._middles(grid.outputs))
+        corners = set(product(grid.inputs, grid.outputs))
+        centres = [at for at in cells if at not in corners]
         lacking = [at for at in centres if at not in grid.entries]
         self._plan(len(lacking))
         for at in lacking:
@@ -244,10 +254,11 @@ class _Run:
         for at in centres:
             if at in grid.entries:
                 timing = grid.entries[at]
-                off = abs(getattr(timing, name) - float(grid.interpolate(*map(np.array, at), name)))
+                off = abs(timing.of(name) - float(grid.interpolate(*map(np.array, at), name)))
                 errors.append((off, at))
-                if off - (timing.median - timing.p10) > worst[0]:
-                    worst = off - (timing.median - timing.p10), at
+                certain = off - (timing.median - timing.p10)
+                if certain > worst[0]:
+                    worst = (certain, at)
         grid.error = max(errors, default=(None,))[0]
         return worst
 
@@ -268,27 +279,33 @@ class _Run:
             self.bar.total += more
             self.bar.refresh()
 
-    def _grid(self, key: str) -> Grid:
-        return self.table.grids.setdefault(key, Grid())
+    def _grid(self, key: str) -> TimingGrid:
+        return self.table.grids.setdefault(key, TimingGrid())
 
     def _halving(self, low: int, high: int) -> list[int]:
-        """``points`` widths from low to high, each about half of the next, multiples of the step in between."""
+        """`points` widths from low to high, each about half of the next.
+
+        Those in between are multiples of the step.
+        """
         axis = {low, high}
         width = high
-        while len(axis) < self.points and low < self._snap(width / 2) < width:
+        while len(axis) < self.measuring.points and low < self._snap(width / 2) < width:
             width = self._snap(width / 2)
             axis.add(width)
         return sorted(axis)
 
     def _middles(self, axis: tuple[int, ...]) -> list[int]:
-        """A multiple of the step inside every interval of an axis that has one; the axis itself where it is one width."""
-        middles = [
-            self._snap((low + high) / 2) for low, high in zip(axis[:-1], axis[1:], strict=True)
-        ]
-        inside = [
-            m for m, low, high in zip(middles, axis[:-1], axis[1:], strict=True) if low < m < high
-        ]
+        """A multiple of the step inside every interval of an axis that has one.
+
+        The axis itself where it is one width.
+        """
+        inside = []
+        for low, high in pairwise(axis):
+            middle = self._snap((low + high) / 2)
+            if low < middle < high:
+                inside.append(middle)
         return inside or list(axis[-1:])
 
     def _snap(self, width: float) -> int:
-        return max(round(width / self.step), 1) * self.step
+        step = self.measuring.step
+        return max(round(width / step), 1) * step

@@ -29,7 +29,12 @@ Parts = tuple[tuple[str, int], ...]  # (group, channels per unit)
 class Network:
     """A network's blocks, and which groups their widths follow.
 
-    ``parts[layer, side]`` gives the groups a side's width depends on: width = dense - sum (units_g - kept_g) k_g.
+    Attributes:
+        blocks: every call of a layer, in order.
+        units: group -> units of the dense network.
+        parts: (layer, side) -> the groups that the width of this side depends on:
+            width = dense - sum (units_g - kept_g) k_g.
+        groups: the groups themselves.
     """
 
     blocks: tuple[Block, ...]
@@ -47,7 +52,8 @@ class Network:
     ) -> Network:
         """Record a model's blocks on an example, whose batch is the table's.
 
-        Raises ValueError where the forward fails, and for a layer that can be pruned but whose time cannot be told.
+        Raises:
+            ValueError: the forward fails, or the time of a layer that can be pruned cannot be told.
         """
         groups = trace.groups if isinstance(trace, Trace) else tuple(trace)
         blocks = record_blocks(model, example, forward)
@@ -60,19 +66,20 @@ class Network:
         for layer, _ in parts:
             if layer not in known and produces(find_layer(model, layer)):
                 raise ValueError(
-                    f"the time of '{layer}' cannot be tabulated: it did not run as a convolution or linear layer "
-                    'of its own in the forward pass; leave it whole by ignore.'
+                    f"the time of '{layer}' cannot be tabulated: it did not run as a convolution "
+                    'or linear layer of its own in the forward pass; keep its width by ignore.'
                 )
         return cls(blocks, {group.name: group.units for group in groups}, parts, groups)
 
     def sides(self, block: Block) -> tuple[tuple[int, Parts], tuple[int, Parts]]:
-        """(dense width, groups) of a block's input and output; a depthwise convolution counts as one input."""
-        out = block.outputs, self.parts.get((block.name, 'out'), ())
-        return (
-            ((1, ()), out)
-            if block.signature.depthwise
-            else ((block.inputs, self.parts.get((block.name, 'in'), ())), out)
-        )
+        """(dense width, groups) of a block's input and output.
+
+        A depthwise convolution counts as one input.
+        """
+        outputs = (block.outputs, self.parts.get((block.name, 'out'), ()))
+        if block.signature.depthwise:
+            return (1, ()), outputs
+        return (block.inputs, self.parts.get((block.name, 'in'), ())), outputs
 
     @cached_property
     def changing(self) -> tuple[Block, ...]:
@@ -80,11 +87,11 @@ class Network:
         return tuple(block for block in self.blocks if any(parts for _, parts in self.sides(block)))
 
     def widths(self, side: tuple[int, Parts], kept: Mapping[str, Any]) -> Any:
-        """Width of a side with ``kept`` units per group (numbers or arrays); groups left out are dense."""
-        dense, parts = side
-        return dense - sum(
-            (self.units[name] - kept.get(name, self.units[name])) * k for name, k in parts
-        )
+        """Width of a side with `kept` units per group, numbers or arrays; others are dense."""
+        width, parts = side
+        for name, k in parts:
+            width = width - k * (self.units[name] - kept.get(name, self.units[name]))
+        return width
 
     @property
     def half(self) -> dict[str, Tensor]:
@@ -105,48 +112,53 @@ class Network:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Short hash of all blocks with their dense widths, and of the groups, of which the half depends."""
+        """Short hash of all blocks with their dense widths, and of the groups (for the half)."""
         text = '\n'.join(
             f'{block.name} {block.inputs} {block.outputs} {block.signature.key}'
             for block in self.blocks
         )
-        text += repr(
-            [
-                (
-                    group.name,
-                    group.units,
-                    [(part.layer, part.side, part.index.tolist()) for part in group.slices],
-                )
-                for group in self.groups
-            ]
-        )
+        groups = []
+        for group in self.groups:
+            parts = [(part.layer, part.side, part.index.tolist()) for part in group.slices]
+            groups.append((group.name, group.units, parts))
+        text += repr(groups)
         return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 class LatencyModel:
-    """Milliseconds of a network for any kept units: measured blocks, interpolated, a factor, and a constant.
+    """Milliseconds of a network for any kept units, from measured blocks.
 
-    ms(kept) = constant + factor * sum over blocks of table(inputs, outputs). Both numbers are such that the network with all
-    its units and the one with half of each group's come out as measured: inside a network a block takes longer than alone, as
-    the others' weights and activations pass through the caches. The constant, all that does not shrink, is at least 0; where
-    the half took no less time, so does every other size (factor 0). Raises ValueError where the table lacks the network, its
-    half, or one of its blocks.
+    ms(kept) = constant + factor * sum over blocks of table(inputs, outputs). Both numbers are such
+    that the network with all its units and the one with half of each group's come out as measured:
+    inside a network a block takes longer than alone, as the others' weights and activations pass
+    through the caches. The constant, all that does not shrink, is at least 0; where the half took
+    no less time, so does every other size (factor 0).
+
+    Args:
+        network: its blocks.
+        table: their times.
+    Raises:
+        ValueError: the table lacks the network, its half, or one of its blocks.
+
+    Attributes:
+        dense: milliseconds of the dense network.
+        factor, constant: of the formula.
     """
 
     def __init__(self, network: Network, table: LatencyTable):
-        self.network, self.table = network, table
-        keys = (
-            (network.fingerprint, network.half_fingerprint)
-            if network.changing
-            else (network.fingerprint,) * 2
-        )
-        if not table.networks.keys() >= {*keys}:
+        self.network = network
+        self.table = table
+        half_key = network.half_fingerprint if network.changing else network.fingerprint
+        if not table.networks.keys() >= {network.fingerprint, half_key}:
             raise ValueError(
-                'the latency table lacks this network as a whole; measure it first, or allow measuring.'
+                'the latency table lacks this network as a whole; measure it first, or allow '
+                'measuring.'
             )
-        self.dense, half = (getattr(table.networks[key], table.statistic) for key in keys)
+        self.dense = table.whole_ms(network.fingerprint)
+        half = table.whole_ms(half_key)
         self.factor = 1.0
-        blocks, halved = self._blocks({}), self._blocks(_counts(network.half))
+        blocks = self._blocks({})
+        halved = self._blocks(_counts(network.half))
         if blocks > halved:
             self.factor = min(max(self.dense - half, 0.0) / (blocks - halved), self.dense / blocks)
         elif blocks > 0:
@@ -164,13 +176,18 @@ class LatencyModel:
         return self.factor * self.table.ms(block.signature.key, inputs, outputs)
 
     def predict(self, alive: Mapping[str, Tensor | int]) -> float:
-        """Milliseconds with these units alive per group (a mask or a number); groups left out are dense."""
+        """Milliseconds with these units alive, a mask or a number per group; others are dense."""
         return self.constant + self._blocks(_counts(alive))
 
     def changes(
         self, levels: Mapping[str, np.ndarray], kept: Mapping[str, int]
     ) -> dict[str, np.ndarray]:
-        """Milliseconds that each level adds to the layers that produce a group's channels, their inputs as ``kept`` says."""
+        """Milliseconds that each level adds to the layers that make a group's channels.
+
+        Args:
+            levels: numbers of units of each group.
+            kept: units of each group at which the inputs stay.
+        """
         found = {name: np.zeros(len(level)) for name, level in levels.items()}
         for block in self.network.changing:
             inputs, outputs = self.network.sides(block)
@@ -182,24 +199,21 @@ class LatencyModel:
         return found
 
     def factors(self, levels: Mapping[str, np.ndarray]) -> tuple[Factor, ...]:
-        """One table per set of groups, over their ``levels`` (kept units, ascending)."""
+        """One table per set of groups, over their `levels` (kept units, ascending)."""
         tables: dict[tuple[str, ...], np.ndarray] = {}
         for block in self.network.changing:
-            names = tuple(
-                dict.fromkeys(name for _, parts in self.network.sides(block) for name, _ in parts)
-            )
-            names = tuple(sorted(names))
+            inputs, outputs = self.network.sides(block)
+            names = tuple(sorted({name for name, _ in (*inputs[1], *outputs[1])}))
             refuse_many(names[0] if names else '', prod(len(levels[name]) for name in names))
             axes = np.meshgrid(*(levels[name] for name in names), indexing='ij')
-            tables[names] = tables.get(names, 0) + self._time(
-                block, dict(zip(names, axes, strict=True))
-            )
+            kept = dict(zip(names, axes, strict=True))
+            tables[names] = tables.get(names, 0) + self._time(block, kept)
         return tuple(Factor(names, ms) for names, ms in tables.items())
 
     def problem(
         self, levels: Mapping[str, np.ndarray], values: Mapping[str, np.ndarray]
     ) -> Problem:
-        """Choose one of the ``levels`` of every group, worth ``values``."""
+        """Choose one of the `levels` of every group, worth `values`."""
         return Problem(dict(values), self.factors(levels), self.constant)
 
 

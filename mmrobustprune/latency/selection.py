@@ -43,18 +43,22 @@ def exact(model: LatencyModel, problem: Problem, levels: Levels, budget: float) 
 def linearised(
     model: LatencyModel, problem: Problem, levels: Levels, budget: float, parts: int = 20_000
 ) -> Solution:
-    """HALP's step (arXiv:2110.10811): a unit costs what its own layers lose at today's input widths, by an exact knapsack.
+    """HALP's step (arXiv:2110.10811), an exact knapsack of units.
 
-    The inputs of the next layers are taken to stay, so the network becomes faster than asked. The bound holds for this
-    simplified latency only. TooFar, a ValueError, where one step cannot go so far.
+    A unit costs what its own layers lose at today's input widths. The inputs of the next layers are
+    taken to stay, so the network becomes faster than asked. The bound holds for this simplified
+    latency only.
+
+    Raises:
+        TooFar: one step cannot go so far.
     """
     kept = {name: int(level[-1]) for name, level in levels.items()}
     changes = model.changes(levels, kept)
     fastest = model.predict(kept) + sum(float(change.min()) for change in changes.values())
     if fastest > budget:
         raise TooFar(
-            f'one linearised step from here comes to {fastest:.4g} ms at best, and {budget:.4g} ms are asked for; '
-            "take more rounds, or solver='exact'."
+            f'one linearised step from here comes to {fastest:.4g} ms at best, and {budget:.4g} ms '
+            "are asked for; take more rounds, or solver='exact'."
         )
     room = budget - fastest
     choice = knapsack(
@@ -73,12 +77,23 @@ SOLVERS: dict[str, Callable[..., Solution]] = {'exact': exact, 'linearised': lin
 
 @dataclass
 class LatencySelection(Selection):
-    """Keeps the units of most score within a latency, for targets that are removed fractions of the dense latency.
+    """Keeps the units of most score within a latency; targets are fractions of the dense latency.
 
-    ``cost`` gives the milliseconds. The kept units of a group are a multiple of ``round_to``, in at most ``levels`` sizes (or
-    as many as are alive now), at least the share ``min_keep`` of all. A size is worth the sum of its best scores, divided group
-    by group as ``normalise`` says ('none', 'mean', 'max', 'l2'). ``solver`` is 'exact' or 'linearised' (see these). After
-    each choice ``solution`` holds it, with its proven gap. Raises ValueError for unknown names.
+    A size of a group is worth the sum of its best scores.
+
+    Args:
+        cost: gives the milliseconds.
+        groups: the network's groups of channels.
+        min_keep: share of its units that every group keeps at least.
+        round_to: the kept units of a group are a multiple of it, or as many as are alive now.
+        levels: largest number of sizes of a group.
+        normalise: what divides a group's scores, 'none', 'mean', 'max' or 'l2'.
+        solver: 'exact' or 'linearised' (see these).
+    Raises:
+        ValueError: an unknown name, or a number out of its range.
+
+    Attributes:
+        solution: the last choice, with its proven gap.
     """
 
     cost: LatencyModel
@@ -100,7 +115,8 @@ class LatencySelection(Selection):
         check_min_keep(self.min_keep)
         if self.round_to < 1 or self.levels < 1:
             raise ValueError(
-                f'round_to={self.round_to} and levels={self.levels} are numbers of at least 1; give such.'
+                f'round_to={self.round_to} and levels={self.levels} are numbers of at least 1; '
+                'give such.'
             )
 
     def sizes(self, alive: dict[str, Tensor] | None = None) -> Levels:
@@ -113,9 +129,8 @@ class LatencySelection(Selection):
     def most(self, alive: dict[str, Tensor] | None = None) -> float:
         """The largest fraction of the dense latency that may be removed."""
         levels = self.sizes(alive)
-        problem = self.cost.problem(
-            levels, {name: np.zeros(len(level)) for name, level in levels.items()}
-        )
+        worthless = {name: np.zeros(len(level)) for name, level in levels.items()}
+        problem = self.cost.problem(levels, worthless)
         return 1 - problem.ms(Elimination(problem).solve(0.0, 1.0)) / self.cost.dense
 
     def removed(self, alive: dict[str, Tensor]) -> dict[str, float]:
@@ -123,20 +138,28 @@ class LatencySelection(Selection):
         return dict(latency=1 - self.cost.predict(alive) / self.cost.dense)
 
     def check(self, target: float) -> None:
-        """ValueError where the target is no fraction, or more than can be removed."""
+        """Refuse a target that is no fraction, or more than can be removed.
+
+        Raises:
+            ValueError: it is; the nearest feasible value is named.
+        """
         check_target(target, self.groups)
         most = self.most()
-        if most < target:
-            if self.cost.factor == 0:
-                raise ValueError(
-                    'this network is no faster with half of its units on this device, so no latency can be removed; '
-                    'take a larger batch or larger pictures, or a budget of params or macs.'
-                )
+        if most >= target:
+            return
+        if self.cost.factor == 0:
             raise ValueError(
-                f'{target:.3f} of the latency cannot be removed: the nearest feasible value is {most:.4f} '
-                f'({(1 - most) * self.cost.dense:.4g} ms of {self.cost.dense:.4g} ms), with min_keep={self.min_keep}, '
-                f'round_to={self.round_to} and the layers that are unprunable; lower the target or min_keep.'
+                'this network is no faster with half of its units on this device, so no latency '
+                'can be removed; take a larger batch or larger images, or a budget of params or '
+                'macs.'
             )
+        fastest = (1 - most) * self.cost.dense
+        raise ValueError(
+            f'{target:.3f} of the latency cannot be removed: the nearest feasible value is '
+            f'{most:.4f} ({fastest:.4g} ms of {self.cost.dense:.4g} ms), with '
+            f'min_keep={self.min_keep}, round_to={self.round_to} and the layers that are '
+            'unprunable; lower the target or min_keep.'
+        )
 
     def plan(
         self,
@@ -147,14 +170,17 @@ class LatencySelection(Selection):
     ) -> dict[str, Tensor]:
         """The units of most score with at least `target` of the dense latency removed.
 
-        Arguments and errors: `Selection.plan`.
+        The rest as in `Selection.plan`.
         """
         self.check(target)
         among = alive if candidates is None else candidates
         return self.within(scores, (1 - target) * self.cost.dense, among)
 
     def budget_after(self, target: float, this: int, rounds: int) -> float:
-        """Milliseconds after round ``this`` of 1..rounds: T_r = T_0 (1 - p)^(r / R) (exponential, arXiv:2006.09081)."""
+        """Milliseconds after round `this` of 1 to `rounds`: T_r = T_0 (1 - p)^(r / R).
+
+        The exponential schedule of arXiv:2006.09081.
+        """
         return self.cost.dense * (1 - target) ** (this / rounds)
 
     def step(
@@ -169,7 +195,7 @@ class LatencySelection(Selection):
         """The units that live after round `this` of 1 to `rounds` on the exponential schedule.
 
         Where one linearised step does not reach a round's budget, the exact solver takes that
-        round, with a warning.
+        round, with a warning; the rest as in `plan`.
         """
         self.check(target)
         budget = self.budget_after(target, this, rounds)
@@ -181,7 +207,7 @@ class LatencySelection(Selection):
             return self.within(scores, budget, among, 'exact')
 
     def report(self) -> dict[str, float]:
-        """`gap`: no choice within the budget is better than the last one by more than this share."""
+        """`gap`: no choice within the budget is better than the last by more than this share."""
         return {} if self.solution is None else dict(gap=self.solution.gap)
 
     def within(
@@ -191,22 +217,36 @@ class LatencySelection(Selection):
         alive: dict[str, Tensor] | None = None,
         solver: str | None = None,
     ) -> dict[str, Tensor]:
-        """The alive masks of most score within ``budget`` milliseconds, by this solver or the selection's own."""
-        levels, orders, values = self.sizes(alive), {}, {}
+        """The units of most score within `budget` milliseconds.
+
+        Args:
+            scores: (units,) of each group, higher is kept.
+            budget: in milliseconds.
+            alive: bool (units,) of each group, the units that may live; by default all.
+            solver: by default the selection's own.
+        Raises:
+            ValueError: no choice meets the budget.
+        """
+        levels = self.sizes(alive)
+        orders = {}
+        values = {}
         for group, live in self._alive(alive):
             score = finite_scores(scores, group)
+            living = live.cpu().numpy()
             worth = np.full(group.units, -np.inf)
-            worth[live.cpu().numpy()] = NORMALISE[self.normalise](score[live.cpu().numpy()])
-            order = orders[group.name] = np.argsort(-worth, kind='stable')
-            values[group.name] = np.cumsum(worth[order][: levels[group.name][-1]])[
-                levels[group.name] - 1
-            ]
+            worth[living] = NORMALISE[self.normalise](score[living])
+            order = np.argsort(-worth, kind='stable')
+            sizes = levels[group.name]
+            values[group.name] = np.cumsum(worth[order][: sizes[-1]])[sizes - 1]
+            orders[group.name] = order
         problem = self.cost.problem(levels, values)
         self.solution = SOLVERS[solver or self.solver](self.cost, problem, levels, budget)
         masks = {}
         for name, level in self.solution.levels.items():
-            masks[name] = torch.zeros(len(orders[name]), dtype=torch.bool)
-            masks[name][torch.from_numpy(orders[name][: int(levels[name][level])].copy())] = True
+            best = orders[name][: int(levels[name][level])]
+            mask = torch.zeros(len(orders[name]), dtype=torch.bool)
+            mask[torch.from_numpy(best.copy())] = True
+            masks[name] = mask
         return masks
 
     def _alive(self, alive: dict[str, Tensor] | None) -> list[tuple[Group, Tensor]]:

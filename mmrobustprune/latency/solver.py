@@ -11,38 +11,44 @@ from .problem import Problem, Solution, too_slow
 
 
 def solve(problem: Problem, budget: float, tolerance: float = 5e-4) -> Solution:
-    """Maximise the value of a problem within ``budget`` milliseconds.
+    """Maximise the value of a problem within `budget` milliseconds.
 
-    Lagrangian relaxation: for a price p per millisecond, g(p) = max value - p (ms - budget) is found exactly by elimination
-    over the layer graph and bounds every choice within the budget from above; p moves to where the lines of the best choice
-    within and of the best choice beyond the budget meet, until g cannot fall any more. What is left of the budget is then
-    filled by changes of one and of two variables. Work ends as soon as the gap is at most ``tolerance``. Raises ValueError,
-    with the time of the fastest choice, where no choice meets the budget.
+    Lagrangian relaxation: for a price p per millisecond, g(p) = max value - p (ms - budget) is
+    found exactly by elimination over the layer graph and bounds every choice within the budget from
+    above; p moves to where the lines of the best choice within and of the best choice beyond the
+    budget meet, until g cannot fall any more. What is left of the budget is then filled by changes
+    of one and of two variables. Work ends as soon as the gap is at most `tolerance`.
+
+    Raises:
+        ValueError: no choice meets the budget; the time of the fastest is named.
     """
     graph = Elimination(problem)
     inside = graph.solve(0.0, 1.0)
     if problem.ms(inside) > budget:
         raise too_slow(budget, problem.ms(inside))
     outside = graph.solve(1.0, 0.0)
-    bound, price = problem.value(outside), 0.0
+    bound = problem.value(outside)
     if problem.ms(outside) <= budget:
-        return Solution(outside, bound, problem.ms(outside), bound, price)
+        return Solution(outside, bound, problem.ms(outside), bound, price=0.0)
+    price = 0.0
     found = [inside]
 
     def near(levels: dict[str, int]) -> bool:
         return bound - problem.value(levels) <= tolerance * abs(bound)
 
     for _ in range(100):
-        (low, fast), (high, slow) = (
-            (problem.value(one), problem.ms(one)) for one in (inside, outside)
-        )
-        slope = max((high - low) / (slow - fast), 0.0)
+        high = problem.value(outside)
+        slow = problem.ms(outside)
+        gain = high - problem.value(inside)
+        slope = max(gain / (slow - problem.ms(inside)), 0.0)
         levels = graph.solve(1.0, slope)
-        value, ms = problem.value(levels), problem.ms(levels)
-        if value - slope * (ms - budget) < bound:
-            bound, price = value - slope * (ms - budget), slope
+        ms = problem.ms(levels)
+        height = problem.value(levels) - slope * (ms - budget)
+        if height < bound:
+            bound = height
+            price = slope
         meeting = high - slope * (slow - budget)
-        if value - slope * (ms - budget) <= meeting + 1e-12 * max(abs(meeting), 1e-300):
+        if height <= meeting + 1e-12 * max(abs(meeting), 1e-300):
             break  # no line lies above the point where the two meet
         if ms <= budget:
             inside = levels
@@ -51,7 +57,8 @@ def solve(problem: Problem, budget: float, tolerance: float = 5e-4) -> Solution:
                 break
         else:
             outside = levels
-    best, choices = found[-1], []
+    best = found[-1]
+    choices = []
     for start in reversed(found[-3:]):
         choices.append(_Filling(problem, start, budget, near).run())
         best = max(choices, key=problem.value)
@@ -70,7 +77,10 @@ class _Filling:
         budget: float,
         enough: Callable[[dict[str, int]], bool],
     ):
-        self.problem, self.levels, self.budget, self.enough = problem, dict(levels), budget, enough
+        self.problem = problem
+        self.levels = dict(levels)
+        self.budget = budget
+        self.enough = enough
         self.names = list(problem.values)
         sizes = [len(problem.values[name]) for name in self.names]
         self.start = dict(zip(self.names, np.cumsum([0, *sizes[:-1]]).tolist(), strict=True))
@@ -81,19 +91,19 @@ class _Filling:
         for factor in problem.factors:
             for name in factor.variables:
                 self.factors[name].append(factor)
-        self.times = np.zeros(
-            len(self.owner)
-        )  # of the factors around a variable, the others being as they are
+        # of the factors around a variable, the others being as they are
+        self.times = np.zeros(len(self.owner))
         for name in self.names:
             self._refresh(name)
         self.ms = problem.ms(self.levels)
 
     def _refresh(self, name: str) -> None:
-        start, size = self.start[name], len(self.problem.values[name])
-        self.times[start : start + size] = 0
+        start = self.start[name]
+        own = slice(start, start + len(self.problem.values[name]))
+        self.times[own] = 0
         for factor in self.factors[name]:
             at = tuple(slice(None) if one == name else self.levels[one] for one in factor.variables)
-            self.times[start : start + size] += factor.ms[at]
+            self.times[own] += factor.ms[at]
 
     def run(self) -> dict[str, int]:
         """The filled choice."""
@@ -115,9 +125,10 @@ class _Filling:
         return self._apply([int(rate.argmax())])
 
     def _pair(self) -> bool:
-        """One variable gains, another one gives way; the sum of both times is exact unless they share a factor."""
+        """One variable gains, another one gives way; exact unless they share a factor."""
         gain, ms = self._changes()
-        up, down = np.flatnonzero(gain > 0), np.flatnonzero(gain <= 0)
+        up = np.flatnonzero(gain > 0)
+        down = np.flatnonzero(gain <= 0)
         down = down[ms[down] < 0]
         total = gain[up][:, None] + gain[down][None, :]
         fits = ms[up][:, None] + ms[down][None, :] <= self.budget - self.ms
@@ -138,11 +149,11 @@ class _Filling:
         ms = self.problem.ms(fresh)
         if ms > self.budget:
             return False
-        self.levels, self.ms = fresh, ms
+        self.levels = fresh
+        self.ms = ms
         touched = {self.names[self.owner[move]] for move in moves}
-        touched |= {
-            one for name in touched for factor in self.factors[name] for one in factor.variables
-        }
+        for name in list(touched):
+            touched.update(*(factor.variables for factor in self.factors[name]))
         for name in touched:
             self._refresh(name)
         return True

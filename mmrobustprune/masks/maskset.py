@@ -22,10 +22,16 @@ from mmrobustprune.structure.record import Structure, dense_shape
 class MaskSet:
     """The units of a model that are still alive.
 
-    ``alive[group]`` is a bool tensor (units,). A removed unit has zeros in every tensor slice its
-    group names, producers and consumers alike, so that removing the slices changes nothing. Zero
-    weight, zero gradient and zero momentum stay zero under any optimizer with elementwise state:
-    call ``attach`` to keep the gradients at zero.
+    A removed unit has zeros in every tensor slice its group names, producers and consumers alike,
+    so that removing the slices changes nothing. Zero weight, zero gradient and zero momentum stay
+    zero under any optimizer with elementwise state: call `attach` to keep the gradients at zero.
+
+    Args:
+        model: the network.
+        groups: its groups of channels.
+
+    Attributes:
+        alive: bool (units,) of each group.
     """
 
     def __init__(self, model: nn.Module, groups: Iterable[Group]):
@@ -118,7 +124,7 @@ class MaskSet:
         }
 
     def structure(self, method: str, **achieved: float) -> Structure:
-        """The record that removes exactly the masked units; ``achieved`` adds removed fractions."""
+        """The record that removes exactly the masked units; `achieved` adds removed fractions."""
         layers: dict[str, dict] = {}
         rank = {name: i for i, (name, _) in enumerate(self.model.named_modules())}
         for (name, side), dead in sorted(
@@ -139,10 +145,15 @@ class MaskSet:
         return 1 - sum(int(mask.sum()) for mask in self.alive.values()) / max(units, 1)
 
     def state_dict(self) -> dict[str, Tensor]:
+        """`alive`, as it is now."""
         return {name: mask.clone() for name, mask in self.alive.items()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take up the masks of a saved run and zero what they removed."""
+        """Take up the masks of a saved run and zero what they removed.
+
+        Raises:
+            ValueError: the masks are of another model.
+        """
         if set(state) != set(self.alive):
             odd = sorted(set(state) ^ set(self.alive))[0]
             raise ValueError(

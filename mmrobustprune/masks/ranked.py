@@ -96,7 +96,7 @@ class RankedSelection(Selection):
     ) -> dict[str, Tensor]:
         """The units that live after the smallest removal that meets the target.
 
-        The removed fraction lies in [target, target + 0.01]. Arguments and errors: `Selection.plan`.
+        The removed fraction lies in [target, target + 0.01]; the rest as in `Selection.plan`.
         """
         self.check(target)
         ranking = Ranking(self, scores, alive if candidates is None else candidates)

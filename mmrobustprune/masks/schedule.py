@@ -6,8 +6,14 @@ from __future__ import annotations
 def exponential(m: int, ratio: float, rounds: int) -> list[int]:
     """Units kept after rounds 1..R: k_r = m (1 - p)^(r / R), the same share each (AdaSAP A.4).
 
-    ``m`` units now, ``ratio`` p the fraction removed at the end, in [0, 1). Each count is the
-    nearest integer, so the last is round((1 - p) m). Raises ValueError.
+    Each count is the nearest integer, so the last is round((1 - p) m).
+
+    Args:
+        m: units now.
+        ratio: p, the fraction removed at the end, in [0, 1).
+        rounds: R.
+    Raises:
+        ValueError: a number out of its range.
     """
     if not 0 <= ratio < 1:
         raise ValueError(f'ratio is the fraction removed and must lie in [0, 1), not {ratio}.')

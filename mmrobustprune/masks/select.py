@@ -91,7 +91,8 @@ def check_target(target: float, groups: tuple[Group, ...]) -> None:
         raise ValueError(f'the target is the fraction removed, in (0, 1), not {target}.')
     if not groups:
         raise ValueError(
-            'nothing can be pruned: every layer is unprunable; see Trace.unprunable for the reasons.'
+            'nothing can be pruned: every layer is unprunable; see Trace.unprunable for the '
+            'reasons.'
         )
 
 

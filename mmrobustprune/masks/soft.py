@@ -50,8 +50,8 @@ class SoftMaskSet(MaskSet):
                 )
 
     @contextmanager
-    def whole(self) -> Iterator[None]:
-        """Inside, removed units have the weights they were removed with: a score ranks them, too."""
+    def revived(self) -> Iterator[None]:
+        """Inside, removed units have the weights they were removed with, for a score to rank."""
         with torch.no_grad():
             for name, parameter in self._owned():
                 gone = self._mask(name, parameter)

@@ -1,6 +1,6 @@
 """What a network costs and what became of it: counts, times, tables, figures."""
 
-from mmrobustprune.cost.count import PLAIN, SR_GKP, Cost, Rule, count, device_stamp, latency
+from mmrobustprune.cost.count import PLAIN, SR_GKP, Cost, CountingRule, count, device_stamp, latency
 
 from .tables.tree import as_text, layer_table, width_tree
 
@@ -8,7 +8,7 @@ __all__ = [
     'PLAIN',
     'SR_GKP',
     'Cost',
-    'Rule',
+    'CountingRule',
     'as_text',
     'count',
     'device_stamp',

@@ -34,9 +34,11 @@ __all__ = [
 
 
 def build_score(config: dict | str | Score) -> Score:
-    """The score of a config such as ``dict(type='Magnitude', p=2)``, of a name, or itself.
+    """The score of a config such as `dict(type='Magnitude', p=2)`, of a name, or itself.
 
-    ValueError, with the nearest known name, for an unknown type or field; TypeError for anything else.
+    Raises:
+        ValueError: an unknown type or field; the nearest known name is named.
+        TypeError: anything else.
     """
     config = dict(type=config) if isinstance(config, str) else config
     return build(config, 'score', Score, SCORES, "score=dict(type='Magnitude', p=2)")

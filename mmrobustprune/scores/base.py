@@ -96,18 +96,24 @@ class FilterScore(Score):
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
-        return {
-            group.name: sum(
-                self.rows(unit_rows(model, part))
-                for part in group.slices
-                if part.side == 'out' and produces(find_layer(model, part.layer))
-            )
-            for group in groups
-        }
+        scores = {}
+        for group in groups:
+            parts = producing(model, group)
+            scores[group.name] = sum(self.rows(unit_rows(model, part)) for part in parts)
+        return scores
 
     @torch.no_grad()
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
         return {name: self.rows(filter_rows(layer, 'out')) for name, layer in makers(model)}
+
+
+def producing(model: nn.Module, group: Group) -> list[Slice]:
+    """The slices of a group that hold the filters which make its channels."""
+    return [
+        part
+        for part in group.slices
+        if part.side == 'out' and produces(find_layer(model, part.layer))
+    ]
 
 
 def makers(model: nn.Module) -> Iterable[tuple[str, nn.Module]]:

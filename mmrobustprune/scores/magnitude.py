@@ -19,6 +19,9 @@ class Magnitude(Score):
 
     The sum runs over the filters that produce the unit and over what the next layers read of it
     (DepGraph's group norm, arXiv:2301.12900; AdaSAP's default). A filter's score is its own norm.
+
+    Args:
+        p: 1 or 2.
     """
 
     p: float = 2
@@ -29,14 +32,12 @@ class Magnitude(Score):
 
     @torch.no_grad()
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
-        return {
-            group.name: sum(
-                unit_rows(model, part).abs().pow(self.p).sum(1)
-                for part in group.slices
-                if produces(find_layer(model, part.layer))
-            ).pow(1 / self.p)
-            for group in groups
-        }
+        scores = {}
+        for group in groups:
+            weighted = [p for p in group.slices if produces(find_layer(model, p.layer))]
+            powers = (unit_rows(model, part).abs().pow(self.p).sum(1) for part in weighted)
+            scores[group.name] = sum(powers).pow(1 / self.p)
+        return scores
 
     @torch.no_grad()
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:

@@ -6,13 +6,14 @@ from torch import Tensor
 
 
 def roughness(weight: Tensor, power: float = 2) -> Tensor:
-    """Sum over the cells of a kernel, over the up to eight cells touching each, of | |w_i|^p - |w_j|^p |.
+    """Sum over a kernel's cells i, and the up to eight cells j around each, of ||w_i|^p - |w_j|^p|.
 
-    SR-GKP (NeurIPS 2023), equation 1: the kernel smoothness, which is larger for rougher kernels; every pair counts from both
-    ends, nothing is padded. A constant kernel and a 1x1 kernel have 0.
+    SR-GKP (NeurIPS 2023), equation 1: the kernel smoothness, which is larger for rougher kernels;
+    every pair counts from both ends, nothing is padded. A constant kernel and a 1x1 kernel have 0.
 
     Args:
         weight: (..., kh, kw).
+        power: p.
     Returns:
         (...)
     """
@@ -32,5 +33,5 @@ def energy(weight: Tensor) -> Tensor:
 
 
 def size(weight: Tensor) -> Tensor:
-    """Roughness; for 1x1 kernels, which all have roughness 0, the energy. (..., kh, kw) -> (...)."""
+    """Roughness, or energy of 1x1 kernels, which have none. (..., kh, kw) -> (...)."""
     return energy(weight) if weight.shape[-2:] == (1, 1) else roughness(weight)

@@ -8,19 +8,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, find_layer, kind_of, produces
+from mmrobustprune.dependency.groups import Group, find_layer, kind_of
 
-from .base import Score, makers
+from .base import Score, makers, producing
 from .roughness import energy, roughness
 
 
 @dataclass
 class SmoothMix(Score):
-    """s_i = (alpha rank(size_i) + (1 - alpha) rank(-roughness_i)) / (units - 1), ranks of a layer's filters from 0 on.
+    """s_i = (alpha rank(size_i) + (1 - alpha) rank(-roughness_i)) / (units - 1).
 
-    SR-GKP's rank mix (NeurIPS 2023, equation 2) on whole filters, as its appendix C.1.3 gives it to filters ranked by L2 norm;
-    ``alpha`` is its CSB. Size (sum of squares) and roughness (equation 1) of a unit are summed over the filters it takes along.
-    Among equals the earlier one ranks lower.
+    SR-GKP's rank mix (NeurIPS 2023, equation 2) on whole filters, as its appendix C.1.3 gives it to
+    filters ranked by L2 norm. Ranks are those of a layer's filters, from 0 on; among equals the
+    earlier one ranks lower. Size (sum of squares) and roughness (equation 1) of a unit are summed
+    over the filters it takes along.
+
+    Args:
+        alpha: its CSB, in [0, 1].
     """
 
     alpha: float = 0.9
@@ -35,15 +39,13 @@ class SmoothMix(Score):
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
         scores = {}
         for group in groups:
-            made = [
-                (_sums(layer), part.index)
-                for part in group.slices
-                if part.side == 'out' and produces(layer := find_layer(model, part.layer))
-            ]
-            size, rough = (
-                sum(sums[at][index.to(sums[at].device)].sum(1) for sums, index in made)
-                for at in (0, 1)
-            )
+            size = 0
+            rough = 0
+            for part in producing(model, group):
+                sizes, roughnesses = _sums(find_layer(model, part.layer))
+                index = part.index.to(sizes.device)
+                size = size + sizes[index].sum(1)
+                rough = rough + roughnesses[index].sum(1)
             scores[group.name] = self._mix(size, rough)
         return scores
 
@@ -57,7 +59,7 @@ class SmoothMix(Score):
 
 
 def _sums(layer: nn.Module) -> tuple[Tensor, Tensor]:
-    """Size and roughness (out,) of a layer's filters; a linear layer's are single cells and have no roughness."""
+    """Size and roughness (out,) of a layer's filters; those of a linear layer have no roughness."""
     kind = kind_of(layer)  # None for a grouped convolution: its filters lie on dimension 0
     weight = layer.weight.movedim(kind.dims['out']['weight'] if kind else 0, 0)
     kernels = weight if weight.dim() == 4 else weight.flatten(1)[..., None, None]

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, Slice, find_layer, produces
+from mmrobustprune.dependency.groups import Group, Slice, produces
 
-from .base import Score, Watching, filter_rows, makers
+from .base import Score, Watching, filter_rows, makers, producing
 from .bn_scale import norms, over_filters
 
 
@@ -17,7 +17,7 @@ class Taylor(Score):
     """s_i = mean over batches of (sum of w g over the parameters w of filter i)^2.
 
     First-order Taylor importance (arXiv:1906.10771). A unit's score is the sum over the filters it
-    takes along. Call ``observe`` after each backward pass, or ``watch`` an optimizer once.
+    takes along. Call `observe` after each backward pass, or `watch` an optimizer once.
     """
 
     needs_gradient = True
@@ -43,9 +43,8 @@ class Taylor(Score):
         }
         if all(torch.isfinite(product).all() for product in products.values()):
             for name, value in self._losses(model, products).items():
-                self.sums[name] = (
-                    self.sums[name].to(value.device) + value if (name in self.sums) else value
-                )
+                before = self.sums.get(name)
+                self.sums[name] = value if before is None else before.to(value.device) + value
             self.batches += 1
 
     def watch(
@@ -69,10 +68,12 @@ class Taylor(Score):
         return {name: product.square() for name, product in products.items()}
 
     def reset(self) -> None:
-        """Forget every observation (after units were removed, for instance)."""
-        self.sums, self.batches = {}, 0
+        """Forget every observation."""
+        self.sums = {}
+        self.batches = 0
 
     def state_dict(self) -> dict:
+        """The type of the score, its sums and the number of batches."""
         return dict(type=type(self).__name__, sums=dict(self.sums), batches=self.batches)
 
     def load_state_dict(self, state: dict) -> None:
@@ -114,16 +115,12 @@ class Taylor(Score):
 
     def _unseen(self, group: Group) -> ValueError:
         return ValueError(
-            f"{type(self).__name__} saw no gradient in group '{group.name}'; call observe(model) after a backward "
-            'pass that reaches it, or name it in ignore.'
+            f"{type(self).__name__} saw no gradient in group '{group.name}'; call observe(model) "
+            'after a backward pass that reaches it, or name it in ignore.'
         )
 
     def _parts(self, model: nn.Module, group: Group) -> list[Slice]:
-        return [
-            part
-            for part in group.slices
-            if part.side == 'out' and produces(find_layer(model, part.layer))
-        ]
+        return producing(model, group)
 
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
         return {
@@ -134,7 +131,8 @@ class Taylor(Score):
 class TaylorBN(Taylor):
     """s_i = mean over batches of (gamma_i g_gamma_i + beta_i g_beta_i)^2 (arXiv:1906.10771, 5.1).
 
-    Summed over the batch normalisations of the group; a group that has none which learn is scored by its filters, as `Taylor` does.
+    Summed over the batch normalisations of the group; a group that has none which
+    learn is scored by its filters, as `Taylor` does.
     """
 
     def layers(self, model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
@@ -163,10 +161,11 @@ class TaylorBN(Taylor):
 
 
 class HALPTaylor(TaylorBN):
-    """s_i = mean over batches of |sum over the batch normalisations of the group of gamma_i g_gamma_i + beta_i g_beta_i|.
+    """s_i = mean over batches of |sum of gamma_i g_gamma_i + beta_i g_beta_i|.
 
-    In units of the loss (HALP, arXiv:2110.10811): layers that lose a unit together are summed before the absolute value, and a
-    group without batch normalisation is scored by w g of its filters. Which layers those are is what `watch` is told.
+    The sum runs over the batch normalisations of the group, so that layers that lose a unit
+    together are summed before the absolute value, in units of the loss (HALP, arXiv:2110.10811). A
+    group without batch normalisation is scored by w g of its filters. `watch` is told the groups.
     """
 
     def __init__(self):
@@ -183,8 +182,8 @@ class HALPTaylor(TaylorBN):
     def _losses(self, model: nn.Module, products: dict[str, Tensor]) -> dict[str, Tensor]:
         if not self.groups:
             raise ValueError(
-                'HALPTaylor adds up what is coupled in every batch; tell it the groups by watch(model, optimizer, '
-                'groups).'
+                'HALPTaylor adds up what is coupled in every batch; tell it the groups by '
+                'watch(model, optimizer, groups).'
             )
         found = {}
         for group in self.groups:

@@ -17,8 +17,10 @@ class GroupedRecord:
     Attributes:
         kept: (n, K), input channels that each group reads.
         out_index: (O,), where each filter of the dense layer stands now: group by group.
-        restored: whether the layer puts its outputs back in their old order; if not, its readers know the new one.
-        arriving: (C,), the old numbers of the channels in the order in which they arrive; None for the old order.
+        restored: whether the layer puts its outputs back in their old order; if not, its readers
+            know the new one.
+        arriving: (C,), the old numbers of the channels in the order in which they arrive; None for
+            the old order.
     """
 
     kept: Tensor
@@ -33,33 +35,40 @@ class GroupedRecord:
 
     @classmethod
     def read(cls, layer: str, record: dict) -> GroupedRecord:
-        """Of the entry that ``write`` made; ValueError where it is not one."""
+        """Of the entry that `write` made.
+
+        Raises:
+            ValueError: it is no such entry, or does not fit the layer's dense shape.
+        """
         filters, channels = record['shape'][:2]
         try:
-            kept, out_index = (
-                torch.tensor(record[key], dtype=torch.int64) for key in ('kept', 'out_index')
-            )
             arriving = torch.tensor(record['in'], dtype=torch.int64) if 'in' in record else None
-            restored = record['restored']
-            fits = (
-                kept.dim() == 2
-                and kept.numel() > 0
-                and 0 <= kept.min()
-                and kept.max() < channels
-                and record['groups'] == len(kept)
-                and filters % len(kept) == 0
-                and isinstance(restored, bool)
-                and _is_order(out_index, filters)
-                and (arriving is None or _is_order(arriving, channels))
+            found = cls(
+                torch.tensor(record['kept'], dtype=torch.int64),
+                torch.tensor(record['out_index'], dtype=torch.int64),
+                record['restored'],
+                arriving,
             )
+            if found._fits(record['groups'], filters, channels):
+                return found
         except (KeyError, TypeError, ValueError):
-            fits = False
-        if not fits:
-            raise ValueError(
-                f"the structure's kept channels, orders and groups of '{layer}' do not fit its {filters} filters "
-                f'of {channels} channels; give the record of this model.'
-            )
-        return cls(kept, out_index, restored, arriving)
+            pass
+        raise ValueError(
+            f"the structure's kept channels, orders and groups of '{layer}' do not fit its "
+            f'{filters} filters of {channels} channels; give the record of this model.'
+        )
+
+    def _fits(self, groups: int, filters: int, channels: int) -> bool:
+        kept = self.kept
+        inside = kept.dim() == 2 and kept.numel() > 0 and 0 <= kept.min() and kept.max() < channels
+        return (
+            inside
+            and groups == len(kept)
+            and filters % groups == 0
+            and isinstance(self.restored, bool)
+            and _is_order(self.out_index, filters)
+            and (self.arriving is None or _is_order(self.arriving, channels))
+        )
 
     def write(self, shape: list[int]) -> dict:
         """The entry of a structure record, plain JSON types, for a dense weight of this shape."""
@@ -74,7 +83,7 @@ class GroupedRecord:
         return record if self.arriving is None else record | {'in': self.arriving.tolist()}
 
     def replace(self, conv: nn.Conv2d) -> GroupedKernelConv2d:
-        """The grouped layer, from the dense one whose parameters are cut already."""
+        """The grouped layer, from the dense one whose parameters are sliced already."""
         index = self.kept if self.arriving is None else self.arriving.argsort()[self.kept]
         return GroupedKernelConv2d(
             conv, len(self.kept), index.flatten(), self.out_index if self.restored else None

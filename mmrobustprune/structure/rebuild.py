@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.grouped_conv import swap
-from mmrobustprune.dependency.groups import find_layer, kind_of, tensors
+from mmrobustprune.dependency.groups import find_layer, tensors
 
 from .grouped_record import GroupedRecord
 from .record import Structure
+from .widths import repeated_widths
 
-Keep = dict[
-    int, Tensor
-]  # dimension -> kept indices (n,); (g, n): those of each of g blocks of rows
+# dimension -> kept indices (n,); or (g, n): those of each of g blocks of rows
+Keep = dict[int, Tensor]
 
 
 def rebuild(
@@ -21,12 +21,18 @@ def rebuild(
 ) -> nn.Module:
     """Remove, in place, every channel that the record does not keep, and return the model.
 
-    W' = W[out][:, in], and a layer with ``kept`` channels per group becomes a GroupedKernelConv2d:
-    parameters become new ``nn.Parameter`` objects (tied ones stay tied, values, gradients and
-    ``requires_grad`` stay), buffers and width attributes follow. With an optimizer its
-    parameter groups point to the new parameters and every state tensor of a parameter's dense shape
-    is sliced alike, so that training goes on as if nothing had happened. Raises ValueError
-    where the record or the optimizer does not fit; nothing is changed then.
+    W' = W[out][:, in], and a layer with `kept` channels per group becomes a GroupedKernelConv2d:
+    parameters become new `nn.Parameter` objects (tied ones stay tied, values, gradients and
+    `requires_grad` stay), buffers and integer attributes that repeat a width follow.
+
+    Args:
+        dense_model: the network that was pruned, with any weights.
+        structure: the record.
+        optimizer: its parameter groups point to the new parameters then, and every state tensor of
+            a parameter's dense shape is sliced alike, so that training goes on as if nothing had
+            happened.
+    Raises:
+        ValueError: the record or the optimizer does not fit; nothing is changed then.
     """
     structure.check(dense_model)
     grouped = {
@@ -35,7 +41,7 @@ def rebuild(
         if 'kept' in record
     }
     keep = _kept(dense_model, structure, grouped)
-    widths = list(_widths(dense_model, structure))
+    widths = list(repeated_widths(dense_model, structure))
     states = {} if optimizer is None else _sliced_states(optimizer, keep)
     fresh = {key: _sliced(old, dims) for key, (old, dims) in keep.items()}
     for module in dense_model.modules():
@@ -129,16 +135,3 @@ def _sliced_states(optimizer: torch.optim.Optimizer, keep: dict) -> dict[int, di
                 )
             states[key][name] = _slice(value, dims)
     return states
-
-
-def _widths(model: nn.Module, structure: Structure):
-    """(module, attribute, new value) of every integer that repeats a changed width."""
-    for name, record in structure.layers.items():
-        layer = find_layer(model, name)
-        bare = isinstance(layer, nn.Parameter)
-        owner = model.get_submodule(name.rpartition('.')[0]) if bare else layer
-        for side, attributes in kind_of(layer).widths.items():
-            for attribute in attributes:
-                # The module around a bare parameter (mmdet's L2Norm) need not repeat its width.
-                if side in record and (not bare or getattr(owner, attribute, 0) == layer.numel()):
-                    yield owner, attribute, len(record[side])

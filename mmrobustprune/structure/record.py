@@ -20,12 +20,15 @@ FORMAT = 1
 class Structure:
     """Which channels every changed layer keeps.
 
-    ``layers[name]`` holds ``kind``, the dense ``shape`` of the layer's weight, and the kept indices
-    ``out`` and ``in`` of the sides that lost channels. A grouped-kernel layer has ``groups``, its
-    ``kept`` input channels per group, and the new places ``out_index`` of its filters, which the
-    layer itself undoes where ``restored`` (see GroupedRecord); a permutation that it does not undo
-    stands as ``out`` and ``in`` with the layers behind it. ``method`` says how they were chosen,
-    ``achieved`` which fraction was removed ('channels', 'params', 'macs').
+    Attributes:
+        layers: name -> its `kind`, the dense `shape` of its weight, and the kept indices `out` and
+            `in` of the sides that lost channels. A grouped-kernel layer has `groups`, its `kept`
+            input channels per group, and the new places `out_index` of its filters, which the
+            layer itself undoes where `restored` (see `GroupedRecord`); a permutation that it does
+            not undo stands as `out` and `in` with the layers behind it.
+        method: how they were chosen.
+        achieved: which fraction was removed ('channels', 'params', 'macs').
+        versions: of the libraries that wrote the record.
     """
 
     layers: dict[str, dict]
@@ -45,7 +48,11 @@ class Structure:
 
     @classmethod
     def from_dict(cls, data: dict) -> Structure:
-        """The record that ``to_dict`` wrote; ValueError for anything else."""
+        """The record that `to_dict` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
         if not isinstance(data, dict) or not isinstance(data.get('layers'), dict):
             raise ValueError(
                 f"a structure record is a dict with 'layers', not {type(data).__name__}; "
@@ -70,10 +77,16 @@ class Structure:
         return f'{self.method}: {shares} removed'
 
     def to_json(self) -> str:
+        """`to_dict` as text."""
         return json.dumps(self.to_dict())
 
     @classmethod
     def from_json(cls, text: str) -> Structure:
+        """The record that `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
         try:
             data = json.loads(text)
         except json.JSONDecodeError as error:
@@ -84,9 +97,12 @@ class Structure:
         return cls.from_dict(data)
 
     def check(self, model: nn.Module) -> None:
-        """ValueError naming the first layer of the record that does not fit the dense model.
+        """Refuse a dense model that is not the one that was pruned.
 
         Sides that nothing was removed from may have another width: the head of another task.
+
+        Raises:
+            ValueError: a layer of the record does not fit; the first one is named.
         """
         for name, record in self.layers.items():
             try:
@@ -96,7 +112,8 @@ class Structure:
                     'the structure does not fit this model: it has no layer '
                     f"'{name}'; give the record of this model."
                 ) from None
-            kind, shape = kind_of(layer), dense_shape(layer)
+            kind = kind_of(layer)
+            shape = dense_shape(layer)
             if kind is None or record['kind'] != kind.name or not _fits(record, kind, shape):
                 found = f'{kind.name if kind else type(layer).__name__} {shape}'
                 raise ValueError(
@@ -134,7 +151,12 @@ def save_structure(path: str | os.PathLike, structure: Structure) -> None:
 
 
 def load_structure(path: str | os.PathLike) -> Structure:
-    """Read a record; FileNotFoundError where there is none, ValueError where it is not one."""
+    """Read a record.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is no record.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(

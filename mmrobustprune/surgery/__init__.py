@@ -1,4 +1,4 @@
-"""Hard pruning: removal of channels, its certificate, and the public names of everything below it."""
+"""Hard pruning: removal of channels, its certificate, and the public names of what is below."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -27,7 +27,8 @@ __all__ = [
     'trace',
 ]
 
-_TRACING = {  # what reaches torch-pruning is imported on first use: a pruned network is rebuilt without it
+# What reaches torch-pruning is imported on first use: a pruned network is rebuilt without it.
+_TRACING = {
     'trace': 'mmrobustprune.dependency.tracing',
     'prune_channels': 'mmrobustprune.surgery.channels',
     'remove_unread': 'mmrobustprune.surgery.unread',
@@ -35,6 +36,7 @@ _TRACING = {  # what reaches torch-pruning is imported on first use: a pruned ne
 
 
 def __getattr__(name: str) -> Callable:
+    """A function of `_TRACING`."""
     if name not in _TRACING:
         raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
     return getattr(import_module(_TRACING[name]), name)

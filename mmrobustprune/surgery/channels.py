@@ -37,13 +37,27 @@ def prune_channels(
 ) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
 
-    ``ratio`` is the fraction removed of ``budget`` ('channels', 'params' or 'macs'), in (0, 1),
-    met within 0.01 from above; ``score`` defaults to the group L2 magnitude (Magnitude(p=2)).
-    ``layers`` restricts the removal to groups that hold one of these layers, ``ignore`` keeps the
-    widths of others. Before anything is removed a certificate makes sure that the smaller network
-    computes what the masked one does. Raises ValueError, and leaves the model as it was, where the
-    model cannot be traced, a pattern matches nothing, a demanded layer must stay unprunable, the budget
-    cannot be met or the certificate fails.
+    Before anything is removed a certificate makes sure that the smaller network computes what the
+    masked one does.
+
+    Args:
+        model: the dense network.
+        example_input: one batch of inputs.
+        ratio: the fraction removed of `budget`, in (0, 1), met within 0.01 from above.
+        score: how much a channel matters; by default the group's L2 norm, Magnitude(p=2).
+        ignore: layers whose widths stay: names, prefixes or fnmatch patterns.
+        budget: 'channels', 'params' or 'macs'.
+        scope: 'network' ranks all channels together, 'layer' takes the same share of each layer.
+        normalise: what divides a group's scores, 'mean', 'max', 'l2' or 'none'.
+        min_keep: share of its channels that every group keeps at least.
+        round_to: the kept channels of a group that loses any are a multiple of it.
+        layers: restricts the removal to the groups that hold one of these layers.
+        forward: `forward(model, example_input)` returns the outputs that must keep their meaning;
+            by default the model is called.
+    Raises:
+        ValueError: the model cannot be traced, a pattern matches nothing, a demanded layer is
+            unprunable, the budget cannot be met or the certificate fails; the model is left as it
+            was.
     """
     found = trace(model, example_input, forward, ignore)
     groups = found.groups if layers is None else _demanded(model, found, layers)
@@ -61,18 +75,19 @@ def prune_channels(
 
 
 def _demanded(model: nn.Module, found: Trace, layers: Iterable[str]) -> tuple:
-    wanted = matching(
-        [name for name, _ in model.named_modules()], [layers] if isinstance(layers, str) else layers
-    )
-    groups = tuple(
-        group
-        for group in found.groups
-        if any(part.side == 'out' and part.layer in wanted for part in group.slices)
-    )
-    given = {wanted.get(part.layer) for group in groups for part in group.slices}
+    """The groups that hold one of these layers."""
+    names = [name for name, _ in model.named_modules()]
+    wanted = matching(names, [layers] if isinstance(layers, str) else layers)
+    groups = []
+    given = set()
+    for group in found.groups:
+        if wanted.keys() & {part.layer for part in group.slices if part.side == 'out'}:
+            groups.append(group)
+            given |= {wanted.get(part.layer) for part in group.slices}
     for layer, pattern in wanted.items():
         if layer in found.unprunable and pattern not in given:
             raise ValueError(
-                f"'{layer}' cannot be pruned: {found.unprunable[layer]}; take '{pattern}' out of layers."
+                f"'{layer}' cannot be pruned: {found.unprunable[layer]}; take '{pattern}' out of "
+                'layers.'
             )
-    return groups
+    return tuple(groups)

@@ -1,4 +1,4 @@
-"""From zeros to a smaller network: channels that no layer reads are removed, and nothing changes."""
+"""From zeros to a smaller network: channels that no layer reads are removed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,12 @@ from .verify import certify
 
 @dataclass
 class Unread:
-    """What `remove_unread` did: the record of the surgery, and {layer: why masked inputs of it stay}."""
+    """What `remove_unread` did.
+
+    Attributes:
+        structure: the record of the surgery.
+        left: {layer: why masked inputs of it stay}.
+    """
 
     structure: Structure
     left: dict[str, str]
@@ -34,22 +39,23 @@ class Unread:
 def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None = None) -> Unread:
     """Remove, in place, every channel whose weights are zero in each layer that reads it.
 
-    Filter j of a convolution goes if and only if every reader of its channel j has zeros there, with
-    the normalisation and activation between them; so the outputs stay the same (1e-10 in
-    float64). Where channels of several layers are added up, all readers of the sum must agree.
+    Filter j of a convolution goes if and only if every reader of its channel j has zeros there,
+    with the normalisation and activation between them; so the outputs stay the same but for
+    rounding. Where channels of several layers are added up, all readers of the sum must agree.
 
     Args:
         model: plain weights, zeros included (see `mmrobustprune.mask_search.make_plain`).
-        example_input: one batch of inputs; `forward(model, example_input)` as in `trace`.
-
+        example_input: one batch of inputs.
+        forward: `forward(model, example_input)`, as in `trace`.
     Raises:
-        ValueError: parametrized weights, a model that cannot be traced, or outputs that would differ;
-            the model is left as it was.
+        ValueError: parametrized weights, a model that cannot be traced, or outputs that would
+            differ; the model is left as it was.
     """
     for name, module in model.named_modules():
         if is_parametrized(module):
             raise ValueError(
-                f"'{name}' is parametrized, so its weights are not its own; call make_plain(model) first."
+                f"'{name}' is parametrized, so its weights are not its own; call make_plain(model) "
+                'first.'
             )
     found = trace(model, example_input, forward)
     dead = {name: _dead_inputs(layer) for name, layer in model.named_modules() if produces(layer)}
@@ -66,7 +72,7 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
 
 
 def _dead_inputs(layer: nn.Module) -> Tensor:
-    """Which input channels (in,) have no weight that is not zero; none for a grouped convolution."""
+    """Which input channels (in,) have zero weights alone; empty for a grouped convolution."""
     kind = kind_of(layer)
     if kind is None or 'in' not in kind.dims:
         return torch.zeros(0, dtype=torch.bool)

@@ -36,7 +36,7 @@ def certify(
 
     max |y_masked - y_removed| / max |y_masked| per output tensor, in evaluation mode, on random
     input of the example's shapes: once with the model's weights, once with random ones (a scale of
-    zero or a vanishing signal would hide a wrong cut). Everything is done on copies.
+    zero or a vanishing signal would hide a wrong removal). Everything is done on copies.
 
     Args:
         masks: the masked network.

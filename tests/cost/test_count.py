@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmrobustprune.cost.count import PLAIN, SR_GKP, Rule, count, device_stamp, latency
+from mmrobustprune.cost.count import PLAIN, SR_GKP, CountingRule, count, device_stamp, latency
 from mmrobustprune.report import as_text, layer_table, width_tree
 from mmrobustprune.surgery import prune_grouped_kernels
 
@@ -85,7 +85,7 @@ def test_the_paper_rule_written_out():
     cost = count(paper_net(), torch.zeros(1, 3, 8, 8), rule=SR_GKP)
     assert {name: row['macs'] for name, row in cost.layers.items()} == macs
     assert cost.params == 4 * 27 + 4 + 8 + 24 + 35
-    relu = count(paper_net(), torch.zeros(1, 3, 8, 8), rule=Rule(relu=True))
+    relu = count(paper_net(), torch.zeros(1, 3, 8, 8), rule=CountingRule(relu=True))
     assert relu.macs - count(paper_net(), torch.zeros(1, 3, 8, 8)).macs == 4 * 64
 
 
@@ -104,7 +104,7 @@ def test_weights_that_are_zero_do_not_count_by_the_paper_rule():
 @pytest.mark.parametrize('rule', [PLAIN, SR_GKP])
 @pytest.mark.parametrize('groups', [1, 2, 4])
 def test_kept_channels_count_as_the_grouped_network_does(rule, groups):
-    """K of C=8 channels read by each filter: a grouped convolution over groups * K gathered channels."""
+    """K of C=8 channels per filter: a grouped convolution over groups * K gathered channels."""
 
     class Grouped(nn.Sequential):
         def forward(self, x):

@@ -3,7 +3,10 @@
 import torch
 from torch import nn
 
+from mmrobustprune.cost.count import count
 from mmrobustprune.cost.model import CostModel
+from mmrobustprune.mask_search.budgets import FlopBudget
+from mmrobustprune.mask_search.reads import find_reads
 from mmrobustprune.surgery import trace
 from tests.support.networks import Concat, Residual
 
@@ -89,3 +92,20 @@ def test_grouped_and_transposed_convolutions():
     cost = model_of(net)
     assert cost.dense['macs'] == 36 * 12 + 36 * 4 * 6 * 4 + 100 * 6 * 2 * 9
     assert cost.dense['params'] == sum(p.numel() for p in net.parameters())
+
+
+def test_all_who_count_macs_agree():
+    """A forward pass that is watched, widths alone, and the FLOPs that a mask search works with."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, stride=2), nn.ReLU(), nn.Conv2d(4, 6, 2), nn.Flatten(), nn.Linear(54, 5)
+    )
+    image = torch.zeros(1, 3, 9, 9)
+    found = trace(net, image)
+    macs = 16 * 4 * 27 + 9 * 6 * 16 + 54 * 5
+    assert count(net, image).macs == macs
+    assert CostModel(net, found.groups, found.shapes).dense['macs'] == macs
+    layers = ['0', '2', '4']
+    flops = FlopBudget(net, find_reads(net, (3, 9, 9)), layers)(torch.ones(3))
+    outputs = 16 * 4 + 9 * 6 + 5
+    assert flops == 2 * macs + outputs

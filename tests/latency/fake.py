@@ -92,7 +92,10 @@ def blocks_ms(network, alive, times=bilinear):
 
 
 def measured(model=None, path=None, dense=None, watch=None, **options):
-    """(model, trace, network, table) with invented times; the dense network takes ``dense`` ms, its half what the blocks say."""
+    """(model, trace, network, table) with invented times.
+
+    The dense network takes `dense` ms, its half what the blocks say.
+    """
     torch.manual_seed(0)
     model = model or Bottlenecks()
     example = torch.randn(2, 3, 8, 8)

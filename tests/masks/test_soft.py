@@ -64,13 +64,13 @@ def test_an_entry_between_two_units_comes_back_with_the_last_of_them():
     assert torch.equal(model.conv1.weight[1, 1], was)
 
 
-def test_a_score_ranks_removed_units_while_the_set_is_whole():
+def test_a_score_ranks_removed_units_while_all_are_revived():
     model, found, masks = setup()
     dense = Magnitude()(model, found.groups)['stem']
     masks.remove(without(masks, stem=[0]))
     zeroed = copy.deepcopy(model)
     assert Magnitude()(model, found.groups)['stem'][0] == 0
-    with masks.whole():
+    with masks.revived():
         assert torch.equal(Magnitude()(model, found.groups)['stem'], dense)
     assert same(model, zeroed)
 

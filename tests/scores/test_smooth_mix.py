@@ -10,7 +10,7 @@ from tests.support.networks import Residual
 
 
 def four_filters():
-    """Sizes 9, 4, 2.25, 1; roughnesses 0, 64, 36, 0 (a single cell c in the middle has 2 * 8 * c^2)."""
+    """Sizes 9, 4, 2.25, 1; roughnesses 0, 64, 36, 0 (a cell c in the middle has 2 * 8 * c^2)."""
     conv = nn.Conv2d(1, 4, 3, bias=False)
     with torch.no_grad():
         conv.weight.zero_()

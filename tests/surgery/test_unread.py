@@ -55,8 +55,10 @@ def test_on_a_residual_stream_all_readers_must_agree():
     ]
     assert (outputs(model, x) - expected).abs().max() < 1e-10
     assert done.left == {
-        'one.conv1': "1 of 2 masked input channels stay: 'two.conv1' reads some of them, 'two.short' reads some of them",
-        'two.conv1': "1 of 2 masked input channels stay: 'one.conv1' reads some of them, 'two.short' reads some of them",
+        'one.conv1': "1 of 2 masked input channels stay: 'two.conv1' reads some of them, "
+        "'two.short' reads some of them",
+        'two.conv1': "1 of 2 masked input channels stay: 'one.conv1' reads some of them, "
+        "'two.short' reads some of them",
     }
 
 
@@ -88,7 +90,8 @@ def test_a_flattened_channel_goes_when_all_its_positions_are_masked():
     assert model[0].out_channels == 3 and model[5].in_features == 12
     assert (outputs(model, x) - expected).abs().max() < 1e-10
     assert done.left == {
-        '5': '2 of 6 masked input channels stay: other positions of the same channels are not masked'
+        '5': '2 of 6 masked input channels stay: other positions of the same channels are not '
+        'masked'
     }
 
 

@@ -48,7 +48,7 @@ def test_a_config_of_a_package():
     config = bridge.as_config('mmdet::ssd/ssd300_coco.py', ['model.bbox_head.num_classes=3'])
     assert config.model.type == 'SingleStageDetector' and config.model.bbox_head.num_classes == 3
     for path in ('mmdet::ssd/no_such.py', 'nowhere::a.py', 'json::a.py'):
-        with pytest.raises(FileNotFoundError, match=f"config '{path}' is not there"):
+        with pytest.raises(FileNotFoundError, match='has no config|is not installed|is not there'):
             bridge.as_config(path)
 
 

@@ -1,0 +1,143 @@
+"""Integers that repeat a width: attributes of a changed layer, and of the modules around it.
+
+A block may keep `in_channels` for a method that is not a part of the forward pass, such as
+RepVGG's `switch_to_deploy`; no certificate would see that it is out of date.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from inspect import isfunction
+from types import CodeType
+
+from torch import nn
+
+from mmrobustprune.dependency.groups import find_layer, kind_of, width
+
+from .record import Structure
+
+_WIDTH = re.compile('channel|feat|dim|plane|width|embed|hidden|unit|neuron|filter')
+_COUNT = {'class', 'classes', 'cls', 'heads', 'layers', 'levels', 'blocks', 'stages'}
+_INPUT = {'in', 'input', 'inputs', 'inp', 'inc', 'cin', 'inplanes'}
+_OUTPUT = {'out', 'output', 'outputs', 'oup', 'outc', 'cout', 'outplanes'}
+_OUTPUT |= {'feat', 'features', 'embed', 'embedding'}  # what a backbone gives
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a layer, with its dense and its new width.
+
+    Attributes:
+        reads: whether it is an input; a layer of one width, such as a normalisation, has both.
+        makes: whether it is an output.
+    """
+
+    layer: str
+    reads: bool
+    makes: bool
+    dense: int
+    new: int
+
+
+def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn.Module, str, int]]:
+    """(module, attribute, new value) of every integer that repeats a changed width.
+
+    Of a layer these are the attributes of its kind. Of the modules around it: every attribute
+    that equals a dense width below it, and whose name speaks of a width or which a method reads
+    that neither the constructor nor the forward pass is. It repeats the first input or the last
+    output of that width, where its name says which; else the only width that the old one has
+    become below the module, if there is only one.
+
+    Args:
+        model: the dense network.
+        structure: the record of what it loses.
+    """
+    for name, record in structure.layers.items():
+        layer = find_layer(model, name)
+        if isinstance(layer, nn.Module):
+            for side, attributes in kind_of(layer).widths.items():
+                if side in record:
+                    for attribute in attributes:
+                        yield layer, attribute, len(record[side])
+    sides = list(_sides(model, structure))
+    changed = {side.dense for side in sides if side.new != side.dense}
+    for name, module in model.named_modules():
+        if name in structure.layers:
+            continue
+        attributes = {key: value for key, value in vars(module).items() if type(value) is int}
+        for attribute, value in attributes.items():
+            if value in changed and _may_be_width(type(module), attribute):
+                prefix = f'{name}.' if name else ''
+                below = [s for s in sides if s.dense == value and s.layer.startswith(prefix)]
+                new = _follow(attribute, value, below)
+                if new != value:
+                    yield module, attribute, new
+
+
+def _sides(model: nn.Module, structure: Structure) -> Iterator[Side]:
+    """The sides of all layers whose channels can be removed, in the order of the modules."""
+    for name in _layer_names(model):
+        kind = kind_of(find_layer(model, name))
+        for side in kind.dims if kind is not None else ():
+            record = structure.layers.get(name, {})
+            dense = width(model, name, side)
+            new = len(record[side]) if side in record else dense
+            alone = len(kind.dims) == 1
+            yield Side(name, alone or side == 'in', alone or side == 'out', dense, new)
+
+
+def _layer_names(model: nn.Module) -> Iterator[str]:
+    """Every module, and every parameter of a module that is no layer of a known kind."""
+    for name, module in model.named_modules():
+        yield name
+        if kind_of(module) is None:
+            for key, _ in module.named_parameters(name, recurse=False):
+                yield key
+
+
+def _follow(attribute: str, value: int, below: list[Side]) -> int:
+    """What becomes of an attribute that equals the dense width of the sides below its module."""
+    words = set(attribute.lower().split('_'))
+    if words & _INPUT:
+        return next((side.new for side in below if side.reads), value)
+    if words & _OUTPUT:
+        return next((side.new for side in reversed(below) if side.makes), value)
+    found = {side.new for side in below}
+    return found.pop() if len(found) == 1 else value
+
+
+def _may_be_width(kind: type, attribute: str) -> bool:
+    lower = attribute.lower()
+    if _COUNT & set(lower.split('_')):
+        return False
+    if _WIDTH.search(lower):
+        return True
+    return any(attribute in names for names in _names_in_methods(kind).values())
+
+
+def _names_in_methods(kind: type) -> dict[str, set[str]]:
+    """The names in each method of a module's own classes, save those that make or run it."""
+    found: dict[str, set[str]] = {}
+    for one in kind.__mro__:
+        if one.__module__.partition('.')[0] not in ('torch', 'builtins'):
+            for name, method in vars(one).items():
+                if isfunction(method):
+                    found.setdefault(name, set()).update(_names(method.__code__))
+    excluded = {'__repr__', 'extra_repr'}
+    reached = ['__init__', 'forward']
+    while reached:
+        name = reached.pop()
+        excluded.add(name)
+        reached += [inner for inner in found.get(name, ()) if inner in found.keys() - excluded]
+    return {name: names for name, names in found.items() if name not in excluded}
+
+
+def _names(code: CodeType) -> set[str]:
+    """The names of attributes that a function reads, inner functions included."""
+    found = set(code.co_names)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            found |= _names(constant)
+    return found

@@ -1,0 +1,64 @@
+"""What every selection checks, and that all of them answer the same protocol."""
+
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from mmrobustprune.dependency.groups import Group
+from mmrobustprune.latency import LatencySelection
+from mmrobustprune.masks import RankedSelection, Selection
+from mmrobustprune.masks.select import (
+    NORMALISE,
+    check_min_keep,
+    check_target,
+    finite_scores,
+    least_kept,
+)
+
+GROUP = Group('a', 3, ())
+
+
+def test_normalisations_by_hand():
+    scores = np.array([1.0, 2.0, 3.0])
+    assert NORMALISE['mean'](scores).tolist() == [0.5, 1, 1.5]
+    assert NORMALISE['max'](scores * 2).tolist() == pytest.approx([1 / 3, 2 / 3, 1])
+    assert NORMALISE['l2'](np.array([3.0, 4.0])).tolist() == [0.6, 0.8]
+    assert NORMALISE['none'](scores) is scores
+    assert NORMALISE['mean'](np.zeros(2)).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize('target', [0, 1, -0.1, 1.5])
+def test_targets_are_fractions(target):
+    with pytest.raises(ValueError, match=r'the fraction removed, in \(0, 1\)'):
+        check_target(target, (GROUP,))
+
+
+def test_a_network_without_groups_is_refused():
+    check_target(0.5, (GROUP,))
+    with pytest.raises(ValueError, match='nothing can be pruned'):
+        check_target(0.5, ())
+
+
+def test_every_group_keeps_a_unit():
+    assert [least_kept(10, 0), least_kept(10, 0.25), least_kept(1, 0.9)] == [1, 3, 1]
+    with pytest.raises(ValueError, match='min_keep is a fraction'):
+        check_min_keep(1.0)
+
+
+def test_scores_are_as_many_finite_numbers_as_units():
+    assert finite_scores({'a': torch.tensor([1, 2, 3])}, GROUP).tolist() == [1.0, 2.0, 3.0]
+    for wrong in (torch.ones(2), torch.tensor([1.0, float('nan'), 2])):
+        with pytest.raises(ValueError, match="scores of 'a' must be 3 finite numbers"):
+            finite_scores({'a': wrong}, GROUP)
+
+
+@pytest.mark.parametrize('kind', [RankedSelection, LatencySelection])
+def test_selections_take_what_the_protocol_says(kind):
+    assert issubclass(kind, Selection)
+    for name in ('plan', 'step'):
+        ours = list(inspect.signature(getattr(kind, name)).parameters)
+        assert ours == list(inspect.signature(getattr(Selection, name)).parameters)
+    for name in ('check', 'plan', 'step', 'removed'):
+        assert getattr(kind, name) is not getattr(Selection, name)
