@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, Slice, produces
+from mmrobustprune.dependency.groups import Group, Slice, find_layer, produces
 
 from .base import Score, Watching, filter_rows, makers, producing
 from .bn_scale import norms, over_filters

@@ -24,9 +24,8 @@ from .setting import Setting
 class GradualPruning:
     """Scores, masks and budget of a running pruning; plain state, saved in every checkpoint.
 
-    A group that its score cannot see (the filters are frozen, but what else makes the units
-    learns) is scored by the magnitude of its weights, scaled to the mean of the scores of the
-    others.
+    A group that its score cannot see (its filters are frozen) is scored by the magnitude of its
+    weights: by rank, on the scale of the scores of the other groups.
 
     Args:
         model: the dense network.
@@ -76,12 +75,10 @@ class GradualPruning:
         scores = self.score(self.model, seen)
         names = {group.name for group in seen}
         blind = [group for group in self.groups if group.name not in names]
-        if blind:
-            means = [float(score.mean()) for score in scores.values()]
-            mean = sum(means) / len(means) if means else 1.0
-            for name, size in Magnitude()(self.model, blind).items():
-                scores[name] = size * (mean / (float(size.mean()) or 1.0))
-        return scores
+        sizes = Magnitude()(self.model, blind)
+        if scores:
+            sizes = {name: ranked_as(size, list(scores.values())) for name, size in sizes.items()}
+        return scores | sizes
 
     def _scored(self) -> list[Group]:
         return [group for group in self.groups if self.score.can_score(self.model, group)]
@@ -166,6 +163,18 @@ class GradualPruning:
         """Take up what `state_dict` gave."""
         self.masks.load_state_dict(state['masks'])
         self.score.load_state_dict(state['score'] or {})
+
+
+def ranked_as(sizes: Tensor, scores: list[Tensor]) -> Tensor:
+    """Sizes (units,) laid by rank onto the values that scores (units,) of other groups take.
+
+    The q-th quantile of the sizes becomes the q-th quantile of all scores, each group's divided by
+    its mean, times the mean of these means.
+    """
+    means = torch.stack([score.mean() for score in scores]).to(sizes)
+    relative = [score.to(sizes) / max(float(score.mean()), 1e-30) for score in scores]
+    places = (sizes.argsort().argsort() + 0.5) / len(sizes)
+    return torch.cat(relative).quantile(places.to(sizes)) * means.mean()
 
 
 def only(trace: Trace, groups: Iterable[Group]) -> Trace:

@@ -13,12 +13,12 @@ from mmrobustprune.dependency.groups import Group, produces, tensors
 def learning(optimizer: Optimizer) -> set[int]:
     """Ids of the parameters that an optimizer moves: with a gradient and a learning rate.
 
-    Where every learning rate is 0 nothing stands out as frozen by its own.
+    Where no parameter has a learning rate, which is no way to freeze some, gradients alone count.
     """
     groups = optimizer.param_groups
-    moving = [group for group in groups if group.get('initial_lr', group['lr']) != 0]
+    moved = [group for group in groups if group.get('initial_lr', group['lr']) != 0]
     found: set[int] = set()
-    for group in moving or groups:
+    for group in moved or groups:
         found.update(id(parameter) for parameter in group['params'] if parameter.requires_grad)
     return found
 

@@ -120,7 +120,7 @@ class MaskSearchHook(PruningHook):
             self.search.load_state_dict(saved['search'])
         span = self.plan.span(self.phase)
         if span.end > span.begin:
-            change_length(runner, span.end - span.begin)
+            change_length(runner, span.end - span.begin, runner.iter - span.begin)
         self._set_rule(runner, saved['perturbed'])
         self._resumed = None
 

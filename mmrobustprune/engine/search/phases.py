@@ -128,18 +128,22 @@ def begin_phase(
         runner.model = runner.wrap_model(runner.cfg.get('model_wrapper_cfg'), unwrap(runner.model))
 
 
-def change_length(runner: Runner, length: int) -> None:
+def change_length(runner: Runner, length: int, done: int) -> None:
     """Let the cosine of a resumed phase end with a schedule of another length.
 
     Args:
         runner: the training, resumed in a phase that `begin_phase` began.
         length: iterations of the phase.
+        done: iterations of it that are done.
     """
     cosine = runner.param_schedulers[-1]
     if cosine.end == length:
         return
     cosine.end = length
     cosine.T_max = length - cosine.begin
+    if done < cosine.begin:  # still in the warm-up
+        return
+    cosine.last_step = done - cosine.begin  # it stood still at its old end
     share = (1 + math.cos(math.pi * cosine.last_step / cosine.T_max)) / 2
     for group in runner.optim_wrapper.optimizer.param_groups:
         group['lr'] = share * group['initial_lr']

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.registry import RUNNERS
 
+from mmrobustprune.engine.gradual import latency_budget
 from mmrobustprune.engine.optim.optim_wrapper import AmpSAMOptimWrapper
 from mmrobustprune.engine.runners import command
 from mmrobustprune.latency import Timing, measure
@@ -134,6 +135,23 @@ def test_measuring_draws_no_number(tmp_path):
         ).train()
         states.append(torch.get_rng_state())
     assert torch.equal(*states)
+
+
+def test_the_two_networks_are_timed_in_turns(monkeypatch):
+    """A machine that becomes slower in between slows both: the ratio is that of the networks."""
+    order, clock = [], iter(range(1, 100))
+
+    def slower_and_slower(network, *_, **__):
+        order.append(network)
+        ms = next(clock) * (4.0 if network == 'dense' else 1.0)
+        return Timing(ms, ms, ms, ms, 1)
+
+    monkeypatch.setattr(latency_budget, 'measure_whole', slower_and_slower)
+    dense, pruned = latency_budget.times_in_turns(('dense', 'pruned'), {}, None, 'median')
+    assert order == ['dense', 'pruned'] * 10
+    assert (dense, pruned) == (4 * 10, 11)  # medians of 1, 3, ... and of 2, 4, ...
+    clock = iter(range(1, 100))
+    assert latency_budget.times_in_turns(('dense', 'pruned'), {}, None, 'least') == [4, 2]
 
 
 def test_a_target_below_the_fastest_network(table, tmp_path):

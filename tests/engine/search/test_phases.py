@@ -1,7 +1,10 @@
 """Phases of a search: where they begin, with which optimizer and learning rate."""
 
+import math
+
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 
 from mmrobustprune.engine.pruning.schedule import Plan
@@ -74,3 +77,34 @@ def test_the_plan_of_a_run():
     assert names == ['pretrain', 'pretrain', 'search', 'search', 'finetune']
     assert [times.epoch(i) for i in (1000, 1015, 1200)] == [(0, True), (1, False), (0, True)]
     assert [times.perturbed(i) for i in (1049, 1050, 1199, 1200)] == [False, True, True, False]
+
+
+class Rates(Hook):
+    """The learning rate of every step."""
+
+    def __init__(self, rates):
+        self.rates = rates
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.rates.append(runner.optim_wrapper.get_lr()['lr'][0])
+
+
+def test_a_longer_search_fine_tunes_at_a_learning_rate(tmp_path):
+    """Its cosine ends with the schedule, and a shorter schedule may not cut the search off."""
+    fields = dict(attack=None, perturb='none', measure=False, search='1 epochs', warmup=0)
+    RUNNERS.build(searched(tmp_path, epochs=3, **fields)).train()
+    config = searched(tmp_path / 'more', epochs=4, **fields)
+    config.resume = True
+    config.load_from = str(tmp_path / 'epoch_3.pth')
+    runner = RUNNERS.build(config)
+    rates = []
+    runner.register_hook(Rates(rates))
+    runner.train()
+    assert runner.iter == 24
+    expected = [0.01 * (1 + math.cos(math.pi * n / 12)) / 2 for n in range(6, 12)]
+    assert rates == pytest.approx(expected, rel=1e-6)
+    config = searched(tmp_path / 'less', epochs=1, **fields)
+    config.resume = True
+    config.load_from = str(tmp_path / 'epoch_1.pth')
+    with pytest.raises(ValueError, match='of a schedule of 6; .* both must fit'):
+        RUNNERS.build(config).train()
