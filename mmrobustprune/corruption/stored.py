@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 import cv2
 import numpy as np
 
+from mmrobustprune.records.contents import digest, file_digests, group_digest
 from mmrobustprune.records.files import read_json
 
 from .suites import GROUPS, SEVERITIES, Cell, Suite
@@ -55,6 +56,15 @@ class StoredSet:
             uint8 RGB, (H, W, 3).
         Raises:
             ValueError: it is not there, more than once there, no image, or of a wrong shape.
+        """
+        raise NotImplementedError
+
+    def content(self, cell: Cell, paths: Sequence[str | os.PathLike] = ()) -> str:
+        """A digest of the stored images of a cell, for numbers that depend on them.
+
+        Args:
+            cell: one that `check` found.
+            paths: of the clean images in the data set's order.
         """
         raise NotImplementedError
 
@@ -134,6 +144,11 @@ class FolderSet(StoredSet):
             )
         return image
 
+    def content(self, cell: Cell, paths: Sequence[str | os.PathLike] = ()) -> str:
+        folder = self._folder(cell)
+        listing = _listing(folder)
+        return group_digest(folder / _find(listing, PurePath(path))[0] for path in paths)
+
     def _folder(self, cell: Cell) -> Path:
         plain = self.root / cell.corruption / str(cell.severity)
         grouped = self.root / _GROUP[cell.corruption] / cell.corruption / str(cell.severity)
@@ -191,6 +206,9 @@ class ArraySet(StoredSet):
             ]
         )
 
+    def content(self, cell: Cell, paths: Sequence[str | os.PathLike] = ()) -> str:
+        return group_digest([self._file(cell)])
+
     def _file(self, cell: Cell) -> Path:
         return self.root / f'{cell.corruption}.npy'
 
@@ -231,7 +249,12 @@ class TreeSet(StoredSet):
                 'that suite, or write another tree.'
             )
         self.seed, self.names = manifest['seed'], manifest['images']
-        self.cells = {Cell(part['corruption'], part['severity']) for part in manifest['cells']}
+        self.sources = manifest.get('sources')  # digests of the clean files; arrays have contents
+        self.checksums = {
+            Cell(part['corruption'], part['severity']): part['checksums']
+            for part in manifest['cells']
+        }
+        self.compared = False
         self.places = {
             PurePath(name).with_suffix('').parts: place for place, name in enumerate(self.names)
         }
@@ -255,7 +278,17 @@ class TreeSet(StoredSet):
                 f'{path or f"image {index}"} is not among the {len(self.names)} images of {self.root}; write the '
                 'tree from this data set.'
             )
-        return decode(tree_path(self.root, cell, self.names[place]))
+        file = tree_path(self.root, cell, self.names[place])
+        image = decode(file)
+        if digest(file.read_bytes()) != self.checksums[cell][place]:
+            raise ValueError(
+                f'{file} has changed since it was written; give the command of '
+                'tools/make_corrupted.py again.'
+            )
+        return image
+
+    def content(self, cell: Cell, paths: Sequence[str | os.PathLike] = ()) -> str:
+        return digest(' '.join(map(str, self.checksums[cell])).encode())
 
     def _place(self, path: str | os.PathLike) -> int | None:
         """By as much of the end of the path as the manifest knows."""
@@ -270,7 +303,7 @@ class TreeSet(StoredSet):
         )
 
     def _holds(self, cell: Cell) -> bool:
-        return cell in self.cells
+        return cell in self.checksums
 
     def _check_images(
         self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None
@@ -287,6 +320,7 @@ class TreeSet(StoredSet):
             self.root,
             'write the tree from this data set',
         )
+        self._refuse_stale(paths)
         files = [tree_path(self.root, cell, name) for name in self.names]
         self._refuse_missing(
             [file.name for file in files if not file.is_file()],
@@ -295,6 +329,21 @@ class TreeSet(StoredSet):
             files[0].parent,
             'give the command of tools/make_corrupted.py again',
         )
+
+    def _refuse_stale(self, paths: Sequence[str | os.PathLike]) -> None:
+        """Refuse a tree that was written from other clean images than those of the data set now."""
+        if self.compared or not len(paths):
+            return
+        known = self.sources or [None] * len(self.names)
+        now = file_digests(paths)
+        stale = [path for path in paths if now[os.fspath(path)] != known[self._place(path)]]
+        if stale:
+            raise ValueError(
+                f'{len(stale)} of {len(paths)} clean images have changed since {self.root} was '
+                f'written from them ({some([PurePath(path).name for path in stale])}); give the '
+                'command of tools/make_corrupted.py again.'
+            )
+        self.compared = True
 
 
 _PUBLISHED = {'folders': FolderSet, 'arrays': ArraySet}

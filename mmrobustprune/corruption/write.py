@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 
 from mmrobustprune import __version__
+from mmrobustprune.records.contents import file_digests
 from mmrobustprune.records.files import read_json, write_json
 
 from .stored import MANIFEST, content_of, decode, some, tree_path
@@ -91,8 +92,8 @@ def write_tree(
         workers: processes; each image is decoded once, by one of them, for all its cells.
         progress: called after every image.
     Returns:
-        The manifest: suite, family, seed, versions, images (their names), contents (hashes of arrays), cells with checksums in
-        the order of the images.
+        The manifest: suite, family, seed, versions, images (their names), sources (digests of the clean files) or contents
+        (hashes of arrays), cells with checksums in the order of the images.
     Raises:
         ValueError: two images of one name, a folder that was written for something else, images that cannot be read or
             corrupted (all others are written).
@@ -114,6 +115,9 @@ def write_tree(
         identity['contents'] = [content_of(image) for image in images]
     with _said_if_full(out), _alone(out):
         manifest = _start(out, identity)
+        if 'contents' not in identity:
+            digests = file_digests(images)
+            _drop_stale(out, manifest, [digests[os.fspath(image)] for image in images])
         known = {
             Cell(part['corruption'], part['severity']): part['checksums']
             for part in manifest['cells']
@@ -248,6 +252,26 @@ def _start(out: Path, identity: dict) -> dict:
             f'{out} was written with other values of {", ".join(other)}; give another folder, or remove that one.'
         )
     return manifest
+
+
+def _drop_stale(out: Path, manifest: dict, sources: list[str | None]) -> None:
+    """Take away what was made of clean files that have changed since, so that it is made anew."""
+    new = {'sources': sources, 'cells': []}
+    before = manifest.get('sources', sources if not manifest['cells'] else [None] * len(sources))
+    stale = [place for place, source in enumerate(sources) if source != before[place]]
+    if stale:
+        # also files of cells that an earlier run did not finish
+        for folder in out.glob('*/[0-9]'):
+            cell = Cell(folder.parent.name, int(folder.name))
+            for place in stale:
+                tree_path(out, cell, manifest['images'][place]).unlink(missing_ok=True)
+    for part in manifest['cells']:
+        checksums = list(part['checksums'])
+        for place in stale:
+            checksums[place] = None
+        new['cells'].append({**part, 'checksums': checksums})
+    manifest.update(new)
+    write_json(out / MANIFEST, manifest)
 
 
 @contextmanager
