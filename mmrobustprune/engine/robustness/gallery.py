@@ -76,7 +76,7 @@ class _Keep:
 def corruption_gallery(
     config: str | Path, checkpoint: str | Path, path: str | Path, view: View | None = None
 ) -> Path:
-    """Draw a test image, clean and corrupted, with a detector's boxes or a classifier's first choice.
+    """Draw a test image, clean and corrupted, with a detector's boxes or a classifier's choice.
 
     The images are those of an evaluation: same loading, same random numbers, the config's own test
     pipeline.

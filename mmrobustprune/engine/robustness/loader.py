@@ -136,9 +136,10 @@ class Passes:
 def corrupted(
     streams: Sequence[Stream], passes: Sequence[Sequence[Cell]], source: Source, workers: int
 ) -> Iterator[DataLoader]:
-    """A loader over the first stream's batches, once per pass; an item holds what each stream takes.
+    """A loader over the first stream's batches, once per pass.
 
-    The data sets get their own pipelines back at the end.
+    An item holds what `Stream.take` of each stream wants. The data sets get their own pipelines
+    back at the end.
 
     Args:
         streams: over the same images.

@@ -99,7 +99,8 @@ def check_sizes(suite: Suite, sizes: Sizes) -> None:
             suite.check(height, width)
         except ValueError as error:
             refused[str(error)] += count
-    wrong, total = sum(refused.values()), sum(sizes.values())
+    wrong = sum(refused.values())
+    total = sum(sizes.values())
     if not wrong:
         return
     reason = refused.most_common(1)[0][0]
@@ -188,7 +189,7 @@ def evaluate(evaluator: Evaluator, size: int) -> dict[str, float]:
 
 
 def _agrees(evidence: Evidence, key: str, value: float) -> bool:
-    """Whether the evidence gives the number, which a changed metric may have made in another way."""
+    """Whether the evidence gives the number, which a changed metric may make in another way."""
     again = evidence.metric(np.ones((1, evidence.images)))[0]
     if abs(again - value) <= 1e-6 * max(1, abs(value)):
         return True

@@ -82,7 +82,7 @@ class Stored:
 
 
 class Shared:
-    """The same corrupted image for every model: what `source` gave for the image at hand is kept."""
+    """The same corrupted image for every model: what `source` gave for the last image is kept."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -149,10 +149,11 @@ class Unreadable:
 
 
 class CellPipeline:
-    """A pipeline that returns one packed sample per cell, corrupted after loading and before any resize.
+    """A pipeline that returns one packed sample per cell.
 
-    The image is corrupted as soon as `results['img']` holds it: after the loading transform, whose
-    images are BGR as mmcv makes them, or at once for data sets of RGB arrays (CIFAR).
+    The image is corrupted as soon as `results['img']` holds it, before any resize: after the
+    loading transform, whose images are BGR as mmcv makes them, or at once for data sets of RGB
+    arrays (CIFAR).
 
     Args:
         transforms: those of the data set's own pipeline.

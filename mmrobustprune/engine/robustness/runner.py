@@ -38,8 +38,9 @@ class CorruptionRunner(SuiteTest, RebuildRunner):
     def adapt(cls, cfg: Config, structure: Structure | None) -> Config:
         if not cfg.get('robust_eval'):
             raise ValueError(
-                "runner_type='mmrobustprune.CorruptionRunner' needs robust_eval=dict(suite='voc-c', "
-                'severities=[3]); add it, or inherit recipes/corruptions.py.'
+                "runner_type='mmrobustprune.CorruptionRunner' needs "
+                "robust_eval=dict(suite='voc-c', severities=[3]); add it, or inherit "
+                'recipes/corruptions.py.'
             )
         RobustEval.from_config(cfg.robust_eval)  # a wrong field is said before anything is built
         return cfg
@@ -66,7 +67,7 @@ def evaluate_configs(
     progress: Progress | None = None,
     **overrides: Any,
 ) -> list[dict]:
-    """Evaluate several models on the same test images; every corrupted image is made once for all of them.
+    """Evaluate several models on the same test images; a corrupted image is made once for all.
 
     Args:
         models: of each its config (a path, or a config that was read; it is not changed), its

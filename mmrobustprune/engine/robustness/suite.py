@@ -173,7 +173,8 @@ def run_suites(
 
 def _passes(models: Sequence[ModelUnderTest]) -> list[list[Cell]]:
     """What is still to be evaluated by any of the models, one pass over the data per corruption."""
-    todo = [cell for cell in models[0].cells if any(cell not in model.finished for model in models)]
+    done = set.intersection(*(set(model.finished) for model in models))
+    todo = [cell for cell in models[0].cells if cell not in done]
     return [list(group) for _, group in groupby(todo, key=lambda cell: cell.corruption)]
 
 
@@ -207,7 +208,7 @@ class _Run:
                 model.stop()
 
     def _one(self, part: Sequence[Cell], batches: Any, size: int) -> None:
-        busy = [model for model in self.models if any(one not in model.finished for one in part)]
+        busy = [model for model in self.models if set(part) - set(model.finished)]
         for model in busy:
             model.start([cell for cell in part if cell not in model.finished])
         for stream in self.streams:
@@ -221,7 +222,7 @@ class _Run:
             elif not bad:
                 self._give(part, number, arrived, busy)
             self.progress(part, self.before, self.total, number + 1, size)
-        bad = [one for rank in all_gather_object(bad) for one in rank]  # of all processes
+        bad = sum(all_gather_object(bad), [])  # of all processes
         if bad:
             raise unreadable_images(bad, len(self.models[0].loop.dataloader.dataset))
         for model in busy:

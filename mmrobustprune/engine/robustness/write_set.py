@@ -46,7 +46,8 @@ def write_test_set(
         The manifest.
     Raises:
         FileNotFoundError: the config is not there.
-        ValueError: no test set, images that are not loaded as 8-bit colour, what `write_tree` refuses.
+        ValueError: no test set, images that are not loaded as 8-bit colour, what `write_tree`
+            refuses.
         OSError: as `write_tree`.
     """
     config = as_config(config)

@@ -272,7 +272,7 @@ def test_a_loader_gives_the_same_batches_in_every_pass(workers):
 def test_unreadable_images_take_the_place_of_their_batch(png):
     pictures = Pictures([png, dict(img_path='/no/x.jpg'), png], [LoadImageFromFile()])
     with corrupted(
-        [DataLoader(pictures, batch_size=2, collate_fn=list)], [[FOG]], Computed(0), 0
+        [Stream(DataLoader(pictures, batch_size=2, collate_fn=list))], [[FOG]], Computed(0), 0
     ) as cells:
         first, second = cells
     assert [one.name for one in first] == ['/no/x.jpg'] and len(second[0][0]) == 1
