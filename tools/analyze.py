@@ -52,20 +52,22 @@ def add_frequency(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def frequency(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
+def frequency(args: argparse.Namespace, work_dir: Path, progress: Callable) -> None:
     """Run the kind 'frequency' and print its table."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
     from mmrobustprune.engine.analysis.frequency import Band, frequency_accuracy
+    from mmrobustprune.engine.attacks.evaluate import ImageChoice
 
     bands = [
         Band(part, theta, args.shape, args.normaliser, args.space)
         for part in args.part
         for theta in args.theta
     ]
-    results = frequency_accuracy(args.config, args.checkpoint, work_dir, bands, **choices)
+    choice = ImageChoice(**image_options(args))
+    results = frequency_accuracy(args.config, args.checkpoint, work_dir, bands, progress, choice)
     table = Table('part', 'theta', 'right', box=SIMPLE, show_edge=False)
     table.add_row('whole', '', f'{results["clean"]:.2%}')
     for band in results['bands']:
@@ -143,30 +145,27 @@ def add_sharpness(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def sharpness(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
+def sharpness(args: argparse.Namespace, work_dir: Path, progress: Callable) -> None:
     """Run the kind 'sharpness' and print its table."""
     from rich.box import SIMPLE
     from rich.console import Console
     from rich.table import Table
 
-    from mmrobustprune.engine.analysis.sharpness import sharpness_config
+    from mmrobustprune.engine.analysis.sharpness import SharpnessOptions, measure_sharpness
 
     loss = dict(type=args.loss) if isinstance(args.loss, str) else args.loss
     meters = dict(
         lambda_max=dict(iterations=args.iterations),
         loss_difference=dict(rho=args.rho, steps=args.steps),
     )
-    results = sharpness_config(
-        args.config,
-        args.checkpoint,
-        work_dir,
-        loss,
+    options = SharpnessOptions(
         split=args.split,
         meters=meters,
         batch_norm=args.batch_norm,
         seed=args.seed,
-        **choices,
+        **image_options(args),
     )
+    results = measure_sharpness(args.config, args.checkpoint, work_dir, loss, progress, options)
     table = Table(
         'space',
         'lambda_max',
@@ -272,12 +271,9 @@ def latency(args: argparse.Namespace, work_dir: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mmrobustprune.engine.analysis.latency import latency_config
+    from mmrobustprune.engine.analysis.latency import LatencyOptions, measure_latency
 
-    results = latency_config(
-        args.config,
-        args.checkpoint,
-        work_dir,
+    options = LatencyOptions(
         args.shape,
         args.batch,
         args.threads,
@@ -287,6 +283,7 @@ def latency(args: argparse.Namespace, work_dir: Path) -> None:
         args.seconds,
         args.cfg_options,
     )
+    results = measure_latency(args.config, args.checkpoint, work_dir, options)
     table = Table(
         'network',
         'median, ms',
@@ -332,6 +329,16 @@ def add_pictures(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', help='default: a GPU where there is one')
 
 
+def image_options(args: argparse.Namespace) -> dict:
+    """The fields that the options of `add_pictures` set."""
+    return dict(
+        subset=args.subset,
+        batch_size=args.batch_size,
+        device=args.device,
+        cfg_options=args.cfg_options,
+    )
+
+
 def with_pictures(work: Callable) -> Callable:
     """A kind under a progress bar, given the options of `add_pictures`."""
 
@@ -339,17 +346,7 @@ def with_pictures(work: Callable) -> Callable:
         from mmrobustprune.engine.attacks.progress import batch_bar
 
         with batch_bar() as progress:
-            work(
-                args,
-                work_dir,
-                dict(
-                    progress=progress,
-                    subset=args.subset,
-                    batch_size=args.batch_size,
-                    device=args.device,
-                    options=args.cfg_options,
-                ),
-            )
+            work(args, work_dir, progress)
 
     return run
 
