@@ -68,15 +68,17 @@ def add_frequency(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def frequency(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
+def frequency(args: argparse.Namespace, work_dir: Path, progress: Callable) -> None:
     """Run the kind 'frequency' and print its table."""
     from mmrobustprune.engine.analysis.frequency import Band, frequency_accuracy
+    from mmrobustprune.engine.attacks.evaluate import ImageChoice
 
     bands = [
         Band(part, theta, args.shape, args.normaliser, args.space)
         for part, theta in product(args.part, args.theta)
     ]
-    results = frequency_accuracy(args.config, args.checkpoint, work_dir, bands, **choices)
+    choice = ImageChoice(**image_options(args))
+    results = frequency_accuracy(args.config, args.checkpoint, work_dir, bands, progress, choice)
     rows = [('whole', '', f'{results["clean"]:.2%}')]
     for band in results['bands']:
         rows.append((band['part'], f'{band["theta"]:g}', f'{band["accuracy"]:.2%}'))
@@ -148,26 +150,23 @@ def add_sharpness(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def sharpness(args: argparse.Namespace, work_dir: Path, choices: dict) -> None:
+def sharpness(args: argparse.Namespace, work_dir: Path, progress: Callable) -> None:
     """Run the kind 'sharpness' and print its table."""
-    from mmrobustprune.engine.analysis.sharpness import sharpness_config
+    from mmrobustprune.engine.analysis.sharpness import SharpnessOptions, measure_sharpness
 
     loss = dict(type=args.loss) if isinstance(args.loss, str) else args.loss
     meters = dict(
         lambda_max=dict(iterations=args.iterations),
         loss_difference=dict(rho=args.rho, steps=args.steps),
     )
-    results = sharpness_config(
-        args.config,
-        args.checkpoint,
-        work_dir,
-        loss,
+    options = SharpnessOptions(
         split=args.split,
         meters=meters,
         batch_norm=args.batch_norm,
         seed=args.seed,
-        **choices,
+        **image_options(args),
     )
+    results = measure_sharpness(args.config, args.checkpoint, work_dir, loss, progress, options)
     columns = ('lambda_max', 'residual', 'loss')
     rows = []
     for space, one in results['spaces'].items():
@@ -241,12 +240,9 @@ def add_latency(parser: argparse.ArgumentParser) -> None:
 
 def latency(args: argparse.Namespace, work_dir: Path) -> None:
     """Run the kind 'latency' and print its table."""
-    from mmrobustprune.engine.analysis.latency import latency_config
+    from mmrobustprune.engine.analysis.latency import LatencyOptions, measure_latency
 
-    results = latency_config(
-        args.config,
-        args.checkpoint,
-        work_dir,
+    options = LatencyOptions(
         args.shape,
         args.batch,
         args.threads,
@@ -256,6 +252,7 @@ def latency(args: argparse.Namespace, work_dir: Path) -> None:
         args.seconds,
         args.cfg_options,
     )
+    results = measure_latency(args.config, args.checkpoint, work_dir, options)
     rows = []
     for name, one in results['networks'].items():
         predicted = results.get('predicted_ms', {}).get(name)
@@ -293,15 +290,24 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--device', help='default: a GPU where there is one')
 
 
+def image_options(args: argparse.Namespace) -> dict:
+    """The fields that the options of `add_images` set."""
+    return dict(
+        subset=args.subset,
+        batch_size=args.batch_size,
+        device=args.device,
+        cfg_options=args.cfg_options,
+    )
+
+
 def with_images(work: Callable) -> Callable:
     """A kind under a progress bar, given the options of `add_images`."""
 
     def run(args: argparse.Namespace, work_dir: Path) -> None:
         from mmrobustprune.engine.attacks.progress import batch_bar
 
-        choices = dict(subset=args.subset, batch_size=args.batch_size, device=args.device)
         with batch_bar() as progress:
-            work(args, work_dir, dict(choices, progress=progress, options=args.cfg_options))
+            work(args, work_dir, progress)
 
     return run
 

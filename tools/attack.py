@@ -100,24 +100,22 @@ def main(arguments: list[str] | None = None) -> None:
         args.preset, args.attack, args.eps, **{key: getattr(args, key) for key in fields}
     )
 
-    from mmrobustprune.engine.attacks.evaluate import attack_config
+    from mmrobustprune.engine.attacks.evaluate import ImageChoice, evaluate_attacks
     from mmrobustprune.engine.attacks.progress import batch_bar
     from mmrobustprune.engine.attacks.table import table, verdict
 
     work_dir = args.work_dir or cli.default_work_dir(args.config, 'attacked')
     with batch_bar() as progress:
-        results = attack_config(
-            args.config,
-            args.checkpoint,
-            work_dir,
-            attacks,
-            progress,
+        choice = ImageChoice(
             subset=args.subset,
             pick=args.pick,
             subset_seed=args.subset_seed,
             batch_size=args.batch_size,
             device=args.device,
-            options=args.cfg_options,
+            cfg_options=args.cfg_options,
+        )
+        results = evaluate_attacks(
+            args.config, args.checkpoint, work_dir, attacks, progress, choice
         )
     Console().print(table(results))
     if notes := verdict(results):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
+
+from mmrobustprune.records.contents import digest
 
 PNG_END = b'IEND\xaeB`\x82'  # the last bytes of every PNG file
 _PACKING = [  # fast: noise stays large
@@ -44,12 +45,7 @@ def encode(rgb: np.ndarray) -> bytes:
 
 def content_of(image: np.ndarray) -> str:
     """Short hash of an image's shape and pixels."""
-    return checksum(f'{image.shape}'.encode() + np.ascontiguousarray(image).tobytes())
-
-
-def checksum(data: bytes) -> str:
-    """blake2b of 16 bytes, in hexadecimal digits."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return digest(f'{image.shape}'.encode() + np.ascontiguousarray(image).tobytes())
 
 
 def some(names: Sequence[object], most: int = 3) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from mmrobustprune.records.contents import group_digest
+
 from .images import decode, some
 from .stored_set import StoredSet
 from .suites import SEVERITIES, Cell, Suite
@@ -53,6 +55,11 @@ class FolderSet(StoredSet):
                 f'{SIDE}x{SIDE}; give the published set, or one of tools/make_corrupted.py.'
             )
         return image
+
+    def content(self, cell: Cell, paths: Sequence[str | os.PathLike] = ()) -> str:
+        folder = self._folder(cell)
+        listing = _listing(folder)
+        return group_digest(folder / _find(listing, PurePath(path))[0] for path in paths)
 
     def _folder(self, cell: Cell) -> Path:
         below = Path(cell.corruption, str(cell.severity))
@@ -112,6 +119,9 @@ class ArraySet(StoredSet):
                 'of CIFAR-10.'
             )
         return np.array(self._images(cell)[ROWS * (cell.severity - 1) + index])
+
+    def content(self, cell: Cell, paths: Sequence[str | os.PathLike] = ()) -> str:
+        return group_digest([self._file(cell)])
 
     def _images(self, cell: Cell) -> np.ndarray:
         return _array(self._file(cell), (self.suite.side, self.suite.side, 3))

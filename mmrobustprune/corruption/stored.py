@@ -8,9 +8,10 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from mmrobustprune.records.contents import digest, file_digests
 from mmrobustprune.records.files import read_json
 
-from .images import content_of, decode
+from .images import content_of, decode, some
 from .published import ArraySet, FolderSet
 from .stored_set import StoredSet
 from .suites import Cell, Suite
@@ -32,7 +33,12 @@ class TreeSet(StoredSet):
             )
         self.seed = manifest['seed']
         self.names = manifest['images']
-        self.cells = {Cell(part['corruption'], part['severity']) for part in manifest['cells']}
+        self.sources = manifest.get('sources')  # digests of the clean files; arrays have contents
+        self.checksums = {
+            Cell(part['corruption'], part['severity']): part['checksums']
+            for part in manifest['cells']
+        }
+        self.compared = False  # with the clean files of the data set
         self.places = {
             PurePath(name).with_suffix('').parts: place for place, name in enumerate(self.names)
         }
@@ -55,7 +61,17 @@ class TreeSet(StoredSet):
                 f'{path or f"image {index}"} is not among the {len(self.names)} images of '
                 f'{self.root}; write the tree from this data set.'
             )
-        return decode(tree_path(self.root, cell, self.names[place]))
+        file = tree_path(self.root, cell, self.names[place])
+        image = decode(file)
+        if digest(file.read_bytes()) != self.checksums[cell][place]:
+            raise ValueError(
+                f'{file} has changed since it was written; give the command of '
+                'tools/make_corrupted.py again.'
+            )
+        return image
+
+    def content(self, cell: Cell, paths: Sequence[str | os.PathLike] = ()) -> str:
+        return digest(' '.join(map(str, self.checksums[cell])).encode())
 
     def _place(self, path: str | os.PathLike) -> int | None:
         """By as much of the end of the path as the manifest knows."""
@@ -66,7 +82,7 @@ class TreeSet(StoredSet):
         return None
 
     def _holds(self, cell: Cell) -> bool:
-        return cell in self.cells
+        return cell in self.checksums
 
     def _check_images(
         self, cell: Cell, paths: Sequence[str | os.PathLike], labels: Sequence[int] | None
@@ -83,6 +99,7 @@ class TreeSet(StoredSet):
             self.root,
             'write the tree from this data set',
         )
+        self._refuse_stale(paths)
         files = [tree_path(self.root, cell, name) for name in self.names]
         self._refuse_missing(
             [file.name for file in files if not file.is_file()],
@@ -91,6 +108,21 @@ class TreeSet(StoredSet):
             files[0].parent,
             'give the command of tools/make_corrupted.py again',
         )
+
+    def _refuse_stale(self, paths: Sequence[str | os.PathLike]) -> None:
+        """Refuse a tree that was written from other clean images than those of the data set now."""
+        if self.compared or not len(paths):
+            return
+        known = self.sources or [None] * len(self.names)
+        now = file_digests(paths)
+        stale = [path for path in paths if now[os.fspath(path)] != known[self._place(path)]]
+        if stale:
+            raise ValueError(
+                f'{len(stale)} of {len(paths)} clean images have changed since {self.root} was '
+                f'written from them ({some([PurePath(path).name for path in stale])}); give the '
+                'command of tools/make_corrupted.py again.'
+            )
+        self.compared = True
 
 
 _PUBLISHED = {'folders': FolderSet, 'arrays': ArraySet}

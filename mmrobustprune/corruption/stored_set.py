@@ -50,6 +50,15 @@ class StoredSet:
         """
         raise NotImplementedError
 
+    def content(self, cell: Cell, paths: Sequence[str | os.PathLike] = ()) -> str:
+        """A digest of the stored images of a cell, for numbers that depend on them.
+
+        Args:
+            cell: one that `check` found.
+            paths: of the clean images in the data set's order.
+        """
+        raise NotImplementedError
+
     def check(
         self,
         cells: Iterable[Cell],

@@ -163,7 +163,7 @@ class Suite:
         )
 
 
-_CLASSIFIED = ('Accuracy', 'SingleLabelMetric', 'MultiLabelMetric')
+_CLASSIFIED = ('Accuracy', 'SingleLabelMetric', 'MultiLabelMetric', 'MultiTasksMetric')
 SUITES = {
     suite.name: suite
     for suite in (

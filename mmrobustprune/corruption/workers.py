@@ -15,9 +15,10 @@ from typing import Any
 import cv2
 import numpy as np
 
+from mmrobustprune.records.contents import digest
 from mmrobustprune.records.files import replacing
 
-from .images import PNG_END, checksum, decode, encode, some
+from .images import PNG_END, decode, encode, some
 from .suites import Cell
 
 PARTS = '.parts'  # files being written; a tree never holds half a file under its name
@@ -121,7 +122,7 @@ def _write(task: Task) -> Done:
     for cell, before in zip(task.cells, task.checksums, strict=True):
         file = tree_path(task.out, cell, task.name)
         data = file.read_bytes() if file.exists() else b''
-        if not data.endswith(PNG_END) or before not in (None, checksum(data)):
+        if not data.endswith(PNG_END) or before not in (None, digest(data)):
             try:
                 if image is None:
                     image = task.image if isinstance(task.image, np.ndarray) else decode(task.image)
@@ -130,5 +131,5 @@ def _write(task: Task) -> Done:
                 return Done(task.name, refused=str(error))
             with replacing(file, task.out / PARTS) as part:
                 part.write_bytes(data)
-        checksums.append(checksum(data))
+        checksums.append(digest(data))
     return Done(task.name, tuple(checksums))

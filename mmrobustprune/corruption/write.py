@@ -14,10 +14,11 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
+from mmrobustprune.records.contents import digest, file_digests
 from mmrobustprune.records.files import read_json, write_json
 from mmrobustprune.records.stamp import imaging_versions
 
-from .images import checksum, content_of, some
+from .images import content_of, some
 from .stored import MANIFEST
 from .suites import Cell, Suite
 from .workers import PARTS, Image, Progress, Task, run_tasks, tree_path
@@ -49,8 +50,9 @@ def write_tree(
         workers: processes; each image is decoded once, by one of them, for all its cells.
         progress: called after every image.
     Returns:
-        The manifest: suite, family, seed, versions, images (their names), contents (hashes of
-        arrays), cells with checksums in the order of the images.
+        The manifest: suite, family, seed, versions, images (their names), sources (digests of the
+        clean files) or contents (hashes of arrays), cells with checksums in the order of the
+        images.
     Raises:
         ValueError: two images of one name, a folder that was written for something else, images
             that cannot be read or corrupted (all others are written).
@@ -73,6 +75,9 @@ def write_tree(
         identity['contents'] = [content_of(image) for image in images]
     with _naming_a_full_disk(out), _locked(out):
         manifest = _start(out, identity, suite)
+        if 'contents' not in identity:
+            digests = file_digests(images)
+            _drop_stale(out, manifest, [digests[os.fspath(image)] for image in images])
         known = {_cell(part): part['checksums'] for part in manifest['cells']}
         columns = zip(*(known.get(cell, [None] * len(names)) for cell in cells), strict=True)
         tasks = [
@@ -124,7 +129,7 @@ def check_tree(out: str | os.PathLike, workers: int = 1, progress: Progress | No
 def _is_right(pair: tuple[Path, str]) -> tuple[Path, bool]:
     file, wanted = pair
     try:
-        return file, checksum(file.read_bytes()) == wanted
+        return file, digest(file.read_bytes()) == wanted
     except OSError:
         return file, False
 
@@ -189,6 +194,26 @@ def _start(out: Path, identity: dict, suite: Suite) -> dict:
             'remove that one.'
         )
     return manifest
+
+
+def _drop_stale(out: Path, manifest: dict, sources: list[str | None]) -> None:
+    """Remove what was made of clean files that have changed since, so that it is made anew."""
+    before = manifest.get('sources', sources if not manifest['cells'] else [None] * len(sources))
+    stale = [place for place, source in enumerate(sources) if source != before[place]]
+    if stale:
+        # also files of cells that an earlier run did not finish
+        for folder in out.glob('*/[0-9]'):
+            cell = Cell(folder.parent.name, int(folder.name))
+            for place in stale:
+                tree_path(out, cell, manifest['images'][place]).unlink(missing_ok=True)
+    cells = []
+    for part in manifest['cells']:
+        checksums = list(part['checksums'])
+        for place in stale:
+            checksums[place] = None
+        cells.append({**part, 'checksums': checksums})
+    manifest.update(sources=sources, cells=cells)
+    write_json(out / MANIFEST, manifest)
 
 
 def _cell(part: dict) -> Cell:

@@ -6,7 +6,6 @@ import pytest
 
 from mmrobustprune.corruption.images import (
     PNG_END,
-    checksum,
     content_of,
     decode,
     encode,
@@ -38,6 +37,6 @@ def test_what_cannot_be_decoded_is_named(tmp_path):
 def test_contents_differ_by_pixels_and_by_shape():
     image = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
     text = b'(2, 4, 3)' + bytes(range(24))
-    assert content_of(image) == hashlib.blake2b(text, digest_size=16).hexdigest() == checksum(text)
+    assert content_of(image) == hashlib.blake2b(text, digest_size=16).hexdigest()
     assert content_of(image) != content_of(image.reshape(4, 2, 3))
     assert content_of(image[:, ::-1]) == content_of(image[:, ::-1].copy())

@@ -144,6 +144,7 @@ def test_a_new_suite_is_one_object(monkeypatch):
         ('CocoMetric', 'CocoDataset', (480, 640), 'coco-c'),
         ('Accuracy', 'ImageNet', (224, 224), 'imagenet-c'),
         ('SingleLabelMetric', 'CustomDataset', (32, 48), 'imagenet-c'),
+        ('MultiTasksMetric', 'MultiTaskDataset', (224, 224), 'imagenet-c'),
         ('Accuracy', 'CIFAR10', (32, 32), 'cifar-10-c'),
         ('Accuracy', 'SVHN', (32, 32), 'imagenet-c-at-32'),
         ('VOCMetric', 'VOCDataset', (32, 32), 'imagenet-c-at-32'),
@@ -151,7 +152,7 @@ def test_a_new_suite_is_one_object(monkeypatch):
 )
 def test_a_metric_and_a_size_have_a_suite_by_default(metric, dataset, shape, name):
     assert default_suite(metric, dataset, *shape).name == name
-    assert default_suite('MultiTasksMetric', dataset, *shape) is None
+    assert default_suite('DumpResults', dataset, *shape) is None
 
 
 def test_results_of_an_unknown_suite_have_imagenets_names():

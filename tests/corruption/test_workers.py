@@ -3,8 +3,9 @@ import pytest
 
 from mmrobustprune.corruption import Cell
 from mmrobustprune.corruption.apply import apply
-from mmrobustprune.corruption.images import checksum, decode
+from mmrobustprune.corruption.images import decode
 from mmrobustprune.corruption.workers import PARTS, Task, run_tasks, tree_path
+from mmrobustprune.records.contents import digest
 
 FOG = Cell('fog', 2)
 
@@ -21,9 +22,7 @@ def test_a_file_that_is_there_is_kept_unless_its_checksum_is_another(tmp_path):
     seen = []
     done = run_tasks([task(tmp_path, 'a.jpg', image)], 1, lambda *at: seen.append(at))['a.jpg']
     assert np.array_equal(decode(file), apply(image, 'fog', 2, 3)) and seen == [(1, 1)]
-    assert done.checksums == (checksum(file.read_bytes()),) and not list(
-        (tmp_path / PARTS).iterdir()
-    )
+    assert done.checksums == (digest(file.read_bytes()),) and not list((tmp_path / PARTS).iterdir())
     when = file.stat().st_mtime_ns
     again = run_tasks([task(tmp_path, 'a.jpg', image, done.checksums[0])], 1, lambda *_: None)
     assert again['a.jpg'] == done and file.stat().st_mtime_ns == when

@@ -40,7 +40,7 @@ def test_a_table_and_a_file(monkeypatch, capsys, small, tmp_path):
     ]
     assert run(monkeypatch, *words) == 0
     said = capsys.readouterr().out
-    assert '10 of 20 test pictures' in said and 'attacks.json' in said
+    assert '10 of 20 test images' in said and 'attacks.json' in said
     results = json.loads((tmp_path / 'attacks.json').read_text())
     rows = [
         (one['attack'], one['eps'], one.get('steps'), one['random_start'])

@@ -21,12 +21,14 @@ def measure(
         models: name -> (config, checkpoint), dense or pruned.
         size: input height and width in pixels; None reads it from each test pipeline.
     Returns:
-        name -> (`Cost` with every layer, the row for cost.json: params, macs, latency in ms for one image and how it was
-        measured).
+        name -> (`Cost` with every layer, the row for cost.json: params, macs, latency in ms for one
+        image and how it was measured).
     Raises:
         FileNotFoundError, ValueError: as `load_model` and `test_size`.
     """
-    costs, calls, sizes = {}, {}, {}
+    costs = {}
+    calls = {}
+    sizes = {}
     for name, (file, checkpoint) in models.items():
         model, _, config = load_model(as_config(file), str(checkpoint))
         sizes[name] = size or test_size(config)
@@ -34,16 +36,14 @@ def measure(
         costs[name] = count(model, example, tensor_forward)
         calls[name] = partial(tensor_forward, model, example)
     times = latency(calls)
-    return {
-        name: (
-            cost,
-            dict(
-                params=cost.params,
-                macs=cost.macs,
-                latency=times[name]['median_ms'],
-                input=sizes[name],
-                timing=times[name],
-            ),
+    found = {}
+    for name, cost in costs.items():
+        row = dict(
+            params=cost.params,
+            macs=cost.macs,
+            latency=times[name]['median_ms'],
+            input=sizes[name],
+            timing=times[name],
         )
-        for name, cost in costs.items()
-    }
+        found[name] = (cost, row)
+    return found

@@ -1,4 +1,4 @@
-"""Accuracy of a classifier on pictures of which only the low or the high frequencies are left."""
+"""Accuracy of a classifier on images of which only the low or the high frequencies are left."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ from torch import Tensor
 from mmrobustprune.analysis import FrequencyFilter
 from mmrobustprune.attack import Classifier, Outcome, frozen
 from mmrobustprune.attack.classifier import SPACES
-from mmrobustprune.engine.attacks.evaluate import Progress, probe_config
+from mmrobustprune.engine.attacks.evaluate import ImageChoice, Progress, evaluate_probes
 from mmrobustprune.records.files import write_json
 
 
 @dataclass(frozen=True)
 class Band:
-    """One band of frequencies as a probe of `probe_config`.
+    """One band of frequencies as a probe of `evaluate_probes`.
 
     Attributes:
         part, theta, shape, normaliser: as `analysis.FrequencyFilter`.
-        space: filter what the network sees ('normalised', by which published numbers are of the right size) or 'pixel'.
+        space: filter what the network sees ('normalised', by which published numbers are of the
+            right size) or 'pixel'.
     Raises:
         ValueError: a value that is not allowed.
     """
@@ -66,18 +67,19 @@ def frequency_accuracy(
     work_dir: str | Path,
     bands: Sequence[Band],
     progress: Progress | None = None,
-    **choices: Any,
+    choice: ImageChoice | None = None,
 ) -> dict[str, Any]:
-    """Accuracy of every band and of whole pictures, written to `<work_dir>/frequency.json`.
+    """Accuracy of every band and of whole images, written to `<work_dir>/frequency.json`.
 
     Args:
-        choices: as `probe_config`.
+        config, checkpoint, work_dir, progress, choice: as `evaluate_probes`.
+        bands: what is left of the images.
     Returns:
         `clean`, `bands` (settings and `accuracy` of each), and what all depend on.
     Raises:
-        FileNotFoundError, ValueError: as `probe_config`.
+        FileNotFoundError, ValueError: as `evaluate_probes`.
     """
-    results = probe_config(config, checkpoint, work_dir, bands, progress, **choices)
+    results = evaluate_probes(config, checkpoint, work_dir, bands, progress, choice)
     results['bands'] = results.pop('probes')
     write_json(Path(work_dir) / 'frequency.json', results)
     return results

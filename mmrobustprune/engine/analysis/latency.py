@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from torch import nn
 from mmrobustprune.cost.count import count, latency
 from mmrobustprune.dependency.groups import Group
 from mmrobustprune.dependency.tracing import trace
+from mmrobustprune.engine.attacks.evaluate import device_of
 from mmrobustprune.engine.bridge.channels_last import give_channels_last
 from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
 from mmrobustprune.engine.bridge.config import as_config, plain_config, test_size, type_name
@@ -27,72 +29,100 @@ from mmrobustprune.records.files import write_json
 from mmrobustprune.structure.record import Structure
 
 
-def latency_config(
+@dataclass(frozen=True)
+class LatencyOptions:
+    """How a network is timed.
+
+    Attributes:
+        shape: input height and width in pixels; None reads it from the test pipeline.
+        batch: images per forward pass.
+        threads: of the CPU; None leaves them as they are.
+        device: None takes a GPU where there is one.
+        repeats: measured passes of each network.
+        table: file of a latency table, measured as far as it lacks the dense network; a prediction
+            is then added.
+        seconds: for the table.
+        cfg_options: KEY=VALUE, over the config's own.
+    Raises:
+        ValueError: a number below 1.
+    """
+
+    shape: Sequence[int] | None = None
+    batch: int = 1
+    threads: int | None = None
+    device: str | None = None
+    repeats: int = 50
+    table: str | Path | None = None
+    seconds: float = 300.0
+    cfg_options: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        counts = (self.batch, self.repeats, 1 if self.threads is None else self.threads)
+        if min(counts) < 1:
+            raise ValueError(
+                f'batch={self.batch}, threads={self.threads} and repeats={self.repeats} are '
+                'numbers of at least 1; give such.'
+            )
+
+
+def measure_latency(
     config: str | Path | Config,
     checkpoint: str | Path,
     work_dir: str | Path,
-    shape: Sequence[int] | None = None,
-    batch: int = 1,
-    threads: int | None = None,
-    device: str | None = None,
-    repeats: int = 50,
-    table: str | Path | None = None,
-    seconds: float = 300.0,
-    options: Sequence[str] = (),
+    options: LatencyOptions | None = None,
 ) -> dict[str, Any]:
     """Time of one forward pass of a checkpoint's network, written to `<work_dir>/latency.json`.
 
-    A pruned checkpoint is timed beside its dense network, both taking turns, in the memory order that the config's hooks give.
+    A pruned checkpoint is timed beside its dense network, both taking turns, in the memory order
+    that the config's hooks give.
 
     Args:
         config: a path, or a config that was read; it is not changed.
         checkpoint: dense or pruned weights.
-        shape: input height and width in pixels; None reads it from the test pipeline.
-        batch: pictures per forward pass.
-        threads: of the CPU; None leaves them as they are.
-        device: None takes a GPU where there is one.
-        repeats: measured passes of each network.
-        table: file of a latency table, measured as far as it lacks the dense network; a prediction is then added.
-        seconds: for the table.
-        options: KEY=VALUE, over the config's own.
+        work_dir: for the results.
+        options: how it is timed; None takes every default.
     Returns:
-        `networks` ('dense', 'pruned') with median, spread, parameters and MACs; `speed_up` and `macs_ratio` where pruned;
-        `predicted_ms` of each with a table; and what all depend on.
+        `networks` ('dense', 'pruned') with median, spread, parameters and MACs; `speed_up` and
+        `macs_ratio` where pruned; `predicted_ms` of each with a table; and what all depend on.
     Raises:
         FileNotFoundError: config or checkpoint are not there.
-        ValueError: no input size is known, or a table of another device, batch, precision or number of threads.
+        ValueError: no input size is known, or a table of another device, batch, precision or
+            number of threads.
     """
-    config = as_config(config, options)
-    if batch < 1 or repeats < 1 or (threads is not None and threads < 1):
-        raise ValueError(
-            f'batch={batch}, threads={threads} and repeats={repeats} are numbers of at least 1; give such.'
-        )
+    options = options or LatencyOptions()
+    config = as_config(config, options.cfg_options)
     model, meta, _ = load_model(config, str(checkpoint))
     structure = structure_of(meta)
-    height, width = shape or test_size(config)
-    device = torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
-    models = (
-        {'dense': model} if structure is None else {'dense': dense_network(config), 'pruned': model}
-    )
+    height, width = options.shape or test_size(config)
+    device = device_of(options.device)
+    models = {'dense': model}
+    if structure is not None:
+        models = {'dense': dense_network(config), 'pruned': model}
     models = {name: one.to(device).eval() for name, one in models.items()}
-    if any(
-        type_name(hook['type']) == 'ChannelsLastHook' for hook in config.get('custom_hooks') or []
-    ):
+    hooks = config.get('custom_hooks') or []
+    if any(type_name(hook['type']) == 'ChannelsLastHook' for hook in hooks):
         for one in models.values():
             give_channels_last(one.backbone)
-    if table is not None and structure is not None:
+    if options.table is not None and structure is not None:
         _refuse_grouped(structure)
-    with threads_of(threads):
-        examples = {name: example_batch(one, height, width, batch) for name, one in models.items()}
-        calls = {name: partial(tensor_forward, one, examples[name]) for name, one in models.items()}
-        times = latency(calls, device, repeats=repeats)
+    with threads_of(options.threads):
+        examples = {}
+        calls = {}
+        for name, one in models.items():
+            examples[name] = example_batch(one, height, width, options.batch)
+            calls[name] = partial(tensor_forward, one, examples[name])
+        times = latency(calls, device, repeats=options.repeats)
         networks = {}
         for name, one in models.items():
             cost = count(one, examples[name], tensor_forward)
-            networks[name] = dict(times[name], params=cost.params, macs=cost.macs // batch)
-        found = dict(networks=networks, batch=batch, shape=[height, width], **_ratios(networks))
+            numbers = dict(params=cost.params, macs=cost.macs // options.batch)
+            networks[name] = times[name] | numbers
         like = stamp_of(models['dense'], examples['dense'])
-        found |= dict(
+        found = dict(
+            networks=networks,
+            batch=options.batch,
+            shape=[height, width],
+            **_ratios(networks),
             device=like['device'],
             threads=like['threads'],
             precision=like['precision'],
@@ -103,20 +133,15 @@ def latency_config(
             command=stamp.command(),
         )
         write_json(Path(work_dir) / 'latency.json', found)
-        if table is not None:
-            found |= _predict(
-                models['dense'],
-                examples['dense'],
-                structure,
-                LatencyTable.open(table, like),
-                seconds,
-            )
+        if options.table is not None:
+            table = LatencyTable.open(options.table, like)
+            found |= _predict(models['dense'], examples['dense'], structure, table, options.seconds)
             write_json(Path(work_dir) / 'latency.json', found)
     return found
 
 
 def dense_network(config: Config) -> nn.Module:
-    """The unpruned network of a config, which may be that of a pruned one; its weights are random."""
+    """The unpruned network of a config, also of a pruned one's; its weights are random."""
     config = plain_config(config)
     model = config.model.architecture if is_pruned_config(config.model) else config.model
     model = without_pretrained(model)
@@ -152,7 +177,8 @@ def threads_of(count: int | None):
 def _ratios(networks: Mapping[str, dict]) -> dict[str, float]:
     if 'pruned' not in networks:
         return {}
-    dense, pruned = networks['dense'], networks['pruned']
+    dense = networks['dense']
+    pruned = networks['pruned']
     return dict(
         speed_up=dense['median_ms'] / pruned['median_ms'], macs_ratio=dense['macs'] / pruned['macs']
     )
@@ -161,8 +187,8 @@ def _ratios(networks: Mapping[str, dict]) -> dict[str, float]:
 def _refuse_grouped(structure: Structure) -> None:
     if any('kept' in record for record in structure.layers.values()):
         raise ValueError(
-            'a latency table speaks of whole channels, but this checkpoint lost grouped kernels; leave --table away, '
-            'it is then only measured.'
+            'a latency table speaks of entire channels, but this checkpoint lost grouped kernels; '
+            'leave the table out, then it is only measured.'
         )
 
 

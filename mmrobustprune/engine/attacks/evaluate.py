@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,7 +17,7 @@ from mmrobustprune.attack import Attack, Classifier, Clean, Outcome, choose_subs
 from mmrobustprune.engine.bridge.channels_last import channels_last
 from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.bridge.config import as_config
-from mmrobustprune.engine.bridge.data import fingerprint
+from mmrobustprune.engine.bridge.data import fingerprint, info_of
 from mmrobustprune.engine.bridge.images import LabelledImages
 from mmrobustprune.grouped_kernels import set_form
 from mmrobustprune.models.pixels import pixel_classifier
@@ -24,13 +25,12 @@ from mmrobustprune.records import stamp
 from mmrobustprune.records.files import write_json
 from mmrobustprune.records.store import CellStore
 
-Progress = Callable[
-    [str, int, int], Any
-]  # what is under way, batches of all probes done, all there are
+# what is under way, batches of all probes done, all there are
+Progress = Callable[[str, int, int], Any]
 
 
 class Probe(Protocol):
-    """Anything that says which pictures of a batch are still classified right; every `Attack` is one."""
+    """Anything that says which images of a batch are still classified right; `Attack` is one."""
 
     name: str
     key: str
@@ -40,84 +40,107 @@ class Probe(Protocol):
     def stamp(self, model: Classifier, like: Tensor) -> dict[str, Any]: ...
 
 
-def attack_config(
+@dataclass(frozen=True)
+class ImageChoice:
+    """Which test images are looked at, and how.
+
+    Attributes:
+        subset: how many; None takes all.
+        pick: 'random' or 'first', see `attack.choose_subset`.
+        subset_seed: of the random choice.
+        batch_size: None takes the config's.
+        device: None takes a GPU where there is one.
+        cfg_options: KEY=VALUE, over the config's own.
+    """
+
+    subset: int | None = None
+    pick: str = 'random'
+    subset_seed: int = 0
+    batch_size: int | None = None
+    device: str | None = None
+    cfg_options: Sequence[str] = ()
+
+
+def evaluate_attacks(
     config: str | Path | Config,
     checkpoint: str | Path,
     work_dir: str | Path,
     attacks: Sequence[Attack],
     progress: Progress | None = None,
-    **choices: Any,
+    choice: ImageChoice | None = None,
 ) -> dict[str, Any]:
     """Accuracy of a classifier clean and under attacks, written to `<work_dir>/attacks.json`.
 
     Args:
+        config, checkpoint, work_dir, progress, choice: as `evaluate_probes`.
         attacks: see `attack.choose`.
-        choices: as `probe_config`.
     Returns:
-        `clean`, `attacks` (settings, stamp, `accuracy`, `breakdown` and `notes` of each), `doubts`, and what all depend on.
+        `clean`, `attacks` (settings, stamp, `accuracy`, `breakdown` and `notes` of each), `doubts`,
+        and what all depend on.
     Raises:
-        FileNotFoundError, ValueError: as `probe_config`, or an attack that this classifier cannot be given.
+        FileNotFoundError, ValueError: as `evaluate_probes`, or an attack that this classifier
+            cannot be given.
     """
-    results = probe_config(config, checkpoint, work_dir, attacks, progress, **choices)
+    results = evaluate_probes(config, checkpoint, work_dir, attacks, progress, choice)
     results['doubts'] = doubts(results['probes'], results['clean'])
     results['attacks'] = results.pop('probes')
     write_json(Path(work_dir) / 'attacks.json', results)
     return results
 
 
-def probe_config(
+def evaluate_probes(
     config: str | Path | Config,
     checkpoint: str | Path,
     work_dir: str | Path,
     probes: Sequence[Probe],
     progress: Progress | None = None,
-    subset: int | None = None,
-    pick: str = 'random',
-    subset_seed: int = 0,
-    batch_size: int | None = None,
-    device: str | None = None,
-    options: Sequence[str] = (),
+    choice: ImageChoice | None = None,
 ) -> dict[str, Any]:
-    """Accuracy of a classifier clean and under each probe, on the same pictures.
+    """Accuracy of a classifier clean and under each probe, on the same images.
 
-    Every finished batch of every probe is kept in `<work_dir>/chunks`; the same call goes on from there.
+    Every finished batch of every probe is kept in `<work_dir>/chunks`; the same call goes on from
+    there.
 
     Args:
         config: a path, or a config that was read; it is not changed.
         checkpoint: dense or pruned weights.
+        probes: what is asked of every image, beside the clean answer.
         progress: called before every batch of every probe.
-        subset, pick, subset_seed: see `attack.choose_subset`.
-        batch_size: None takes the config's.
-        device: None takes a GPU where there is one.
-        options: KEY=VALUE, over the config's own.
+        choice: which images; None takes all.
     Returns:
         `clean`, `probes` and what they depend on.
     Raises:
         FileNotFoundError: config, checkpoint or data are not there.
-        ValueError: no classifier, no test pictures as the attacks need them, chunks of another run in the work dir.
+        ValueError: no classifier, no test images as the attacks need them, labels that the network
+            has no output for, chunks of another run in the work dir.
     """
-    config = as_config(config, options)
+    choice = choice or ImageChoice()
+    config = as_config(config, choice.cfg_options)
     model, _, config = load_model(config, str(checkpoint))
-    pictures = LabelledImages.of_test_set(config)
-    places = choose_subset(len(pictures), subset, pick, subset_seed)
-    batch_size = batch_size or pictures.batch_size
-    if batch_size < 1:
-        raise ValueError(f'batch_size={batch_size} is no number of pictures; give at least 1.')
-    chunks = np.split(places, range(batch_size, len(places), batch_size))
-    model = set_form(model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu'))).eval()
+    images = LabelledImages.of_test_set(config)
+    places = choose_subset(len(images), choice.subset, choice.pick, choice.subset_seed)
+    batch_size = images.batch_size if choice.batch_size is None else choice.batch_size
+    chunks = split_into_batches(places, batch_size)
+    model = set_form(model.to(device_of(choice.device))).eval()
     classifier = pixel_classifier(model)
     if next(model.parameters()).device.type == 'cpu':
         classifier.network.register_forward_pre_hook(channels_last)  # a fifth less time
     chosen = dict(
-        size=len(places), of=len(pictures), pick='all' if subset is None else pick, seed=subset_seed
+        size=len(places),
+        of=len(images),
+        pick='all' if choice.subset is None else choice.pick,
+        seed=choice.subset_seed,
     )
-    identity = _identity(config, model, pictures, chosen, batch_size)
+    identity = _identity(config, model, images, chosen, batch_size)
     store = CellStore(Path(work_dir) / 'chunks', identity)
+    like = next(images.batches([places[:1].tolist()]))[0].to(next(model.parameters()).device)
+    refuse_other_labels(classifier, like, known_labels(images.dataset, places))
     probes = [Clean(), *probes]
-    like = _run(classifier, pictures, chunks, probes, store, progress or (lambda *_: None))
+    _ProbeRun(classifier, images, chunks, probes, store, progress or (lambda *_: None)).finish()
     found = [_total(store, probe, len(chunks)) for probe in probes]
-    stamps = [probe.stamp(classifier, like) for probe in probes]
-    rows = [dict(stamps[i], subset=chosen, **found[i]) for i in range(1, len(probes))]
+    rows = []
+    for probe, numbers in zip(probes[1:], found[1:], strict=True):
+        rows.append(dict(probe.stamp(classifier, like), subset=chosen, **numbers))
     return dict(
         clean=found[0]['accuracy'],
         probes=rows,
@@ -128,10 +151,57 @@ def probe_config(
     )
 
 
+def device_of(name: str | None) -> torch.device:
+    """The device of that name; None means a GPU where there is one."""
+    return torch.device(name or ('cuda' if torch.cuda.is_available() else 'cpu'))
+
+
+def split_into_batches(places: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """Places in the data set, a batch at a time.
+
+    Raises:
+        ValueError: a batch of no image.
+    """
+    if batch_size < 1:
+        raise ValueError(f'batch_size={batch_size} is no number of images; give at least 1.')
+    return np.split(places, range(batch_size, len(places), batch_size))
+
+
+def known_labels(dataset: Any, places: Sequence[int]) -> set[int]:
+    """The single labels that a data set gives at these places."""
+    labels = (info_of(dataset, int(place)).get('gt_label') for place in places)
+    return {int(label) for label in labels if isinstance(label, (int, np.integer))}
+
+
+def refuse_other_labels(model: Classifier, image: Tensor, labels: set[int]) -> None:
+    """Refuse labels that a network has no output for.
+
+    Args:
+        model: pixels -> logits (N, classes).
+        image: (1, C, H, W), to count the outputs by.
+        labels: those of the data set.
+    Raises:
+        ValueError: there are such labels, or one output alone, whose class would always be first.
+    """
+    with torch.no_grad():
+        outputs = model(image).shape[1]
+    if outputs == 1:
+        raise ValueError(
+            'the network has 1 output, so every image counts as class 0; give a classifier with '
+            'an output for each class (two of them for yes and no).'
+        )
+    if labels and (min(labels) < 0 or max(labels) >= outputs):
+        raise ValueError(
+            f'the network has {outputs} outputs and the labels of the data set go from '
+            f'{min(labels)} to {max(labels)}; give a data set of its classes, or a checkpoint of '
+            'these.'
+        )
+
+
 def _identity(
     config: Config,
     model: torch.nn.Module,
-    pictures: LabelledImages,
+    images: LabelledImages,
     chosen: Mapping[str, Any],
     batch_size: int,
 ) -> dict[str, Any]:
@@ -145,7 +215,7 @@ def _identity(
     return dict(
         weights=stamp.weights_hash(model),
         config=stamp.config_hash(read),
-        data=fingerprint(pictures.dataset),
+        data=fingerprint(images.dataset),
         subset=dict(chosen),
         batch_size=batch_size,
         device=stamp.device_name(model),
@@ -153,64 +223,69 @@ def _identity(
     )
 
 
-def _run(
-    model: Classifier,
-    pictures: LabelledImages,
-    chunks: Sequence[np.ndarray],
-    probes: Sequence[Probe],
-    store: CellStore,
-    progress: Progress,
-) -> Tensor:
-    """Run what is missing, each batch read once for all probes; one picture, to know its shape by."""
-    cells = [[(probe.key, number) for probe in probes] for number in range(len(chunks))]
-    missing = [number for number, row in enumerate(cells) if len(store.read(row)) < len(row)]
-    done = len(chunks) * len(probes) - sum(len(row) - len(store.read(row)) for row in cells)
-    device = next(model.parameters()).device
-    like = None
-    for number, (x, y) in zip(
-        missing, pictures.batches([chunks[i].tolist() for i in missing]), strict=True
-    ):
-        x, y, index = x.to(device), y.to(device), torch.from_numpy(chunks[number])
-        like = x[:1]
-        for probe, cell in zip(probes, cells[number], strict=True):
-            if store.read([cell]):
-                continue
-            progress(
-                f'{probe.name}, batch {number + 1} of {len(chunks)}',
-                done,
-                len(chunks) * len(probes),
-            )
-            start = time.monotonic()
-            outcome = probe(model, x, y, index)
-            store.write(
-                cell,
-                dict(
-                    index=chunks[number].tolist(),
-                    notes=outcome.notes,
-                    seconds=time.monotonic() - start,
-                    robust={
-                        step: ''.join('01'[int(one)] for one in mask.tolist())
-                        for step, mask in outcome.robust.items()
-                    },
-                ),
-            )
-            done += 1
-    progress('done', done, len(chunks) * len(probes))
-    return next(pictures.batches([chunks[0][:1].tolist()]))[0].to(device) if like is None else like
+@dataclass
+class _ProbeRun:
+    """All batches of all probes, each batch read once."""
+
+    model: Classifier
+    images: LabelledImages
+    chunks: Sequence[np.ndarray]
+    probes: Sequence[Probe]
+    store: CellStore
+    progress: Progress
+
+    def finish(self) -> None:
+        """Run what is missing."""
+        cells = [self._cells(number) for number in range(len(self.chunks))]
+        kept = [len(self.store.read(row)) for row in cells]
+        total = len(self.chunks) * len(self.probes)
+        done = sum(kept)
+        missing = [number for number, count in enumerate(kept) if count < len(self.probes)]
+        batches = self.images.batches([self.chunks[number].tolist() for number in missing])
+        for number, (x, y) in zip(missing, batches, strict=True):
+            what = f'batch {number + 1} of {len(self.chunks)}'
+            for probe, cell in zip(self.probes, cells[number], strict=True):
+                if self.store.read([cell]):
+                    continue
+                self.progress(f'{probe.name}, {what}', done, total)
+                self.store.write(cell, self._one(probe, x, y, self.chunks[number]))
+                done += 1
+        self.progress('done', done, total)
+
+    def _cells(self, number: int) -> list[tuple[str, int]]:
+        return [(probe.key, number) for probe in self.probes]
+
+    def _one(self, probe: Probe, x: Tensor, y: Tensor, index: np.ndarray) -> dict[str, Any]:
+        device = next(self.model.parameters()).device
+        start = time.monotonic()
+        outcome = probe(self.model, x.to(device), y.to(device), torch.from_numpy(index))
+        return dict(
+            index=index.tolist(),
+            notes=outcome.notes,
+            seconds=time.monotonic() - start,
+            robust={step: _bits(mask) for step, mask in outcome.robust.items()},
+        )
+
+
+def _bits(mask: Tensor) -> str:
+    """'1' for every image that is right, '0' for the others."""
+    return ''.join('01'[int(one)] for one in mask.tolist())
 
 
 def _total(store: CellStore, probe: Probe, chunks: int) -> dict[str, Any]:
     """Accuracy over all chunks of one probe; with several steps, after each of them."""
     rows = list(store.read([(probe.key, number) for number in range(chunks)]).values())
     images = sum(len(row['index']) for row in rows)
-    after = {
-        step: sum(row['robust'][step].count('1') for row in rows) / images
-        for step in rows[0]['robust']
-    }
-    return dict(
+    after: dict[str, float] = {}
+    for step in rows[0]['robust']:
+        after[step] = sum(row['robust'][step].count('1') for row in rows) / images
+    notes: dict[str, None] = {}
+    for row in rows:
+        notes |= dict.fromkeys(row['notes'])
+    total = dict(
         accuracy=list(after.values())[-1],
         images=images,
         seconds=sum(row['seconds'] for row in rows),
-        notes=list(dict.fromkeys(note for row in rows for note in row['notes'])),
-        **(dict(breakdown=after) if len(after) > 1 else {}),
+        notes=list(notes),
     )
+    return total | dict(breakdown=after) if len(after) > 1 else total

@@ -13,7 +13,7 @@ from .evaluate import Progress
 
 @contextmanager
 def batch_bar() -> Iterator[Progress]:
-    """Progress for `probe_config` on stderr; where that is no terminal, a line every half minute."""
+    """Progress for `evaluate_probes` on stderr; where that is no terminal, a line now and then."""
     # an average over the whole run: the probes take turns on each batch and differ a thousandfold
     with tqdm(unit='batch', smoothing=0, mininterval=0.1 if sys.stderr.isatty() else 30) as bar:
 

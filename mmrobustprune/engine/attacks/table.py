@@ -1,4 +1,4 @@
-"""Attack results for people: one row per attack, budgets in the space they were set in and in pixel levels."""
+"""Attack results for people: one row per attack, its budget as it was set and in pixel levels."""
 
 from __future__ import annotations
 
@@ -13,8 +13,11 @@ _COLUMNS = ('attack', 'eps', 'space', 'eps of 255', 'steps', 'label', 'right')
 
 
 def table(results: Mapping[str, Any]) -> Table:
-    """Rows of `attack_config`'s results; 'of 255': mean radius of the channels in pixel levels (what can be reached)."""
-    title = f'{results["subset"]["size"]} of {results["subset"]["of"]} test pictures'
+    """Rows of `evaluate_attacks`' results.
+
+    'eps of 255' is the mean radius of the channels in pixel levels, and what can be reached.
+    """
+    title = f'{results["subset"]["size"]} of {results["subset"]["of"]} test images'
     shown = Table(
         title=title, title_justify='left', box=SIMPLE, padding=(0, 1, 0, 0), show_edge=False
     )
@@ -50,5 +53,8 @@ def row(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 def verdict(results: Mapping[str, Any]) -> str:
     """Notes of the attacks and doubts about them, a line each."""
-    notes = [f'{one["attack"]}: {note}' for one in results['attacks'] for note in one['notes']]
-    return '\n'.join([*notes, *(f'Doubtful: {one}' for one in results['doubts'])])
+    lines = []
+    for one in results['attacks']:
+        lines += [f'{one["attack"]}: {note}' for note in one['notes']]
+    lines += [f'Doubtful: {one}' for one in results['doubts']]
+    return '\n'.join(lines)

@@ -17,26 +17,30 @@ from mmrobustprune.engine.bridge.model import unwrap
 from mmrobustprune.models.pixels import pixel_classifier
 from mmrobustprune.registry import LOOPS
 
+from .evaluate import refuse_other_labels, split_into_batches
+
 NAME = 'attacked/pgd'
 
 
 @LOOPS.register_module()
 class AttackedValLoop(ValLoop):
-    """`ValLoop` whose results also hold 'attacked/pgd', the accuracy in percent under PGD away from the true label.
+    """`ValLoop` that also gives 'attacked/pgd', the accuracy in percent under untargeted PGD.
 
-    So `CheckpointHook(save_best='attacked/pgd', rule='greater')` keeps the most robust weights. The attack moves pixels in
-    [0, 1] from a uniform start that depends on seed and picture alone, so it is the same in every epoch and for any number of
-    processes, and moves no generator.
+    So `CheckpointHook(save_best='attacked/pgd', rule='greater')` keeps the most robust weights. The
+    attack moves pixels in [0, 1] from a uniform start that depends on seed and image alone, so it
+    is the same in every epoch and for any number of processes, and moves no generator.
 
     Args:
-        images: how many pictures are attacked, the same ones every time; None, or more than there are, takes all.
+        images: how many are attacked, the same ones every time; None, or more than there are,
+            takes all.
         pick: 'random', or 'first' for a set in random order (see `attack.choose_subset`).
         eps, step, steps: of PGD, eps and step in units of pixels in [0, 1].
-        seed: of the choice of pictures and of the starts.
+        seed: of the choice of images and of the starts.
         kwargs: of ValLoop.
     Raises:
-        ValueError: a field has a value that is not allowed; in a run, a model that gives no logits, pictures that are not
-            8-bit ones of one size or have no single label.
+        ValueError: a field has a value that is not allowed; in a run, a model that gives no
+            logits, images that are not 8-bit ones of one size, have no single label, or one that
+            the network has no output for.
     """
 
     def __init__(
@@ -53,9 +57,8 @@ class AttackedValLoop(ValLoop):
         super().__init__(*args, **kwargs)
         attack = PGD(eps=eps, step=step, steps=steps, random_start=True, seed=seed)
         total = len(self.dataloader.dataset)
-        self.places = choose_subset(
-            total, None if images is None else min(images, total), pick, seed
-        )
+        count = None if images is None else min(images, total)
+        self.places = choose_subset(total, count, pick, seed)
         self.evaluator.metrics.append(
             AttackedAccuracy(
                 self.runner, LabelledImages(self.dataloader), self.places, attack, self.fp16
@@ -64,18 +67,19 @@ class AttackedValLoop(ValLoop):
 
 
 class AttackedAccuracy:
-    """A metric that asks for nothing while the pictures pass and attacks its own at the end, each process its share."""
+    """A metric that asks for nothing while the images pass, and attacks its own at the end.
+
+    Each process attacks its share.
+    """
 
     def __init__(
-        self, runner: Runner, pictures: LabelledImages, places: np.ndarray, attack: PGD, fp16: bool
+        self, runner: Runner, images: LabelledImages, places: np.ndarray, attack: PGD, fp16: bool
     ) -> None:
-        self.runner, self.pictures, self.places, self.attack, self.fp16 = (
-            runner,
-            pictures,
-            places,
-            attack,
-            fp16,
-        )
+        self.runner = runner
+        self.images = images
+        self.places = places
+        self.attack = attack
+        self.fp16 = fp16
 
     def process(self, data_batch: Any, data_samples: Any) -> None:
         """Nothing."""
@@ -85,17 +89,16 @@ class AttackedAccuracy:
         model = pixel_classifier(unwrap(self.runner.model))
         device = next(model.parameters()).device
         mine = self.places[get_rank() :: get_world_size()]
-        chunks = (
-            np.split(mine, range(self.pictures.batch_size, len(mine), self.pictures.batch_size))
-            if len(mine)
-            else []
-        )
-        right, done, line = torch.zeros((), dtype=torch.int64, device=device), 0, Line(self.runner)
-        for chunk, (x, y) in zip(
-            chunks, self.pictures.batches([chunk.tolist() for chunk in chunks]), strict=True
-        ):
+        chunks = split_into_batches(mine, self.images.batch_size) if len(mine) else []
+        right = torch.zeros((), dtype=torch.int64, device=device)
+        done = 0
+        line = ProgressLine(self.runner)
+        batches = self.images.batches([chunk.tolist() for chunk in chunks])
+        for chunk, (x, y) in zip(chunks, batches, strict=True):
+            x = x.to(device)
             with autocast(enabled=self.fp16):
-                outcome = self.attack(model, x.to(device), y.to(device), torch.from_numpy(chunk))
+                refuse_other_labels(model, x[:1], set(y.tolist()))
+                outcome = self.attack(model, x, y.to(device), torch.from_numpy(chunk))
             right += outcome.robust[self.attack.name].sum()
             done += len(chunk)
             line.show(done, len(mine))
@@ -103,14 +106,15 @@ class AttackedAccuracy:
         return {NAME: 100 * right.item() / len(self.places)}
 
 
-class Line:
+class ProgressLine:
     """A line in the log at most every ten seconds."""
 
     def __init__(self, runner: Runner) -> None:
-        self.logger, self.last = runner.logger, time.monotonic()
+        self.logger = runner.logger
+        self.last = time.monotonic()
 
     def show(self, done: int, total: int) -> None:
-        """`done` of `total` pictures are attacked."""
+        """`done` of `total` images are attacked."""
         if time.monotonic() - self.last > 10 and done < total:
-            self.logger.info(f'{NAME}: {done} of {total} pictures')
+            self.logger.info(f'{NAME}: {done} of {total} images')
             self.last = time.monotonic()

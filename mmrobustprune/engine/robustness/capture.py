@@ -20,18 +20,24 @@ class Record:
     """A metric whose numbers keep every digit; subclasses keep more.
 
     Attributes:
-        results: what the metric was computed from; None where it was not, as on all processes but the first.
+        results: what the metric was computed from; None where it was not, as on all processes but
+            the first.
         calls: (arguments, keyword arguments, answer) of the functions that `tapped` names.
     """
 
     tapped: tuple[str, ...] = ()
 
     def __init__(self, metric: BaseMetric) -> None:
-        self.metric, self.results, self.calls = metric, None, []
+        self.metric = metric
+        self.results: list | None = None
+        self.calls: list[tuple] = []
         self._compute: Callable[[list], Mapping[str, Any]] = metric.compute_metrics
 
     def compute_metrics(self, results: list) -> Mapping[str, Any]:
-        """The metric's own, in modules that do not round (VOCMetric and CocoMetric do, to three digits)."""
+        """The metric's own, in modules that do not round.
+
+        VOCMetric and CocoMetric round to three digits.
+        """
         self.results = results
         with ExitStack() as stack:
             for module in self._modules():
@@ -44,7 +50,7 @@ class Record:
             return self._compute(results)
 
     def read(self, key: str) -> Reading | None:
-        """The values of the classes behind a value of the evaluator and the evidence for it, each as far as there is any.
+        """The values of the classes behind a value of the evaluator, and the evidence for it.
 
         Args:
             key: with the metric's prefix.
@@ -52,7 +58,8 @@ class Record:
             None where this metric did not make that value.
         """
         prefix, _, name = key.rpartition('/')
-        return self._read(name) if self.results and prefix == (self.metric.prefix or '') else None
+        is_own = prefix == (self.metric.prefix or '')
+        return self._read(name) if self.results and is_own else None
 
     def _read(self, name: str) -> Reading | None:
         return None
@@ -74,20 +81,19 @@ class Record:
         return list({base.__module__: sys.modules[base.__module__] for base in bases}.values())
 
     def _named(self, values: Mapping[int, float]) -> dict[str, float]:
-        """By class name; a name that several classes have is told apart by its number, as ImageNet's two cranes are."""
+        """By class name, and by number where several classes have it, as ImageNet's two cranes."""
         names = [str(name) for name in (self.metric.dataset_meta or {}).get('classes') or ()]
         names += [str(index) for index in range(len(names), max(values, default=-1) + 1)]
-        return {
-            names[index] if names.count(names[index]) == 1 else f'{names[index]} ({index})': float(
-                value
-            )
-            for index, value in values.items()
-        }
+        found = {}
+        for index, value in values.items():
+            name = names[index]
+            found[name if names.count(name) == 1 else f'{name} ({index})'] = float(value)
+        return found
 
 
 @contextmanager
 def recorded(evaluator: Evaluator, kinds: Mapping[str, type[Record]]) -> Iterator[list[Record]]:
-    """Record what the evaluator does inside; the metrics and their modules are as they were afterwards.
+    """Record what the evaluator does inside; the metrics are as they were afterwards.
 
     Args:
         kinds: metric class, or a base of it, by name -> its record; `Record` for the others.

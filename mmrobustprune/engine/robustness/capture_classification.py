@@ -15,15 +15,22 @@ from .capture import Reading, Record
 
 class _ClassificationRecord(Record):
     def compute_metrics(self, results: list) -> Mapping[str, Any]:
-        """As `Record`'s; one score alone (a sigmoid) is refused: its argmax is 0 whatever it says.
+        """As `Record`'s, of scores and labels that go together.
 
         Raises:
-            ValueError: a model of one output.
+            ValueError: they do not, so that the metric would give a number of nothing.
         """
-        if results and 'pred_score' in results[0] and results[0]['pred_score'].numel() == 1:
+        labels = torch.cat([one['gt_label'].reshape(-1) for one in results])
+        outputs = results[0]['pred_score'].numel() if 'pred_score' in results[0] else None
+        if outputs == 1:
             raise ValueError(
-                'the model gives one score for each image, so that accuracy would be the share of '
-                'class 0; give a head of two outputs in place of one sigmoid.'
+                f'the network gives 1 score for each image, so {type(self.metric).__name__} counts '
+                'every image as class 0; give a head with a score for each class.'
+            )
+        if outputs is not None and labels.max() >= outputs:
+            raise ValueError(
+                f'the network gives {outputs} scores for each image and the labels of the test set '
+                f'go up to {labels.max()}; give a test set of its classes, or another checkpoint.'
             )
         return super().compute_metrics(results)
 
@@ -61,9 +68,8 @@ class AccuracyRecord(_ClassificationRecord):
         if correct is None:
             return None
         truth = self.truth.numpy()
-        return self._named(
-            {label: 100 * correct[truth == label].mean() for label in np.unique(truth)}
-        ), Hits(correct)
+        values = {label: 100 * correct[truth == label].mean() for label in np.unique(truth)}
+        return self._named(values), Hits(correct)
 
     def _correct(self, name: str) -> np.ndarray | None:
         if not self.scored:
@@ -79,14 +85,18 @@ class AccuracyRecord(_ClassificationRecord):
 
 
 class SingleLabelRecord(_ClassificationRecord):
-    """SingleLabelMetric; the micro recall, which is the accuracy, is the one value that is a mean over images."""
+    """SingleLabelMetric.
+
+    The micro recall, which is the accuracy, is the one value that is a mean over images.
+    """
 
     def _read(self, name: str) -> Reading | None:
         item, suffix, micro = self._parse(name)
         suffixes = self._suffixes() if self.scored else {'': None}
         if item not in self.metric.items or suffix not in suffixes:
             return None
-        threshold, options = suffixes[suffix], dict(thrs=(suffixes[suffix],), average=None)
+        threshold = suffixes[suffix]
+        options = dict(thrs=(threshold,), average=None)
         if self.scored:
             scores, labels = (one[:, 0] for one in self._top(1))
             sure = True if threshold is None else scores > threshold
@@ -94,7 +104,8 @@ class SingleLabelRecord(_ClassificationRecord):
                 torch.stack([one['pred_score'] for one in self.results]), self.truth, **options
             )
         else:
-            labels, sure = self.labels, True
+            labels = self.labels
+            sure = True
             found = self.metric.calculate(
                 labels, self.truth, num_classes=self.results[0]['num_classes'], **options
             )

@@ -25,24 +25,22 @@ class VOCRecord(Record):
             return super().compute_metrics(results)
 
     def _read(self, name: str) -> Reading | None:
-        thresholds = [options['iou_thr'] for _, options, _ in self.calls]
-        chosen = [
-            at
-            for at, value in enumerate(thresholds)
-            if name in ('mAP', f'AP{int(value * 100):02d}')
-        ]
+        chosen = []
+        for call in self.calls:
+            threshold = call[1]['iou_thr']
+            if name in ('mAP', f'AP{int(threshold * 100):02d}'):
+                chosen.append(call)
         if not chosen:
             return None
-        (predictions, truths), options, _ = self.calls[chosen[0]]
-        found = [self.calls[at][2][1] for at in chosen]  # per threshold the table of the classes
-        values = {
-            label: np.mean([one[label]['ap'] for one in found])
-            for label, row in enumerate(found[0])
-            if row['num_gts'] > 0
-        }
-        return self._named(values), voc_matches(
-            predictions, truths, [thresholds[at] for at in chosen], options['eval_mode']
-        )
+        (predictions, truths), options, _ = chosen[0]
+        tables = [out[1] for _, _, out in chosen]  # per threshold a row for each class
+        values = {}
+        for label, row in enumerate(tables[0]):
+            if row['num_gts'] > 0:
+                values[label] = np.mean([one[label]['ap'] for one in tables])
+        thresholds = [how['iou_thr'] for _, how, _ in chosen]
+        matches = voc_matches(predictions, truths, thresholds, options['eval_mode'])
+        return self._named(values), matches
 
 
 def voc_matches(
@@ -61,18 +59,17 @@ def voc_matches(
     """
     from mmdet.evaluation.functional.mean_ap import get_cls_results
 
-    columns, counts = [], []
+    columns = []
+    counts = []
     for label in range(len(predictions[0])):
         boxes, true, ignored = get_cls_results(predictions, truths, label)
         scores = np.vstack(boxes)[:, -1]
         order = np.argsort(-scores)  # as mmdet does: another sort may turn equal scores round
         image = np.repeat(np.arange(len(boxes)), [len(one) for one in boxes])
-        outcomes = np.concatenate(
-            [_outcomes(*one, thresholds) for one in zip(boxes, true, ignored, strict=True)], axis=2
-        )
-        columns.append(
-            (image[order], np.full(len(order), label), scores[order], *outcomes[:, :, order])
-        )
+        parts = [_outcomes(*one, thresholds) for one in zip(boxes, true, ignored, strict=True)]
+        hit, ignored = np.concatenate(parts, axis=2)[:, :, order]
+        labels = np.full(len(order), label)
+        columns.append((image[order], labels, scores[order], hit, ignored))
         counts.append([len(one) for one in true])
     return _matches(columns, np.array(counts).T, thresholds, curve)
 
@@ -80,14 +77,18 @@ def voc_matches(
 def _outcomes(
     boxes: np.ndarray, true: np.ndarray, ignored: np.ndarray, thresholds: Sequence[float]
 ) -> np.ndarray:
-    """(2, T, m) hit and ignored: a detection aims at the box that it overlaps most, and the first one hits it."""
+    """(2, T, m) hit and ignored.
+
+    A detection aims at the box that it overlaps most, and the first one hits it.
+    """
     from mmdet.evaluation.functional.bbox_overlaps import bbox_overlaps
 
     out = np.zeros((2, len(thresholds), len(boxes)), bool)
     if len(boxes) == 0 or len(true) + len(ignored) == 0:
         return out
     overlap = bbox_overlaps(boxes, np.vstack((true, ignored)), use_legacy_coordinate=True)
-    best, target = overlap.max(1), overlap.argmax(1)
+    best = overlap.max(1)
+    target = overlap.argmax(1)
     order = np.argsort(-boxes[:, -1])
     for at, threshold in enumerate(thresholds):
         close = best >= threshold
@@ -98,7 +99,7 @@ def _outcomes(
 
 
 class _ThisProcess:
-    """In place of mmdet's pool: forking four processes and pickling every box takes longer than the work itself."""
+    """In place of mmdet's pool: forking and pickling every box takes longer than the work."""
 
     def __init__(self, processes: int) -> None:
         pass
@@ -124,40 +125,37 @@ class CocoRecord(Record):
             out for _, _, out in self.calls if out.params.iouType == kind and out.params.useCats
         ]
         evaluation = done[0] if done else self._of_nothing(kind)
-        params, precision = (
-            evaluation.params,
-            evaluation.eval['precision'],
-        )  # (T, recall, class, size, limit)
-        chosen = [
-            at for at, value in enumerate(params.iouThrs) if self._thresholds[item] in (None, value)
-        ]
-        # pycocotools takes 100 for the mean and its last limit for the others, the multi-process one always the last
+        params = evaluation.params
+        asked = self._thresholds[item]
+        chosen = [at for at, value in enumerate(params.iouThrs) if asked in (None, value)]
+        # pycocotools takes 100 for the mean and its last limit for the others,
+        # the multi-process one always the last
         limit = 100 if item == 'mAP' and not self.metric.use_mp_eval else params.maxDets[-1]
         if limit not in params.maxDets or not chosen:
             return None
-        numbers = np.where((precision > -1).all((0, 1)), precision[chosen].mean((0, 1)), np.nan)[
-            :, 0, params.maxDets.index(limit)
-        ]
-        names = [one['name'] for one in evaluation.cocoGt.loadCats(params.catIds)]
-        return {
-            name: float(value)
-            for name, value in zip(names, numbers, strict=True)
-            if not np.isnan(value)
-        }, coco_matches(evaluation, chosen, limit)
+        precision = evaluation.eval['precision']  # (T, recall, class, size, limit)
+        is_there = (precision > -1).all((0, 1))
+        means = np.where(is_there, precision[chosen].mean((0, 1)), np.nan)
+        values = {}
+        for category, row in zip(evaluation.cocoGt.loadCats(params.catIds), means, strict=True):
+            value = row[0, params.maxDets.index(limit)]
+            if not np.isnan(value):
+                values[category['name']] = float(value)
+        return values, coco_matches(evaluation, chosen, limit)
 
     def _of_nothing(self, kind: str) -> Any:
         """CocoMetric evaluates no empty list of detections; this does."""
         from mmdet.datasets.api_wrappers import COCO, COCOeval
 
-        truth, empty = self.metric._coco_api, COCO()
+        truth = self.metric._coco_api
+        empty = COCO()
         empty.dataset = dict(truth.dataset, annotations=[])
         empty.createIndex()
         out = COCOeval(truth, empty, kind)
-        out.params.catIds, out.params.imgIds = self.metric.cat_ids, self.metric.img_ids
-        out.params.maxDets, out.params.iouThrs = (
-            list(self.metric.proposal_nums),
-            self.metric.iou_thrs,
-        )
+        out.params.catIds = self.metric.cat_ids
+        out.params.imgIds = self.metric.img_ids
+        out.params.maxDets = list(self.metric.proposal_nums)
+        out.params.iouThrs = self.metric.iou_thrs
         out.evaluate()
         out.accumulate()
         return out
@@ -167,37 +165,34 @@ def coco_matches(evaluation: Any, thresholds: Sequence[int], limit: int) -> Matc
     """Evidence of a `COCOeval` that has evaluated, over boxes of any size.
 
     Args:
+        evaluation: it.
         thresholds: which of its IoU thresholds.
         limit: detections per image and class that count, the highest scores first.
     """
     params = evaluation.params
-    images, sizes = len(params.imgIds), len(params.areaRng)
-    columns, counts = [], np.zeros((images, len(params.catIds)), int)
+    images = len(params.imgIds)
+    sizes = len(params.areaRng)
+    columns = []
+    counts = np.zeros((images, len(params.catIds)), int)
     for label in range(len(params.catIds)):
         start = label * sizes * images  # the first size is all of them
-        found = [
-            (at, one)
-            for at, one in enumerate(evaluation.evalImgs[start : start + images])
-            if one is not None
-        ]
+        here = evaluation.evalImgs[start : start + images]
+        found = {at: one for at, one in enumerate(here) if one is not None}
         if not found:
             continue
-        for at, one in found:
+        for at, one in found.items():
             counts[at, label] = np.count_nonzero(np.asarray(one['gtIgnore']) == 0)
-        scores = np.concatenate([one['dtScores'][:limit] for _, one in found])
+        best = [one['dtScores'][:limit] for one in found.values()]
+        scores = np.concatenate(best)
         order = np.argsort(-scores, kind='mergesort')
-        matched, ignored = (
-            np.concatenate([one[name][thresholds, :limit] for _, one in found], 1)[:, order].astype(
-                bool
-            )
-            for name in ('dtMatches', 'dtIgnore')
-        )
-        image = np.repeat(
-            [at for at, _ in found], [len(one['dtScores'][:limit]) for _, one in found]
-        )
-        columns.append(
-            (image[order], np.full(len(order), label), scores[order], matched & ~ignored, ignored)
-        )
+        rows = {}
+        for name in ('dtMatches', 'dtIgnore'):
+            parts = [one[name][thresholds, :limit] for one in found.values()]
+            rows[name] = np.concatenate(parts, 1)[:, order].astype(bool)
+        ignored = rows['dtIgnore']
+        hit = rows['dtMatches'] & ~ignored
+        image = np.repeat(list(found), [len(one) for one in best])
+        columns.append((image[order], np.full(len(order), label), scores[order], hit, ignored))
     return _matches(columns, counts, np.asarray(params.iouThrs)[thresholds], '101points')
 
 

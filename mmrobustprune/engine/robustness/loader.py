@@ -1,7 +1,8 @@
-"""One stream of corrupted batches for all passes and all models: workers never wait between two corruptions."""
+"""One stream of corrupted batches for all passes and models, so that workers never wait."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,8 +17,77 @@ from .pipeline import CellPipeline, Memory, Shared, Source, Unreadable, leaves
 Key = tuple[int, int]  # number of the pass, index of the image
 
 
+class Stream:
+    """The batches of one loader, made of samples that arrive in the batches of the first one.
+
+    A loader of other batches gets its own, collated here instead of in the workers: detectors pad
+    a batch to its largest image, so that boxes may depend on which images stand together.
+
+    Args:
+        loader: whose batches.
+        first: the first loader's batches, as image indices; None where this is the first.
+    Raises:
+        ValueError: the loader goes over other images than the first one.
+    """
+
+    def __init__(self, loader: DataLoader, first: list[list[int]] | None = None) -> None:
+        self.loader = loader
+        self.batches = [list(batch) for batch in loader.batch_sampler]
+        self.first = self.batches if first is None else first
+        self.is_alike = self.batches == self.first
+        self.waiting: dict[int, list[list[Any]]] = {}
+        self.done = 0
+        if _counts(self.batches) != _counts(self.first):
+            raise ValueError(
+                f'the samplers of the test loaders ({type(loader.sampler).__name__} is one) choose '
+                'different images; evaluate the models one by one.'
+            )
+
+    @property
+    def collate(self) -> Callable[[list], Any]:
+        """What the workers make of the samples of a batch."""
+        return self.loader.collate_fn if self.is_alike else list
+
+    def begin(self) -> None:
+        """Begin a pass over the data."""
+        self.waiting = {}
+        self.done = 0
+
+    def take(self, number: int, cells: Sequence[Any]) -> Iterator[tuple[int, list[Any]]]:
+        """Number and collated batches (one per cell) of what is complete with a batch that arrived.
+
+        Args:
+            number: of the first loader's batch.
+            cells: per cell what `collate` made of it.
+        """
+        if self.is_alike:
+            yield number, list(cells)
+            return
+        for index, *samples in zip(self.first[number], *cells, strict=True):
+            self.waiting.setdefault(index, []).append(samples)
+        while self.done < len(self.batches) and self._is_complete(self.batches[self.done]):
+            rows = [self.waiting[index].pop(0) for index in self.batches[self.done]]
+            yield (
+                self.done,
+                [self.loader.collate_fn(list(cell)) for cell in zip(*rows, strict=True)],
+            )
+            self.done += 1
+
+    def _is_complete(self, batch: Sequence[int]) -> bool:
+        # processes of a distributed run may see an image twice
+        needed = Counter(batch)
+        return all(len(self.waiting.get(index, ())) >= needed[index] for index in needed)
+
+
+def _counts(batches: Sequence[Sequence[int]]) -> Counter[int]:
+    counts: Counter[int] = Counter()
+    for batch in batches:
+        counts.update(batch)
+    return counts
+
+
 class CellData(Dataset):
-    """Several data sets over the same images; an item is, per data set, one sample per cell of the pass.
+    """Several data sets over the same images; an item is, per data set, one sample per cell.
 
     Args:
         datasets: of mmengine, in whose pipelines `corrupted` has put a `CellPipeline`.
@@ -30,7 +100,9 @@ class CellData(Dataset):
         pipelines: Sequence[CellPipeline],
         passes: Sequence[Sequence[Cell]],
     ) -> None:
-        self.datasets, self.pipelines, self.passes = datasets, pipelines, passes
+        self.datasets = datasets
+        self.pipelines = pipelines
+        self.passes = passes
 
     def __getitem__(self, key: Key) -> list[list[Any]] | Unreadable:
         number, index = key
@@ -48,7 +120,8 @@ class Passes:
     """A batch sampler: the same batches of images in every pass."""
 
     def __init__(self, batches: Sequence[Sequence[int]], passes: int) -> None:
-        self.batches, self.passes = batches, passes
+        self.batches = batches
+        self.passes = passes
 
     def __iter__(self) -> Iterator[list[Key]]:
         for number in range(self.passes):
@@ -61,46 +134,47 @@ class Passes:
 
 @contextmanager
 def corrupted(
-    loaders: Sequence[DataLoader], passes: Sequence[Sequence[Cell]], source: Source, workers: int
+    streams: Sequence[Stream], passes: Sequence[Sequence[Cell]], source: Source, workers: int
 ) -> Iterator[DataLoader]:
-    """A loader over the first loader's batches, once per pass; an item holds per loader one collated batch per cell.
+    """A loader over the first stream's batches, once per pass.
 
-    The data sets get their own pipelines back at the end.
+    An item holds what `Stream.take` of each stream wants. The data sets get their own pipelines
+    back at the end.
 
     Args:
-        loaders: over the same images in the same order.
+        streams: over the same images.
         passes: the cells of each pass.
-        source: gives the corrupted images; every one is made once for all loaders.
+        source: gives the corrupted images; every one is made once for all streams.
         workers: processes that decode and corrupt.
     Raises:
         ValueError: a worker died.
     """
-    first, shared, memory = loaders[0], Shared(source), Memory()
-    owners = list(
-        {id(owner): owner for loader in loaders for owner in leaves(loader.dataset)}.values()
-    )
+    datasets = [stream.loader.dataset for stream in streams]
+    owners = _owners(datasets)
     before = [owner.pipeline for owner in owners]
+    shared = Shared(source)
+    memory = Memory()
     for owner, pipeline in zip(owners, before, strict=True):
         owner.pipeline = CellPipeline(pipeline.transforms, shared, memory)
-    data = CellData(
-        [loader.dataset for loader in loaders], [owner.pipeline for owner in owners], passes
-    )
+    data = CellData(datasets, [owner.pipeline for owner in owners], passes)
+    first = streams[0].loader
     try:
         yield DataLoader(
             data,
-            batch_sampler=Passes([list(batch) for batch in first.batch_sampler], len(passes)),
+            batch_sampler=Passes(streams[0].batches, len(passes)),
             num_workers=workers,
-            collate_fn=partial(_collate, inner=[loader.collate_fn for loader in loaders]),
+            collate_fn=partial(_collate, inner=[stream.collate for stream in streams]),
             pin_memory=first.pin_memory,
             worker_init_fn=first.worker_init_fn,
             timeout=first.timeout,
             multiprocessing_context=first.multiprocessing_context if workers else None,
         )
-    except RuntimeError as error:  # torch raises it wherever the main process is when a worker dies
+    except RuntimeError as error:  # torch raises it wherever it is when a worker dies
         if 'DataLoader worker' not in str(error):
             raise
+        reason = str(error).splitlines()[0].rstrip('. ')
         raise ValueError(
-            f'one of {workers} worker processes died ({str(error).splitlines()[0].rstrip(". ")}); finished cells are kept, '
+            f'one of {workers} worker processes died ({reason}); finished cells are kept, '
             'start again, with a smaller robust_eval.workers if memory was short.'
         ) from error
     finally:
@@ -108,17 +182,26 @@ def corrupted(
             owner.pipeline = pipeline
 
 
+def _owners(datasets: Sequence[Any]) -> list[Any]:
+    """The data sets that own a pipeline, each once."""
+    owners: dict[int, Any] = {}
+    for dataset in datasets:
+        for leaf in leaves(dataset):
+            owners[id(leaf)] = leaf
+    return list(owners.values())
+
+
 def _collate(
     images: Sequence[Any], inner: Sequence[Callable]
 ) -> list[list[Any]] | list[Unreadable]:
-    """Per loader one batch per cell; where an image cannot be read, those that cannot."""
+    """Per stream one batch per cell; where an image cannot be read, those that cannot."""
     unreadable = [image for image in images if isinstance(image, Unreadable)]
     if unreadable:
         return unreadable
-    return [
-        [collate(list(samples)) for samples in zip(*cells, strict=True)]
-        for collate, cells in zip(inner, zip(*images, strict=True), strict=True)
-    ]
+    batches = []
+    for collate, cells in zip(inner, zip(*images, strict=True), strict=True):
+        batches.append([collate(list(samples)) for samples in zip(*cells, strict=True)])
+    return batches
 
 
 def read(loader: DataLoader) -> Iterator[Any]:
@@ -134,11 +217,12 @@ def unreadable_images(found: Sequence[Unreadable], images: int) -> ValueError:
     """The error that names and counts images which cannot be read."""
     if len(found) == 1:
         return ValueError(
-            f'{found[0].name} cannot be read ({found[0].reason}); mend the file or take it out of the data set.'
+            f'{found[0].name} cannot be read ({found[0].reason}); mend the file or take it out of '
+            'the data set.'
         )
     names = [f'{one.name} ({one.reason})' for one in found[:5]]
     more = f' and {len(found) - len(names)} more' if len(found) > len(names) else ''
     return ValueError(
-        f'{len(found)} of {images} images cannot be read: {", ".join(names)}{more}; mend the files or take them '
-        'out of the data set.'
+        f'{len(found)} of {images} images cannot be read: {", ".join(names)}{more}; mend the files '
+        'or take them out of the data set.'
     )

@@ -35,10 +35,10 @@ def imagenet_v2(
     variants: Sequence[str] = tuple(FOLDERS),
     metainfo: dict | None = None,
 ) -> dict[str, Any]:
-    """Accuracy on the config's own test set and on ImageNet-V2, and R_V2 = V2 / own (arXiv 2306.14306, 1902.10811).
+    """Accuracy on the config's own test set and on ImageNet-V2, and R_V2 = V2 / own.
 
-    Every finished test set is kept in `<work_dir>/cells`, and the same call goes on from there; the results are written to
-    `<work_dir>/imagenet_v2.json`.
+    As in arXiv 2306.14306 and 1902.10811. Every finished test set is kept in `<work_dir>/cells`,
+    and the same call goes on from there; the results are written to `<work_dir>/imagenet_v2.json`.
 
     Args:
         config: of an ImageNet classifier of mmpretrain; it is not changed.
@@ -47,24 +47,27 @@ def imagenet_v2(
         variants: of `datasets.imagenet_v2.FOLDERS`.
         metainfo: other classes, for other trees of that layout.
     Returns:
-        `clean`, `variants` (name -> accuracy), `R_V2` (name -> ratio), `metric`, and what they depend on.
+        `clean`, `variants` (name -> accuracy), `R_V2` (name -> ratio), `metric`, and what they
+        depend on.
     Raises:
-        FileNotFoundError, ValueError: config, checkpoint or data are not there, or cells of another run in the work dir.
+        FileNotFoundError, ValueError: config, checkpoint or data are not there, or cells of another
+            run in the work dir.
     """
     config = as_config(config)
-    config.work_dir, config.load_from, config.resume = str(work_dir), str(checkpoint), False
+    config.work_dir = str(work_dir)
+    config.load_from = str(checkpoint)
+    config.resume = False
     if not config.get('test_dataloader'):
         raise ValueError('the config has no test_dataloader; add it.')
-    config.test_dataloader.setdefault(
-        'collate_fn', dict(type='default_collate')
-    )  # as mmpretrain's own test script does
+    # as mmpretrain's own test script does
+    config.test_dataloader.setdefault('collate_fn', dict(type='default_collate'))
     for name in variants:
         if name not in FOLDERS:
             raise unknown('variant of ImageNet-V2', name, FOLDERS)
         if not (Path(data_root) / FOLDERS[name]).is_dir():
             raise FileNotFoundError(
-                f'{Path(data_root) / FOLDERS[name]} is not there; give data_root the folder of the unpacked '
-                'variants, or fewer variants.'
+                f'{Path(data_root) / FOLDERS[name]} is not there; give data_root the folder of the '
+                'unpacked variants, or fewer variants.'
             )
     content = read_checkpoint(str(checkpoint))
     state = content.get('state_dict', content)  # some files are the weights alone
@@ -89,9 +92,8 @@ def imagenet_v2(
     for cell, variant in sets.items():
         runner = _runner(config, data_root, variant, metainfo)
         data = fingerprint(runner.test_loop.dataloader.dataset)
-        if (
-            cell not in found or found[cell].get('data') != data
-        ):  # a kept number may be of data that was mended since
+        # a kept number may be of images or labels that have changed since
+        if cell not in found or found[cell].get('data') != data:
             store.write(cell, dict(runner.test(), data=data))
     found = store.read(sets)
     metric = main_metric(found[CLEAN])
@@ -101,6 +103,7 @@ def imagenet_v2(
         clean=found[CLEAN][metric],
         variants=accuracy,
         R_V2={name: ratio(value, found[CLEAN][metric]) for name, value in accuracy.items()},
+        data={name: found[(name, 0)]['data'] for name in (CLEAN[0], *variants)},
         checkpoint=str(checkpoint),
         versions=stamp.versions(),
         commit=stamp.commit(),

@@ -12,12 +12,11 @@ import numpy as np
 
 from mmrobustprune.corruption import Cell
 from mmrobustprune.corruption.published import SIDE
+from mmrobustprune.corruption.stored_set import StoredSet
 from mmrobustprune.corruption.suites import CLEAN
 
-RESIZES = (
-    'Resize',
-    'ResizeEdge',
-)  # what brings an image to the size that a cropped stored set has already
+# what brings an image to the size that a cropped stored set has already
+RESIZES = ('Resize', 'ResizeEdge')
 
 
 class Source(Protocol):
@@ -34,6 +33,9 @@ class Source(Protocol):
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
         """The uint8 RGB image (H, W, 3), or grey (H, W), under a cell."""
 
+    def content(self, cell: Cell) -> str | None:
+        """A digest of the stored images of a cell; None where they are computed."""
+
 
 class Computed:
     """Corruptions computed from the clean image.
@@ -48,43 +50,71 @@ class Computed:
     def __init__(self, seed: int, family: str = 'imagenet') -> None:
         from mmrobustprune.corruption.apply import apply  # numba and skimage take seconds
 
-        self.apply, self.seed, self.family = apply, seed, family
+        self.apply = apply
+        self.seed = seed
+        self.family = family
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
         return self.apply(image, cell.corruption, cell.severity, self.seed, self.family)
 
+    def content(self, cell: Cell) -> None:
+        return None
+
 
 class Stored:
-    """Corrupted images read from a stored set (`corruption.stored.open_stored`)."""
+    """Corrupted images read from a stored set.
 
-    def __init__(self, images: Any) -> None:
-        self.images, self.cropped, self.seed = images, images.cropped, images.seed
+    Args:
+        images: of `corruption.stored.open_stored`.
+        paths: of the clean images in the data set's order.
+    """
+
+    def __init__(self, images: StoredSet, paths: Sequence[str] = ()) -> None:
+        self.images = images
+        self.paths = paths
+        self.cropped = images.cropped
+        self.seed = images.seed
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
         return self.images.read(cell, index, path, image)
 
+    def content(self, cell: Cell) -> str:
+        return self.images.content(cell, self.paths)
+
 
 class Shared:
-    """The same corrupted image for every model under test: what `source` gave for the image at hand is kept."""
+    """The same corrupted image for every model: what `source` gave for the last image is kept."""
 
     def __init__(self, source: Source) -> None:
-        self.source, self.cropped, self.seed = source, source.cropped, source.seed
-        self.image, self.kept = None, {}
+        self.source = source
+        self.cropped = source.cropped
+        self.seed = source.seed
+        self.image: np.ndarray | None = None
+        self.kept: dict[tuple, np.ndarray] = {}
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
         if self.image is None or not np.array_equal(image, self.image):
-            self.image, self.kept = image, {}
+            self.image = image
+            self.kept = {}
         key = cell, index, path
         if key not in self.kept:
             self.kept[key] = self.source(image, cell, index, path)
         return self.kept[key]
 
+    def content(self, cell: Cell) -> str | None:
+        return self.source.content(cell)
+
 
 class Memory:
-    """What loading transforms gave, the most recent `limit` bytes of it, so that no image is decoded for every cell."""
+    """What loading transforms gave, so that no image is decoded for every cell.
+
+    Args:
+        limit: bytes of images that are kept, the most recent ones.
+    """
 
     def __init__(self, limit: int = 256 * 2**20) -> None:
-        self.limit, self.size = limit, 0
+        self.limit = limit
+        self.size = 0
         self.kept: OrderedDict[tuple[str, str], dict] = OrderedDict()
 
     def load(self, transform: Callable, data: dict) -> dict | None:
@@ -99,11 +129,10 @@ class Memory:
         before = dict(data)
         data = transform(data)
         if data is not None and isinstance(data.get('img'), np.ndarray):
-            new = {
-                name: value
-                for name, value in data.items()
-                if name not in before or value is not before[name]
-            }
+            new = {}
+            for name, value in data.items():
+                if name not in before or value is not before[name]:
+                    new[name] = value
             self.kept[key] = new
             self.size += new['img'].nbytes
             while self.size > self.limit:
@@ -121,10 +150,11 @@ class Unreadable:
 
 
 class CellPipeline:
-    """A pipeline that returns one packed sample per cell, corrupted after loading and before any resize.
+    """A pipeline that returns one packed sample per cell.
 
-    The image is corrupted as soon as `results['img']` holds it: after the loading transform, whose images are BGR as mmcv
-    makes them, or at once for data sets of RGB arrays (CIFAR).
+    The image is corrupted as soon as `results['img']` holds it, before any resize: after the
+    loading transform, whose images are BGR as mmcv makes them, or at once for data sets of RGB
+    arrays (CIFAR).
 
     Args:
         transforms: those of the data set's own pipeline.
@@ -137,7 +167,9 @@ class CellPipeline:
     def __init__(
         self, transforms: Sequence[Callable], source: Source, memory: Memory | None = None
     ) -> None:
-        self.transforms, self.source, self.memory = list(transforms), source, memory or Memory()
+        self.transforms = list(transforms)
+        self.source = source
+        self.memory = memory or Memory()
         self.cells: Sequence[Cell] = (CLEAN,)
 
     def __call__(self, data: dict) -> list[Any] | Unreadable:
@@ -159,13 +191,14 @@ class CellPipeline:
             raise ValueError(f'{name_of(data)}: {error}') from error
         if cell != CLEAN and self.source.cropped:
             rest = _without_resize(rest)
-            sample['img_shape'] = sample['ori_shape'] = sample['img'].shape[:2]
+            sample['img_shape'] = sample['img'].shape[:2]
+            sample['ori_shape'] = sample['img_shape']
         for transform in rest:
             sample = transform(sample)
             if sample is None:
                 raise ValueError(
-                    f'{name_of(data)}: {type(transform).__name__} of the test pipeline drops it; an evaluation '
-                    'must keep every image.'
+                    f'{name_of(data)}: {type(transform).__name__} of the test pipeline drops it; '
+                    'an evaluation must keep every image.'
                 )
         return sample
 
@@ -173,8 +206,8 @@ class CellPipeline:
         raw = image.astype(np.uint8)
         if not np.array_equal(raw, image):  # to_float32=True holds the same 256 values
             raise ValueError(
-                f'{cell.corruption} needs the values 0 to 255 and got other ones in {image.dtype}; load 8-bit '
-                'images.'
+                f'{cell.corruption} needs the values 0 to 255 and got other ones in '
+                f'{image.dtype}; load 8-bit images.'
             )
         turn = slice(None, None, -1 if bgr and raw.ndim == 3 else 1)
         out = self.source(
@@ -183,9 +216,8 @@ class CellPipeline:
             data.get('sample_idx', 0),
             data.get('img_path'),
         )
-        return np.array(
-            out[..., turn], image.dtype, order='C'
-        )  # a copy: transforms may write into it
+        # a copy: transforms may write into it
+        return np.array(out[..., turn], image.dtype, order='C')
 
 
 def _without_resize(rest: Sequence[Callable]) -> list[Callable]:
@@ -199,8 +231,9 @@ def _without_resize(rest: Sequence[Callable]) -> list[Callable]:
     crop = tuple(rest[names.index('CenterCrop')].crop_size)
     if crop != (SIDE, SIDE):
         raise ValueError(
-            f'the stored images have {SIDE}x{SIDE} pixels and the test pipeline crops to {crop[1]}x{crop[0]}; evaluate '
-            f'with a CenterCrop of {SIDE}, or leave `stored` out to corrupt the images here.'
+            f'the stored images have {SIDE}x{SIDE} pixels and the test pipeline crops to '
+            f'{crop[1]}x{crop[0]}; evaluate with a CenterCrop of {SIDE}, or leave `stored` out to '
+            'corrupt the images here.'
         )
     return [transform for transform, name in zip(rest, names, strict=True) if name not in RESIZES]
 
@@ -210,7 +243,8 @@ class UnreadableError(ValueError):
 
     def __init__(self, image: Unreadable) -> None:
         super().__init__(
-            f'{image.name} cannot be read ({image.reason}); mend the file or take it out of the data set.'
+            f'{image.name} cannot be read ({image.reason}); mend the file or take it out of the '
+            'data set.'
         )
         self.image = image
 
@@ -228,22 +262,24 @@ def load(
     """
     if isinstance(data.get('img'), np.ndarray):
         return data, transforms, False
-    name, memory = name_of(data), memory or Memory(0)
+    name = name_of(data)
+    memory = memory or Memory(0)
     for done, transform in enumerate(transforms, 1):
         try:
             data = memory.load(transform, data)
         except Exception as error:
-            raise UnreadableError(
-                Unreadable(name, ' '.join(str(error).split()) or type(error).__name__)
-            ) from error
+            reason = ' '.join(str(error).split()) or type(error).__name__
+            raise UnreadableError(Unreadable(name, reason)) from error
         if data is None:
             raise ValueError(
-                f'{name} is dropped by {type(transform).__name__}; an evaluation must keep every image.'
+                f'{name} is dropped by {type(transform).__name__}; an evaluation must keep every '
+                'image.'
             )
         if isinstance(data.get('img'), np.ndarray):
             return data, transforms[done:], True
     raise ValueError(
-        f"the test pipeline gives {name} no 'img' array to corrupt; let it begin with LoadImageFromFile."
+        f"the test pipeline gives {name} no 'img' array to corrupt; let it begin with "
+        'LoadImageFromFile.'
     )
 
 
@@ -262,15 +298,19 @@ def leaves(dataset: Any) -> list[Any]:
     if hasattr(dataset, 'dataset'):
         if hasattr(dataset, 'pipeline'):
             raise ValueError(
-                f'{type(dataset).__name__} mixes images after loading, so none can be corrupted alone; '
-                'evaluate the data set inside it.'
+                f'{type(dataset).__name__} mixes images after loading, so none can be corrupted '
+                'alone; evaluate the data set inside it.'
             )
         inner.append(dataset.dataset)
     if inner:
-        return list({id(leaf): leaf for one in inner for leaf in leaves(one)}.values())
+        found: dict[int, Any] = {}
+        for one in inner:
+            for leaf in leaves(one):
+                found[id(leaf)] = leaf
+        return list(found.values())
     if not hasattr(getattr(dataset, 'pipeline', None), 'transforms'):
         raise ValueError(
-            f'{type(dataset).__name__} has no pipeline of transforms to corrupt in; use a data set of mmdet or '
-            'mmpretrain.'
+            f'{type(dataset).__name__} has no pipeline of transforms to corrupt in; use a data set '
+            'of mmdet or mmpretrain.'
         )
     return [dataset]

@@ -32,8 +32,11 @@ class LogProgress:
     """Progress for runs without a terminal: `say` gets a line every `every` seconds."""
 
     def __init__(self, say: Callable[[str], Any], every: float = 30.0) -> None:
-        self.say, self.every = say, every
-        self.start = self.pass_start = self.last = time.monotonic()
+        self.say = say
+        self.every = every
+        self.start = time.monotonic()
+        self.pass_start = self.start
+        self.last = self.start
         self.first: int | None = None
 
     def __call__(
@@ -56,24 +59,31 @@ class LogProgress:
 
 @contextmanager
 def shown_on(console: Console) -> Iterator[Progress]:
-    """Two bars with their time left, the cells of the run and the batches of the pass; where the
-    console is no terminal, lines."""
+    """Two bars with their time left: the cells of the run, the batches of the pass.
+
+    Where the console is no terminal, lines.
+    """
     if not console.is_terminal:
         yield LogProgress(console.print)
         return
-    with Bars(
+    bars = Bars(
         TextColumn('{task.description}', justify='right'),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
-    ) as bars:
-        run, here = bars.add_task('cells'), bars.add_task('clean')
+    )
+    run = bars.add_task('cells')
+    here = bars.add_task('clean')
 
-        def show(part: Sequence[Cell], before: int, cells: int, done: int, batches: int) -> None:
-            if done == 0:
-                bars.reset(here, total=batches, description=title(part))
-            bars.update(here, completed=done)
-            bars.update(run, total=cells, completed=before + len(part) * done / batches)
+    def show(part: Sequence[Cell], before: int, cells: int, done: int, batches: int) -> None:
+        bars.start()  # now, not before: reading a large data set has a bar of its own
+        if done == 0:
+            bars.reset(here, total=batches, description=title(part))
+        bars.update(here, completed=done)
+        bars.update(run, total=cells, completed=before + len(part) * done / batches)
 
+    try:
         yield show
+    finally:
+        bars.stop()

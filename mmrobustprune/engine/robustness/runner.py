@@ -1,4 +1,4 @@
-"""CorruptionRunner for the stock test scripts, `evaluate_config` and `evaluate_configs` for everything else."""
+"""`CorruptionRunner` for the stock test scripts, `evaluate_configs` for everything else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _serial = itertools.count()
 
 
 class SuiteTest:
-    """Gives a Runner a test under the corruption suite of its config; a mixin, named before the Runner."""
+    """A mixin, named before the Runner: tests under the corruption suite of the config."""
 
     def test(self) -> dict:
         """The stock test, or the corruption suite where the config has `robust_eval`."""
@@ -38,8 +38,9 @@ class CorruptionRunner(SuiteTest, RebuildRunner):
     def adapt(cls, cfg: Config, structure: Structure | None) -> Config:
         if not cfg.get('robust_eval'):
             raise ValueError(
-                "runner_type='mmrobustprune.CorruptionRunner' needs robust_eval=dict(suite='voc-c', "
-                'severities=[3]); add it, or inherit recipes/corruptions.py.'
+                "runner_type='mmrobustprune.CorruptionRunner' needs "
+                "robust_eval=dict(suite='voc-c', severities=[3]); add it, or inherit "
+                'recipes/corruptions.py.'
             )
         RobustEval.from_config(cfg.robust_eval)  # a wrong field is said before anything is built
         return cfg
@@ -66,11 +67,11 @@ def evaluate_configs(
     progress: Progress | None = None,
     **overrides: Any,
 ) -> list[dict]:
-    """Evaluate several models on the same test images; every corrupted image is made once for all of them.
+    """Evaluate several models on the same test images; a corrupted image is made once for all.
 
     Args:
-        models: of each its config (a path, or a config that was read; it is not changed), its checkpoint (dense or pruned)
-            and a work dir for results.json and the finished cells.
+        models: of each its config (a path, or a config that was read; it is not changed), its
+            checkpoint (dense or pruned) and a work dir for results.json and the finished cells.
         robust_eval: fields of `RobustEval`, over those that the first config has.
         progress: see `run_suites`.
         overrides: config keys in dotted form, and `launcher`.
@@ -83,7 +84,8 @@ def evaluate_configs(
     folders = [str(Path(folder)) for _, _, folder in models]
     if len(set(folders)) < len(folders):
         raise ValueError(
-            f'{len(folders)} models share {len(set(folders))} work dirs ({", ".join(folders)}); give each its own.'
+            f'{len(folders)} models share {len(set(folders))} work dirs ({", ".join(folders)}); '
+            'give each its own.'
         )
     configs = [_prepared(*model, overrides) for model in models]
     asked = {'suite': 'auto', **configs[0].get('robust_eval', {}), **(robust_eval or {})}
@@ -102,7 +104,9 @@ def _prepared(
 ) -> Config:
     config = as_config(config)
     config.merge_from_dict(dict(overrides))
-    config.work_dir, config.load_from, config.resume = str(work_dir), str(checkpoint), False
+    config.work_dir = str(work_dir)
+    config.load_from = str(checkpoint)
+    config.resume = False
     # mmengine tells Runners of one second apart by this name alone, also their scopes
     config.experiment_name = f'{config.get("experiment_name") or "robustness"}_{next(_serial)}'
     if config.get('default_scope') == 'mmpretrain' and config.get('test_dataloader'):

@@ -1,4 +1,4 @@
-"""Clean accuracy and a corruption suite of one model or several: resumable by cell, every corrupted image made once."""
+"""Clean accuracy and a corruption suite of one model or several, resumable by cell."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from mmengine.runner import Runner
 from mmrobustprune.corruption import Cell, Suite, get_suite
 from mmrobustprune.corruption.baselines import Baseline, get_baseline
 from mmrobustprune.corruption.suites import CLEAN
-from mmrobustprune.engine.bridge.data import fingerprint
+from mmrobustprune.engine.bridge.data import image_digests, image_sizes, infos_of, joined
+from mmrobustprune.engine.bridge.dist import on_main
 from mmrobustprune.naming import check_fields
 
-from .loader import corrupted, read, unreadable_images
-from .metrics import suite_name
-from .model_under_test import ModelUnderTest
-from .pipeline import Computed, Source, Stored, Unreadable, leaves, load
+from .loader import Stream, corrupted, read, unreadable_images
+from .metrics import check_sizes, suite_name
+from .model_under_test import ModelUnderTest, SuitePlan
+from .pipeline import Computed, Source, Stored, Unreadable, leaves
 from .progress import LogProgress, Progress, silent
 
 
@@ -30,17 +31,20 @@ class RobustEval:
     """The config key `robust_eval`.
 
     Attributes:
-        suite: 'auto' (from the evaluator and the image size) or a name of `corruption.SUITES`.
+        suite: 'auto' (from the evaluator and the image sizes) or a name of `corruption.SUITES`.
         corruptions: names or groups; None means the suite's own.
         severities: among 1 to 5; None means all.
         seed: of the corruptions' random numbers.
-        metric: the key that P, mPC and rPC are made of; None takes VOC AP50 or mAP, COCO bbox_mAP or top-1.
-        stored: folder of a stored set (ImageNet-C, CIFAR-10-C, tools/make_corrupted.py); None computes the corruptions.
-        baseline: what mCE is relative to: a name of `corruption.baselines.BASELINES` or the results.json of another run; None
-            takes AlexNet where the whole of imagenet-c is asked for.
+        metric: the key that P, mPC and rPC are made of; None takes VOC AP50 or mAP, COCO bbox_mAP
+            or top-1.
+        stored: folder of a stored set (ImageNet-C, CIFAR-10-C, tools/make_corrupted.py); None
+            computes the corruptions.
+        baseline: what mCE is relative to: a name of `corruption.baselines.BASELINES` or the
+            results.json of another run; None takes AlexNet where the whole of imagenet-c is asked
+            for.
         partial: means over the cells that are there where some are missing, and says so.
-        workers: processes that decode and corrupt while the model runs; None takes the test loader's, or one per core
-            where it has none.
+        workers: processes that decode and corrupt while the model runs; None takes the test
+            loader's, or one per core where it has none.
     """
 
     suite: str = 'auto'
@@ -63,16 +67,15 @@ class RobustEval:
         """
         if not isinstance(config, Mapping):
             raise TypeError(
-                f"robust_eval is {config!r}; give a dict such as dict(suite='voc-c', severities=[3])."
+                f"robust_eval is {config!r}; give a dict such as dict(suite='voc-c', "
+                'severities=[3]).'
             )
         check_fields('robust_eval', config, [field.name for field in fields(cls)])
         options = cls(**config)
-        for key, value in (('seed', options.seed), ('workers', options.workers or 0)):
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int)
-                or (key == 'workers' and value < 0)
-            ):
+        workers = 0 if options.workers is None else options.workers
+        for key, value in (('seed', options.seed), ('workers', workers)):
+            whole = isinstance(value, int) and not isinstance(value, bool)
+            if not whole or (key == 'workers' and value < 0):
                 raise ValueError(f'robust_eval.{key} is {value!r}; give a whole number.')
         options.cells(Suite('any') if options.suite == 'auto' else get_suite(options.suite))
         options.mce(Suite('any'))
@@ -88,7 +91,8 @@ class RobustEval:
         Raises:
             FileNotFoundError, ValueError: no such name or file.
         """
-        implied = suite.baseline if self.corruptions is self.severities is None else None
+        everything = self.corruptions is None and self.severities is None
+        implied = suite.baseline if everything else None
         name = self.baseline or implied
         return name and get_baseline(name)
 
@@ -98,7 +102,8 @@ class RobustEval:
         Args:
             dataset: what a stored set must hold.
         Raises:
-            FileNotFoundError, ValueError: the stored set is not there, lacks images or cells, or has another seed.
+            FileNotFoundError, ValueError: the stored set is not there, lacks images or cells, has
+                another seed, or was written from other clean images.
         """
         if self.stored is None:
             return Computed(self.seed, suite.family)
@@ -107,25 +112,23 @@ class RobustEval:
         images = open_stored(self.stored, suite)
         if images.seed not in (None, self.seed):
             raise ValueError(
-                f'{self.stored} was written with seed {images.seed} and seed {self.seed} is asked for; give the '
-                "set's own."
+                f'{self.stored} was written with seed {images.seed} and seed {self.seed} is asked '
+                "for; give the set's own."
             )
-        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        infos = infos_of(dataset)
+        paths = [info['img_path'] for info in infos if info.get('img_path')]
         labels = [info.get('gt_label') for info in infos]
-        images.check(
-            cells,
-            [info['img_path'] for info in infos if info.get('img_path')],
-            labels if all(isinstance(label, (int, np.integer)) for label in labels) else None,
-        )
-        return Stored(images)
+        single = all(isinstance(label, (int, np.integer)) for label in labels)
+        images.check(cells, paths, labels if single else None)
+        return Stored(images, paths)
 
 
 def run_suite(
     runner: Runner, robust_eval: Mapping[str, Any], progress: Progress | None = None
 ) -> dict:
-    """Evaluate a Runner's test set clean and under a corruption suite; what `test()` does where the config has `robust_eval`.
+    """Evaluate a Runner's test set clean and under a corruption suite.
 
-    As `run_suites` of one.
+    It is what `test()` does where the config has `robust_eval`. As `run_suites` of one.
     """
     return run_suites([runner], robust_eval, progress)[0]
 
@@ -135,8 +138,9 @@ def run_suites(
 ) -> list[dict]:
     """Evaluate several models on the same test images, clean and under a corruption suite.
 
-    A corrupted image is made once for all of them; batches are those of the first one's loader. Every finished cell is kept
-    at once in each `<work_dir>/cells`, and a second run goes on from there; the results are written to each
+    A corrupted image is made once for all of them, and each gets it in the batches of its own
+    loader, whose padding its boxes may depend on. Every finished cell is kept at once in each
+    `<work_dir>/cells`, and a second run goes on from there; the results are written to each
     `<work_dir>/results.json`, and are those of the model evaluated alone.
 
     Args:
@@ -146,8 +150,9 @@ def run_suites(
     Returns:
         Per model `P`, `mPC`, `rPC`, `R_C`, `cells` and what else results.json holds.
     Raises:
-        TypeError, ValueError: a wrong field, a data set or loop that cannot be corrupted, images that cannot be read, models
-            tested on different images, cells of another run in a work dir.
+        TypeError, ValueError: a wrong field, a data set or loop that cannot be corrupted, images
+            that cannot be read, models tested on different images, cells of another run in a work
+            dir.
     """
     options = RobustEval.from_config(robust_eval)
     models = [ModelUnderTest(runner) for runner in runners]
@@ -155,79 +160,108 @@ def run_suites(
     cells = options.cells(suite)
     data = _same_data(models)
     source = options.source(suite, cells, models[0].loop.dataloader.dataset)
+    stored = on_main(lambda: {cell: source.content(cell) for cell in cells})
+    plan = SuitePlan(suite, options, source.seed, data, (CLEAN, *cells), stored)
     for model in models:
-        model.open(suite, options, source.seed, data, (CLEAN, *cells))
+        model.open(plan)
     passes = _passes(models)
     if passes:
-        _run(models, passes, source, options, progress or LogProgress(runners[0].logger.info))
+        run = _SuiteRun(models, passes, progress or LogProgress(runners[0].logger.info))
+        run.evaluate(source, _workers(options, models[0].loop.dataloader))
     return [model.results() for model in models]
 
 
 def _passes(models: Sequence[ModelUnderTest]) -> list[list[Cell]]:
     """What is still to be evaluated by any of the models, one pass over the data per corruption."""
-    todo = [cell for cell in models[0].cells if any(cell not in model.finished for model in models)]
+    done = set.intersection(*(set(model.finished) for model in models))
+    todo = [cell for cell in models[0].cells if cell not in done]
     return [list(group) for _, group in groupby(todo, key=lambda cell: cell.corruption)]
 
 
-def _run(
-    models: Sequence[ModelUnderTest],
-    passes: Sequence[Sequence[Cell]],
-    source: Source,
-    options: RobustEval,
-    progress: Progress,
-) -> None:
-    loaders = [model.loop.dataloader for model in models]
-    kinds, streams = _kinds(models)
-    progress = progress if is_main_process() else silent
-    total = len(models[0].cells)
-    before = total - sum(map(len, passes))
-    try:
-        with corrupted(
-            [loaders[kind] for kind in streams], passes, source, _workers(options, loaders[0])
-        ) as loader:
-            stream, size = read(loader), len(loader) // len(passes)
-            for part in passes:
-                busy = [
-                    (model, streams.index(kind), kinds.count(kind) == 1)
-                    for model, kind in zip(models, kinds, strict=True)
-                    if any(cell not in model.finished for cell in part)
-                ]
-                for model, _, _ in busy:
-                    model.start([cell for cell in part if cell not in model.finished])
-                progress(part, before, total, 0, size)
-                bad: list[Unreadable] = []
-                for index in range(size):
-                    batches = next(stream)
-                    if isinstance(batches[0], Unreadable):
-                        bad += batches
-                    elif not bad:
-                        for model, kind, own in busy:
-                            model.take(index, dict(zip(part, batches[kind], strict=True)), own)
-                    progress(part, before, total, index + 1, size)
-                bad = [one for rank in all_gather_object(bad) for one in rank]
-                if bad:
-                    raise unreadable_images(bad, len(loaders[0].dataset))
-                for model, _, _ in busy:
-                    model.finish()
-                    model.stop()
-                before += len(part)
-    finally:
-        for model in models:
+class _SuiteRun:
+    """All passes over the data, one after the other, for all models."""
+
+    def __init__(
+        self,
+        models: Sequence[ModelUnderTest],
+        passes: Sequence[Sequence[Cell]],
+        progress: Progress,
+    ) -> None:
+        self.models = models
+        self.passes = passes
+        self.progress = progress if is_main_process() else silent
+        self.streams, self.users = _streams(models)
+        self.total = len(models[0].cells)
+        self.before = self.total - sum(map(len, passes))
+
+    def evaluate(self, source: Source, workers: int) -> None:
+        """Run the passes; the Runners are as they were afterwards."""
+        try:
+            with corrupted(self.streams, self.passes, source, workers) as loader:
+                batches = read(loader)
+                size = len(loader) // len(self.passes)
+                for part in self.passes:
+                    self._one(part, batches, size)
+                    self.before += len(part)
+        finally:
+            for model in self.models:
+                model.stop()
+
+    def _one(self, part: Sequence[Cell], batches: Any, size: int) -> None:
+        busy = [model for model in self.models if set(part) - set(model.finished)]
+        for model in busy:
+            model.start([cell for cell in part if cell not in model.finished])
+        for stream in self.streams:
+            stream.begin()
+        self.progress(part, self.before, self.total, 0, size)
+        bad: list[Unreadable] = []
+        for number in range(size):
+            arrived = next(batches)
+            if isinstance(arrived[0], Unreadable):
+                bad += arrived
+            elif not bad:
+                self._give(part, number, arrived, busy)
+            self.progress(part, self.before, self.total, number + 1, size)
+        bad = sum(all_gather_object(bad), [])  # of all processes
+        if bad:
+            raise unreadable_images(bad, len(self.models[0].loop.dataloader.dataset))
+        for model in busy:
+            model.finish()
             model.stop()
 
+    def _give(
+        self,
+        part: Sequence[Cell],
+        number: int,
+        arrived: Sequence[list],
+        busy: Sequence[ModelUnderTest],
+    ) -> None:
+        for stream, users, cells in zip(self.streams, self.users, arrived, strict=True):
+            for index, batch in stream.take(number, cells):
+                by_cell = dict(zip(part, batch, strict=True))
+                for model in users:
+                    if model in busy:
+                        model.take(index, by_cell, own=len(users) == 1)
 
-def _kinds(models: Sequence[ModelUnderTest]) -> tuple[list[int], list[int]]:
-    """Per model the first one whose samples are the same (one pipeline, one collation), and the different ones of these."""
-    settings = [
-        {
-            key: value
-            for key, value in model.runner.cfg.test_dataloader.to_dict().items()
-            if key in ('dataset', 'collate_fn')
-        }
-        for model in models
-    ]
-    kinds = [settings.index(setting) for setting in settings]
-    return kinds, list(dict.fromkeys(kinds))
+
+def _streams(
+    models: Sequence[ModelUnderTest],
+) -> tuple[list[Stream], list[list[ModelUnderTest]]]:
+    """The different streams of batches (pipeline, collation, batches), and who gets each."""
+    keys: list[tuple] = []
+    streams: list[Stream] = []
+    users: list[list[ModelUnderTest]] = []
+    for model in models:
+        settings = model.runner.cfg.test_dataloader.to_dict()
+        first = streams[0].batches if streams else None
+        stream = Stream(model.loop.dataloader, first)
+        key = settings.get('dataset'), settings.get('collate_fn'), stream.batches
+        if key not in keys:
+            keys.append(key)
+            streams.append(stream)
+            users.append([])
+        users[keys.index(key)].append(model)
+    return streams, users
 
 
 def _same_data(models: Sequence[ModelUnderTest]) -> str:
@@ -236,15 +270,18 @@ def _same_data(models: Sequence[ModelUnderTest]) -> str:
     Raises:
         ValueError: one model is tested on others.
     """
-    found = [fingerprint(model.loop.dataloader.dataset) for model in models]
-    for model, one in zip(models, found, strict=True):
-        if one != found[0]:
-            sizes = [len(which.loop.dataloader.dataset) for which in (models[0], model)]
+    datasets = [model.loop.dataloader.dataset for model in models]
+    every = on_main(lambda: [image_digests(dataset) for dataset in datasets])
+    for model, found in zip(models, every, strict=True):
+        if found != every[0]:
+            pairs = zip(every[0], found, strict=False)
+            changed = [one[0] for one, other in pairs if one != other]
+            named = f'; {len(changed)} differ, {changed[0]} is the first' if changed else ''
             raise ValueError(
-                f'{models[0].name} and {model.name} are tested on different images or annotations ({sizes[0]} and '
-                f'{sizes[1]} images); evaluate them one by one.'
+                f'{models[0].name} and {model.name} are tested on different images or annotations '
+                f'({len(every[0])} and {len(found)} images{named}); evaluate them one by one.'
             )
-    return found[0]
+    return joined(every[0])
 
 
 def _workers(options: RobustEval, loader: Any) -> int:
@@ -254,15 +291,13 @@ def _workers(options: RobustEval, loader: Any) -> int:
 
 
 def _suite(options: RobustEval, model: ModelUnderTest) -> Suite:
-    """The suite, which must go with the size of the first image as it is stored."""
-    owner = leaves(model.loop.dataloader.dataset)[0]
-    data, _, _ = load(owner.get_data_info(0), owner.pipeline.transforms)
-    height, width = data['img'].shape[:2]
+    """The suite, which must go with the sizes of the images as they are stored."""
+    dataset = model.loop.dataloader.dataset
+    kind = type(leaves(dataset)[0]).__name__
+    sizes = on_main(lambda: image_sizes(dataset))
     name = options.suite
-    suite = get_suite(
-        suite_name(model.loop.evaluator, height, width, type(owner).__name__)
-        if name == 'auto'
-        else name
-    )
-    suite.check(height, width)
+    if name == 'auto':
+        name = suite_name(model.loop.evaluator, sizes, kind)
+    suite = get_suite(name)
+    check_sizes(suite, sizes)
     return suite

@@ -16,21 +16,21 @@ def table(results: Mapping[str, Any]) -> Card:
     Args:
         results: what `run_suite` returns or results.json holds.
     """
-    levels, metric = [str(level) for level in results['severities']], results['metric']
+    levels = [str(level) for level in results['severities']]
+    metric = results['metric']
     rows = {
         name: dict(name=name, mean=results['per_corruption'][name])
         for name in results['corruptions']
     }
     for cell in results['cells']:
         rows[cell['corruption']][str(cell['severity'])] = cell.get(metric)
-    counted = [row for name, row in rows.items() if name in suite_of(results).corruptions] or list(
-        rows.values()
-    )  # as mPC is
-    rows['mean'] = dict(
-        name='mean',
-        mean=_mean(row['mean'] for row in counted),
-        **{level: _mean(row.get(level) for row in counted) for level in levels},
-    )
+    # over the suite's own corruptions where there are any, as mPC is
+    own = suite_of(results).corruptions
+    counted = [row for name, row in rows.items() if name in own] or list(rows.values())
+    means = {'name': 'mean'}
+    for column in ('mean', *levels):
+        means[column] = _mean(row.get(column) for row in counted)
+    rows['mean'] = means
     form = '.3f' if results['P'] <= 1 else '.2f'  # a fraction, or per cent
     return Card(rows.values(), [Column(key, key, form) for key in (*levels, 'mean')])
 
@@ -47,7 +47,8 @@ def verdict(results: Mapping[str, Any]) -> str:
         for key in ('P', 'mPC', 'rPC', 'R_C', 'mCE', 'relative_mCE')
         if key in results and (results[key] is not None or not key.endswith('mCE'))
     )
-    levels, kinds = ' '.join(map(str, results['severities'])), len(results['corruptions'])
+    levels = ' '.join(map(str, results['severities']))
+    kinds = len(results['corruptions'])
     return (
         f'{results["suite"]}, {results["metric"]}: {numbers} ({kinds} corruptions, severities '
         f'{levels}, seed {results["seed"]}). {results["note"]}'

@@ -13,12 +13,12 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, init_default_scope
 
 from mmrobustprune.corruption import get_suite
-from mmrobustprune.corruption.images import decode
 from mmrobustprune.corruption.workers import Progress
 from mmrobustprune.corruption.write import write_tree
 from mmrobustprune.engine.bridge.config import as_config
+from mmrobustprune.engine.bridge.data import image_sizes, infos_of
 
-from .metrics import suite_name
+from .metrics import Sizes, check_sizes, suite_name
 
 
 def write_test_set(
@@ -31,30 +31,34 @@ def write_test_set(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> dict:
-    """Write the test images of any mmdet or mmpretrain config under a corruption suite, see `corruption.write.write_tree`.
+    """Write the test images of any mmdet or mmpretrain config under a corruption suite.
+
+    See `corruption.write.write_tree`.
 
     Args:
         config: a path, or a config that was read.
         out: the tree's folder.
-        suite, corruptions, severities, seed: by default those of the config's `robust_eval`; without it the suite that goes
-            with its evaluator and image size, all its cells, seed 0.
+        suite, corruptions, severities, seed: by default those of the config's `robust_eval`;
+            without it the suite that goes with its evaluator and image sizes, all its cells, seed
+            0.
         workers: processes.
         progress: called after every image.
     Returns:
         The manifest.
     Raises:
         FileNotFoundError: the config is not there.
-        ValueError: no test set, images that are not loaded as 8-bit colour, what `write_tree` refuses.
+        ValueError: no test set, images that are not loaded as 8-bit colour, what `write_tree`
+            refuses.
         OSError: as `write_tree`.
     """
     config = as_config(config)
     own = dict(config.get('robust_eval') or {})
-    images = test_images(config)
-    first = images[0]
-    height, width = (first if isinstance(first, np.ndarray) else decode(first)).shape[:2]
+    dataset = _test_set(config)
+    images = _images(dataset)
+    sizes = image_sizes(dataset)
     name = suite or own.get('suite', 'auto')
-    chosen = get_suite(_default_suite(config, height, width) if name == 'auto' else name)
-    chosen.check(height, width)
+    chosen = get_suite(_default_suite(config, sizes) if name == 'auto' else name)
+    check_sizes(chosen, sizes)
     cells = chosen.choose(
         own.get('corruptions') if corruptions is None else corruptions,
         own.get('severities') if severities is None else severities,
@@ -64,11 +68,21 @@ def write_test_set(
 
 
 def test_images(config: Config) -> list[str] | list[np.ndarray]:
-    """The images of a config's test set in its order: files, each once, or uint8 RGB arrays (H, W, 3).
+    """The images of a config's test set in its order.
 
+    Returns:
+        Files, each once, or uint8 RGB arrays (H, W, 3).
     Raises:
-        ValueError: no test set or no image in it, or images that are not loaded as OpenCV's 8-bit colour.
+        ValueError: no test set or no image in it, or images that are not loaded as OpenCV's 8-bit
+            colour.
     """
+    return _images(_test_set(config))
+
+
+test_images.__test__ = False  # no test, for pytest
+
+
+def _test_set(config: Config) -> Any:
     dataset = (config.get('test_dataloader') or {}).get('dataset')
     if not dataset:
         raise ValueError('the config has no test_dataloader.dataset; add it.')
@@ -76,18 +90,18 @@ def test_images(config: Config) -> list[str] | list[np.ndarray]:
         for key, usual in (('imdecode_backend', 'cv2'), ('color_type', 'color')):
             if loading.get(key, usual) not in (usual, None):
                 raise ValueError(
-                    f"the test pipeline loads images with {key}='{loading[key]}', so those read back would differ; "
-                    f"set it to '{usual}'."
+                    f"the test pipeline loads images with {key}='{loading[key]}', so those read "
+                    f"back would differ; set it to '{usual}'."
                 )
     init_default_scope(config.get('default_scope') or 'mmengine')
-    built = DATASETS.build(dataset)
-    images = [_image(built.get_data_info(index)) for index in range(len(built))]
+    return DATASETS.build(dataset)
+
+
+def _images(dataset: Any) -> list[str] | list[np.ndarray]:
+    images = [_image(info) for info in infos_of(dataset)]
     if not images:
         raise ValueError('the test set has no image; check its ann_file and data_root.')
     return images if isinstance(images[0], np.ndarray) else list(dict.fromkeys(images))
-
-
-test_images.__test__ = False  # no test, for pytest
 
 
 def _image(data: Mapping[str, Any]) -> str | np.ndarray:
@@ -96,8 +110,8 @@ def _image(data: Mapping[str, Any]) -> str | np.ndarray:
     if data.get('img_path'):
         return os.fspath(data['img_path'])
     raise ValueError(
-        f"the test set gives neither 'img' nor 'img_path' for image {data.get('sample_idx', '?')}; use a data set "
-        'of mmdet or mmpretrain.'
+        "the test set gives neither 'img' nor 'img_path' for image "
+        f'{data.get("sample_idx", "?")}; use a data set of mmdet or mmpretrain.'
     )
 
 
@@ -112,10 +126,10 @@ def _loading(part: Any) -> Iterator[Mapping[str, Any]]:
             yield from _loading(inner)
 
 
-def _default_suite(config: Config, height: int, width: int) -> str:
+def _default_suite(config: Config, sizes: Sizes) -> str:
     """What suite='auto' means."""
     if not config.get('test_evaluator'):
         raise ValueError('the config has no test_evaluator to choose a suite by; give --suite.')
     kind = config.test_dataloader.dataset.type
     name = kind if isinstance(kind, str) else kind.__name__
-    return suite_name(Evaluator(config.test_evaluator), height, width, name.rsplit('.', 1)[-1])
+    return suite_name(Evaluator(config.test_evaluator), sizes, name.rsplit('.', 1)[-1])

@@ -9,7 +9,12 @@ pytest.importorskip('mmpretrain')
 from mmengine.config import Config
 
 from mmrobustprune.engine.analysis import latency as room
-from mmrobustprune.engine.analysis.latency import alive_of, dense_network, latency_config
+from mmrobustprune.engine.analysis.latency import (
+    LatencyOptions,
+    alive_of,
+    dense_network,
+    measure_latency,
+)
 from mmrobustprune.engine.bridge.model import example_batch, tensor_forward
 from mmrobustprune.latency import Timing, measure_table
 from mmrobustprune.masks import MaskSet
@@ -17,6 +22,11 @@ from mmrobustprune.structure import rebuild
 from mmrobustprune.surgery import trace
 from tests.support.classifier import write_config, write_weights
 from tests.support.tools import run_tool
+
+
+def timed(table, batch=1):
+    """One pass on one thread, with a table."""
+    return LatencyOptions((32, 32), batch, 1, 'cpu', 1, table)
 
 
 @pytest.fixture(scope='module')
@@ -68,16 +78,11 @@ def test_a_pruned_network_beside_the_dense_one(checkpoints, tmp_path, monkeypatc
     invented(monkeypatch)
     config, _, pruned, _, _ = checkpoints
     threads = torch.get_num_threads()
-    found = latency_config(
+    found = measure_latency(
         config,
         pruned,
         tmp_path,
-        (32, 32),
-        batch=2,
-        threads=1,
-        device='cpu',
-        repeats=2,
-        table=tmp_path / 'table.json',
+        LatencyOptions((32, 32), 2, 1, 'cpu', repeats=2, table=tmp_path / 'table.json'),
     )
     assert torch.get_num_threads() == threads
     assert json.loads((tmp_path / 'latency.json').read_text()) == found
@@ -100,7 +105,8 @@ def test_a_pruned_network_beside_the_dense_one(checkpoints, tmp_path, monkeypatc
 
 def test_a_dense_checkpoint_stands_alone(checkpoints, tmp_path):
     config, dense, *_ = checkpoints
-    found = latency_config(config, dense, tmp_path, (32, 32), device='cpu', repeats=1)
+    options = LatencyOptions((32, 32), device='cpu', repeats=1)
+    found = measure_latency(config, dense, tmp_path, options)
     assert (
         list(found['networks']) == ['dense']
         and 'speed_up' not in found
@@ -140,7 +146,7 @@ def test_wrong_input_is_one_sentence(checkpoints, tmp_path, monkeypatch, capsys,
     config, dense, *_ = checkpoints
     if '--table' in words:
         invented(monkeypatch)
-        latency_config(config, dense, tmp_path, (32, 32), 2, 1, 'cpu', 1, tmp_path / 'table.json')
+        measure_latency(config, dense, tmp_path, timed(tmp_path / 'table.json', batch=2))
         words = [tmp_path / word if word == 'table.json' else word for word in words]
     code = run_tool(
         monkeypatch,
@@ -192,7 +198,7 @@ def test_grouped_kernels_have_no_prediction(checkpoints):
     structure = type(structure).from_dict(structure.to_dict())
     room._refuse_grouped(structure)
     structure.layers['a'] = dict(kind='conv', shape=[1], kept=[[0]])
-    with pytest.raises(ValueError, match='grouped kernels; leave --table away'):
+    with pytest.raises(ValueError, match='grouped kernels; leave the table out'):
         room._refuse_grouped(structure)
 
 
@@ -211,9 +217,8 @@ def test_layers_narrower_than_the_usual_step_are_predicted(checkpoints, tmp_path
         ),
         tmp_path / 'narrow.pth',
     )
-    found = latency_config(
-        config, tmp_path / 'narrow.pth', tmp_path, (32, 32), 1, 1, 'cpu', 1, tmp_path / 'table.json'
-    )
+    options = timed(tmp_path / 'table.json')
+    found = measure_latency(config, tmp_path / 'narrow.pth', tmp_path, options)
     assert 0 < found['predicted_ms']['pruned'] < found['predicted_ms']['dense'] / 20
 
 
@@ -224,7 +229,7 @@ def test_memory_order_is_that_of_the_config(checkpoints, tmp_path, monkeypatch):
     for hooks in ([], [dict(type='mmrobustprune.ChannelsLastHook')]):
         cfg = Config.fromfile(config)
         cfg.custom_hooks = hooks
-        latency_config(cfg, dense, tmp_path, (32, 32), 1, 1, 'cpu', 1, tmp_path / 'table.json')
+        measure_latency(cfg, dense, tmp_path, timed(tmp_path / 'table.json'))
     table = json.loads((tmp_path / 'table.json').read_text())
     ordered = [key for key in table['blocks'] if 'channels_last' in key]
     assert len(table['networks']) == 4 and ordered and len(ordered) < len(table['blocks'])

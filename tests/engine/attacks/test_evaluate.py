@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmrobustprune.attack import FGSM, PGD, AutoAttack, choose
-from mmrobustprune.engine.attacks.evaluate import attack_config
+from mmrobustprune.engine.attacks.evaluate import ImageChoice, evaluate_attacks
 from mmrobustprune.engine.attacks.table import row, table, verdict
 from mmrobustprune.engine.bridge.images import LabelledImages
 from mmrobustprune.models.pixels import pixel_classifier
@@ -43,7 +43,7 @@ def test_pixels_become_what_the_network_sees_in_its_channel_order(small):
 
 def test_clean_accuracy_is_that_of_the_stock_test(small, tmp_path):
     config, checkpoint, _ = small
-    results = attack_config(config, checkpoint, tmp_path / 'a', [FGSM(eps=0)])
+    results = evaluate_attacks(config, checkpoint, tmp_path / 'a', [FGSM(eps=0)])
     stock = Config.fromfile(config)
     stock.update(
         work_dir=str(tmp_path / 'b'),
@@ -58,14 +58,12 @@ def test_clean_accuracy_is_that_of_the_stock_test(small, tmp_path):
 
 def test_every_number_says_what_it_depends_on(small, tmp_path):
     config, checkpoint, _ = small
-    results = attack_config(
+    results = evaluate_attacks(
         config,
         checkpoint,
         tmp_path,
         choose('sr-gkp', seed=5),
-        subset=12,
-        subset_seed=3,
-        batch_size=5,
+        choice=ImageChoice(subset=12, subset_seed=3, batch_size=5),
     )
     assert json.loads((tmp_path / 'attacks.json').read_text()) == results
     for one in results['attacks']:
@@ -96,7 +94,9 @@ def test_every_number_says_what_it_depends_on(small, tmp_path):
 
 def test_a_stopped_run_goes_on_and_more_attacks_can_follow(small, tmp_path, monkeypatch):
     config, checkpoint, _ = small
-    whole = attack_config(config, checkpoint, tmp_path / 'whole', [PGD3], batch_size=6)
+    whole = evaluate_attacks(
+        config, checkpoint, tmp_path / 'whole', [PGD3], choice=ImageChoice(batch_size=6)
+    )
     seen = []
 
     def stop(what, done, total):
@@ -104,10 +104,17 @@ def test_a_stopped_run_goes_on_and_more_attacks_can_follow(small, tmp_path, monk
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        attack_config(config, checkpoint, tmp_path / 'cut', [PGD3], stop, batch_size=6)
+        evaluate_attacks(
+            config, checkpoint, tmp_path / 'cut', [PGD3], stop, choice=ImageChoice(batch_size=6)
+        )
     assert len(list((tmp_path / 'cut' / 'chunks').glob('*-[0-9]*.json'))) == 5
-    again = attack_config(
-        config, checkpoint, tmp_path / 'cut', [PGD3], lambda *a: seen.append(a), batch_size=6
+    again = evaluate_attacks(
+        config,
+        checkpoint,
+        tmp_path / 'cut',
+        [PGD3],
+        lambda *a: seen.append(a),
+        choice=ImageChoice(batch_size=6),
     )
     assert [one[1:] for one in seen] == [(5, 8), (6, 8), (7, 8), (8, 8)]
     assert (
@@ -115,8 +122,12 @@ def test_a_stopped_run_goes_on_and_more_attacks_can_follow(small, tmp_path, monk
         and again['clean'] == whole['clean']
     )
     monkeypatch.setattr(PGD, '_attack', None)  # finished: PGD is not run again
-    more = attack_config(
-        config, checkpoint, tmp_path / 'cut', [PGD3, FGSM(eps=8 / 255)], batch_size=6
+    more = evaluate_attacks(
+        config,
+        checkpoint,
+        tmp_path / 'cut',
+        [PGD3, FGSM(eps=8 / 255)],
+        choice=ImageChoice(batch_size=6),
     )
     assert (
         more['attacks'][0]['accuracy'] == whole['attacks'][0]['accuracy']
@@ -127,7 +138,9 @@ def test_a_stopped_run_goes_on_and_more_attacks_can_follow(small, tmp_path, monk
 def test_the_batch_size_changes_nothing(small, tmp_path):
     config, checkpoint, _ = small
     one, other = (
-        attack_config(config, checkpoint, tmp_path / str(size), [PGD3], batch_size=size)
+        evaluate_attacks(
+            config, checkpoint, tmp_path / str(size), [PGD3], choice=ImageChoice(batch_size=size)
+        )
         for size in (3, 20)
     )
     assert one['attacks'][0]['accuracy'] == other['attacks'][0]['accuracy']
@@ -135,16 +148,20 @@ def test_the_batch_size_changes_nothing(small, tmp_path):
 
 def test_a_work_dir_of_other_weights_is_refused(small, tmp_path):
     config, checkpoint, _ = small
-    attack_config(config, checkpoint, tmp_path, [FGSM(eps=0.1)])
+    evaluate_attacks(config, checkpoint, tmp_path, [FGSM(eps=0.1)])
     other, _ = write_weights(config, tmp_path / 'other.pth', seed=1)
     with pytest.raises(ValueError, match=r'another run \(weights differ\)'):
-        attack_config(config, other, tmp_path, [FGSM(eps=0.1)])
+        evaluate_attacks(config, other, tmp_path, [FGSM(eps=0.1)])
 
 
 def test_autoattack_with_its_breakdown(small, tmp_path):
     config, checkpoint, _ = small
-    results = attack_config(
-        config, checkpoint, tmp_path, [AutoAttack(eps=0.02, iterations=3, queries=5)], subset=6
+    results = evaluate_attacks(
+        config,
+        checkpoint,
+        tmp_path,
+        [AutoAttack(eps=0.02, iterations=3, queries=5)],
+        choice=ImageChoice(subset=6),
     )
     breakdown = results['attacks'][0]['breakdown']
     assert list(breakdown) == ['apgd-ce', 'apgd-t', 'fab-t', 'square']
@@ -161,8 +178,8 @@ def test_autoattack_with_its_breakdown(small, tmp_path):
 def test_pictures_that_are_normalised_too_early_are_refused(small, tmp_path):
     pipeline = 'dict(type="LoadImageFromFile", to_float32=True), dict(type="PackInputs")'
     config = write_config(tmp_path, small[0].parent / 'data', pipeline=pipeline)
-    with pytest.raises(ValueError, match='torch.float32 pictures'):
-        attack_config(config, small[1], tmp_path / 'w', [])
+    with pytest.raises(ValueError, match='torch.float32 images'):
+        evaluate_attacks(config, small[1], tmp_path / 'w', [])
 
 
 def test_pictures_of_several_sizes_are_refused(small, tmp_path):
@@ -171,14 +188,14 @@ def test_pictures_of_several_sizes_are_refused(small, tmp_path):
     with pytest.raises(
         ValueError, match=r'\(3, 32, 32\) and \(3, 16, 16\)|\(3, 16, 16\) and \(3, 32, 32\)'
     ):
-        attack_config(write_config(tmp_path, tmp_path / 'data'), small[1], tmp_path / 'w', [])
+        evaluate_attacks(write_config(tmp_path, tmp_path / 'data'), small[1], tmp_path / 'w', [])
 
 
 def test_three_classes_have_the_attacks_that_exist(tmp_path):
     config = write_config(tmp_path, write_pictures(tmp_path / 'data', 6, 'abc'), classes=3)
     checkpoint, _ = write_weights(config, tmp_path / 'three.pth')
     few = AutoAttack(eps=0.01, iterations=2, queries=2)
-    (one,) = attack_config(config, checkpoint, tmp_path / 'w', [few])['attacks']
+    (one,) = evaluate_attacks(config, checkpoint, tmp_path / 'w', [few])['attacks']
     assert one['ran'] == list(one['breakdown']) == ['apgd-ce', 'apgd-dlr', 'fab-t', 'square']
     assert (one['version'], one['targets']) == ('custom', 2)
 
@@ -187,8 +204,8 @@ def test_one_output_and_no_test_pictures_are_refused(small, tmp_path):
     config = write_config(tmp_path, write_pictures(tmp_path / 'data', 6, 'ab'), classes=1)
     checkpoint, _ = write_weights(config, tmp_path / 'one.pth')
     with pytest.raises(ValueError, match='at least two classes and the model gives 1'):
-        attack_config(config, checkpoint, tmp_path / 'w', [])
+        evaluate_attacks(config, checkpoint, tmp_path / 'w', [])
     bare = Config.fromfile(config)
     bare.pop('test_dataloader')
     with pytest.raises(ValueError, match='no test_dataloader'):
-        attack_config(bare, checkpoint, tmp_path / 'v', [])
+        evaluate_attacks(bare, checkpoint, tmp_path / 'v', [])

@@ -1,13 +1,17 @@
 """One test image under corruptions: the evaluation's own images, the model's own answers."""
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
 from mmrobustprune.corruption.apply import apply
+from mmrobustprune.engine.bridge.data import fingerprint
 from mmrobustprune.engine.robustness import gallery as room
-from mmrobustprune.engine.robustness.gallery import corruption_gallery, gallery_parts
+from mmrobustprune.engine.robustness.gallery import View, corruption_gallery, gallery_parts
 from mmrobustprune.report.runs import Run
 from tests.engine.robustness.toys import arrays, save, voc, write_voc
 
@@ -38,7 +42,7 @@ def detector(tmp_path):
 
 
 def test_a_detector_is_shown_the_evaluations_images(detector, tiles, tmp_path):
-    corruption_gallery(*detector, tmp_path / 'x.png', 3, 5, KINDS, seed=7)
+    corruption_gallery(*detector, tmp_path / 'x.png', View(3, 5, KINDS, seed=7))
     shown, legend = tiles[0]
     assert [name for name, _, _ in shown] == ['clean', 'gaussian_noise 5', 'fog 5']
     clean, noise, fog = (picture for _, picture, _ in shown)
@@ -57,10 +61,7 @@ def test_a_classifier_is_judged(tmp_path, tiles):
     corruption_gallery(
         *_files(arrays(tmp_path / 'out'), tmp_path),
         tmp_path / 'x.png',
-        0,
-        3,
-        KINDS,
-        'imagenet-c-at-32',
+        View(0, 3, KINDS, 'imagenet-c-at-32'),
     )
     shown, legend = tiles[0]
     assert legend is None and len(shown) == 3
@@ -78,7 +79,7 @@ def test_the_picture_is_written(detector, tmp_path):
     from matplotlib import image
 
     path = corruption_gallery(
-        *detector, tmp_path / 'new' / 'x.png', corruptions='noise', title='toy'
+        *detector, tmp_path / 'new' / 'x.png', View(corruptions='noise', title='toy')
     )
     assert min(image.imread(path).shape[:2]) > 300
 
@@ -98,10 +99,33 @@ def test_a_report_has_a_section_for_every_evaluated_run_once(detector, tiles, tm
         Run('cost alone'),
     ]
     parts = gallery_parts(runs, tmp_path / 'out', 2)  # the config beside the results is taken
-    assert [(part.title, part.picture) for part in parts] == [('What toy sees', 'gallery_0.png')]
+    assert [(part.title, part.figure) for part in parts] == [('What toy sees', 'gallery_0.png')]
     assert 'Image 2' in parts[0].note and tiles[0][0][1][0] == 'fog 3' and len(tiles) == 1
     with pytest.raises(ValueError, match="results of 'old' name no config and checkpoint"):
         gallery_parts([Run('old', dict(results, checkpoint=''))], tmp_path)
+
+
+def test_a_report_does_not_show_images_that_have_changed_since_the_evaluation(
+    detector, tiles, tmp_path
+):
+    results = dict(
+        config=str(detector[0]),
+        checkpoint=detector[1],
+        severities=[3],
+        corruptions=['fog'],
+        suite='voc-c',
+        seed=0,
+        data=fingerprint(Runner.build_dataloader(_loader(detector[0])).dataset),
+    )
+    assert len(gallery_parts([Run('toy', results, folder=tmp_path)], tmp_path)) == 1
+    image = tmp_path / 'voc' / 'JPEGImages' / '000001.jpg'
+    cv2.imwrite(str(image), cv2.imread(str(image))[:, ::-1])
+    with pytest.raises(ValueError, match='have changed since .*toy.pth was evaluated'):
+        gallery_parts([Run('toy', results, folder=tmp_path)], tmp_path)
+
+
+def _loader(config):
+    return Config.fromfile(config).test_dataloader
 
 
 @pytest.mark.parametrize(
@@ -117,9 +141,11 @@ def test_a_report_has_a_section_for_every_evaluated_run_once(detector, tiles, tm
     ],
 )
 def test_wrong_input_is_one_sentence(detector, tmp_path, changes, error, sentence):
-    words = {**dict(config=detector[0], checkpoint=detector[1], path=tmp_path / 'x.png'), **changes}
+    words = dict(config=detector[0], checkpoint=detector[1])
+    for key in set(changes) & set(words):
+        words[key] = changes.pop(key)
     with pytest.raises(error, match=sentence):
-        corruption_gallery(**words)
+        corruption_gallery(**words, path=tmp_path / 'x.png', view=View(**changes))
     assert not (tmp_path / 'x.png').exists()
 
 

@@ -119,17 +119,17 @@ def test_the_main_metric_can_be_named_and_must_be_there():
     ],
 )
 def test_the_suite_goes_with_evaluator_and_size(metric, size, suite):
-    assert suite_name(evaluator(metric), *size) == suite
+    assert suite_name(evaluator(metric), {size: 1}) == suite
 
 
 def test_cifar_10_has_a_suite_of_its_own():
-    assert suite_name(evaluator(Accuracy()), 32, 32, 'CIFAR10') == 'cifar-10-c'
-    assert suite_name(evaluator(Accuracy()), 32, 32, 'SVHN') == 'imagenet-c-at-32'
+    assert suite_name(evaluator(Accuracy()), {(32, 32): 1}, 'CIFAR10') == 'cifar-10-c'
+    assert suite_name(evaluator(Accuracy()), {(32, 32): 1}, 'SVHN') == 'imagenet-c-at-32'
 
 
 def test_no_suite_is_guessed_for_other_metrics(tmp_path):
     with pytest.raises(ValueError, match='no suite goes with DumpDetResults'):
-        suite_name(evaluator(DumpDetResults(out_file_path=str(tmp_path / 'a.pkl'))), 32, 32)
+        suite_name(evaluator(DumpDetResults(out_file_path=str(tmp_path / 'a.pkl'))), {(32, 32): 1})
 
 
 def test_top1_is_what_mmpretrain_gives():

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 from mmrobustprune.corruption import Cell
 from mmrobustprune.corruption.apply import apply
 from mmrobustprune.corruption.suites import CLEAN
-from mmrobustprune.engine.robustness.loader import corrupted
+from mmrobustprune.engine.robustness.loader import Stream, corrupted
 from mmrobustprune.engine.robustness.pipeline import (
     CellPipeline,
     Computed,
@@ -251,7 +251,7 @@ def test_a_loader_gives_the_same_batches_in_every_pass(workers):
     before = pictures.pipeline
     loader = DataLoader(pictures, batch_size=2, collate_fn=list)
     state = np.random.get_state()[1].copy()
-    with corrupted([loader], [[CLEAN, FOG], [DROPS]], Computed(3), workers) as cells:
+    with corrupted([Stream(loader)], [[CLEAN, FOG], [DROPS]], Computed(3), workers) as cells:
         got = list(cells)
     assert pictures.pipeline is before
     assert np.array_equal(np.random.get_state()[1], state)
@@ -272,7 +272,7 @@ def test_a_loader_gives_the_same_batches_in_every_pass(workers):
 def test_unreadable_images_take_the_place_of_their_batch(png):
     pictures = Pictures([png, dict(img_path='/no/x.jpg'), png], [LoadImageFromFile()])
     with corrupted(
-        [DataLoader(pictures, batch_size=2, collate_fn=list)], [[FOG]], Computed(0), 0
+        [Stream(DataLoader(pictures, batch_size=2, collate_fn=list))], [[FOG]], Computed(0), 0
     ) as cells:
         first, second = cells
     assert [one.name for one in first] == ['/no/x.jpg'] and len(second[0][0]) == 1
@@ -281,6 +281,9 @@ def test_unreadable_images_take_the_place_of_their_batch(png):
 def test_the_pipeline_comes_back_after_an_error():
     pictures = Pictures([dict(img=rgb())], [])
     before = pictures.pipeline
-    with pytest.raises(RuntimeError), corrupted([DataLoader(pictures)], [[FOG]], Computed(0), 0):
+    with (
+        pytest.raises(RuntimeError),
+        corrupted([Stream(DataLoader(pictures))], [[FOG]], Computed(0), 0),
+    ):
         raise RuntimeError
     assert pictures.pipeline is before

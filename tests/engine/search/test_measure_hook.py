@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 
 from mmrobustprune.analysis import hamming
-from mmrobustprune.engine.analysis.sharpness import sharpness_config
+from mmrobustprune.engine.analysis.sharpness import SharpnessOptions, measure_sharpness
 from mmrobustprune.engine.analysis.stability import compare_masks, compare_runs, masks_of
 from mmrobustprune.engine.search.measure_hook import SearchMeasureHook
 from tests.support.process import run_apart, train
@@ -135,15 +135,15 @@ def test_a_killed_search_ends_with_the_same_records(finished, tmp_path):
 
 def test_a_checkpoint_of_the_search_is_measured_in_weights_and_in_scores(finished, tmp_path):
     folder, config = finished
-    choose = dict(
+    choose = SharpnessOptions(
         meters=dict(lambda_max=dict(iterations=2), loss_difference=dict(rho=[0.01], steps=1)),
         subset=10,
         batch_size=5,
     )
     seen = []
     loss = dict(type='PGDAT', steps=1)
-    found = sharpness_config(
-        config, folder / 'epoch_3.pth', tmp_path, loss, lambda *words: seen.append(words), **choose
+    found = measure_sharpness(
+        config, folder / 'epoch_3.pth', tmp_path, loss, lambda *words: seen.append(words), choose
     )
     assert set(found['spaces']) == {'weights', 'scores'} and found['images'] == 10
     scores, weights = found['spaces']['scores'], found['spaces']['weights']
@@ -160,14 +160,14 @@ def test_a_checkpoint_of_the_search_is_measured_in_weights_and_in_scores(finishe
     )
     assert seen[-1] == ('done', 4, 4) and (tmp_path / 'loss_difference.png').is_file()
     del seen[:]
-    again = sharpness_config(
-        config, folder / 'epoch_3.pth', tmp_path, loss, lambda *words: seen.append(words), **choose
+    again = measure_sharpness(
+        config, folder / 'epoch_3.pth', tmp_path, loss, lambda *words: seen.append(words), choose
     )
     assert again['spaces'] == found['spaces'] and not [
         words for words in seen if 'batch' in words[0]
     ]  # all were kept
     with pytest.raises(ValueError, match='another run'):
-        sharpness_config(config, folder / 'epoch_2.pth', tmp_path, loss, **choose)
+        measure_sharpness(config, folder / 'epoch_2.pth', tmp_path, loss, None, choose)
 
 
 def test_masks_and_runs_are_compared(finished, tmp_path):
