@@ -94,3 +94,20 @@ def test_single_label_values_of_labels_alone():
     assert found.per_class == dict(
         cat=50, dog=100, owl=100
     ) and found.evidence.correct.tolist() == [True, False, True, True]
+
+
+@pytest.mark.parametrize('kind', [Accuracy, SingleLabelMetric])
+@pytest.mark.parametrize(
+    'outputs, label, sentence',
+    [
+        (1, 1, 'gives 1 score for each image, so .* counts every image as class 0'),
+        (2, 2, 'gives 2 scores for each image and the labels of the test set go up to 2'),
+    ],
+)
+def test_labels_that_the_network_has_no_score_for_are_one_sentence(kind, outputs, label, sentence):
+    ours = evaluator(kind())
+    for truth in (0, label):
+        score = torch.full((outputs,), 0.5)
+        ours.process([dict(pred_score=score, gt_label=torch.tensor([truth]), num_classes=outputs)])
+    with pytest.raises(ValueError, match=sentence):
+        evaluate_all(ours, 2)
