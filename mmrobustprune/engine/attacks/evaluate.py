@@ -136,7 +136,7 @@ def evaluate_probes(
     like = next(images.batches([places[:1].tolist()]))[0].to(next(model.parameters()).device)
     refuse_other_labels(classifier, like, known_labels(images.dataset, places))
     probes = [Clean(), *probes]
-    _Run(classifier, images, chunks, probes, store, progress or (lambda *_: None)).finish()
+    _ProbeRun(classifier, images, chunks, probes, store, progress or (lambda *_: None)).finish()
     found = [_total(store, probe, len(chunks)) for probe in probes]
     rows = []
     for probe, numbers in zip(probes[1:], found[1:], strict=True):
@@ -224,7 +224,7 @@ def _identity(
 
 
 @dataclass
-class _Run:
+class _ProbeRun:
     """All batches of all probes, each batch read once."""
 
     model: Classifier

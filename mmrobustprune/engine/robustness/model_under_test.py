@@ -31,7 +31,7 @@ _ABOUT = ('per_class', 'main', 'stored')  # what a kept cell holds beside its nu
 
 
 @dataclass(frozen=True)
-class Plan:
+class SuitePlan:
     """What is asked of every model.
 
     Attributes:
@@ -62,7 +62,7 @@ class ModelUnderTest:
         ValueError: the config has no test set, or a loop that cannot be driven.
     """
 
-    plan: Plan
+    plan: SuitePlan
     store: CellStore
     identity: dict[str, Any]
     commit: str | None
@@ -86,7 +86,7 @@ class ModelUnderTest:
         """All that is asked, the clean cell first."""
         return self.plan.cells
 
-    def open(self, plan: Plan) -> None:
+    def open(self, plan: SuitePlan) -> None:
         """Load the weights and read the finished cells.
 
         Raises:

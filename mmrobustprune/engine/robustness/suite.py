@@ -21,7 +21,7 @@ from mmrobustprune.naming import check_fields
 
 from .loader import Stream, corrupted, read, unreadable_images
 from .metrics import check_sizes, suite_name
-from .model_under_test import ModelUnderTest, Plan
+from .model_under_test import ModelUnderTest, SuitePlan
 from .pipeline import Computed, Source, Stored, Unreadable, leaves
 from .progress import LogProgress, Progress, silent
 
@@ -161,12 +161,12 @@ def run_suites(
     data = _same_data(models)
     source = options.source(suite, cells, models[0].loop.dataloader.dataset)
     stored = on_main(lambda: {cell: source.content(cell) for cell in cells})
-    plan = Plan(suite, options, source.seed, data, (CLEAN, *cells), stored)
+    plan = SuitePlan(suite, options, source.seed, data, (CLEAN, *cells), stored)
     for model in models:
         model.open(plan)
     passes = _passes(models)
     if passes:
-        run = _Run(models, passes, progress or LogProgress(runners[0].logger.info))
+        run = _SuiteRun(models, passes, progress or LogProgress(runners[0].logger.info))
         run.evaluate(source, _workers(options, models[0].loop.dataloader))
     return [model.results() for model in models]
 
@@ -178,7 +178,7 @@ def _passes(models: Sequence[ModelUnderTest]) -> list[list[Cell]]:
     return [list(group) for _, group in groupby(todo, key=lambda cell: cell.corruption)]
 
 
-class _Run:
+class _SuiteRun:
     """All passes over the data, one after the other, for all models."""
 
     def __init__(
