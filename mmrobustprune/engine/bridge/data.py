@@ -60,7 +60,9 @@ def image_digests(dataset: Any) -> list[tuple[str, str]]:
     absent, for the evaluation to name it.
     """
     infos = infos_of(dataset)
-    local = {path for info in infos for path in _files(info) if '://' not in path}
+    local: set[str] = set()
+    for info in infos:
+        local.update(path for path in _files(info) if '://' not in path)
     known = file_digests(sorted(local))
     found = []
     for index, info in enumerate(infos):
@@ -73,7 +75,7 @@ def image_digests(dataset: Any) -> list[tuple[str, str]]:
 
 
 def image_sizes(dataset: Any) -> Counter[tuple[int, int]]:
-    """How many images there are of each height and width in pixels; unreadable ones do not count."""
+    """How many images there are of each height and width in pixels, unreadable ones aside."""
     sizes: Counter[tuple[int, int]] = Counter()
     paths = []
     for info in infos_of(dataset):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import copy
 import itertools
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from mmrobustprune.corruption.metrics import ratio
 from mmrobustprune.datasets.imagenet_v2 import FOLDERS
@@ -92,7 +94,12 @@ def imagenet_v2(
     for cell, variant in sets.items():
         runner = _runner(config, data_root, variant, metainfo)
         data = fingerprint(runner.test_loop.dataloader.dataset)
-        # a kept number may be of images or labels that have changed since
+        if cell in found and found[cell].get('data') != data:
+            print_log(
+                f'images or labels of {cell[0]} have changed since; it is measured again.',
+                'current',
+                logging.WARNING,
+            )
         if cell not in found or found[cell].get('data') != data:
             store.write(cell, dict(runner.test(), data=data))
     found = store.read(sets)

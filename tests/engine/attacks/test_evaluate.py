@@ -2,6 +2,8 @@
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -10,7 +12,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmrobustprune.attack import FGSM, PGD, AutoAttack, choose
-from mmrobustprune.engine.attacks.evaluate import ImageChoice, evaluate_attacks
+from mmrobustprune.engine.attacks.evaluate import ImageChoice, evaluate_attacks, split_into_batches
 from mmrobustprune.engine.attacks.table import row, table, verdict
 from mmrobustprune.engine.bridge.images import LabelledImages
 from mmrobustprune.models.pixels import pixel_classifier
@@ -209,3 +211,35 @@ def test_one_output_and_no_test_pictures_are_refused(small, tmp_path):
     bare.pop('test_dataloader')
     with pytest.raises(ValueError, match='no test_dataloader'):
         evaluate_attacks(bare, checkpoint, tmp_path / 'v', [])
+
+
+def test_an_image_that_was_replaced_is_not_the_one_attacked_before(small, tmp_path):
+    data = write_pictures(tmp_path / 'data')
+    config = write_config(tmp_path, data)
+    evaluate_attacks(config, small[1], tmp_path / 'w', [FGSM(eps=0.1)])
+    file = data / 'c' / '002.png'
+    cv2.imwrite(str(file), cv2.imread(str(file))[:, ::-1])
+    with pytest.raises(ValueError, match=r'another run \(data differ\)'):
+        evaluate_attacks(config, small[1], tmp_path / 'w', [FGSM(eps=0.1)])
+
+
+@pytest.mark.parametrize(
+    'outputs, sentence',
+    [
+        (1, 'the network has 1 output, so every image counts as class 0; give a classifier'),
+        (3, 'the network has 3 outputs and the labels of the data set go from 0 to 4; give'),
+    ],
+)
+def test_labels_without_an_output_are_one_sentence(tmp_path, outputs, sentence):
+    config = write_config(tmp_path, write_pictures(tmp_path / 'data'), classes=outputs)
+    checkpoint, _ = write_weights(config, tmp_path / 'few.pth')
+    with pytest.raises(ValueError, match=sentence) as error:
+        evaluate_attacks(config, checkpoint, tmp_path / 'w', [FGSM(eps=0.1)])
+    assert '\n' not in str(error.value)
+    assert not list((tmp_path / 'w' / 'chunks').glob('*-[0-9]*.json'))
+
+
+def test_batches_of_no_image_are_refused():
+    with pytest.raises(ValueError, match='batch_size=0 is no number of images'):
+        split_into_batches(np.arange(3), 0)
+    assert [part.tolist() for part in split_into_batches(np.arange(5), 2)] == [[0, 1], [2, 3], [4]]

@@ -1,18 +1,13 @@
 """Where, in which colour order and how often an image is corrupted."""
 
-import copy
-
 import cv2
 import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile, Resize
-from mmengine.dataset import Compose
-from torch.utils.data import DataLoader
 
 from mmrobustprune.corruption import Cell
 from mmrobustprune.corruption.apply import apply
 from mmrobustprune.corruption.suites import CLEAN
-from mmrobustprune.engine.robustness.loader import Stream, corrupted
 from mmrobustprune.engine.robustness.pipeline import (
     CellPipeline,
     Computed,
@@ -21,31 +16,16 @@ from mmrobustprune.engine.robustness.pipeline import (
     Unreadable,
     leaves,
 )
+from tests.engine.robustness.toys import Listed, rgb
 
-FOG, DROPS = Cell('fog', 3), Cell('spatter', 2)
-
-
-def rgb(height=40, width=50, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+FOG = Cell('fog', 3)
+DROPS = Cell('spatter', 2)
 
 
 def pipeline(transforms, cells, seed=0):
     out = CellPipeline(transforms, Computed(seed))
     out.cells = cells
     return out
-
-
-class Pictures:
-    """The least that a data set of mmengine is."""
-
-    def __init__(self, data, transforms):
-        self.data, self.pipeline = data, Compose(transforms)
-
-    def __len__(self):
-        return len(self.data)
-
-    def __getitem__(self, index):
-        return self.pipeline(copy.deepcopy(self.data[index]))
 
 
 class Wrap:
@@ -232,58 +212,14 @@ def test_images_that_are_stored_cropped_skip_the_resize():
 
 
 def test_pipelines_inside_any_wrapping_are_found_once():
-    one, two = Pictures([], []), Pictures([], [])
+    one, two = Listed([], []), Listed([], [])
     assert leaves(Concat(Wrap(one), Wrap(Wrap(two)), one)) == [one, two]
 
 
 @pytest.mark.parametrize(
     'dataset, sentence',
-    [(Mix(Pictures([], [])), 'Mix mixes images'), (object(), 'object has no pipeline')],
+    [(Mix(Listed([], [])), 'Mix mixes images'), (object(), 'object has no pipeline')],
 )
 def test_what_has_no_pipeline_to_corrupt_in_is_refused(dataset, sentence):
     with pytest.raises(ValueError, match=sentence):
         leaves(dataset)
-
-
-@pytest.mark.parametrize('workers', [0, 2])
-def test_a_loader_gives_the_same_batches_in_every_pass(workers):
-    pictures = Pictures([dict(img=rgb(seed=i), sample_idx=i) for i in range(5)], [])
-    before = pictures.pipeline
-    loader = DataLoader(pictures, batch_size=2, collate_fn=list)
-    state = np.random.get_state()[1].copy()
-    with corrupted([Stream(loader)], [[CLEAN, FOG], [DROPS]], Computed(3), workers) as cells:
-        got = list(cells)
-    assert pictures.pipeline is before
-    assert np.array_equal(np.random.get_state()[1], state)
-    assert [[len(batch) for batch in item[0]] for item in got] == [
-        [2, 2],
-        [2, 2],
-        [1, 1],
-        [2],
-        [2],
-        [1],
-    ]
-    for place, part, name, severity in ((1, got[:3], 'fog', 3), (0, got[3:], 'spatter', 2)):
-        images = [sample['img'] for item in part for sample in item[0][place]]
-        for index, image in enumerate(images):
-            assert np.array_equal(image, apply(rgb(seed=index), name, severity, 3))
-
-
-def test_unreadable_images_take_the_place_of_their_batch(png):
-    pictures = Pictures([png, dict(img_path='/no/x.jpg'), png], [LoadImageFromFile()])
-    with corrupted(
-        [Stream(DataLoader(pictures, batch_size=2, collate_fn=list))], [[FOG]], Computed(0), 0
-    ) as cells:
-        first, second = cells
-    assert [one.name for one in first] == ['/no/x.jpg'] and len(second[0][0]) == 1
-
-
-def test_the_pipeline_comes_back_after_an_error():
-    pictures = Pictures([dict(img=rgb())], [])
-    before = pictures.pipeline
-    with (
-        pytest.raises(RuntimeError),
-        corrupted([Stream(DataLoader(pictures))], [[FOG]], Computed(0), 0),
-    ):
-        raise RuntimeError
-    assert pictures.pipeline is before

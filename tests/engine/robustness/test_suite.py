@@ -1,29 +1,23 @@
-"""A suite from config to results.json: right, the same with any number of workers, models and processes."""
+"""A suite from config to results.json: right, the same with any number of workers and models."""
 
 import json
-import os
-import socket
-from multiprocessing.pool import ThreadPool
+import shutil
 
+import cv2
 import numpy as np
 import pytest
-import torch
 from mmcv.transforms import LoadImageFromFile
-from mmengine.config import Config
-from mmengine.registry import TRANSFORMS
+from mmengine.registry import MODELS, TRANSFORMS
 from mmengine.runner import Runner
 
 from mmrobustprune.corruption.apply import apply
-from mmrobustprune.engine.robustness import suite as robustness
 from mmrobustprune.engine.robustness.pipeline import Computed
 from mmrobustprune.engine.robustness.runner import (
-    CorruptionRunner,
     evaluate_config,
     evaluate_configs,
 )
 from mmrobustprune.engine.robustness.suite import RobustEval
-from tests.engine.robustness.toys import SMALL, arrays, save, voc
-from tests.support.process import run_apart
+from tests.engine.robustness.toys import SMALL, PixelDetector, arrays, rgb, save, voc
 
 pytestmark = pytest.mark.usefixtures('steady')
 
@@ -44,63 +38,6 @@ class CorruptTheObviousWay:
 def stock_test(config, checkpoint):
     config.load_from = checkpoint
     return Runner.from_cfg(config).test()
-
-
-def test_cells_of_another_metric_are_evaluated_again(root, checkpoint, tmp_path):
-    """Their classes and evidence are of the metric that was asked for then."""
-    few = dict(corruptions=['impulse_noise'], severities=[3])
-    config = voc(root, tmp_path)
-    config.test_evaluator.iou_thrs = [0.5, 0.75]
-    with pytest.raises(
-        ValueError,
-        match="metric 'AP50' is not evaluated; choose among pascal_voc/mAP, pascal_voc/AP50",
-    ):
-        evaluate_config(config, checkpoint, tmp_path / 'out', dict(few, metric='AP50'))
-    found = {
-        metric: evaluate_config(config, checkpoint, tmp_path / 'out', dict(few, metric=metric))
-        for metric in ('pascal_voc/AP50', 'pascal_voc/AP75')
-    }
-    for metric, results in found.items():
-        for cell in results['cells']:
-            assert np.mean(list(cell['per_class'].values())) == pytest.approx(cell[metric])
-        alone = evaluate_config(
-            config, checkpoint, tmp_path / metric.replace('/', '-'), dict(few, metric=metric)
-        )
-        assert (
-            alone['cells'] == results['cells']
-            and alone['clean_per_class'] == results['clean_per_class']
-        )
-
-
-def test_a_metric_that_only_formats_gives_no_zero(root, checkpoint, tmp_path):
-    config = voc(root, tmp_path)
-    config.test_evaluator.update(
-        type='CocoMetric', ann_file=None, format_only=True, outfile_prefix=str(tmp_path / 'x')
-    )
-    for key in set(config.test_evaluator) - {
-        'type',
-        'ann_file',
-        'format_only',
-        'outfile_prefix',
-        '_scope_',
-    }:
-        config.test_evaluator.pop(key)
-    with pytest.raises(ValueError, match='CocoMetric has format_only=True and gives no number'):
-        evaluate_config(config, checkpoint, tmp_path / 'out', SMALL)
-
-
-def test_weights_of_another_network_are_refused(root, checkpoint, tmp_path):
-    torch.save(dict(state_dict=dict(other=torch.ones(1))), tmp_path / 'other.pth')
-    with pytest.raises(
-        ValueError,
-        match=r"other.pth' are not those of the config's model \(weight is missing\)",
-    ):
-        evaluate_config(voc(root, tmp_path), tmp_path / 'other.pth', tmp_path / 'out', SMALL)
-    torch.save(dict(state_dict=dict(weight=torch.ones(2))), tmp_path / 'wide.pth')
-    with pytest.raises(
-        ValueError, match=r"wide.pth' are not those of the config's model \(weight is \(2,\)"
-    ):
-        evaluate_config(voc(root, tmp_path), tmp_path / 'wide.pth', tmp_path / 'out', SMALL)
 
 
 def test_a_detector_end_to_end(root, checkpoint, tmp_path):
@@ -196,6 +133,50 @@ def test_three_models_in_one_call_are_each_as_alone_and_share_every_corrupted_im
     assert len({results['mPC'] for results in together}) == 3
 
 
+@MODELS.register_module(force=True)
+class PaddedDetector(PixelDetector):
+    """Its boxes depend on the width that the batch is padded to, as those of real ones do."""
+
+    def _find(self, image, sample):
+        sample = super()._find(image, sample)
+        sample.pred_instances.bboxes += 10 * (image.shape[-1] > 100)
+        return sample
+
+
+def test_models_of_other_batch_sizes_get_their_own_batches(root, tmp_path):
+    """One image is wider than 100 pixels: 1, 2 or 3 stand with it in a batch."""
+    configs = {}
+    for name, batch in dict(a=2, b=3, c=1).items():
+        configs[name] = voc(root, tmp_path, batch=batch)
+        configs[name].model.type = 'PaddedDetector'
+    file = save(configs['a'], tmp_path / 'toy.pth')
+    asked = dict(corruptions='shot_noise', severities=[3])
+    together = evaluate_configs(
+        [(config, file, tmp_path / name) for name, config in configs.items()], asked
+    )
+    for (name, config), results in zip(configs.items(), together, strict=True):
+        assert results == evaluate_config(config, file, tmp_path / f'{name}-alone', asked)
+    assert len({results['P'] for results in together}) == 3
+
+
+def test_equal_names_and_boxes_on_other_pixels_are_other_images(root, tmp_path):
+    copy = shutil.copytree(root, tmp_path / 'copy' / root.name)
+    file = save(voc(root, tmp_path), tmp_path / 'toy.pth')
+    asked = dict(corruptions='fog', severities=3)
+    models = [
+        (voc(root, tmp_path), file, tmp_path / 'a'),
+        (voc(copy, tmp_path), file, tmp_path / 'b'),
+    ]
+    first, second = evaluate_configs(models, asked)
+    assert first['data'] == second['data']
+    image = copy / 'JPEGImages' / '000002.jpg'
+    cv2.imwrite(str(image), cv2.imread(str(image)), [cv2.IMWRITE_JPEG_QUALITY, 60])
+    with pytest.raises(
+        ValueError, match='.6 and 6 images; 1 differ, JPEGImages/000002.jpg is the first'
+    ):
+        evaluate_configs(models, asked)
+
+
 def test_models_tested_on_different_images_are_refused(root, tmp_path):
     config, fewer = voc(root, tmp_path), voc(root, tmp_path)
     fewer.test_dataloader.dataset.indices = 4
@@ -218,7 +199,7 @@ def test_an_image_is_decoded_once_for_all_corruptions(root, checkpoint, tmp_path
 
     monkeypatch.setattr(LoadImageFromFile, 'transform', count)
     evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', SMALL)
-    assert len(loaded) == 6  # sizes are read from the files' headers
+    assert len(loaded) == 6
 
 
 @pytest.mark.parametrize(
@@ -283,6 +264,32 @@ def test_32_pixels_are_never_called_imagenet_c_or_cifar_c(tmp_path):
         evaluate_config(config, checkpoint, tmp_path / 'out', dict(suite='imagenet-c-at-32'))
 
 
+@pytest.mark.parametrize('tiny, suite', [(5, 'imagenet-c-at-32'), (3, 'imagenet-c')])
+def test_a_set_of_mixed_sizes_goes_by_the_larger_part(tmp_path, tiny, suite):
+    """Three images of 48 pixels, the first of all images of the other size."""
+    other = 'imagenet-c' if suite == 'imagenet-c-at-32' else 'imagenet-c-at-32'
+    for index in range(tiny + 3):
+        side = 48 if index >= tiny else 32
+        path = tmp_path / 'data' / 'abc'[index % 3] / f'{index}.png'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(path), rgb(side, side, index))
+    config = arrays(tmp_path)
+    loading = [dict(type='LoadImageFromFile'), dict(type='Resize', scale=(32, 32))]
+    config.test_dataloader.dataset = dict(
+        type='CustomDataset', data_root=str(tmp_path / 'data'), data_prefix=''
+    )
+    config.test_dataloader.dataset.pipeline = [*loading, dict(type='PackInputs')]
+    checkpoint = save(config, tmp_path / 'toy.pth')
+    asked = dict(corruptions='gaussian_blur', severities=1)
+    results = evaluate_config(config, checkpoint, tmp_path / 'auto', asked)
+    assert results['suite'] == suite
+    named = evaluate_config(config, checkpoint, tmp_path / 'named', dict(asked, suite=suite))
+    assert named['cells'] == results['cells']
+    if tiny == 5:
+        with pytest.raises(ValueError, match='5 of 8 images do not go with the suite: .*32x32'):
+            evaluate_config(config, checkpoint, tmp_path / 'other', dict(asked, suite=other))
+
+
 @pytest.mark.parametrize(
     'options, error, sentence',
     [
@@ -303,59 +310,6 @@ def test_a_wrong_field_is_said_before_anything_is_built(options, error, sentence
         RobustEval.from_config(options)
 
 
-def test_a_wrong_field_stops_the_runner_before_it_is_built(root, checkpoint, tmp_path):
-    config = voc(root, tmp_path / 'out', load_from=checkpoint, robust_eval=dict(suit='voc-c'))
-    with pytest.raises(ValueError, match="did you mean 'suite'"):
-        CorruptionRunner.from_cfg(config)
-    assert not (tmp_path / 'out').exists()
-    config.pop('robust_eval')
-    with pytest.raises(ValueError, match='needs robust_eval'):
-        CorruptionRunner.from_cfg(config)
-
-
-def test_the_runner_and_the_recipe_do_the_same(root, checkpoint, tmp_path):
-    recipe = Config.fromfile('configs/recipes/corruptions.py')
-    assert set(recipe.to_dict()) == {'robust_eval'}
-    config = voc(
-        root, tmp_path / 'a', load_from=checkpoint, robust_eval=dict(recipe.robust_eval, **SMALL)
-    )
-    by_runner = CorruptionRunner.from_cfg(config).test()
-    direct = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'b', SMALL)
-    assert by_runner == direct
-
-
-def test_a_missing_config_or_metric_is_one_sentence(root, checkpoint, tmp_path):
-    with pytest.raises(FileNotFoundError, match="config 'no.py' is not there"):
-        evaluate_config('no.py', checkpoint, tmp_path)
-    with pytest.raises(ValueError, match="metric 'AP' is not evaluated; choose among pascal_voc"):
-        evaluate_config(voc(root, tmp_path), checkpoint, tmp_path, dict(metric='AP', severities=3))
-    config = voc(root, tmp_path)
-    for key in ('test_dataloader', 'test_cfg', 'test_evaluator'):
-        config[key] = None
-    with pytest.raises(ValueError, match='no test_dataloader'):
-        evaluate_config(config, checkpoint, tmp_path)
-
-
-def test_hooks_loop_and_generators_are_as_they_were_after_an_error(root, checkpoint, tmp_path):
-    runner = CorruptionRunner.from_cfg(
-        voc(root, tmp_path, load_from=checkpoint, robust_eval=dict(severities=3))
-    )
-    hooks, loop = list(runner.hooks), runner.test_loop
-    evaluator, pipeline = loop.evaluator, loop.dataloader.dataset.pipeline
-
-    def stop(part, *rest):
-        if part[0].corruption != 'clean':
-            raise KeyboardInterrupt
-
-    np.random.seed(4)
-    expected = np.random.RandomState(4).random()
-    with pytest.raises(KeyboardInterrupt):
-        robustness.run_suite(runner, runner.cfg.robust_eval, stop)
-    assert runner.hooks == hooks and loop.evaluator is evaluator
-    assert loop.dataloader.dataset.pipeline is pipeline
-    assert np.random.random() == expected
-
-
 def test_progress_knows_the_pass_and_the_run(root, checkpoint, tmp_path):
     told = []
     evaluate_config(
@@ -368,32 +322,3 @@ def test_progress_knows_the_pass_and_the_run(root, checkpoint, tmp_path):
     assert told == [('clean', 1, 0, 3, done, 3) for done in range(4)] + [
         ('fog', 2, 1, 3, done, 3) for done in range(4)
     ]
-
-
-def _one_of_two(rank, port, root, checkpoint, out):
-    os.environ.update(
-        MASTER_ADDR='127.0.0.1',
-        MASTER_PORT=str(port),
-        RANK=str(rank),
-        LOCAL_RANK=str(rank),
-        WORLD_SIZE='2',
-    )
-    os.chdir(out)
-    evaluate_config(voc(root, out), checkpoint, out, SMALL, launcher='pytorch')
-
-
-@pytest.mark.slow
-def test_two_processes_give_the_same_numbers(root, checkpoint, tmp_path):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    out = tmp_path / 'two'
-    out.mkdir()
-    with ThreadPool(2) as pool:
-        codes = pool.starmap(
-            run_apart, [(_one_of_two, rank, port, root, checkpoint, out) for rank in (0, 1)]
-        )
-    assert codes == [0, 0]
-    alone = evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'one', SMALL)
-    both = json.loads((out / 'results.json').read_text())
-    assert both['cells'] == alone['cells'] and both['P'] == alone['P']

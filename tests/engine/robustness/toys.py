@@ -1,12 +1,14 @@
 """Data sets and models for corruption suites that need no training: what they predict is read off
 the pixels, so that every corruption moves the metric and every number is known again."""
 
+import copy
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from mmengine.model import BaseModel
 from mmengine.registry import MODELS, init_default_scope
 from mmengine.structures import InstanceData
@@ -57,6 +59,25 @@ class PixelClassifier(BaseModel):
             sample.set_pred_score(score / 999)
             for sample, score in zip(data_samples, scores, strict=True)
         ]
+
+
+class Listed:
+    """The least that a data set of mmengine is."""
+
+    def __init__(self, data, transforms):
+        self.data = data
+        self.pipeline = Compose(transforms)
+
+    def __len__(self):
+        return len(self.data)
+
+    def __getitem__(self, index):
+        return self.pipeline(copy.deepcopy(self.data[index]))
+
+
+def rgb(height=40, width=50, seed=0):
+    """An image of noise."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def write_voc(root: Path, bad: bool = False) -> Path:

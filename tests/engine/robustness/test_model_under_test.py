@@ -1,15 +1,25 @@
-"""What a suite keeps: finished cells survive kills, dead workers, full disks and unreadable images."""
+"""What a model keeps of a suite: finished cells survive kills, full disks and unreadable images."""
 
 import errno
+import json
 import os
+import shutil
 import signal
 from contextlib import suppress
 
+import cv2
+import numpy as np
 import pytest
+import torch
 
+from mmrobustprune.engine.robustness import suite as robustness
 from mmrobustprune.engine.robustness.model_under_test import ModelUnderTest
 from mmrobustprune.engine.robustness.pipeline import Computed
-from mmrobustprune.engine.robustness.runner import evaluate_config, evaluate_configs
+from mmrobustprune.engine.robustness.runner import (
+    CorruptionRunner,
+    evaluate_config,
+    evaluate_configs,
+)
 from mmrobustprune.records.store import CellStore
 from tests.engine.robustness.toys import SMALL, save, voc, write_voc
 from tests.support.process import run_apart
@@ -160,6 +170,46 @@ def test_cells_of_another_run_are_refused(root, checkpoint, tmp_path, what):
         evaluate_config(config, other, tmp_path / 'out', asked)
 
 
+def test_cells_of_an_image_that_was_replaced_since_are_refused(tmp_path):
+    root = write_voc(tmp_path / 'voc')
+    checkpoint = save(voc(root, tmp_path), tmp_path / 'toy.pth')
+    asked = dict(corruptions='fog', severities=3)
+    evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', asked)
+    image = root / 'JPEGImages' / '000002.jpg'
+    cv2.imwrite(str(image), cv2.imread(str(image)), [cv2.IMWRITE_JPEG_QUALITY, 60])
+    with pytest.raises(ValueError, match='another run .data differ.; give another work dir'):
+        evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', asked)
+
+
+def coco_file(root):
+    """The boxes of `write_voc` as an annotation file of COCO."""
+    boxes = [(1, [5, 6, 25, 23]), (2, [31, 8, 15, 24])]
+    content = dict(images=[], annotations=[], categories=[])
+    for image in sorted((root / 'JPEGImages').iterdir()):
+        content['images'].append(dict(id=image.stem, file_name=image.name, height=90, width=90))
+        for category, box in boxes:
+            one = dict(image_id=image.stem, category_id=category, bbox=box, iscrowd=0)
+            number = len(content['annotations']) + 1
+            content['annotations'].append(dict(one, id=number, area=box[2] * box[3]))
+    content['categories'] = [dict(id=1, name='cat'), dict(id=2, name='dog')]
+    path = root / 'coco.json'
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_cells_of_other_annotations_of_the_evaluator_are_refused(root, checkpoint, tmp_path):
+    """CocoMetric may read a file of its own, which the data set does not know."""
+    truth = tmp_path / 'truth.json'
+    shutil.copy(coco_file(root), truth)
+    config = voc(root, tmp_path)
+    config.test_evaluator = dict(type='CocoMetric', metric='bbox', ann_file=str(truth))
+    asked = dict(corruptions='fog', severities=3)
+    evaluate_config(config, checkpoint, tmp_path / 'out', asked)
+    truth.write_text(truth.read_text().replace('"area": 575', '"area": 576'))
+    with pytest.raises(ValueError, match='another run .annotations differ.'):
+        evaluate_config(config, checkpoint, tmp_path / 'out', asked)
+
+
 def test_a_copy_of_the_checkpoint_is_the_same_model(root, checkpoint, tmp_path, monkeypatch):
     passes, asked = evaluations(monkeypatch), dict(corruptions='fog', severities=3)
     evaluate_config(voc(root, tmp_path), checkpoint, tmp_path / 'out', asked)
@@ -191,3 +241,80 @@ def test_unreadable_images_are_counted_and_all_named(tmp_path):
             config, save(config, tmp_path / 'toy.pth'), tmp_path / 'out', dict(severities=3)
         )
     assert '\n' not in str(error.value)
+
+
+def test_cells_of_another_metric_are_evaluated_again(root, checkpoint, tmp_path):
+    """Their classes and evidence are of the metric that was asked for then."""
+    few = dict(corruptions=['impulse_noise'], severities=[3])
+    config = voc(root, tmp_path)
+    config.test_evaluator.iou_thrs = [0.5, 0.75]
+    with pytest.raises(
+        ValueError,
+        match="metric 'AP50' is not evaluated; choose among pascal_voc/mAP, pascal_voc/AP50",
+    ):
+        evaluate_config(config, checkpoint, tmp_path / 'out', dict(few, metric='AP50'))
+    found = {
+        metric: evaluate_config(config, checkpoint, tmp_path / 'out', dict(few, metric=metric))
+        for metric in ('pascal_voc/AP50', 'pascal_voc/AP75')
+    }
+    for metric, results in found.items():
+        for cell in results['cells']:
+            assert np.mean(list(cell['per_class'].values())) == pytest.approx(cell[metric])
+        alone = evaluate_config(
+            config, checkpoint, tmp_path / metric.replace('/', '-'), dict(few, metric=metric)
+        )
+        assert (
+            alone['cells'] == results['cells']
+            and alone['clean_per_class'] == results['clean_per_class']
+        )
+
+
+def test_a_metric_that_only_formats_gives_no_zero(root, checkpoint, tmp_path):
+    config = voc(root, tmp_path)
+    config.test_evaluator.update(
+        type='CocoMetric', ann_file=None, format_only=True, outfile_prefix=str(tmp_path / 'x')
+    )
+    for key in set(config.test_evaluator) - {
+        'type',
+        'ann_file',
+        'format_only',
+        'outfile_prefix',
+        '_scope_',
+    }:
+        config.test_evaluator.pop(key)
+    with pytest.raises(ValueError, match='CocoMetric has format_only=True and gives no number'):
+        evaluate_config(config, checkpoint, tmp_path / 'out', SMALL)
+
+
+def test_weights_of_another_network_are_refused(root, checkpoint, tmp_path):
+    torch.save(dict(state_dict=dict(other=torch.ones(1))), tmp_path / 'other.pth')
+    with pytest.raises(
+        ValueError,
+        match=r'other.pth does not fit the config \(missing keys in source state_dict: weight',
+    ):
+        evaluate_config(voc(root, tmp_path), tmp_path / 'other.pth', tmp_path / 'out', SMALL)
+    torch.save(dict(state_dict=dict(weight=torch.ones(2))), tmp_path / 'wide.pth')
+    with pytest.raises(
+        ValueError, match='wide.pth does not fit the config .size mismatch for weight'
+    ):
+        evaluate_config(voc(root, tmp_path), tmp_path / 'wide.pth', tmp_path / 'out', SMALL)
+
+
+def test_hooks_loop_and_generators_are_as_they_were_after_an_error(root, checkpoint, tmp_path):
+    runner = CorruptionRunner.from_cfg(
+        voc(root, tmp_path, load_from=checkpoint, robust_eval=dict(severities=3))
+    )
+    hooks, loop = list(runner.hooks), runner.test_loop
+    evaluator, pipeline = loop.evaluator, loop.dataloader.dataset.pipeline
+
+    def stop(part, *rest):
+        if part[0].corruption != 'clean':
+            raise KeyboardInterrupt
+
+    np.random.seed(4)
+    expected = np.random.RandomState(4).random()
+    with pytest.raises(KeyboardInterrupt):
+        robustness.run_suite(runner, runner.cfg.robust_eval, stop)
+    assert runner.hooks == hooks and loop.evaluator is evaluator
+    assert loop.dataloader.dataset.pipeline is pipeline
+    assert np.random.random() == expected

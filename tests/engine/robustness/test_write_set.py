@@ -13,7 +13,7 @@ from mmrobustprune.corruption.stored import open_stored
 from mmrobustprune.engine.robustness.pipeline import CellPipeline, Stored
 from mmrobustprune.engine.robustness.runner import evaluate_config
 from mmrobustprune.engine.robustness.write_set import write_test_set
-from tests.engine.robustness.toys import arrays, random_weights, save, voc
+from tests.engine.robustness.toys import arrays, random_weights, save, voc, write_voc
 
 ASKED = dict(corruptions=['shot_noise', 'elastic_transform'], severities=[3, 5])
 
@@ -42,6 +42,63 @@ def test_a_written_tree_gives_the_numbers_of_the_computed_corruptions(root, tmp_
     with pytest.raises(FileNotFoundError, match='1 of 6 files are missing .*000002.png'):
         evaluate_config(
             config, checkpoint, tmp_path / 'c', dict(ASKED, seed=4, stored=str(tmp_path / 'voc-c'))
+        )
+
+
+ONE = dict(corruptions='shot_noise', severities=3, suite='voc-c')
+
+
+def test_an_old_tree_beside_new_clean_images_is_refused_and_written_anew(tmp_path):
+    root = write_voc(tmp_path / 'voc')
+    config = voc(root, tmp_path)
+    checkpoint = save(config, tmp_path / 'toy.pth')
+    tree = tmp_path / 'voc-c'
+    asked = dict(ONE, stored=str(tree))
+    write_test_set(config, tree, **ONE)
+    image = root / 'JPEGImages' / '000002.jpg'
+    cv2.imwrite(str(image), cv2.imread(str(image))[:, ::-1])
+    with pytest.raises(ValueError, match='1 of 6 clean images have changed since .*000002.jpg'):
+        evaluate_config(config, checkpoint, tmp_path / 'a', asked)
+    kept = sorted(tree.rglob('*.png'))
+    before = [path.stat().st_mtime_ns for path in kept]
+    write_test_set(config, tree, **ONE)
+    changed = [
+        path.name for path, was in zip(kept, before, strict=True) if path.stat().st_mtime_ns != was
+    ]
+    assert changed == ['000002.png']
+    stored = evaluate_config(config, checkpoint, tmp_path / 'a', asked)
+    computed = evaluate_config(config, checkpoint, tmp_path / 'b', ONE)
+    assert stored['cells'] == computed['cells'] and stored['data'] == computed['data']
+
+
+def test_files_of_an_unfinished_tree_are_not_kept_for_other_clean_images(tmp_path):
+    """The first run was stopped, so that the manifest knows no cell of the files that are there."""
+    root = write_voc(tmp_path / 'voc')
+    config = voc(root, tmp_path)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_test_set(config, tmp_path / 'voc-c', **ONE, progress=stop)
+    (first,) = (tmp_path / 'voc-c').rglob('*.png')
+    image = root / 'JPEGImages' / f'{first.stem}.jpg'
+    cv2.imwrite(str(image), cv2.imread(str(image))[:, ::-1])
+    write_test_set(config, tmp_path / 'voc-c', **ONE)
+    clean = cv2.imread(str(image))[..., ::-1]
+    stored = cv2.imread(str(first))[..., ::-1]
+    assert np.array_equal(stored, apply(np.ascontiguousarray(clean), 'shot_noise', 3, 0))
+
+
+def test_a_stored_image_that_has_changed_is_refused(root, tmp_path):
+    config = voc(root, tmp_path)
+    checkpoint = save(config, tmp_path / 'toy.pth')
+    write_test_set(config, tmp_path / 'voc-c', **ONE)
+    file = next((tmp_path / 'voc-c').rglob('000003.png'))
+    cv2.imwrite(str(file), cv2.imread(str(file))[:, ::-1])
+    with pytest.raises(ValueError, match='000003.png has changed since it was written'):
+        evaluate_config(
+            config, checkpoint, tmp_path / 'a', dict(ONE, stored=str(tmp_path / 'voc-c'))
         )
 
 
@@ -76,7 +133,14 @@ def test_published_imagenet_c_is_cropped_and_not_resized(tmp_path):
     )
     pipe.cells = [Cell('fog', 2)]
     pipe(dict(img_path=str(tmp_path / 'val' / 'a' / '0.png'), sample_idx=0))
-    assert np.array_equal(seen[0], cv2.imread(str(tmp_path / 'c' / 'fog' / '2' / 'a' / '0.png')))
+    first = tmp_path / 'c' / 'fog' / '2' / 'a' / '0.png'
+    assert np.array_equal(seen[0], cv2.imread(str(first)))
+    again = []
+    evaluate_config(config, checkpoint, tmp_path / 'out', asked, lambda *one: again.append(one))
+    assert not again  # every cell is kept
+    cv2.imwrite(str(first), seen[0][:, ::-1])
+    evaluate_config(config, checkpoint, tmp_path / 'out', asked, lambda *one: again.append(one))
+    assert {part[0].corruption for part, *_ in again} == {'fog'}  # of other images now
 
 
 def test_arrays_of_another_length_than_the_data_set_are_refused(tmp_path):

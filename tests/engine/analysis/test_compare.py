@@ -1,0 +1,31 @@
+"""Costs of several checkpoints side by side."""
+
+import pytest
+
+pytest.importorskip('mmpretrain')
+from mmrobustprune.engine.analysis.compare import measure
+from tests.support.classifier import write_config, write_pictures, write_weights
+
+# ResNet-8 of 16, 32 and 64 channels on 32x32 pixels: (kernel area, in, out, positions) of each layer
+LAYERS = [
+    (9, 3, 16, 1024),
+    (9, 16, 16, 1024),
+    (9, 16, 16, 1024),
+    (9, 16, 32, 256),
+    (9, 32, 32, 256),
+    (9, 32, 64, 64),
+    (9, 64, 64, 64),
+    (1, 64, 5, 1),
+]
+
+
+def test_parameters_and_macs_are_those_of_the_layers(tmp_path):
+    config = write_config(tmp_path, write_pictures(tmp_path / 'data', 5))
+    checkpoint, model = write_weights(config, tmp_path / 'small.pth')
+    found = measure({'a': (config, checkpoint), 'b': (config, checkpoint)}, size=(32, 32))
+    cost, row = found['a']
+    learnt = sum(one.numel() for one in model.parameters() if one.requires_grad)
+    assert row['params'] == cost.params == learnt
+    assert row['macs'] == sum(area * into * out * at for area, into, out, at in LAYERS)
+    assert row['input'] == (32, 32) and row['latency'] == row['timing']['median_ms'] > 0
+    assert found['b'][1]['macs'] == row['macs']
