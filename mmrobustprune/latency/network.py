@@ -84,7 +84,10 @@ class Network:
     @cached_property
     def changing(self) -> tuple[Block, ...]:
         """The blocks whose width can change; the time of all others is a part of the constant."""
-        return tuple(block for block in self.blocks if any(parts for _, parts in self.sides(block)))
+        return tuple(block for block in self.blocks if self._can_change(block))
+
+    def _can_change(self, block: Block) -> bool:
+        return any(parts for _, parts in self.sides(block))
 
     def widths(self, side: tuple[int, Parts], kept: Mapping[str, Any]) -> Any:
         """Width of a side with `kept` units per group, numbers or arrays; others are dense."""

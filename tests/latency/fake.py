@@ -83,12 +83,12 @@ class Watch:
 def blocks_ms(network, alive, times=bilinear):
     """The invented time of the blocks that can change, with these units alive."""
     kept = {name: int(units.sum()) for name, units in alive.items()}
-    return sum(
-        times(
-            block.signature, *(int(network.widths(side, kept)) for side in network.sides(block))
-        ).median
-        for block in network.changing
-    )
+    total = 0.0
+    for block in network.changing:
+        inputs, outputs = network.sides(block)
+        widths = int(network.widths(inputs, kept)), int(network.widths(outputs, kept))
+        total += times(block.signature, *widths).median
+    return total
 
 
 def measured(model=None, path=None, dense=None, watch=None, **options):
@@ -101,7 +101,8 @@ def measured(model=None, path=None, dense=None, watch=None, **options):
     example = torch.randn(2, 3, 8, 8)
     found = trace(model, example)
     network = Network.read(model, found, example)
-    table, watch = LatencyTable.open(path, STAMP) if path else LatencyTable(STAMP), watch or Watch()
+    table = LatencyTable.open(path, STAMP) if path else LatencyTable(STAMP)
+    watch = watch or Watch()
     if dense is not None:
         half = max(
             dense

@@ -55,15 +55,19 @@ def by_integer_program(problem, budget):
 
     One binary per level, and one per entry of a factor, tied to its levels.
     """
-    start, rows, lower, upper = {}, [], [], []
+    rows = []
+    lower = []
+    upper = []
+    start = {}
     count = 0
     for name, worth in problem.values.items():
-        start[name], count = count, count + len(worth)
-    parts = [
-        (factor, count + sum(f.ms.size for f in problem.factors[:i]))
-        for i, factor in enumerate(problem.factors)
-    ]
-    total = count + sum(factor.ms.size for factor in problem.factors)
+        start[name] = count
+        count += len(worth)
+    parts = []
+    total = count
+    for factor in problem.factors:
+        parts.append((factor, total))
+        total += factor.ms.size
 
     def constrain(entries, low, high):
         row = np.zeros(total)
@@ -85,11 +89,10 @@ def by_integer_program(problem, budget):
                     0,
                     0,
                 )
-    constrain(
-        [(first + i, ms) for factor, first in parts for i, ms in enumerate(factor.ms.flat)],
-        -np.inf,
-        budget - problem.constant,
-    )
+    times = []
+    for factor, first in parts:
+        times += [(first + i, ms) for i, ms in enumerate(factor.ms.flat)]
+    constrain(times, -np.inf, budget - problem.constant)
     worth = np.concatenate([*problem.values.values(), np.zeros(total - count)])
     found = milp(
         -worth,

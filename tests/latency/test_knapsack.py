@@ -19,16 +19,19 @@ def test_the_knapsack_is_exact(seed, sizes, share):
     rng = np.random.default_rng(seed)
     values = [rng.integers(-2, 9, size).astype(float) for size in sizes]
     costs = [rng.integers(0, 7, size) * 0.5 for size in sizes]
-    least, most = (sum(f(cost) for cost in costs) for f in (np.min, np.max))
+    least = sum(cost.min() for cost in costs)
+    most = sum(cost.max() for cost in costs)
     budget = float(least + share * (most - least))
     choice = knapsack(values, costs, budget, 0.5)
-    assert sum(cost[j] for cost, j in zip(costs, choice, strict=True)) <= budget + 1e-9
-    best = max(
-        sum(v[j] for v, j in zip(values, js, strict=True))
-        for js in itertools.product(*map(range, sizes))
-        if sum(c[j] for c, j in zip(costs, js, strict=True)) <= budget + 1e-9
-    )
-    assert sum(value[j] for value, j in zip(values, choice, strict=True)) == best
+
+    def total(numbers, options):
+        return sum(of_item[j] for of_item, j in zip(numbers, options, strict=True))
+
+    every = itertools.product(*map(range, sizes))
+    allowed = [options for options in every if total(costs, options) <= budget + 1e-9]
+    assert total(costs, choice) <= budget + 1e-9
+    best = max(total(values, options) for options in allowed)
+    assert total(values, choice) == best
     factors = tuple(Factor((f'v{i}',), cost) for i, cost in enumerate(costs))
     problem = Problem({f'v{i}': value for i, value in enumerate(values)}, factors)
     assert by_integer_program(problem, budget + 1e-9) == pytest.approx(best)

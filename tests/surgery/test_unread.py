@@ -104,9 +104,7 @@ def test_nothing_masked_is_nothing_removed():
 
 
 def test_concatenation_and_depthwise_between():
-    model = zero_inputs(
-        Concat(), fc=[c for channel in (0, 4) for c in range(4 * channel, 4 * channel + 4)]
-    )
+    model = zero_inputs(Concat(), fc=[*range(4), *range(16, 20)])
     x = torch.randn(2, 3, 6, 6)
     expected = outputs(model, x)
     remove_unread(model, x)
