@@ -12,7 +12,8 @@ from mmrobustprune.recipes.build import build_recipe
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'adasap'
 TAYLOR = dict(type='Taylor')
-SAM, ASAM = dict(type='SAM', rho=0.05), dict(type='ASAM', rho=2.0)
+SAM = dict(type='SAM', rho=0.05, params='weight')
+ASAM = dict(type='ASAM', rho=2.0, params='weight')
 ARMS = {
     'magnitude': dict(rule=None, finetune_rule=None),
     'taylor': dict(rule=None, finetune_rule=None, score=TAYLOR),
