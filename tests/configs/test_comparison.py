@@ -11,6 +11,7 @@ from mmengine.config import Config
 import mmrobustprune.engine  # noqa: F401  knows `mmrobustprune::`
 from mmrobustprune.recipes.build import build_recipe
 
+WEIGHT = dict(params='weight')  # not all that moves in SAM as published
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'adasap'
 TAYLOR = dict(type='Taylor')
 SAM = dict(type='SAM', rho=0.05)
@@ -18,11 +19,12 @@ ASAM = dict(type='ASAM', rho=2.0)
 ARMS = {
     'magnitude': dict(rule=None, finetune_rule=None),
     'taylor': dict(rule=None, finetune_rule=None, score=TAYLOR),
-    'sam': dict(rule=SAM, finetune_rule=SAM, score=TAYLOR),
-    'asam': dict(rule=ASAM, score=TAYLOR),  # the last phase is AdaSAP's own
+    'sam': dict(rule=SAM | WEIGHT, finetune_rule=SAM | WEIGHT, score=TAYLOR),
+    'asam': dict(rule=ASAM | WEIGHT, score=TAYLOR),  # the last phase is AdaSAP's own
     'adasap': {},
     'adasap-sam': dict(
-        rule=dict(type='AdaSAP', rho_min=0.01, rho_max=0.1, adaptive=False), finetune_rule=SAM
+        rule=dict(type='AdaSAP', rho_min=0.01, rho_max=0.1, adaptive=False),
+        finetune_rule=SAM | WEIGHT,
     ),
 }
 CHANGES = {}

@@ -38,7 +38,7 @@ def test_the_papers_hyper_parameters(name):
     recipe = build_recipe(config.robust_prune)
     assert (recipe.warmup, recipe.rounds, recipe.interval) == ('10 epochs', 30, 30)
     assert recipe.rule == dict(type='AdaSAP', rho_min=0.01, rho_max=2.0, adaptive=True)
-    assert recipe.finetune_rule == dict(type='ASAM', rho=2.0)
+    assert recipe.finetune_rule == dict(type='ASAM', rho=2.0, params='weight')
     if 'latency' in name:  # of a batch that keeps a GPU busy, as HALP's tables
         assert (recipe.batch, recipe.score, recipe.solver) == (
             256,

@@ -99,6 +99,9 @@ def test_layers_that_no_mask_reaches_are_scored_by_single_filters():
     assert rule.state_dict()['single'] == []
     rule.set_scores(scores)
     assert rule.state_dict()['single'] == []
+
+
+def test_equal_radii_are_sam_and_asam():
     weights = {'a.weight': torch.randn(4, 3, 2, 2), 'b.weight': torch.randn(2, 4)}
     grads = {name: torch.randn_like(w) for name, w in weights.items()}
     weights['a.bias'] = torch.randn(4)
