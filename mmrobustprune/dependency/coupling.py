@@ -61,7 +61,9 @@ class Coupling:
                 for layer in made:
                     unprunable.setdefault(layer, reason)
         groups = _groups(makeups, producers, rank)
-        pruned = {part.layer for group in groups for part in group.slices if part.side == 'out'}
+        pruned = set()
+        for group in groups:
+            pruned |= {part.layer for part in group.slices if part.side == 'out'}
         return groups, {layer: why for layer, why in unprunable.items() if layer not in pruned}
 
     def _number_channels(self) -> None:

@@ -52,7 +52,7 @@ def trace(
 
     with flags_restored(model):
         graph.read(run, example)
-        groups, unprunable = _Walk(graph, record, names).solve(ignored)
+        groups, unprunable = _ChannelWalk(graph, record, names).solve(ignored)
     for name, layer in names.items():
         if produces(layer) and layer not in graph.module2node:
             ran = layer in record.ran
@@ -92,7 +92,7 @@ def _names(model: nn.Module) -> dict[str, nn.Module | nn.Parameter]:
     return names
 
 
-class _Walk:
+class _ChannelWalk:
     """Follows the channels of every producer to the layers that read them."""
 
     def __init__(self, graph: _Graph, record: ForwardPass, names: dict):

@@ -2,7 +2,7 @@
 
 from mmrobustprune.cost.timing import Timing, stamp, time_call
 
-from .blocks import Block, Signature, record_blocks
+from .blocks import Signature, TimedBlock, record_blocks
 from .elimination import Elimination
 from .knapsack import knapsack
 from .measure import measure_table, measure_whole, stamp_of
@@ -13,7 +13,7 @@ from .solver import solve
 from .table import LatencyTable, TimingGrid
 
 __all__ = [
-    'Block',
+    'TimedBlock',
     'Elimination',
     'Factor',
     'TimingGrid',

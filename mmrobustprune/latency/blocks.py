@@ -78,7 +78,7 @@ class Signature:
 
 
 @dataclass(frozen=True)
-class Block:
+class TimedBlock:
     """One call of a layer: its name in `model.named_modules()`, dense widths, and signature."""
 
     name: str
@@ -89,7 +89,7 @@ class Block:
 
 def record_blocks(
     model: nn.Module, example: Any, forward: Forward | None = None
-) -> tuple[Block, ...]:
+) -> tuple[TimedBlock, ...]:
     """Every call of a convolution or linear layer in one forward pass, in order.
 
     The normalisation, activation and residual sum that follow a layer belong to its block, the sum
@@ -134,7 +134,7 @@ class _Watch(TorchFunctionMode):
     """
 
     names: dict[int, str]
-    blocks: list[Block] = field(default_factory=list)
+    blocks: list[TimedBlock] = field(default_factory=list)
     owner: dict[int, int] = field(default_factory=dict)
     held: list[Tensor] = field(default_factory=list)
 
@@ -184,7 +184,7 @@ class _Watch(TorchFunctionMode):
             options,
             channels_last=x.dim() == 4 and _ordered(x) is not x,
         )
-        self.blocks.append(Block(self.names[id(weight)], inputs, outputs, signature))
+        self.blocks.append(TimedBlock(self.names[id(weight)], inputs, outputs, signature))
         return len(self.blocks) - 1
 
     def _tail(self, name: str, args: tuple, kwargs: dict, result: Tensor) -> int | None:

@@ -101,7 +101,7 @@ def measure_table(
         ValueError: the `seconds` are over without the coarse grid; what was measured is kept and
             the next call goes on.
     """
-    run = _Run(table, network, Measuring(**options), next(model.parameters()))
+    run = _TableRun(table, network, Measuring(**options), next(model.parameters()))
     try:
         run.networks(model, example, forward or default_forward)
         run.coarse()
@@ -151,7 +151,7 @@ def _stopwatch(table: LatencyTable, like: torch.Tensor) -> Stopwatch:
     return watch
 
 
-class _Run:
+class _TableRun:
     """One call of `measure_table`."""
 
     def __init__(

@@ -18,7 +18,7 @@ from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.structure.rebuild import rebuild
 
-from .blocks import Block, record_blocks
+from .blocks import TimedBlock, record_blocks
 from .problem import Factor, Problem, refuse_many
 from .table import LatencyTable
 
@@ -37,7 +37,7 @@ class Network:
         groups: the groups themselves.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[TimedBlock, ...]
     units: dict[str, int]
     parts: dict[tuple[str, str], Parts] = field(default_factory=dict)
     groups: tuple[Group, ...] = ()
@@ -71,7 +71,7 @@ class Network:
                 )
         return cls(blocks, {group.name: group.units for group in groups}, parts, groups)
 
-    def sides(self, block: Block) -> tuple[tuple[int, Parts], tuple[int, Parts]]:
+    def sides(self, block: TimedBlock) -> tuple[tuple[int, Parts], tuple[int, Parts]]:
         """(dense width, groups) of a block's input and output.
 
         A depthwise convolution counts as one input.
@@ -82,11 +82,11 @@ class Network:
         return (block.inputs, self.parts.get((block.name, 'in'), ())), outputs
 
     @cached_property
-    def changing(self) -> tuple[Block, ...]:
+    def changing(self) -> tuple[TimedBlock, ...]:
         """The blocks whose width can change; the time of all others is a part of the constant."""
         return tuple(block for block in self.blocks if self._can_change(block))
 
-    def _can_change(self, block: Block) -> bool:
+    def _can_change(self, block: TimedBlock) -> bool:
         return any(parts for _, parts in self.sides(block))
 
     def widths(self, side: tuple[int, Parts], kept: Mapping[str, Any]) -> Any:
@@ -171,11 +171,11 @@ class LatencyModel:
     def _blocks(self, kept: Mapping[str, int]) -> float:
         return sum(float(self._time(block, kept)) for block in self.network.changing)
 
-    def _time(self, block: Block, kept: Mapping[str, Any]) -> np.ndarray:
+    def _time(self, block: TimedBlock, kept: Mapping[str, Any]) -> np.ndarray:
         inputs, outputs = (self.network.widths(side, kept) for side in self.network.sides(block))
         return self._ms(block, inputs, outputs)
 
-    def _ms(self, block: Block, inputs: Any, outputs: Any) -> np.ndarray:
+    def _ms(self, block: TimedBlock, inputs: Any, outputs: Any) -> np.ndarray:
         return self.factor * self.table.ms(block.signature.key, inputs, outputs)
 
     def predict(self, alive: Mapping[str, Tensor | int]) -> float:
