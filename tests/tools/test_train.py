@@ -167,9 +167,9 @@ def test_exit_code_and_stderr(tmp_path):
         cwd=tmp_path,
     )
     assert done.returncode == 2
-    assert (
-        done.stderr.splitlines()[-1]
-        == "train: config 'nowhere.py' is not there; give the path of a config file."
+    assert done.stderr.splitlines()[-1] == (
+        "train: config 'nowhere.py' is not there; give the path of a config file, "
+        'or package::path for one of an installed package.'
     )
 
 
