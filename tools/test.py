@@ -46,7 +46,6 @@ def main(arguments: list[str] | None = None) -> dict:
     if args.tta:
         command.add_test_time_augmentation(cfg)
     runner = command.build_runner(cfg)
-    runner.register_hook(command.FittingWeights())
     if args.out:
         command.dump_predictions(runner, args.out)
     return runner.test()

@@ -8,11 +8,9 @@ from copy import deepcopy
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
-from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmrobustprune.engine.bridge.checkpoint import fitting
 from mmrobustprune.engine.bridge.config import load_config, parse_options
 
 from .train import TrainRunner
@@ -119,19 +117,6 @@ def dump_predictions(runner: Runner, path: str) -> None:
     else:
         from mmengine.evaluator import DumpResults as Dump
     runner.test_evaluator.metrics.append(Dump(out_file_path=path))
-
-
-class FittingWeights(Hook):
-    """Loads the weights of a test and refuses those of another network.
-
-    mmengine only logs missing weights and other shapes, and tests a partly random network.
-    """
-
-    priority = 'VERY_LOW'  # after hooks that make what a checkpoint is loaded into, such as EMA's
-
-    def before_run(self, runner: Runner) -> None:
-        with fitting(runner):
-            runner.load_or_resume()
 
 
 def build_runner(cfg: Config) -> Runner:
