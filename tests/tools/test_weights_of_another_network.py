@@ -21,7 +21,8 @@ def test_dense_weights_in_a_pruned_network_are_refused(monkeypatch, capsys, dens
     capsys.readouterr()
     assert run_tool(monkeypatch, 'test', 'half/pruned.py', dense[1]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith(f'test: {dense[1]} does not fit the config (size mismatch for')
+    assert said.startswith(f"test: the weights in '{dense[1]}' are not those of the config's model")
+    assert 'pruned.py' in said
 
 
 def test_missing_weights_are_refused_and_others_ignored(monkeypatch, capsys, dense, tmp_path):
