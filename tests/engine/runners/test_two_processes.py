@@ -1,4 +1,4 @@
-"""The stock launch on a machine without a GPU: two gloo processes through every phase and the removal."""
+"""The stock launch without a GPU: two gloo processes through every phase and the removal."""
 
 import os
 import subprocess
@@ -49,7 +49,8 @@ def test_replicas_stay_equal_and_a_pair_with_one_killed_resumes(tmp_path):
 
     def user(hooks):
         (tmp_path / 'user.py').write_text(
-            f"_base_ = 'base.py'\nrunner_type = 'mmrobustprune.PruneRunner'\nrobust_prune = {recipe!r}\ncustom_hooks = {hooks!r}\n"
+            "_base_ = 'base.py'\nrunner_type = 'mmrobustprune.PruneRunner'\n"
+            f'robust_prune = {recipe!r}\ncustom_hooks = {hooks!r}\n'
         )
 
     user(hooks)
