@@ -1,4 +1,4 @@
-"""A classifier that its own tensor forward does not trace, and the function that a recipe names instead."""
+"""A classifier that its tensor forward does not trace, and the function named instead."""
 
 import torch
 from mmpretrain.models import ImageClassifier

@@ -34,10 +34,10 @@ def validate(runner: Runner) -> dict[str, float]:
 
 def numbers_of(metrics: Mapping[str, Any]) -> dict[str, float]:
     """The metrics that are one number; others are matrices, or per class."""
-    return {key: float(value) for key, value in metrics.items() if _is_number(value)}
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, (np.ndarray, torch.Tensor)):
-        return value.reshape(-1).shape[0] == 1
-    return isinstance(value, Number)
+    found = {}
+    for key, value in metrics.items():
+        if isinstance(value, (np.ndarray, torch.Tensor)) and value.reshape(-1).shape[0] == 1:
+            value = value.reshape(-1)[0].item()
+        if isinstance(value, Number):
+            found[key] = float(value)
+    return found

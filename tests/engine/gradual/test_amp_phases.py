@@ -1,4 +1,4 @@
-"""Mixed precision through warm-up, masks, removal and fine-tuning: bfloat16 on a CPU, float16 with overflows on a GPU."""
+"""Mixed precision through all phases: bfloat16 on a CPU, float16 with overflows on a GPU."""
 
 import json
 import signal
@@ -36,7 +36,7 @@ def often(interval=1):
 
 
 def watched(runner):
-    """Train; the phase and the loss of every iteration, and the number types that come out of the backbone in training."""
+    """Train; phase and loss of every iteration, and the number types behind the backbone."""
     seen, step, training = dict(phase=[], loss=[], types=set()), runner.call_hook, []
 
     def call_hook(name, **kwargs):

@@ -1,4 +1,4 @@
-"""Two processes through warm-up, masks, removal and fine-tuning: equal replicas, the equivalent on one process, kills."""
+"""Two processes through all phases: equal replicas, the equivalent on one process, kills."""
 
 import json
 import signal
@@ -57,7 +57,7 @@ def test_the_removal_leaves_one_wrapper(adasap):
 
 
 def test_two_processes_are_one_that_accumulates_over_their_batches(adasap, tmp_path):
-    """Every rank climbs by its own gradient, as every micro-batch does; batch statistics are those of a rank's own batch."""
+    """Every rank climbs by its own gradient and has its own batch statistics."""
     config = tiny(
         tmp_path,
         **BY_EPOCH,
@@ -149,7 +149,7 @@ def test_grouped_kernels_are_cut_alike_and_a_killed_pair_resumes(tmp_path):
 
 
 def test_a_search_finds_one_mask_and_a_killed_pair_resumes(tmp_path):
-    """One epoch dense, one of search (HARP with S2AP), one of fine-tuning; the kill falls into the search."""
+    """An epoch each dense, of search (HARP with S2AP), of fine-tuning; killed in the search."""
 
     def recipe(folder):
         config = quick(tiny(folder, **EQUAL, **often(2)).to_dict())
@@ -193,7 +193,7 @@ def largest_difference(one, two):
 
 
 def test_plain_training_is_one_process_with_the_whole_batch(tmp_path):
-    """Without batch statistics, as the whole batch is the union of the parts; summed in another order."""
+    """Without batch statistics, as the batch is the union of the parts in another order."""
     assert train_pair(gradual(without_batch_statistics(tmp_path / 'two'), recipe='magnitude')) == [
         0,
         0,

@@ -28,7 +28,7 @@ def latency(work_dir, table, **recipe):
 
 @pytest.fixture(scope='module')
 def table(tmp_path_factory):
-    """A table whose times are made up, so that no load of the machine decides: blocks and networks take what their widths say."""
+    """A table of made-up times, so that no load of the machine decides: widths do."""
     path = tmp_path_factory.mktemp('table') / 'table.json'
     patch = pytest.MonkeyPatch()
     torch.set_num_threads(1)  # as in processes of their own; the table says so

@@ -1,4 +1,4 @@
-"""Grouped-kernel pruning as a recipe: cut once before training, kept in every checkpoint, resumed, loaded by stock tools."""
+"""Grouped-kernel pruning as a recipe: once before training, resumed, read by stock tools."""
 
 import json
 
@@ -12,7 +12,6 @@ from mmpretrain.apis import get_model
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.engine import PruneRunner
 from mmrobustprune.engine.deploy.export import export_checkpoint
-from mmrobustprune.engine.grouped.prune import outside, snapshot_files
 from mmrobustprune.recipes.build import build_recipe
 from tests.support.tiny import classifier, detector, quick
 
@@ -149,16 +148,6 @@ def test_tmi_reads_the_snapshots_of_an_earlier_training(dense, tmp_path):
     assert 'TMI' in json.loads((tmp_path / 'structure.json').read_text())['method']
 
 
-def test_snapshots_come_in_the_order_of_their_epochs(tmp_path):
-    for number in (10, 2, 1):
-        (tmp_path / f'epoch_{number}.pth').touch()
-    assert [file.name for file in snapshot_files((str(tmp_path / 'epoch_*.pth'),))] == [
-        f'epoch_{n}.pth' for n in (1, 2, 10)
-    ]
-    with pytest.raises(FileNotFoundError, match='none.pth.*which is not there'):
-        snapshot_files((str(tmp_path / 'none.pth'),))
-
-
 @pytest.mark.slow
 def test_the_backbone_of_a_detector(tmp_path):
     config = grouped(detector(tmp_path / 'run', tmp_path / 'shapes', epochs=1))
@@ -170,22 +159,6 @@ def test_the_backbone_of_a_detector(tmp_path):
         if isinstance(module, GroupedKernelConv2d)
     ]
     assert layers and all(name.startswith('backbone.') for name in layers)
-
-
-def test_parts_are_chosen_by_name():
-    model = torch.nn.ModuleDict(
-        dict(
-            backbone=torch.nn.Conv2d(3, 8, 3),
-            neck=torch.nn.Conv2d(8, 8, 1),
-            head=torch.nn.Linear(8, 2),
-        )
-    )
-    assert outside(model, 'backbone', '3x3') == ['neck'] and outside(model, '', 'all') == []
-    assert outside(model, 'backbone', ('neck',)) == []
-    with pytest.raises(
-        ValueError, match="part='body' is no part of ModuleDict; choose among backbone, neck, head"
-    ):
-        outside(model, 'body', 'all')
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The Runner on a small classifier: phases, the cut, what it leaves on disk, and kills at any point."""
+"""The Runner on a small classifier: phases, the removal, files, and kills at any point."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_half_of_the_parameters_are_gone(finished):
 
 @pytest.mark.parametrize('score, first', [('Magnitude', 0), ('Taylor', 2), ('TaylorBN', 2)])
 def test_radii_follow_every_round(tmp_path, monkeypatch, score, first):
-    """Scores of gradients are forgotten with every mask, and the radii are those of before it, for the neurons that live."""
+    """Scores of gradients begin anew with every mask; radii are of before it, for living neurons."""
     seen, set_scores = {}, AdaSAP.set_scores
     runner = RUNNERS.build(pruned(classifier(tmp_path), score=dict(type=score), measure=False))
     monkeypatch.setattr(
@@ -76,7 +76,7 @@ def trained_on(folder, config, **changes):
 
 
 def test_checkpoints_of_a_pruned_network_trained_on_are_those_of_one(finished, tmp_path):
-    """From pruned.py, and from the dense config with the pruned weights; both load under the dense one, and resume."""
+    """From pruned.py, and from the dense config with pruned weights; the dense one resumes both."""
     folder, runner = finished
     dense, size = classifier(tmp_path / 'dense'), sum(p.numel() for p in runner.model.parameters())
     given = dict(

@@ -1,4 +1,4 @@
-"""Searching masks by learned scores inside a training: stages, neutrality, resuming, what is left on disk."""
+"""Searching masks by learned scores inside a training: phases, neutrality, resuming."""
 
 import json
 
@@ -206,7 +206,7 @@ def test_a_search_without_attack_and_with_weights_perturbed(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_search_keeps_rates_the_best_mask_noise_and_offsets(tmp_path):
-    """HARP, whose strength grows, the best mask so far, Free-AT's noise, and S2AP's offsets, all carried over a kill."""
+    """HARP's growing strength, the best mask, Free-AT's noise, S2AP's offsets survive a kill."""
     states = []
     for name, kill_at in (('whole', None), ('killed', 15)):
         config = searched(

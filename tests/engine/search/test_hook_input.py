@@ -50,7 +50,7 @@ def test_a_second_pass_that_is_not_finite_ends_the_search(tmp_path):
     runner.model.loss = infinite
     with pytest.raises(
         ValueError,
-        match="the loss of the second pass of phase 'search' is inf at iteration 7; nothing is saved",
+        match="loss of the second pass of phase 'search' is inf at iteration 7; nothing is saved",
     ):
         runner.train()
     assert not (tmp_path / 'epoch_2.pth').exists()
