@@ -81,6 +81,14 @@ def one_or_several(text: str) -> str | tuple[str, ...]:
     return names if len(names) > 1 else text
 
 
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text) if text.strip().lstrip('-').isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of at least 1; give one.")
+    return number
+
+
 def kind(text: str) -> str | dict[str, Any]:
     """`beam,width=8` as dict(type='beam', width=8), values as in Python; a name alone as itself."""
     name, *given = text.split(',')
@@ -139,6 +147,7 @@ def in_options(text: str, said: Mapping[str, str]) -> str:
         text = text.replace(ours, theirs)
     for field, option in OPTIONS.items():
         text = re.sub(rf'\brobust_prune\.{field}\b', option, text)
+        text = re.sub(rf'(?<![^\s]){field}=', f'{option}=', text)
         if '_' in field:
             text = re.sub(rf'(?<![\w.\-/<]){field}(?![\w/>]|\.\w)', option, text)
     return text
