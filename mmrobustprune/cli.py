@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.error import URLError
 
 CONFIG = 'config file: a path, or package::path as in _base_'
@@ -24,6 +24,11 @@ class Parser(argparse.ArgumentParser):
         found = super().parse_args(*args, **kwargs)
         self.note_options()
         return found
+
+    def error(self, message: str) -> NoReturn:
+        """End as all wrong input does: the tool and a sentence, after how it is called."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f'{Path(self.prog.split()[0]).stem}: {message}\n')
 
     def note_options(self) -> None:
         """Put the names of all options into `OPTIONS`."""
