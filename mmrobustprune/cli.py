@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.error import URLError
 
 CONFIG = 'config file: a path, or package::path as in _base_'
@@ -24,6 +24,11 @@ class Parser(argparse.ArgumentParser):
         found = super().parse_args(*args, **kwargs)
         self.note_options()
         return found
+
+    def error(self, message: str) -> NoReturn:
+        """End as all wrong input does: the tool and a sentence, after how it is called."""
+        self.print_usage(sys.stderr)
+        self.exit(2, f'{Path(self.prog.split()[0]).stem}: {message}\n')
 
     def note_options(self) -> None:
         """Put the names of all options into `OPTIONS`."""
@@ -79,6 +84,14 @@ def one_or_several(text: str) -> str | tuple[str, ...]:
     """`a,b` as ('a', 'b'); a name alone as itself."""
     names = tuple(text.split(','))
     return names if len(names) > 1 else text
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text) if text.strip().lstrip('-').isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of at least 1; give one.")
+    return number
 
 
 def kind(text: str) -> str | dict[str, Any]:
@@ -139,6 +152,7 @@ def in_options(text: str, said: Mapping[str, str]) -> str:
         text = text.replace(ours, theirs)
     for field, option in OPTIONS.items():
         text = re.sub(rf'\brobust_prune\.{field}\b', option, text)
+        text = re.sub(rf'(?<![^\s]){field}=', f'{option}=', text)
         if '_' in field:
             text = re.sub(rf'(?<![\w.\-/<]){field}(?![\w/>]|\.\w)', option, text)
     return text

@@ -96,6 +96,7 @@ def test_the_options_of_a_run_have_openmmlabs_names():
         ("min_keeper, a.min_keep and '<min_keep>' stay", None),
         ('robust_prune.rule has no option here', None),
         ('see X.y for why', '--why says why'),
+        ("target='x' and dict(target=1) are", "--target='x' and dict(target=1) are"),
     ],
 )
 def test_errors_speak_of_the_options_of_the_tool(monkeypatch, text, said):
@@ -113,3 +114,10 @@ def test_the_options_of_subcommands_count_too(monkeypatch):
     parser.add_subparsers(dest='kind').add_parser('one').add_argument('--batch-size')
     parser.parse_args(['one'])
     assert cli.in_options('batch_size is 0', {}) == '--batch-size is 0'
+
+
+@pytest.mark.parametrize('text', ['0', '-3', 'x', '1.5', ''])
+def test_a_number_of_at_least_one(text):
+    assert cli.positive('12') == 12
+    with pytest.raises(argparse.ArgumentTypeError, match='no whole number of at least 1'):
+        cli.positive(text)

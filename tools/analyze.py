@@ -219,17 +219,23 @@ def stability(args: argparse.Namespace, work_dir: Path) -> None:
 
 def add_latency(parser: argparse.ArgumentParser) -> None:
     """The options of the kind 'latency'."""
-    parser.add_argument('--batch', type=int, default=1, help='images per pass (default: 1)')
-    parser.add_argument('--threads', type=int, help='CPU threads (default: as many as torch takes)')
+    parser.add_argument(
+        '--batch', type=cli.positive, default=1, help='images per pass (default: 1)'
+    )
+    parser.add_argument(
+        '--threads', type=cli.positive, help='CPU threads (default: as many as torch takes)'
+    )
     parser.add_argument(
         '--shape',
-        type=int,
+        type=cli.positive,
         nargs=2,
         metavar=('HEIGHT', 'WIDTH'),
         help="default: the test pipeline's",
     )
     parser.add_argument('--device', help='default: a GPU where there is one')
-    parser.add_argument('--repeats', type=int, default=50, help='measured passes (default: 50)')
+    parser.add_argument(
+        '--repeats', type=cli.positive, default=50, help='measured passes (default: 50)'
+    )
     parser.add_argument(
         '--table',
         metavar='FILE',
@@ -286,7 +292,7 @@ def add_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--subset', type=int, metavar='N', help='images (default: all; sharpness: 1024)'
     )
-    parser.add_argument('--batch-size', type=int, help="default: the config's")
+    parser.add_argument('--batch-size', type=cli.positive, help="default: the config's")
     parser.add_argument('--device', help='default: a GPU where there is one')
 
 

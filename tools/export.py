@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument(
         '--shape',
-        type=int,
+        type=cli.positive,
         nargs=2,
         metavar=('H', 'W'),
         help='input in pixels (default: the test pipeline)',

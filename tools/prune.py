@@ -122,7 +122,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--target', type=float, default=0.5, help='fraction removed, in (0, 1)')
     parser.add_argument(
         '--shape',
-        type=int,
+        type=cli.positive,
         nargs=2,
         metavar=('H', 'W'),
         help='input in pixels (default: the test pipeline)',

@@ -82,7 +82,7 @@ def test_a_table_and_a_file(monkeypatch, capsys, small, tmp_path):
             "label='wrong'",
         ),
         (['{config}', '{checkpoint}', '--attack', 'fgsm', '--subset', '21'], 'give 1 to 20'),
-        (['{config}', '{checkpoint}', '--attack', 'fgsm', '--batch-size', '-1'], 'batch_size=-1'),
+        (['{config}', '{checkpoint}', '--batch-size', '-1'], "--batch-size: '-1' is no whole"),
         (
             [
                 '{config}',

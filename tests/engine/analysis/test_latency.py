@@ -134,7 +134,7 @@ def test_the_dense_network_of_a_config_of_a_pruned_one(checkpoints):
 @pytest.mark.parametrize(
     'words, sentence',
     [
-        (['--batch', 0], 'batch=0'),
+        (['--batch', 0], "--batch: '0' is no whole number"),
         ([], 'names no input size; give it as --shape'),
         (
             ['--shape', 32, 32, '--table', 'table.json', '--batch', 3],
