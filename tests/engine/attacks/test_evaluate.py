@@ -161,7 +161,7 @@ def test_autoattack_with_its_breakdown(small, tmp_path):
 def test_pictures_that_are_normalised_too_early_are_refused(small, tmp_path):
     pipeline = 'dict(type="LoadImageFromFile", to_float32=True), dict(type="PackInputs")'
     config = write_config(tmp_path, small[0].parent / 'data', pipeline=pipeline)
-    with pytest.raises(ValueError, match='torch.float32 images'):
+    with pytest.raises(ValueError, match='torch.float32 pictures'):
         attack_config(config, small[1], tmp_path / 'w', [])
 
 
