@@ -6,7 +6,7 @@ pytest.importorskip('mmpretrain')
 from mmrobustprune.engine.analysis.compare import measure
 from tests.support.classifier import write_config, write_pictures, write_weights
 
-# ResNet-8 of 16, 32 and 64 channels on 32x32 pixels: (kernel area, in, out, positions) of each layer
+# ResNet-8 of 16, 32, 64 channels on 32x32 pixels: (kernel area, in, out, positions) by layer
 LAYERS = [
     (9, 3, 16, 1024),
     (9, 16, 16, 1024),

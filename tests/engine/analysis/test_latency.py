@@ -223,7 +223,7 @@ def test_layers_narrower_than_the_usual_step_are_predicted(checkpoints, tmp_path
 
 
 def test_memory_order_is_that_of_the_config(checkpoints, tmp_path, monkeypatch):
-    """Another order runs other kernels, so it is another network to the table, and so is its half."""
+    """Another order runs other kernels, so it and its half are other networks to the table."""
     invented(monkeypatch)
     config, dense, *_ = checkpoints
     for hooks in ([], [dict(type='mmrobustprune.ChannelsLastHook')]):

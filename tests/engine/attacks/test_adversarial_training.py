@@ -16,7 +16,7 @@ def metrics(folder):
 
 @pytest.mark.slow
 def test_two_processes_hold_one_network_and_share_the_attack_of_validation(tmp_path):
-    """Each rank attacks its own pictures; in validation 7 pictures are 4 of one rank and 3 of the other."""
+    """Each rank attacks its own images; in validation 7 are 4 of one rank and 3 of the other."""
     options = dict(validation=dict(images=7, eps=0.1, step=0.05))
     config = adversarial(tmp_path / 'pair', hooks=[dict(type='ReplicasEqual')], **options)
     config.optim_wrapper.update(

@@ -1,4 +1,4 @@
-"""Attacks on an mmpretrain classifier: its own normalisation, finished batches, what every number says about itself."""
+"""Attacks on an mmpretrain classifier: its own normalisation, finished batches, stamps."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Validation under attack: the same number as the attack alone gives, best checkpoints by it, nothing moved by it."""
+"""Validation under attack: the number that the attack alone gives, and nothing moved by it."""
 
 import copy
 

@@ -1,4 +1,4 @@
-"""What the tests of corruption suites share: a small VOC set and a detector that needs no training."""
+"""What the tests of corruption suites share: a VOC set and a detector that needs no training."""
 
 from multiprocessing.pool import ThreadPool
 
@@ -19,7 +19,9 @@ def checkpoint(root, tmp_path):
 
 @pytest.fixture
 def steady(monkeypatch):
-    """Stock VOC evaluation starts four processes for every cell: most of the time here. The checkout may get another commit
-    between two runs."""
+    """Stock VOC evaluation starts four processes for every cell: most of the time here.
+
+    The checkout may get another commit between two runs.
+    """
     monkeypatch.setattr('mmdet.evaluation.functional.mean_ap.Pool', ThreadPool)
     monkeypatch.setattr('mmrobustprune.records.stamp.commit', lambda: 'abc')

@@ -20,7 +20,7 @@ def boxes_near(rng, boxes, spread):
 
 
 def samples(seed, images=6, classes=3):
-    """True boxes, some difficult, and detections near them and elsewhere; no two scores are equal."""
+    """True boxes, some difficult, and detections near them and elsewhere, of different scores."""
     rng = np.random.default_rng(seed)
     scores, out = rng.permutation(np.linspace(0.01, 0.99, images * 12)).astype(np.float32), []
     for index in range(images):

@@ -54,8 +54,8 @@ def test_evidence_that_does_not_give_the_number_is_dropped_and_said(monkeypatch)
     found = evaluate_all(ours, 8, 'accuracy/top10')
     assert found.evidence is None and found.metrics == {'accuracy/top10': 50}
     assert said == [
-        'accuracy/top10 is 50 and the outcomes of the images give 100; they are not kept, and no intervals can be '
-        'given.'
+        'accuracy/top10 is 50 and the outcomes of the images give 100; they are not kept, and no '
+        'intervals can be given.'
     ]
 
 

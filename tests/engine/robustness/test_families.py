@@ -1,4 +1,4 @@
-"""Suites over models that this project did not make: random weights of many families, end to end."""
+"""Suites over models of others: random weights of many families, end to end."""
 
 import cv2
 import numpy as np

@@ -88,7 +88,8 @@ def test_a_full_disk_is_a_sentence_and_finished_cells_stay(root, checkpoint, tmp
         monkeypatch.context() as patch,
         pytest.raises(
             ValueError,
-            match=r'impulse_noise-3.json cannot be written \(No space left on device\); 3 finished cells are kept',
+            match=r'impulse_noise-3.json cannot be written \(No space left on device\); '
+            '3 finished cells are kept',
         ),
     ):
         patch.setattr(CellStore, 'write', write)

@@ -1,4 +1,4 @@
-"""ImageNet-V2 beside a config's own test set: kept numbers are those of the images that are there."""
+"""ImageNet-V2 beside a config's own test set: kept numbers are of the images that are there."""
 
 import cv2
 import pytest

@@ -1,4 +1,4 @@
-"""Evaluation of stored sets: what was written is what would be computed, and published layouts are found."""
+"""Stored sets: what was written is what would be computed, and published layouts are found."""
 
 import cv2
 import numpy as np
@@ -103,7 +103,7 @@ def test_a_stored_image_that_has_changed_is_refused(root, tmp_path):
 
 
 def test_published_imagenet_c_is_cropped_and_not_resized(tmp_path):
-    """Stored images are 224 already; a pipeline that resized them once more would see other pixels."""
+    """Stored images are 224 already; resized once more they would be other pixels."""
     rng = np.random.default_rng(0)
     for index in range(4):
         for folder, side in (('val', 300), ('c/fog/2', 224)):
