@@ -1,4 +1,4 @@
-"""`pip install -e .`: the package and its config tree. An installed torch or OpenMMLab package is left as it is."""
+"""`pip install -e .`: package and configs; an installed torch or OpenMMLab stays as it is."""
 
 from pathlib import Path
 

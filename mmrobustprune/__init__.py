@@ -1,9 +1,9 @@
 """Vision networks made small and robust at once, inside OpenMMLab.
 
-The plain rooms need PyTorch alone; `compat.fixes`, `models`, `datasets` and `engine` are the OpenMMLab side, imported by
-mmengine when a config says `type='mmrobustprune.X'`.
+The plain rooms need PyTorch alone; `compat.fixes`, `models`, `datasets` and `engine` are the
+OpenMMLab side, imported by mmengine when a config says `type='mmrobustprune.X'`.
 """
 
-from .compat import onednn as _onednn  # noqa: F401  before any room trains a layer that it gets wrong
+from .compat import onednn as _onednn  # noqa: F401  before a room trains what oneDNN gets wrong
 
 __version__ = '0.1.0'

@@ -10,7 +10,7 @@ from torch import nn
 
 @contextmanager
 def flags_restored(model: nn.Module) -> Iterator[None]:
-    """Training and gradient flags of every module and parameter as before, whatever happens inside."""
+    """Training and gradient flags stand afterwards as before, whatever happens inside."""
     training = [(module, module.training) for module in model.modules()]
     gradient = [(parameter, parameter.requires_grad) for parameter in model.parameters()]
     try:

@@ -1,9 +1,10 @@
 """Threads, shared data, and a time budget for the slow tests.
 
-Slow tests run while `--slow-budget` seconds (environment: MMRP_SLOW_BUDGET, default 150) last, those unrun for longest
-first; the rest are skipped and named at the end, and come first the next time. One whose last run was longer than what is left
-of the budget waits, except as the first. When tests are chosen on the command line (a path, -k, -m), all that are chosen run.
-The times are kept in MMRP_HOME (default ~/.cache/mmrobustprune). Property tests draw the same examples in every run;
+Slow tests run while `--slow-budget` seconds (environment: MMRP_SLOW_BUDGET, default 150) last,
+those unrun for longest first; the rest are skipped and named at the end, and come first the next
+time. One whose last run was longer than what is left of the budget waits, except as the first. When
+tests are chosen on the command line (a path, -k, -m), all that are chosen run. The times are kept
+in MMRP_HOME (default ~/.cache/mmrobustprune). Property tests draw the same examples in every run;
 HYPOTHESIS_PROFILE=default draws others each time.
 """
 
@@ -112,7 +113,7 @@ def _write(path, record):
 
 @pytest.fixture(scope='session')
 def shared_data() -> Path:
-    """The folder of real data beside the project; tests that need it are skipped where it is not."""
+    """The folder of real data beside the project; without it the tests that need it are skipped."""
     if not DATA.is_dir():
         pytest.skip(f'{DATA} is not there')
     return DATA

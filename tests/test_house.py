@@ -1,4 +1,4 @@
-"""House rules: who may import whom, what works without OpenMMLab, sizes, help texts, documented names."""
+"""House rules: who may import whom, what works without OpenMMLab, sizes, texts, names."""
 
 import ast
 import importlib
@@ -42,7 +42,8 @@ MAY_IMPORT = {  # room -> the rooms of ours that it may import, beside itself an
     'models': {'attack', 'compat', 'registry', 'structure'},
     'datasets': {'compat', 'registry'},
 }
-ENGINE = {  # room of the engine -> the rooms of the engine that it may import; it may import all that is below the engine
+# A room of the engine may import all that is below the engine, and these rooms of it.
+ENGINE = {
     'bridge': set(),
     'optim': set(),
     'resuming': {'bridge'},
@@ -100,12 +101,12 @@ def parts_of(path: Path) -> tuple[str, ...]:
 
 
 def room_of(parts: tuple[str, ...]) -> str:
-    """'' for the package's own face, 'engine' for the engine's, 'engine.bridge' for a room of it."""
+    """'' for the package's own face, 'engine' for the engine's, or 'engine.bridge'."""
     return '.'.join(parts[:2] if parts[:1] == ('engine',) else parts[:1])
 
 
 def imports(path: Path) -> set[str]:
-    """Dotted names of every module that a file imports, relative ones resolved, wherever they stand."""
+    """Dotted names of every module that a file imports, wherever the import stands."""
     here = ('mmrobustprune', *path.relative_to(PACKAGE).parts[:-1])
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -195,7 +196,7 @@ def test_plain_rooms_work_without_openmmlab():
 
 
 def test_a_pruned_model_is_loaded_without_the_rest_of_the_house():
-    """All that `init_detector` needs: neither engine, report, corruption and attack, nor torch-pruning."""
+    """`init_detector` needs neither engine, report, corruption and attack, nor torch-pruning."""
     rest = tuple(f'mmrobustprune.{room}' for room in ('engine', 'report', 'corruption', 'attack'))
     run(
         'import sys\n'
@@ -218,6 +219,36 @@ def test_no_two_classes_of_one_name():
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(str(path.relative_to(PACKAGE)))
     assert not {name: where for name, where in places.items() if len(where) > 1}
+
+
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+
+
+def is_nested(node: ast.AST) -> bool:
+    """A comprehension within a comprehension, or over two things."""
+    if not isinstance(node, COMPREHENSIONS):
+        return False
+    inner = [one for one in ast.walk(node) if isinstance(one, COMPREHENSIONS)]
+    return len(inner) > 1 or len(node.generators) > 1
+
+
+def is_of_tuples(node: ast.AST) -> bool:
+    """`a, b = x, y`: two statements in one."""
+    assigns = isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple)
+    return assigns and any(isinstance(target, ast.Tuple) for target in node.targets)
+
+
+@pytest.mark.parametrize('path', FILES, ids=names(FILES))
+def test_no_comprehension_is_nested(path):
+    nested = [node.lineno for node in ast.walk(ast.parse(path.read_text())) if is_nested(node)]
+    assert not nested
+
+
+def test_few_assignments_are_of_tuples():
+    """Under 3 in 1,000 lines: a swap now and then."""
+    texts = [path.read_text() for path in FILES]
+    found = [sum(map(is_of_tuples, ast.walk(ast.parse(text)))) for text in texts]
+    assert sum(found) < 3 * sum(text.count('\n') for text in texts) / 1000
 
 
 @pytest.mark.parametrize('path', TRACKED, ids=names(TRACKED))

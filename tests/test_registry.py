@@ -1,4 +1,4 @@
-"""Child registries: our types are found by name from a config, in a process that imported nothing."""
+"""Child registries: our types are found by name, in a process that imported nothing."""
 
 import subprocess
 import sys

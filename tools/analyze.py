@@ -8,17 +8,15 @@ Example:
     python tools/analyze.py stability harp=work_dirs/harp s2ap=work_dirs/s2ap_harp --warmup 5
     python tools/analyze.py latency my_ssd.py pruned.pth --batch 1 --threads 1 --shape 300 300
 
-Of mmpretrain classifiers, dense or pruned: frequency, accuracy on images rebuilt from their high
-(radius >= theta) or low (radius < theta) frequencies alone, written to WORK_DIR/frequency.json;
-imagenet-v2, accuracy on the config's test set and on the three variants of ImageNet-V2, and their
-ratio R_V2, written to WORK_DIR/imagenet_v2.json; sharpness, lambda_max by power iteration and the
-loss difference by APGD, in the weights, and in the scores where the checkpoint holds a search,
-written to WORK_DIR/sharpness.json. stability: distances between masks (mask files or pruned
-checkpoints), or what searches measured (work dirs with a search.json) drawn over their epochs,
-written to WORK_DIR/stability.json. latency: time of one forward pass of any mmdet or mmpretrain
-network, a pruned one beside the dense one it came from, and with --table what a measured latency
-table predicts, written to WORK_DIR/latency.json. A run that was stopped goes on when the same
-command is given again.
+Each kind writes WORK_DIR/<kind>.json (imagenet_v2.json). Of mmpretrain classifiers, dense or pruned:
+frequency    accuracy on images of their high (radius >= theta) or low frequencies alone
+imagenet-v2  accuracy on the test set and on ImageNet-V2's three variants, and their ratio R_V2
+sharpness    lambda_max and loss difference in the weights, and in the scores of a search
+Of any search: stability, distances between masks (mask files or pruned checkpoints), or what
+searches measured (work dirs with a search.json) drawn over their epochs.
+Of any mmdet or mmpretrain network: latency, the time of one forward pass, a pruned one beside the
+dense one it came from, and with --table what a measured latency table predicts.
+Given again, the same command goes on where it was stopped.
 """
 
 from __future__ import annotations

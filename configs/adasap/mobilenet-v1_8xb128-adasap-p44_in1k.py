@@ -1,4 +1,5 @@
-# MobileNetV1 on ImageNet keeps 56 % of its parameters (arXiv 2306.14306, table 8). Set load_from to the dense one, trained.
+# MobileNetV1 on ImageNet keeps 56 % of its parameters (arXiv 2306.14306, table 8). Set load_from to
+# the dense one, trained.
 _base_ = './mobilenet-v1_8xb128-90e_in1k.py'
 
 load_from = 'work_dirs/mobilenet-v1_8xb128-90e_in1k/epoch_90.pth'

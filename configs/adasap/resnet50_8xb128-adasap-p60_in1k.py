@@ -1,5 +1,6 @@
-# ResNet-50 on ImageNet keeps 40 % of its parameters (arXiv 2306.14306): 10 epochs under a radius per neuron, 30 rounds of
-# removal every 30 iterations, one radius for all to epoch 90. rho_min = 0.01 and rho_max = 2.0 are the recipe's own.
+# ResNet-50 on ImageNet keeps 40 % of its parameters (arXiv 2306.14306): 10 epochs under a radius
+# per neuron, 30 rounds of removal every 30 iterations, one radius for all to epoch 90. rho_min =
+# 0.01 and rho_max = 2.0 are the recipe's own.
 _base_ = './resnet50_8xb128-90e_in1k.py'
 
 load_from = 'https://download.openmmlab.com/mmclassification/v0/resnet/resnet50_8xb32_in1k_20210831-ea4938fc.pth'

@@ -1,4 +1,5 @@
-# AdaSAP without the scaling of ASAM: radii from 0.01 to 0.1 in units of the weights, then 0.05 for all.
+# AdaSAP without the scaling of ASAM: radii from 0.01 to 0.1 in units of the weights, then 0.05 for
+# all.
 _base_ = './resnet50_8xb128-adasap-p60_in1k.py'
 
 robust_prune = dict(

@@ -1,4 +1,5 @@
-# It loses half its parameters, starting from the trained one; the size is our choice, the paper prunes it for latency.
+# It loses half its parameters, starting from the trained one; the size is our choice, the paper
+# prunes it for latency.
 _base_ = './ssd512_r50_voc0712.py'
 
 load_from = 'work_dirs/ssd512_r50_voc0712/epoch_24.pth'

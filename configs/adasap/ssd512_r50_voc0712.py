@@ -1,5 +1,6 @@
-# SSD512 on the first three stages of ResNet-50, whose last two have the widths and strides of SSD-VGG's pyramid: 512 at 8
-# under the L2 norm, 1024 at 16, then SSD's own extra layers, head and schedule. This arrangement is our choice.
+# SSD512 on the first three stages of ResNet-50, whose last two have the widths and strides of
+# SSD-VGG's pyramid: 512 at 8 under the L2 norm, 1024 at 16, then SSD's own extra layers, head and
+# schedule. This arrangement is our choice.
 _base_ = 'mmdet::pascal_voc/ssd512_voc0712.py'
 
 model = dict(

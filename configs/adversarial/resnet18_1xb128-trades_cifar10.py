@@ -1,7 +1,8 @@
-# ResNet-18 on CIFAR-10 by TRADES (arXiv 1901.08573), as the dense networks of HYDRA, HARP and S2AP are trained: PGD-10 at
-# 8/255, beta 6, 100 epochs, batch 128 on one GPU, SGD with cosine from 0.1. Validation adds 'attacked/pgd', the accuracy of
-# 1,000 test pictures under PGD-10; no checkpoint is chosen by it, as it is of the test set. A search
-# that chooses its mask by it (select='best') needs val_dataloader with held-out pictures, as in configs/s2ap.
+# ResNet-18 on CIFAR-10 by TRADES (arXiv 1901.08573), as the dense networks of HYDRA, HARP and S2AP
+# are trained: PGD-10 at 8/255, beta 6, 100 epochs, batch 128 on one GPU, SGD with cosine from 0.1.
+# Validation adds 'attacked/pgd', the accuracy of 1,000 test images under PGD-10; no checkpoint is
+# chosen by it, as it is of the test set. A search that chooses its mask by it (select='best') needs
+# val_dataloader with held-out images, as in configs/s2ap.
 _base_ = 'mmpretrain::resnet/resnet18_8xb16_cifar10.py'
 
 model = dict(

@@ -1,6 +1,7 @@
-# ResNet-20 on CIFAR-10 stored as JPEG by TRADES with PGD-10 at 8/255, from random weights: the trained ones begin at a loss of
-# over 40 under the attack, and their first steps, at a learning rate of 0.005 even, leave a network of constant answers.
-# Validation adds 'attacked/pgd', the accuracy of 1,000 test pictures under PGD-10.
+# ResNet-20 on CIFAR-10 stored as JPEG by TRADES with PGD-10 at 8/255, from random weights: the
+# trained ones begin at a loss of over 40 under the attack, and their first steps, at a learning
+# rate of 0.005 even, leave a network of constant answers. Validation adds 'attacked/pgd', the
+# accuracy of 1,000 test images under PGD-10.
 _base_ = '../cifar_jpeg/resnet20_cifar10-jpeg.py'
 
 load_from = None

@@ -1,6 +1,6 @@
-# ResNet-50 on ImageNet by fast adversarial training (arXiv 2001.03994) at 4/255: one step of 1.25 eps from a random start,
-# 25 epochs with cosine from 0.1. Accuracy under PGD, 'attacked/pgd' in validation, shows in time if the network learns to
-# withstand the one step alone.
+# ResNet-50 on ImageNet by fast adversarial training (arXiv 2001.03994) at 4/255: one step of 1.25
+# eps from a random start, 25 epochs with cosine from 0.1. Accuracy under PGD, 'attacked/pgd' in
+# validation, shows in time if the network learns to withstand the one step alone.
 _base_ = 'mmpretrain::resnet/resnet50_8xb32_in1k.py'
 
 model = dict(

@@ -1,6 +1,7 @@
-# ResNet-50 on ImageNet by free adversarial training (arXiv 1904.12843) at 4/255: every batch four times in a row, so that 23
-# epochs are the steps of 90 plain ones, with the base's falls of the learning rate at a quarter of theirs.
-# Validation adds 'attacked/pgd', the accuracy of 1,000 pictures under PGD-10 at 4/255.
+# ResNet-50 on ImageNet by free adversarial training (arXiv 1904.12843) at 4/255: every batch four
+# times in a row, so that 23 epochs are the steps of 90 plain ones, with the base's falls of the
+# learning rate at a quarter of theirs. Validation adds 'attacked/pgd', the accuracy of 1,000
+# images under PGD-10 at 4/255.
 _base_ = 'mmpretrain::resnet/resnet50_8xb32_in1k.py'
 
 model = dict(

@@ -1,4 +1,5 @@
-# SSDLite-MobileNetV2 on BCCD becomes twice as fast under AdaSAP on the machine that trains, starting from the trained one.
+# SSDLite-MobileNetV2 on BCCD becomes twice as fast under AdaSAP on the machine that trains,
+# starting from the trained one.
 _base_ = './ssdlite_mobilenetv2-scratch_bccd.py'
 
 load_from = 'work_dirs/ssdlite_mobilenetv2-scratch_bccd/epoch_20.pth'

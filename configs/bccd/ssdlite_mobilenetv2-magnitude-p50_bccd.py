@@ -1,4 +1,5 @@
-# The comparison arm: group L2 magnitude under plain SGD; max_epochs doubled it costs as much as AdaSAP.
+# The comparison arm: group L2 magnitude under plain SGD; max_epochs doubled it costs as much as
+# AdaSAP.
 _base_ = './ssdlite_mobilenetv2-scratch_bccd.py'
 
 load_from = 'work_dirs/ssdlite_mobilenetv2-scratch_bccd/epoch_20.pth'

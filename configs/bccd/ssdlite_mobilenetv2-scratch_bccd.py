@@ -1,4 +1,5 @@
-# SSDLite-MobileNetV2 at 320 pixels on BCCD (blood cells, 205 pictures to train, 72 to test), from random weights.
+# SSDLite-MobileNetV2 at 320 pixels on BCCD (blood cells, 205 images to train, 72 to test), from
+# random weights.
 _base_ = 'mmdet::ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco.py'
 
 data_root = 'data/bccd/BCCD/'

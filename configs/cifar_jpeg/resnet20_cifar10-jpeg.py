@@ -1,5 +1,6 @@
-# ResNet-20 on CIFAR-10 stored as JPEG, starting from a trained one; tools/experiments/prepare_data.py makes both.
-# Accuracies lie about ten points below those of the original files.
+# ResNet-20 on CIFAR-10 stored as JPEG, starting from a trained one;
+# tools/experiments/prepare_data.py makes both. Accuracies lie about ten points below those of the
+# original files.
 _base_ = 'mmpretrain::_base_/default_runtime.py'
 
 data_root = 'data/cifar10_jpeg/'

@@ -1,4 +1,5 @@
-# Filters of the smallest L1 norm go at once, after the first step of training; as many parameters go as SR-GKP removes at its 43.75 %.
+# Filters of the smallest L1 norm go at once, after the first step of training; as many parameters
+# go as SR-GKP removes at its 43.75 %.
 _base_ = './resnet20_cifar10-jpeg.py'
 
 runner_type = 'mmrobustprune.PruneRunner'

@@ -1,4 +1,5 @@
-# The comparison arm: group L2 magnitude under plain SGD; max_epochs doubled it costs as much as AdaSAP.
+# The comparison arm: group L2 magnitude under plain SGD; max_epochs doubled it costs as much as
+# AdaSAP.
 _base_ = './resnet20_cifar10-jpeg.py'
 
 runner_type = 'mmrobustprune.PruneRunner'

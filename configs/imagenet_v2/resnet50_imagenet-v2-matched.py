@@ -1,4 +1,5 @@
-# ResNet-50 tested on ImageNet-V2 (arXiv 1902.10811), unpacked into data/imagenetv2; R_V2 is this accuracy / that on ImageNet.
+# ResNet-50 tested on ImageNet-V2 (arXiv 1902.10811), unpacked into data/imagenetv2; R_V2 is this
+# accuracy / that on ImageNet.
 _base_ = 'mmpretrain::resnet/resnet50_8xb32_in1k.py'
 
 test_dataloader = dict(

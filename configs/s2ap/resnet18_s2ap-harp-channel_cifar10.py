@@ -1,4 +1,5 @@
-# Channels instead of weights: S2AP on HARP with a FLOPs constraint. target is the share of channels, so FLOPs fall about four times.
+# Channels instead of weights: S2AP on HARP with a FLOPs constraint. target is the share of
+# channels, so FLOPs fall about four times.
 _base_ = ['./resnet18_trades-220e_cifar10.py', '../recipes/s2ap_harp.py']
 
 robust_prune = dict(

@@ -1,4 +1,5 @@
-# ResNet-50 on ImageNet, dense, with the schedule of HYDRA and HARP: 256 pictures a step, SGD from 0.1 to 0 by a cosine.
+# ResNet-50 on ImageNet, dense, with the schedule of HYDRA and HARP: 256 images a step, SGD from
+# 0.1 to 0 by a cosine.
 _base_ = 'mmpretrain::resnet/resnet50_8xb32_in1k.py'
 
 param_scheduler = dict(

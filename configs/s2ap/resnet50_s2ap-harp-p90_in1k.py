@@ -1,6 +1,7 @@
-# ResNet-50 on ImageNet: S2AP on HARP from an adversarially trained checkpoint (load_from), 10 epochs of search, 25 of
-# fine-tuning. The paper names Fast-AT and no radius; 4/255 is HARP's. As HARP
-# does, the mask is chosen by the validation set, which is the test set here: give val_dataloader held-out pictures to avoid that.
+# ResNet-50 on ImageNet: S2AP on HARP from an adversarially trained checkpoint (load_from), 10
+# epochs of search, 25 of fine-tuning. The paper names Fast-AT and no radius; 4/255 is HARP's. As
+# HARP does, the mask is chosen by the validation set, which is the test set here: give
+# val_dataloader held-out images to avoid that.
 _base_ = ['./resnet50_8xb32-90e_in1k.py', '../recipes/s2ap_harp.py']
 
 model = dict(

@@ -1,4 +1,5 @@
-# VGG-16-BN on SVHN by TRADES, for 220 epochs that a recipe divides: 100 dense, 20 of search, 100 of fine-tuning.
+# VGG-16-BN on SVHN by TRADES, for 220 epochs that a recipe divides: 100 dense, 20 of search, 100 of
+# fine-tuning.
 _base_ = './vgg16-bn_1xb128-100e_svhn.py'
 
 model = dict(

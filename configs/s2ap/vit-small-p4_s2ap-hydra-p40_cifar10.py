@@ -1,4 +1,5 @@
-# The vision transformer on CIFAR-10: 40 % of the weights of its blocks removed by S2AP on HYDRA. Patches and head stay dense.
+# The vision transformer on CIFAR-10: 40 % of the weights of its blocks removed by S2AP on HYDRA.
+# Patches and head stay dense.
 _base_ = ['./vit-small-p4_trades-220e_cifar10.py', '../recipes/s2ap_hydra.py']
 
 robust_prune = dict(

@@ -1,4 +1,5 @@
-# The vision transformer on CIFAR-10 by TRADES, for 220 epochs that a recipe divides: 100 dense, 20 of search, 100 of fine-tuning.
+# The vision transformer on CIFAR-10 by TRADES, for 220 epochs that a recipe divides: 100 dense, 20
+# of search, 100 of fine-tuning.
 _base_ = './vit-small-p4_1xb128-100e_cifar10.py'
 
 model = dict(

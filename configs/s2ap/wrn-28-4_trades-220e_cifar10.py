@@ -1,4 +1,5 @@
-# WRN-28-4 on CIFAR-10 by TRADES, for 220 epochs that a recipe divides: 100 dense, 20 of search, 100 of fine-tuning.
+# WRN-28-4 on CIFAR-10 by TRADES, for 220 epochs that a recipe divides: 100 dense, 20 of search, 100
+# of fine-tuning.
 _base_ = './wrn-28-4_1xb128-100e_cifar10.py'
 
 model = dict(

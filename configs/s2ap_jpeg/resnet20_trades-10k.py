@@ -1,5 +1,6 @@
-# ResNet-20 on 10,000 pictures of CIFAR-10 stored as JPEG, made robust by TRADES; 5,000 others validate, the test set only tests.
-# Training attacks in bfloat16, which takes half the time on a processor that has it; validation and test attack in float32.
+# ResNet-20 on 10,000 images of CIFAR-10 stored as JPEG, made robust by TRADES; 5,000 others
+# validate, the test set only tests. Training attacks in bfloat16, which takes half the time on a
+# processor that has it; validation and test attack in float32.
 _base_ = '../adversarial/resnet20_trades_cifar10-jpeg.py'
 
 model = dict(robust_loss=dict(dtype='bfloat16'))

@@ -1,4 +1,5 @@
-# A small SSD on the generated shapes set (5 classes, 192x192): trained from random weights in under three minutes on two cores.
+# A small SSD on the generated shapes set (5 classes, 192x192): trained from random weights in under
+# three minutes on two cores.
 _base_ = 'mmdet::_base_/default_runtime.py'
 
 size = 192

@@ -1,4 +1,4 @@
 """Mends of the projects underneath.
 
-`onednn` is for torch and in force wherever this package is imported, `fixes` is for OpenMMLab.
+`onednn`, for torch, is in force wherever this package is imported; `fixes` are for OpenMMLab.
 """

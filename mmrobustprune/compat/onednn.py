@@ -1,12 +1,14 @@
-"""uxlfoundation/oneDNN#6035: one kind of convolution writes past its memory while it is trained on a CPU.
+"""uxlfoundation/oneDNN#6035: one kind of convolution writes past its memory when trained on a CPU.
 
-The weight gradient of a 1x1 convolution with a stride above 1, in float32 and channels-last order, with fewer input
-channels than a block holds (8 with AVX2, 16 with AVX-512): the process aborts, or goes on with a damaged heap. Pruning
-makes exactly such layers. Seen in torch 2.12.1 and 2.14.1 (oneDNN 3.11.2, 3.12.0).
+It is the weight gradient of a 1x1 convolution with a stride above 1, in float32 and channels-last
+order, with fewer input channels than a block holds (8 with AVX2, 16 with AVX-512): the process
+aborts, or goes on with a damaged heap. Pruning makes exactly such layers. Seen in torch 2.12.1 and
+2.14.1 (oneDNN 3.11.2, 3.12.0).
 
-While such a layer is trained it gets its input and its weight in contiguous order, and its output is put back into
-channels-last order for the layers behind it. A layer's own numbers decide in every call, so that a removal changes
-nothing here. `python -m mmrobustprune.compat.onednn` says whether the fault is still there.
+While such a layer is trained it gets its input and its weight in contiguous order, and its output
+is put back into channels-last order for the layers behind it. A layer's own numbers decide in every
+call, so that a removal changes nothing here. `python -m mmrobustprune.compat.onednn` says whether
+the fault is still there.
 """
 
 from __future__ import annotations
@@ -106,7 +108,7 @@ def _contiguous(tensor: Any) -> Any:
 
 
 def is_faulty() -> bool:
-    """Whether the installed torch still has the fault, found out in a process of its own (seconds)."""
+    """Whether the installed torch still has the fault, tried in a process of its own."""
     limited = dict(os.environ, ONEDNN_MAX_CPU_ISA='AVX2')
     done = subprocess.run([sys.executable, '-c', _PROBE], env=limited, capture_output=True)
     if done.returncode > 0:

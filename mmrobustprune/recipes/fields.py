@@ -36,6 +36,6 @@ def check_forward(path: str) -> None:
     """Refuse (ValueError) what is no `package.module:function`; '' is the model's own forward."""
     if path and not re.fullmatch(r'[\w.]+:\w+', str(path)):
         raise ValueError(
-            f"robust_prune.forward={path!r} names no function; write 'package.module:function', the "
-            'function taking the model and its example input.'
+            f'robust_prune.forward={path!r} names no function; write '
+            "'package.module:function', the function taking the model and its example input."
         )

@@ -228,12 +228,17 @@ def _read_log(files: list[Path], metric: str) -> Log:
 
 def _spans(points: list[tuple[float, int]]) -> list[tuple[str, float, float]]:
     """Runs of equal phases as (name, from, to)."""
+    names = PHASES
+    last = max((phase for _, phase in points), default=0)
+    if last >= len(PHASES):  # of a recipe with phases of its own
+        names = tuple(f'phase {number + 1}' for number in range(last + 1))
     spans: list[tuple[str, float, float]] = []
     before = 0.0
     for at, phase in points:
-        if spans and spans[-1][0] == PHASES[phase]:
-            spans[-1] = (PHASES[phase], spans[-1][1], at)
+        name = names[phase]
+        if spans and spans[-1][0] == name:
+            spans[-1] = (name, spans[-1][1], at)
         else:
-            spans.append((PHASES[phase], before, at))
+            spans.append((name, before, at))
         before = at
     return spans

@@ -34,7 +34,7 @@ def two_class_margin(model, x, y):
     ],
 )
 def test_two_classes_and_a_linear_model_have_a_closed_form(attack, space):
-    """The worst point of an unclipped ball is z - eps sign(w), and the margin falls by eps |w|_1."""
+    """The worst point of an unclipped ball is z - eps sign(w); the margin falls by eps |w|_1."""
     model = linear()
     (x, index), attack = (
         samples(),

@@ -54,7 +54,7 @@ def test_the_attack_stays_in_the_ball_and_among_images(loss):
 
 @pytest.mark.parametrize('loss', ATTACKING, ids=lambda loss: type(loss).__name__)
 def test_the_model_is_afterwards_what_it_was(loss):
-    """Dropout's module is in another mode than the rest, one weight is frozen, one has a gradient."""
+    """Dropout is in another mode than the rest, one weight is frozen, one has a gradient."""
     model, (x, y) = small().train(), labelled()
     model.network[3].eval()
     model.network[0].bias.requires_grad_(False)

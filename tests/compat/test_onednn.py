@@ -1,4 +1,4 @@
-"""oneDNN#6035: the layers that it gets wrong are never trained in channels-last order, and lose nothing by it."""
+"""oneDNN#6035: the layers it gets wrong are never trained in channels-last order."""
 
 import os
 import platform
@@ -110,7 +110,7 @@ def test_scripting_tracing_and_autocast_see_a_convolution(inputs):
 
 @pytest.mark.parametrize('first', ['torch', 'mmrobustprune'])
 def test_importing_the_package_is_enough(first):
-    """Before torch or after it: a user's own channels-last model is safe on a processor without AVX-512."""
+    """Before torch or after it: a user's own channels-last model is safe without AVX-512."""
     done = subprocess.run(
         [sys.executable, '-c', f'import {first}\n{TRAIN}'],
         env=dict(os.environ, ONEDNN_MAX_CPU_ISA='AVX2'),
@@ -123,5 +123,6 @@ def test_importing_the_package_is_enough(first):
 @pytest.mark.skipif(platform.machine() not in ('x86_64', 'AMD64'), reason='oneDNN#6035 is of x86')
 def test_upstream_still_has_the_fault():
     assert onednn.is_faulty(), (
-        f'oneDNN#6035 no longer shows in torch {torch.__version__}: bound the mend in compat/onednn.py.'
+        f'oneDNN#6035 no longer shows in torch {torch.__version__}: '
+        'bound the mend in compat/onednn.py.'
     )

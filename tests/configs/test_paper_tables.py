@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mmrobustprune.report.paper import TABLES, Column
+from mmrobustprune.report.paper import TABLES, TableColumn
 from mmrobustprune.report.paper.facts import facts_of, fits
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
@@ -15,7 +15,7 @@ def places(facts):
     """(table, labels) of the rows that have a cell for such a run."""
     found = set()
     for name, table in TABLES.items():
-        columns = [column for column in table.columns if isinstance(column, Column)]
+        columns = [column for column in table.columns if isinstance(column, TableColumn)]
         for row, column in product(table.rows, columns):
             if fits(facts, {**table.where, **row.where, **column.where}):
                 found.add((name, row.labels))

@@ -114,7 +114,7 @@ def test_training_data_gain_attacked_pixels(dtype):
 
 
 def test_the_loss_is_that_of_the_images_as_the_network_sees_them():
-    """TRADES by hand, on a stock model: attacked images first, as they move BatchNorm's statistics."""
+    """TRADES by hand, on a stock model: attacked images first, for BatchNorm's statistics."""
     model, stock = classifier(dict(type='TRADES', beta=6.0, steps=1)), classifier()
     data = model.data_preprocessor(batch(), True)
     losses = model(**data, mode='loss')

@@ -1,5 +1,6 @@
-# The schedule of AdaSAP (arXiv 2306.14306, A.3 and A.5) for 8 GPUs x 128 pictures, dense training and pruning alike:
-# SGD, peak learning rate 1.024 after 8 linear epochs, then cosine to 0 at epoch 90.
+# The schedule of AdaSAP (arXiv 2306.14306, A.3 and A.5) for 8 GPUs x 128 images, dense training
+# and pruning alike: SGD, peak learning rate 1.024 after 8 linear epochs, then cosine to 0 at epoch
+# 90.
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=1.024, momentum=0.875, weight_decay=3.05e-5))
 param_scheduler = [
     dict(

@@ -1,4 +1,5 @@
-# The same length for transformers, which SGD at 0.1 does not suit. The paper names no optimizer for its own: this is our choice.
+# The same length for transformers, which SGD at 0.1 does not suit. The paper names no optimizer for
+# its own: this is our choice.
 _base_ = './sgd_100e.py'
 
 optim_wrapper = dict(

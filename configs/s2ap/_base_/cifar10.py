@@ -1,4 +1,5 @@
-# CIFAR-10 with pixels from 0 to 1. The last 5,000 training pictures validate; the test pictures only test.
+# CIFAR-10 with pixels from 0 to 1. The last 5,000 training images validate; the test images
+# only test.
 data_preprocessor = dict(
     num_classes=10, mean=[0.0, 0.0, 0.0], std=[255.0, 255.0, 255.0], to_rgb=False
 )  # loaded as RGB

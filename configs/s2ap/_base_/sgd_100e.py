@@ -1,5 +1,6 @@
-# 100 epochs of 128 pictures a step: SGD from 0.1 to 0 by a cosine, as HYDRA and HARP train. The weight decay is HARP's (HYDRA's is
-# 1e-4, S2AP names none): one value, so that arms differ in the method alone.
+# 100 epochs of 128 images a step: SGD from 0.1 to 0 by a cosine, as HYDRA and HARP train. The
+# weight decay is HARP's (HYDRA's is 1e-4, S2AP names none): one value, so that arms differ in the
+# method alone.
 optim_wrapper = dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9, weight_decay=5e-4))
 param_scheduler = [
     dict(

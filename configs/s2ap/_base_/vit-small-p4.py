@@ -1,4 +1,5 @@
-# The vision transformer of the S2AP paper: 64 patches of 4x4, 8 blocks of 384 channels, 14,244,490 parameters with 10 classes.
+# The vision transformer of the S2AP paper: 64 patches of 4x4, 8 blocks of 384 channels, 14,244,490
+# parameters with 10 classes.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

@@ -58,7 +58,8 @@ class RebuildRunner(Runner):
             )
         cfg = cls.adapt(cfg, structure)
         runner = super().from_cfg(cfg)
-        runner.user_cfg, runner.structure = user_cfg, structure
+        runner.user_cfg = user_cfg
+        runner.structure = structure
         runner.register_hook(KeepStructure(), 'VERY_LOW')
         return runner
 

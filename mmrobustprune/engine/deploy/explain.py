@@ -8,7 +8,7 @@ from mmengine.config import Config
 
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.checkpoint import load_model
-from mmrobustprune.engine.bridge.model import example_of_shape, tensor_forward
+from mmrobustprune.engine.bridge.model import example_of_shape, forward_of
 
 
 def explain(
@@ -26,4 +26,4 @@ def explain(
         ValueError: the network cannot be traced.
     """
     model, _, _ = load_model(config, checkpoint)
-    return trace(model, example_of_shape(model, *size), tensor_forward, ignore).explain()
+    return trace(model, example_of_shape(model, *size), forward_of(model), ignore).explain()

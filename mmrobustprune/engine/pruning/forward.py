@@ -7,7 +7,7 @@ from importlib import import_module
 from torch import nn
 
 from mmrobustprune.dependency.recording import Forward
-from mmrobustprune.engine.bridge.model import tensor_forward
+from mmrobustprune.engine.bridge.model import forward_of, tensor_forward
 
 
 def whole_forward(path: str) -> Forward:
@@ -40,4 +40,4 @@ def structure_forward(path: str, model: nn.Module) -> Forward:
         path: as for `whole_forward`.
         model: whose own forward may do less where that changes no structure.
     """
-    return whole_forward(path)
+    return whole_forward(path) if path else forward_of(model)

@@ -4,7 +4,7 @@ from mmrobustprune.naming import nearest
 
 from . import adasap, s2ap
 from .fill import ROBUST_DEFAULT, Filled, fill
-from .layout import Column, Derived, Row, Table
+from .layout import Derived, Row, Table, TableColumn
 from .observe import Observation, observe
 from .write import as_csv, as_rich, markdown, notes, write
 
@@ -12,18 +12,18 @@ ARMS = Table(
     'The arms of an experiment',
     ('arm',),
     (
-        Column('epochs', ('epochs',), form='.0f'),
-        Column('minutes', ('minutes',), form='.1f'),
-        Column('parameters', ('params',), form=',.0f'),
-        Column('MACs', ('macs',), form=',.0f'),
-        Column('latency (ms)', ('latency',), form='.1f', same=False),
-        Column('mask clean', ('mask top1',), better='high'),
-        Column('mask PGD', ('mask pgd',), better='high'),
-        Column('clean', ('clean',), better='high'),
-        Column('mPC', ('mPC',), better='high'),
-        Column('rPC', ('rPC',), form='.3f', better='high'),
-        Column('PGD', ('pgd@8/255',), better='high'),
-        Column('AutoAttack', ('autoattack@8/255',), better='high'),
+        TableColumn('epochs', ('epochs',), form='.0f'),
+        TableColumn('minutes', ('minutes',), form='.1f'),
+        TableColumn('parameters', ('params',), form=',.0f'),
+        TableColumn('MACs', ('macs',), form=',.0f'),
+        TableColumn('latency (ms)', ('latency',), form='.1f', same=False),
+        TableColumn('mask clean', ('mask top1',), better='high'),
+        TableColumn('mask PGD', ('mask pgd',), better='high'),
+        TableColumn('clean', ('clean',), better='high'),
+        TableColumn('mPC', ('mPC',), better='high'),
+        TableColumn('rPC', ('rPC',), form='.3f', better='high'),
+        TableColumn('PGD', ('pgd@8/255',), better='high'),
+        TableColumn('AutoAttack', ('autoattack@8/255',), better='high'),
     ),
     (Row(('{name}',), each='name', block='all'),),
     note='Accuracies and precisions in per cent.',
@@ -48,7 +48,7 @@ def get_table(name: str) -> Table:
 __all__ = [
     'ROBUST_DEFAULT',
     'TABLES',
-    'Column',
+    'TableColumn',
     'Derived',
     'Filled',
     'Observation',

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import product
 
-from .layout import Column, Row, Table
+from .layout import Row, Table, TableColumn
 
 # name -> what identifies its runs; None is a method that is not built in
 Arms = Mapping[str, Mapping | None]
 
-SIZE = Column('Size', ('size',))
-SPEED = Column('Speedup', ('speed-up',))
-VAL = Column('Val', ('clean',), better='high')
-IN_C = Column('IN-C', ('imagenet-c',), better='high')
-R_C = Column('R_C', ('R imagenet-c',), better='high')
-IN_V2 = Column('IN-V2', ('v2 matched-frequency',), better='high')
-R_V2 = Column('R_V2', ('R v2 matched-frequency',), better='high')
+SIZE = TableColumn('Size', ('size',))
+SPEED = TableColumn('Speedup', ('speed-up',))
+VAL = TableColumn('Val', ('clean',), better='high')
+IN_C = TableColumn('IN-C', ('imagenet-c',), better='high')
+R_C = TableColumn('R_C', ('R imagenet-c',), better='high')
+IN_V2 = TableColumn('IN-V2', ('v2 matched-frequency',), better='high')
+R_V2 = TableColumn('R_V2', ('R v2 matched-frequency',), better='high')
 IMAGENET = (VAL, IN_V2, R_V2, IN_C, R_C)
 
 # ResNet-50: share of the parameters kept -> target
@@ -113,7 +113,7 @@ DETECTOR_ARMS = {
 }
 RANKING_ARMS = {'Taylor, SGD': TAYLOR, 'AdaSAP_P,Taylor': ADASAP_TAYLOR, 'AdaSAP_P': ADASAP}
 VARIANTS = tuple(
-    Column(f'V2 {name}', (f'v2 {variant}',), better='high')
+    TableColumn(f'V2 {name}', (f'v2 {variant}',), better='high')
     for name, variant in (
         ('matched frequency', 'matched-frequency'),
         ('threshold 0.7', 'threshold-0.7'),
@@ -122,9 +122,9 @@ VARIANTS = tuple(
 )
 WARMUPS = (5.0, 10.0, 20.0, 30.0)
 VOC = (
-    Column('AP50', ('clean',), better='high'),
-    Column('VOC-C', ('voc-c',), better='high'),
-    Column('R_C', ('R voc-c',), better='high'),
+    TableColumn('AP50', ('clean',), better='high'),
+    TableColumn('VOC-C', ('voc-c',), better='high'),
+    TableColumn('R_C', ('R voc-c',), better='high'),
 )
 
 TABLES = {
@@ -221,10 +221,10 @@ TABLES = {
         'AdaSAP, Table 12: before and after the removal',
         ('method', 'kept'),
         (
-            Column('loss before', ('loss before',), form='.3f'),
-            Column('loss after', ('loss after',), form='.3f', better='low'),
-            Column('Val before', ('metric before',)),
-            Column('Val after', ('metric after',), better='high'),
+            TableColumn('loss before', ('loss before',), form='.3f'),
+            TableColumn('loss after', ('loss after',), form='.3f', better='low'),
+            TableColumn('Val before', ('metric before',)),
+            TableColumn('Val after', ('metric after',), better='high'),
         ),
         _pruned(FOUR_ARMS),
         RESNET50,

@@ -11,7 +11,7 @@ from typing import Any
 from mmrobustprune.report.tables.cards import Average, average
 
 from .facts import fits
-from .layout import ROBUST, Column, Derived, Row, Table
+from .layout import ROBUST, Derived, Row, Table, TableColumn
 from .observe import Observation
 
 ROBUST_DEFAULT = 'autoattack@8/255'
@@ -62,7 +62,7 @@ def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT
             run fits any cell.
     """
     rows = tuple(chain.from_iterable(_expand(row, table, runs) for row in table.rows))
-    columns = [column for column in table.columns if isinstance(column, Column)]
+    columns = [column for column in table.columns if isinstance(column, TableColumn)]
     cells: Cells = {}
     found: dict[str, list[Shown]] = {column.name: [] for column in columns}
     for (at, row), column in product(enumerate(rows), columns):
@@ -144,7 +144,7 @@ def _best(table: Table, rows: Sequence[Row], cells: Cells) -> set[tuple[int, str
     """Of cells that compete, those with the best number as printed, where at least two have one."""
     rivals: dict[tuple, dict[tuple[int, str], float]] = {}
     best_of: dict[tuple, Callable] = {}
-    columns = [one for one in table.columns if isinstance(one, Column) and one.better]
+    columns = [one for one in table.columns if isinstance(one, TableColumn) and one.better]
     for (at, row), column in product(enumerate(rows), columns):
         cell = cells[at, column.name][-1]
         if cell is None or not (column.duel or row.block):
@@ -187,7 +187,9 @@ def _refuse_other_than_repeats(runs: Sequence[Observation], where: str) -> None:
             )
 
 
-def _refuse_mixed_columns(columns: Sequence[Column], found: Mapping[str, Sequence[Shown]]) -> None:
+def _refuse_mixed_columns(
+    columns: Sequence[TableColumn], found: Mapping[str, Sequence[Shown]]
+) -> None:
     """Columns of one duel are compared, and the rows of any other column."""
     rivals: dict[str, list[Shown]] = {}
     for column in columns:

@@ -14,7 +14,7 @@ ROBUST = '{robust}'  # in a key: the attack that is chosen when the table is fil
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """Numbers of the runs that fit the row and the column.
 
     Attributes:
@@ -86,7 +86,7 @@ class Table:
 
     title: str
     heads: tuple[str, ...]
-    columns: tuple[Column | Derived, ...]
+    columns: tuple[TableColumn | Derived, ...]
     rows: tuple[Row, ...]
     where: Where = field(default_factory=dict)
     note: str = ''

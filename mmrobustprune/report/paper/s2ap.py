@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import chain, product
 
-from .layout import ROBUST, Column, Row, Table, delta, overhead
+from .layout import ROBUST, Row, Table, TableColumn, delta, overhead
 
 NETS = {'ResNet18': 'resnet18', 'VGG16': 'vgg16-bn', 'WRN-28-4': 'wrn-28-4'}
 DATA = {'CIFAR-10': 'cifar10', 'SVHN': 'svhn'}
@@ -26,11 +26,11 @@ def _pair(
     form: str = '.2f',
     arms: dict | None = None,
     **where,
-) -> tuple[Column, ...]:
+) -> tuple[TableColumn, ...]:
     """Two columns that compete row by row; with a group they are of that host."""
     host = dict(host=group) if group in HOSTS else {}
     return tuple(
-        Column(title, keys, {**arm, **host, **where}, group, form, better, group or 'pair')
+        TableColumn(title, keys, {**arm, **host, **where}, group, form, better, group or 'pair')
         for title, arm in (arms or {'Orig.': ORIGINAL, 'S2AP': OURS}).items()
     )
 
@@ -105,7 +105,7 @@ TABLES = {
     's2ap-6': Table(
         'S2AP, Table 6: dense networks',
         ('data', 'network'),
-        (Column('clean', ('clean',)), Column('robust', (ROBUST,))),
+        (TableColumn('clean', ('clean',)), TableColumn('robust', (ROBUST,))),
         (
             *(
                 Row((shown, net), dict(data=name, net=pattern))
@@ -160,7 +160,7 @@ TABLES = {
     's2ap-9': Table(
         'S2AP, Table 9: channels',
         ('network', 'channels removed'),
-        (Column('FLOPs fewer', ('macs ratio',), OURS, form='.1f'), *_pair(CLEAN_ROBUST)),
+        (TableColumn('FLOPs fewer', ('macs ratio',), OURS, form='.1f'), *_pair(CLEAN_ROBUST)),
         tuple(
             Row((net, '{target}'), dict(net=NETS[net]), 'target') for net in ('ResNet18', 'VGG16')
         ),

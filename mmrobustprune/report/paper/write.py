@@ -12,7 +12,7 @@ from rich.table import Table as RichTable
 from mmrobustprune.report.tables.cards import csv_fields, markdown_table
 
 from .fill import Filled, derived
-from .layout import Column, Derived
+from .layout import Derived, TableColumn
 
 
 def texts(filled: Filled, mark: str = '{}') -> list[list[str]]:
@@ -96,8 +96,8 @@ def write(filled: Filled, out: str | Path, name: str) -> Path:
     return path
 
 
-def _text(filled: Filled, at: int, column: Column | Derived, mark: str) -> str:
-    if not isinstance(column, Column):
+def _text(filled: Filled, at: int, column: TableColumn | Derived, mark: str) -> str:
+    if not isinstance(column, TableColumn):
         pair = derived(column, filled, at)
         return '-' if pair is None else column.text(*pair)
     cells = filled.cells[at, column.name]
@@ -110,8 +110,8 @@ def _text(filled: Filled, at: int, column: Column | Derived, mark: str) -> str:
     return mark.format(line) if (at, column.name) in filled.best else line
 
 
-def _titles(column: Column | Derived) -> list[str]:
-    if not isinstance(column, Column):
+def _titles(column: TableColumn | Derived) -> list[str]:
+    if not isinstance(column, TableColumn):
         return [f'{column.name} {key}' for key in column.values]
     found = []
     for key in column.keys:
@@ -122,8 +122,8 @@ def _titles(column: Column | Derived) -> list[str]:
     return found
 
 
-def _values(filled: Filled, at: int, column: Column | Derived) -> list:
-    if not isinstance(column, Column):
+def _values(filled: Filled, at: int, column: TableColumn | Derived) -> list:
+    if not isinstance(column, TableColumn):
         pair = derived(column, filled, at)
         if pair is None:
             return [''] * len(column.values)

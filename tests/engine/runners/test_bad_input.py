@@ -216,7 +216,7 @@ def test_a_network_that_cannot_be_cut_is_refused_before_it_trains(tmp_path):
     runner = RUNNERS.build(pruned(config, recipe='magnitude'))
     with pytest.raises(
         ValueError,
-        match=r"the surgery was refused: .*; leave unprunable by ignore=\['backbone.layer4.0.conv2'\]",
+        match=r"the surgery was refused: .*; leave unprunable by ignore=\['.*layer4.0.conv2'\]",
     ):
         runner.train()
     assert runner.iter == 0 and not list(tmp_path.glob('*.pth'))

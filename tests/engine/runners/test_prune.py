@@ -41,7 +41,7 @@ def test_half_of_the_parameters_are_gone(finished):
 
 @pytest.mark.parametrize('score, first', [('Magnitude', 0), ('Taylor', 2), ('TaylorBN', 2)])
 def test_radii_follow_every_round(tmp_path, monkeypatch, score, first):
-    """Scores of gradients begin anew with every mask; radii are of before it, for living neurons."""
+    """Scores of gradients begin anew with every mask; radii are of before, for living neurons."""
     seen, set_scores = {}, AdaSAP.set_scores
     runner = RUNNERS.build(pruned(classifier(tmp_path), score=dict(type=score), measure=False))
     monkeypatch.setattr(

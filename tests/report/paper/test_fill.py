@@ -6,9 +6,9 @@ from rich.console import Console
 
 from mmrobustprune.report.paper import (
     TABLES,
-    Column,
     Row,
     Table,
+    TableColumn,
     as_csv,
     as_rich,
     fill,
@@ -40,7 +40,7 @@ def run(name='a', seed=0, value=1.0, under='', key='x', **facts):
 SMALL = Table(
     'small',
     ('arm',),
-    (Column('X', ('x',), better='high'),),
+    (TableColumn('X', ('x',), better='high'),),
     (Row(('{name}',), each='name', block='all'),),
 )
 
@@ -266,7 +266,9 @@ def test_every_table_is_whole_data_and_empty_without_runs(name):
     names = [column.name for column in table.columns]
     assert len(set(names)) == len(names)
     assert all(
-        set(column.of) <= set(names) for column in table.columns if not isinstance(column, Column)
+        set(column.of) <= set(names)
+        for column in table.columns
+        if not isinstance(column, TableColumn)
     )
     assert not any(any(cells) for cells in filled.cells.values())
     lines = as_csv(filled).splitlines()
