@@ -8,7 +8,7 @@ Example:
     python tools/analyze.py stability harp=work_dirs/harp s2ap=work_dirs/s2ap_harp --warmup 5
     python tools/analyze.py latency my_ssd.py pruned.pth --batch 1 --threads 1 --shape 300 300
 
-Each kind writes WORK_DIR/<kind>.json (imagenet_v2.json). Of mmpretrain classifiers, dense or pruned:
+Each kind writes a JSON file of its name to WORK_DIR. Of mmpretrain classifiers, dense or pruned:
 frequency    accuracy on images of their high (radius >= theta) or low frequencies alone
 imagenet-v2  accuracy on the test set and on ImageNet-V2's three variants, and their ratio R_V2
 sharpness    lambda_max and loss difference in the weights, and in the scores of a search
