@@ -202,10 +202,10 @@ def test_three_classes_have_the_attacks_that_exist(tmp_path):
     assert (one['version'], one['targets']) == ('custom', 2)
 
 
-def test_one_output_and_no_test_pictures_are_refused(small, tmp_path):
+def test_one_output_and_no_test_images_are_refused(small, tmp_path):
     config = write_config(tmp_path, write_pictures(tmp_path / 'data', 6, 'ab'), classes=1)
     checkpoint, _ = write_weights(config, tmp_path / 'one.pth')
-    with pytest.raises(ValueError, match='at least two classes and the model gives 1'):
+    with pytest.raises(ValueError, match='the network has 1 output, so every image counts as class 0'):
         evaluate_attacks(config, checkpoint, tmp_path / 'w', [])
     bare = Config.fromfile(config)
     bare.pop('test_dataloader')
