@@ -22,7 +22,7 @@ MAY_IMPORT = {  # room -> the rooms of ours that it may import, beside itself an
     'rng': set(),
     'records': set(),
     'cli': set(),
-    'dependency': set(),
+    'dependency': {'compat'},
     'structure': {'dependency'},
     'scores': {'dependency'},
     'mask_search': {'dependency'},

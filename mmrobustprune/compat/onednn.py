@@ -17,13 +17,16 @@ import functools
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from types import ModuleType
 from typing import Any
 
 from .after_import import after_import
 
 BLOCK = 16  # input channels; the wider of the two blocks
+_PROTECTING = ContextVar('protecting', default=True)
 
 _PROBE = """
 import torch
@@ -68,6 +71,16 @@ def _script_as_operator(conv2d: Callable, builtins: ModuleType) -> None:
         builtins._builtin_table[id(conv2d)] = 'aten::conv2d'
 
 
+@contextmanager
+def as_written() -> Iterator[None]:
+    """Inside, convolutions run as they are written, for a graph that is read and never trained."""
+    token = _PROTECTING.set(False)
+    try:
+        yield
+    finally:
+        _PROTECTING.reset(token)
+
+
 def is_affected(input: Any, weight: Any, stride: Any) -> bool:
     """Whether a convolution would be trained by the faulty code.
 
@@ -78,6 +91,8 @@ def is_affected(input: Any, weight: Any, stride: Any) -> bool:
     """
     import torch
 
+    if not _PROTECTING.get():
+        return False
     if not isinstance(weight, torch.Tensor) or weight.device.type != 'cpu' or weight.dim() != 4:
         return False
     if torch.jit.is_tracing():  # a graph for inference

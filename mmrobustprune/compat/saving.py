@@ -12,12 +12,17 @@ from mmengine.fileio import LocalBackend
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import checkpoint, runner
 
-from mmrobustprune.records.files import write_file
+from mmrobustprune.records.files import replacing
 
 
 def save_whole(_module: ModuleType) -> None:
     """Let mmengine's local backend write checkpoints (and anything else) in one piece."""
-    LocalBackend.put = lambda self, obj, filepath: write_file(filepath, obj)
+
+    def put(self: LocalBackend, obj: bytes, filepath: str | os.PathLike) -> None:
+        with replacing(filepath, alone=True) as part:
+            part.write_bytes(obj)
+
+    LocalBackend.put = put
 
 
 class _Later:

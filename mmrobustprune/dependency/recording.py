@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from mmrobustprune.compat.onednn import as_written
+
 from .groups import positions, produces
 
 Forward = Callable[[nn.Module, Any], Any]
@@ -107,7 +109,7 @@ class ForwardPass:
         for name, module in model.named_modules():
             handles += self._hook(name, module, stack, made)
         try:
-            with torch.enable_grad(), _Shapes(self.calls):
+            with torch.enable_grad(), as_written(), _Shapes(self.calls):
                 result = forward(model, tree_map(self._source, example))
         except Exception as error:
             where = f"in '{stack[-1]}'" if stack and stack[-1] else 'in the model itself'

@@ -43,9 +43,7 @@ def _warn_of_attention(model: nn.Module, ignored: Mapping[str, str]) -> None:
     found = [
         repr(name)
         for name, module in model.named_modules()
-        if isinstance(module, nn.MultiheadAttention)
-        and module.in_proj_weight is not None
-        and name not in ignored
+        if 'in_proj_weight' in dict(module.named_parameters(recurse=False)) and name not in ignored
     ]
     if found:
         warnings.warn(

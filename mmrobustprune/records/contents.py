@@ -51,6 +51,7 @@ def group_digest(paths: Paths) -> str:
     It costs a look at every file, and their bytes only where one of them changed.
     """
     paths = _absolute(paths)
+    now = time.time_ns()
     states = [_state(path) for path in paths]
     name = digest('\n'.join(paths).encode())
     state = digest('\n'.join(map(str, states)).encode())
@@ -58,7 +59,7 @@ def group_digest(paths: Paths) -> str:
     if known is not None and known[0] == state:
         return known[1]
     found = digest(' '.join(map(str, _worked(paths, _digest_of_file, 'reading files'))).encode())
-    if all(_is_settled(one) for one in states):
+    if all(_is_settled(one, now) for one in states):
         _keep('group', {name: (state, found)})
     return found
 
@@ -79,6 +80,7 @@ def facts(
     """
     given = {os.fspath(path): os.path.abspath(path) for path in paths}
     wanted = list(dict.fromkeys(given.values()))
+    now = time.time_ns()
     states = {path: _state(path) for path in wanted}
     found: dict[str, str | None] = {}
     for path, (state, value) in _recall(fact, wanted).items():
@@ -88,7 +90,7 @@ def facts(
     new: dict[str, tuple[str, str]] = {}
     for path, value in zip(missing, _worked(missing, work, doing), strict=True):
         found[path] = value
-        if value is not None and _is_settled(states[path]):
+        if value is not None and _is_settled(states[path], now):
             new[path] = (states[path], value)
         if len(new) == _AT_ONCE:  # what is stopped later has not worked in vain
             _keep(fact, new)
@@ -117,11 +119,12 @@ def _state(path: str) -> str | None:
     return f'{found.st_size} {found.st_mtime_ns} {found.st_ctime_ns}'
 
 
-def _is_settled(state: str | None) -> bool:
+def _is_settled(state: str | None, now: int) -> bool:
+    """Whether a write right after `now` (ns), when it was looked at, would have another time."""
     if state is None:
         return False
     _, written, changed = map(int, state.split())
-    return time.time_ns() - max(written, changed) > _SETTLED
+    return now - max(written, changed) > _SETTLED
 
 
 def _worked(

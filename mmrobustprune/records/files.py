@@ -12,7 +12,9 @@ from typing import Any
 
 
 @contextmanager
-def replacing(path: str | os.PathLike, parts: str | os.PathLike | None = None) -> Iterator[Path]:
+def replacing(
+    path: str | os.PathLike, parts: str | os.PathLike | None = None, alone: bool = False
+) -> Iterator[Path]:
     """A path to write to, whose file stands at `path` in one piece at the end.
 
     After an error nothing has changed.
@@ -21,10 +23,13 @@ def replacing(path: str | os.PathLike, parts: str | os.PathLike | None = None) -
         path: where the file will be; its folder is made.
         parts: an existing folder of the same disk for the unfinished file; by default that of
             `path`.
+        alone: whether no other process writes this file: what a kill leaves of it is overwritten
+            by the next try then.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(parts or path.parent, f'.{path.name}.{os.getpid()}.part')
+    name = path.name if alone else f'{path.name}.{os.getpid()}'
+    part = Path(parts or path.parent, f'.{name}.part')
     try:
         yield part
         os.replace(part, path)

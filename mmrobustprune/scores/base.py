@@ -83,8 +83,11 @@ class Score:
         raise NotImplementedError
 
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
-        """Scores (out,) of every convolution and linear layer, by layer name."""
-        raise NotImplementedError
+        """Scores (out,) of convolution and linear layers, by layer name.
+
+        None by default: a perturbation radius then follows the norms of the filters.
+        """
+        return {}
 
 
 class FilterScore(Score):

@@ -7,7 +7,7 @@ RepVGG's `switch_to_deploy`; no certificate would see that it is out of date.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from inspect import isfunction
 from types import CodeType
@@ -19,7 +19,9 @@ from mmrobustprune.dependency.groups import find_layer, kind_of, width
 from .record import Structure
 
 _WIDTH = re.compile('channel|feat|dim|plane|width|embed|hidden|unit|neuron|filter')
-_COUNT = {'class', 'classes', 'cls', 'heads', 'layers', 'levels', 'blocks', 'stages'}
+_COUNT = {'class', 'classes', 'cls', 'heads', 'layers', 'level', 'levels', 'blocks', 'stages'}
+_BUILDERS = {'build_conv_layer', 'build_norm_layer', 'build_linear_layer'}  # mmcv's
+_COUNT |= {'stride', 'strides', 'size', 'area', 'ratio', 'max'}
 _INPUT = {'in', 'input', 'inputs', 'inp', 'inc', 'cin', 'inplanes'}
 _OUTPUT = {'out', 'output', 'outputs', 'oup', 'outc', 'cout', 'outplanes'}
 _OUTPUT |= {'feat', 'features', 'embed', 'embedding'}  # what a backbone gives
@@ -46,8 +48,8 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
 
     Of a layer these are the attributes of its kind. Of the modules around it: every attribute
     that equals a dense width below it, and whose name speaks of a width or which a method reads
-    that neither the constructor nor the forward pass is. It repeats the first input or the last
-    output of that width, where its name says which; else the only width that the old one has
+    that makes layers anew; and the `groups` of a depthwise block. It repeats the first input or the
+    last output of that width, where its name says which; else the only width that the old one has
     become below the module, if there is only one.
 
     Args:
@@ -68,7 +70,7 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
             continue
         attributes = {key: value for key, value in vars(module).items() if type(value) is int}
         for attribute, value in attributes.items():
-            if value in changed and _may_be_width(type(module), attribute):
+            if value in changed and _may_be_width(module, attribute, attributes):
                 prefix = f'{name}.' if name else ''
                 below = [s for s in sides if s.dense == value and s.layer.startswith(prefix)]
                 new = _follow(attribute, value, below)
@@ -101,20 +103,46 @@ def _follow(attribute: str, value: int, below: list[Side]) -> int:
     """What becomes of an attribute that equals the dense width of the sides below its module."""
     words = set(attribute.lower().split('_'))
     if words & _INPUT:
-        return next((side.new for side in below if side.reads), value)
+        reading = [side for side in below if side.reads]
+        return next((side.new for side in _clear(reading)), value)
     if words & _OUTPUT:
-        return next((side.new for side in reversed(below) if side.makes), value)
+        making = [side for side in below if side.makes]
+        return next((side.new for side in reversed(_clear(making))), value)
     found = {side.new for side in below}
     return found.pop() if len(found) == 1 else value
 
 
-def _may_be_width(kind: type, attribute: str) -> bool:
+def _clear(sides: list[Side]) -> list[Side]:
+    """Those that are an input or an output alone, where there are any.
+
+    A normalisation may stand before or behind what it is registered with.
+    """
+    return [side for side in sides if side.reads != side.makes] or sides
+
+
+def _may_be_width(module: nn.Module, attribute: str, attributes: Mapping[str, int]) -> bool:
     lower = attribute.lower()
+    if lower == 'groups':
+        return attributes.get('in_channels') == attributes[attribute]
     if _COUNT & set(lower.split('_')):
         return False
     if _WIDTH.search(lower):
         return True
-    return any(attribute in names for names in _names_in_methods(kind).values())
+    return any(attribute in names for names in _building_methods(type(module)))
+
+
+def _building_methods(kind: type) -> list[set[str]]:
+    """The names in each method that makes layers, the constructor and the forward pass aside.
+
+    A method that makes none, a loss for instance, may read numbers that happen to be as large.
+    """
+    methods = _names_in_methods(kind).values()
+    return [names for names in methods if any(map(_makes_a_layer, names))]
+
+
+def _makes_a_layer(name: str) -> bool:
+    made = getattr(nn, name, None)
+    return name in _BUILDERS or isinstance(made, type) and issubclass(made, nn.Module)
 
 
 def _names_in_methods(kind: type) -> dict[str, set[str]]:

@@ -126,3 +126,13 @@ def test_upstream_still_has_the_fault():
         f'oneDNN#6035 no longer shows in torch {torch.__version__}: '
         'bound the mend in compat/onednn.py.'
     )
+
+
+def test_a_trace_sees_the_convolutions_as_they_are_written():
+    """The copies around a protected layer would hide it from the graph of the tracer."""
+    from mmrobustprune.surgery import trace
+
+    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, 12, 1, stride=2), nn.ReLU()]
+    model = nn.Sequential(*layers, nn.Conv2d(12, 4, 1))
+    images = torch.randn(1, 3, 8, 8).contiguous(memory_format=LAST)
+    assert [group.units for group in trace(model, images).groups] == [8, 12]

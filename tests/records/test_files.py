@@ -78,3 +78,11 @@ def test_what_is_no_json_is_named(tmp_path):
 def test_json_is_for_people():
     text = json_text({1: ('ä', float('inf'), np.float32(0.5))})
     assert text == '{\n "1": [\n  "ä",\n  null,\n  0.5\n ]\n}\n'
+
+
+def test_what_a_kill_leaves_of_a_file_of_one_writer_is_overwritten(tmp_path):
+    (tmp_path / '.a.bin.part').write_bytes(b'half')
+    with replacing(tmp_path / 'a.bin', alone=True) as part:
+        assert part == tmp_path / '.a.bin.part'
+        part.write_bytes(b'whole')
+    assert os.listdir(tmp_path) == ['a.bin']

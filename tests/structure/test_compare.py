@@ -61,3 +61,14 @@ def test_nothing_is_measured_where_outputs_agree_or_cannot():
     assert judge(x, x, never, x, torch.float64).same
     assert not judge(x, torch.ones(4), never, x, torch.float64).same
     assert not judge(x, x * float('nan'), never, x, torch.float64).same
+
+
+def test_an_ulp_that_changes_the_number_of_outputs_tells_nothing():
+    """As after a threshold or NMS; the others of the draws count."""
+    x = torch.tensor([0.0, 1.0, 2.0], dtype=torch.float64)
+
+    def network(x):
+        return x[x > 0]
+
+    verdict = judge(network(x), network(x) + 5e-6, network, x, torch.float64)
+    assert not verdict.same and verdict.allowed == 1e-10

@@ -4,10 +4,13 @@ import copy
 
 import pytest
 import torch
+from mmcv.cnn import ConvModule
+from mmengine.registry import MODELS, DefaultScope
 from torch import nn
 
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.structure import Structure, rebuild
+from mmrobustprune.structure.widths import repeated_widths
 from mmrobustprune.surgery import prune_channels, trace
 from tests.support.networks import every_third_dead
 
@@ -190,3 +193,41 @@ def test_reparameterization_of_a_pruned_network_gives_equal_outputs(name):
             one.backbone.switch_to_deploy()
             scale = before.abs().max()
             assert (one(image) - before).abs().max() <= 1e-10 * scale
+
+
+def test_numbers_that_are_no_widths_stay():
+    """A loss reads them, and they are as large as a width."""
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        head = MODELS.build(
+            dict(
+                type='mmdet.GFLHead',
+                num_classes=3,
+                in_channels=16,
+                feat_channels=16,
+                stacked_convs=1,
+                reg_max=16,
+                norm_cfg=dict(type='BN'),
+            )
+        )
+    layers = {
+        name: dict(kind='conv', shape=list(layer.weight.shape), out=list(range(10)))
+        for name, layer in head.named_modules()
+        if isinstance(layer, nn.Conv2d) and name.endswith('convs.0.conv')
+    }
+    assert len(layers) == 2
+    changed = {name for _, name, _ in repeated_widths(head, Structure(layers, 'test'))}
+    assert changed == {'out_channels', 'feat_channels'}
+
+
+def test_a_normalisation_in_front_is_not_the_output():
+    block = ConvModule(8, 8, 3, order=('norm', 'conv', 'act'), norm_cfg=dict(type='BN'))
+    layers = {
+        'conv': dict(kind='conv', shape=[8, 8, 3, 3], out=[0, 1], **{'in': [0, 1, 2, 3, 4]}),
+        'bn': dict(kind='norm', shape=[8], out=[0, 1, 2, 3, 4]),
+    }
+    found = {
+        name: new
+        for module, name, new in repeated_widths(block, Structure(layers, 'test'))
+        if module is block
+    }
+    assert found == {'in_channels': 5, 'out_channels': 2}

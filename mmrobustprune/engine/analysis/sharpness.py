@@ -252,8 +252,14 @@ def of_weights(model: nn.Module, searched: Mapping[str, Any] | None = None) -> C
 
 def of_scores(model: nn.Module, searched: Mapping[str, Any]) -> Coordinates:
     """The scores of a search, as `search_of` found it."""
-    search = searched['recipe'].build_host().attach(model)
-    model.load_state_dict(searched['state'])
+    state = searched['state']
+    unscored = [
+        name
+        for name in weighted_layers(model)
+        if f'{name}.parametrizations.weight.original' not in state
+    ]
+    search = searched['recipe'].build_host(unscored).attach(model)
+    model.load_state_dict(state)
     search.load_state_dict(searched['host'])
     params = search.score_parameters()
     return Coordinates(

@@ -83,7 +83,7 @@ def export_checkpoint(
     if structure is not None:
         save_structure(out / 'structure.json', structure)
     write_file(out / 'model.py', text.encode())
-    with replacing(out / 'model.pth') as part:
+    with replacing(out / 'model.pth', alone=True) as part:
         torch.save(dict(meta=keep, state_dict=model.state_dict()), part)
     return model, meta
 

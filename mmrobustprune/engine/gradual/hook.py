@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -102,6 +103,7 @@ class PrunePhaseHook(PruningHook):
             self._rehearse(runner)
         else:
             self.pruning.load_state_dict(self._resumed['pruning'])
+        self.pruning.watch()
         runner.logger.info(
             f'{len(found.groups)} groups of channels can shrink; phases {self.plan.lengths()}, '
             f'rounds every {self.schedule.interval} iterations, removal at '
@@ -123,8 +125,8 @@ class PrunePhaseHook(PruningHook):
     def _groups(self, runner: Runner, found: Trace) -> tuple[Group, ...]:
         """The groups that shrink: in a resumed run those of its checkpoint."""
         if self._resumed is not None:
-            masked = self._resumed['pruning']['masks']
-            return tuple(group for group in found.groups if group.name in masked)
+            known = self._resumed['pruning']['groups']
+            return tuple(group for group in found.groups if group.name in known)
         if self.recipe.prune_frozen:
             return found.groups
         model = unwrap(runner.model)
@@ -156,6 +158,11 @@ class PrunePhaseHook(PruningHook):
                 f'({", ".join(silent) or "none known"}) are not seen by the trace; name the layers '
                 'whose outputs they read in robust_prune.ignore.'
             ) from problem
+
+    def fixed_loss(self, runner: Runner) -> float:
+        watched = nullcontext() if self.pruning is None else self.pruning.unwatched()
+        with watched:
+            return super().fixed_loss(runner)
 
     def _enter(self, runner: Runner, name: str) -> None:
         """Begin a phase; an equal rule goes on, unless it knows units that were removed."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from mmrobustprune.engine.pruning.rehearsal import check_copy, copied
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.recipes.gradual import Recipe
 from mmrobustprune.scores import Magnitude, build_score
+from mmrobustprune.scores.base import Watching
 from mmrobustprune.structure.record import Structure
 from mmrobustprune.surgery import certify
 
@@ -62,7 +64,25 @@ class GradualPruning:
         self.selection = self.budget.selection(model, trace, self.setting)
         self.selection.admit(recipe.target)
         self.masks.attach()
-        self._watching = self.score.watch(model, self.setting.stepper or optimizer, trace.groups)
+        self._watching: Watching | None = None
+
+    def watch(self) -> None:
+        """Let the score see what it collects, from here on."""
+        stepper = self.setting.stepper or self.optimizer
+        self._watching = self.score.watch(self.model, stepper, self.groups)
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Inside, the score sees nothing: no pass is one of the training."""
+        watching = self._watching
+        if watching is None:
+            yield
+            return
+        watching.remove()
+        try:
+            yield
+        finally:
+            self.watch()
 
     @property
     def ready(self) -> bool:
@@ -138,7 +158,8 @@ class GradualPruning:
 
     def certify(self) -> float:
         """The difference that the removal of what is masked makes; see `surgery.certify`."""
-        return certify(self.masks, self.setting.example, forward=self.setting.forward)
+        with self.unwatched():
+            return certify(self.masks, self.setting.example, forward=self.setting.forward)
 
     def measured(self, dense: nn.Module | None, model: nn.Module) -> dict[str, float]:
         """Figures of the budget once the removal is done."""
@@ -153,11 +174,17 @@ class GradualPruning:
     def detach(self) -> None:
         """Take every hook off the network and the optimizer."""
         self.masks.detach()
-        self._watching.remove()
+        if self._watching is not None:
+            self._watching.remove()
+            self._watching = None
 
     def state_dict(self) -> dict[str, Any]:
-        """Masks, and what a score of gradients has seen."""
-        return dict(masks=self.masks.state_dict(), score=self.score.state_dict() or None)
+        """Groups, masks, and what a score has seen."""
+        return dict(
+            groups=[group.name for group in self.groups],
+            masks=self.masks.state_dict(),
+            score=self.score.state_dict() or None,
+        )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""

@@ -85,7 +85,7 @@ def write_weights(
     """pruned.pth: state_dict and meta in plain types only, which any loader reads."""
     meta = dict(plain_types(meta), cfg=text)
     write_structure(meta, structure)
-    with replacing(path) as part:
+    with replacing(path, alone=True) as part:
         torch.save(dict(meta=meta, state_dict=dict(state)), part)
 
 

@@ -95,6 +95,11 @@ class PruningHook(Hook):
     def _of_this_recipe(self, saved: dict[str, Any] | None) -> dict[str, Any] | None:
         if saved is None:
             return None
+        if 'kind' not in saved:
+            raise ValueError(
+                'the checkpoint to resume was written by another version, which kept no plan; '
+                'start from its weights with load_from instead of --resume.'
+            )
         name = saved.get('recipe')
         if (saved.get('kind'), name) != (self.kind, self.recipe_name):
             raise ValueError(
@@ -130,7 +135,7 @@ class PruningHook(Hook):
         phases = self.recipe.phases()
         saved = (self._resumed or {}).get('plan')
         if saved is not None and saved['asked'] == asked(phases):
-            self.plan = Plan.resumed(saved['spans'], total)
+            self.plan = Plan.resumed(saved['spans'], total, phases)
         else:
             self.plan = Plan.of(phases, total, self.per_epoch)
         self.check_plan()

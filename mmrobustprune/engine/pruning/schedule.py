@@ -112,10 +112,24 @@ class Plan:
         return cls(tuple(spans), total)
 
     @classmethod
-    def resumed(cls, saved: Sequence[Sequence], total: int) -> Plan:
-        """The plan of a checkpoint; what a longer schedule adds belongs to its last phase."""
+    def resumed(cls, saved: Sequence[Sequence], total: int, phases: Sequence[Phase]) -> Plan:
+        """The plan of a checkpoint; what a longer schedule adds belongs to the open phase.
+
+        Args:
+            saved: what `to_list` gave.
+            total: iterations of the schedule now.
+            phases: what the recipe asks; the first without a length takes what is left.
+        """
         spans = [Span(*fields) for fields in saved]
-        spans[-1] = replace(spans[-1], end=total)
+        lengths = [phase.length for phase in phases]
+        place = lengths.index(None) if None in lengths else len(spans) - 1
+        behind = spans[-1].end - spans[place].end
+        end = max(total - behind, spans[place].begin)
+        shift = end - spans[place].end
+        spans[place] = replace(spans[place], end=end)
+        for later in range(place + 1, len(spans)):
+            span = spans[later]
+            spans[later] = replace(span, begin=span.begin + shift, end=span.end + shift)
         return cls(tuple(spans), total)
 
     def to_list(self) -> list[list]:

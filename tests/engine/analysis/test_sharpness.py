@@ -1,5 +1,7 @@
 """Sharpness of checkpoints: what is moved, on which images, and what is refused."""
 
+import copy
+
 import cv2
 import pytest
 import torch
@@ -10,9 +12,11 @@ from mmrobustprune.engine.analysis.sharpness import (
     SharpnessOptions,
     images_of_split,
     measure_sharpness,
+    of_scores,
     of_weights,
     search_of,
 )
+from mmrobustprune.recipes import build_recipe
 from tests.support.classifier import write_config, write_pictures, write_weights
 
 QUICK = dict(lambda_max=dict(iterations=2), loss_difference=dict(rho=[0.01], steps=1))
@@ -89,3 +93,14 @@ def test_splits_of_a_config(small):
 
 def test_a_finished_checkpoint_holds_no_search(small):
     assert search_of(Config.fromfile(small[0]), str(small[1])) is None
+
+
+def test_a_search_that_left_frozen_layers_out_is_measured_too():
+    layers = [torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 5, 3)]
+    model = torch.nn.Sequential(*layers)
+    plain = copy.deepcopy(model)
+    recipe = build_recipe(dict(recipe='s2ap_hydra', target=0.5))
+    search = recipe.build_host(['0']).attach(model)
+    searched = dict(recipe=recipe, state=model.state_dict(), host=search.state_dict())
+    coordinates = of_scores(plain, searched)
+    assert coordinates.record['parameters'] == 5 * 4 * 9

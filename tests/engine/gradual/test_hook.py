@@ -6,6 +6,8 @@ import pytest
 import torch
 from mmengine.registry import RUNNERS
 
+from mmrobustprune.scores import SCORES
+from tests.scores.test_base import MeanActivation
 from tests.support.tiny import classifier, pruned
 
 FRACTIONS = dict(warmup=0.15, rounds=3, interval=None, prune=0.3, measure=False)
@@ -77,3 +79,22 @@ def test_phases_that_are_asked_anew_are_laid_anew(trained, tmp_path):
     resumed(tmp_path, trained, 1, config_of(tmp_path, 4, warmup='6 iters', prune='3 iters'))
     rounds = json.loads((tmp_path / 'rounds.json').read_text())
     assert [record['iteration'] for record in rounds] == [7, 8, 9]
+
+
+@pytest.mark.parametrize('recipe', ['magnitude', 'adasap'])
+def test_a_score_of_feature_maps_sees_the_training_and_nothing_else(tmp_path, monkeypatch, recipe):
+    """Neither the rehearsal nor the fixed batches around a mask are passes of the training."""
+    seen = []
+
+    class Counted(MeanActivation):
+        def reset(self):
+            seen.append(dict(self.batches))
+            super().reset()
+
+    monkeypatch.setitem(SCORES, 'Counted', Counted)
+    config = config_of(tmp_path, 4, False, recipe=recipe, score=dict(type='Counted'))
+    runner = RUNNERS.build(config)
+    runner.train()
+    assert runner.model.backbone.conv1.out_channels < 8 or (tmp_path / 'pruned.pth').is_file()
+    windows = [max(counts.values()) for counts in seen if counts]
+    assert windows and max(windows) <= 4  # the warm-up; rounds come every 2 iterations

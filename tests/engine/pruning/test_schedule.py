@@ -66,9 +66,18 @@ def test_phases_follow_one_another_and_the_last_takes_what_is_left():
 
 def test_what_a_longer_schedule_adds_belongs_to_the_last_phase():
     plan = Plan.of(PHASES, total=400, per_epoch=50)
-    longer = Plan.resumed(plan.to_list(), total=1000)
+    longer = Plan.resumed(plan.to_list(), 1000, PHASES)
     assert longer.spans[:-1] == plan.spans[:-1]
     assert longer.spans[-1] == Span('finetune', 219, 1000) and longer.total == 1000
+
+
+def test_what_a_longer_schedule_adds_belongs_to_the_open_phase():
+    """RLTH searches to the end: its random weights are never fine-tuned."""
+    phases = build_recipe(dict(recipe='s2ap_rlth', target=0.9)).phases()
+    plan = Plan.of(phases, total=100, per_epoch=10)
+    longer = Plan.resumed(plan.to_list(), 200, phases)
+    assert longer == Plan.of(phases, total=200, per_epoch=10)
+    assert longer.at(199).name == 'search'
 
 
 def test_what_a_recipe_asks_is_plain_data():
