@@ -62,6 +62,21 @@ def test_another_forward_traces_and_certifies_what_the_own_one_cannot():
     assert pruning.rehearse().layers == plain.rehearse().layers
 
 
+def telling(model, example):
+    """Logits that tell how many channels the first layer has."""
+    return logits(model, example) + model.backbone.conv1.out_channels
+
+
+def test_the_rehearsal_and_the_certificate_see_what_the_forward_gives():
+    model = built()
+    pruning = begun(model, Setting(example_of_shape(model, 16, 16), telling))
+    with pytest.raises(ValueError, match=r"outputs .* differ .* ignore=\['backbone.conv1'\]"):
+        pruning.rehearse()
+    pruning.mask({'backbone.conv1': torch.arange(8) < 4})
+    with pytest.raises(ValueError, match=r"outputs .* differ .* ignore=\['backbone.conv1'\]"):
+        pruning.certify()
+
+
 @pytest.mark.parametrize('watched', ['wrapper', 'optimizer'])
 def test_a_stepper_that_clips_is_watched_before_it_does(watched):
     """y = 3 w1 + 4 w2 with w = (1 2): weights times gradients are 3 + 8 = 11, squared 121.
