@@ -22,7 +22,10 @@ KERNELS = ('sr_gkp', 'tmi_gkp')
 SAID = {  # what functions ask for -> the option for it
     'see Trace.unprunable for the reasons': '--why prints the reasons',
     'give names of model.named_modules()': '--why prints names; give them',
-    'give an example input and a forward callable that it accepts': 'give its input as --shape H W',
+    'give an example input and a': 'give its input as --shape H W, or a',
+    "in a config robust_prune.forward='package.module:function'": (
+        '--forward package.module:function'
+    ),
     'lower the target or min_keep': 'lower --target or --min-keep',
 }
 
@@ -42,6 +45,12 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 nargs='*',
                 metavar='NAME',
                 help='module names, prefixes or patterns to leave as they are',
+            ),
+            every(
+                '--forward',
+                metavar='PACKAGE.MODULE:FUNCTION',
+                help="called as function(model, example) instead of the model's own tensor "
+                'forward, for a model that cannot be traced by that',
             ),
             channels(
                 '--budget',
@@ -156,7 +165,8 @@ def main(arguments: list[str] | None = None) -> None:
     size = tuple(args.shape) if args.shape else test_size(config)
     of_kernels = args.method in KERNELS
     if args.why and not of_kernels:
-        print(explain(config, args.checkpoint, size, args.ignore or ()))
+        ignore = args.ignore or ()
+        print(explain(config, args.checkpoint, size, ignore, args.forward or ''))
     done = OneShot(config, args.checkpoint, size, args.method, args.target, print, **options)
     if args.why and of_kernels:
         print(done.surgery.why)

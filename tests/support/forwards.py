@@ -1,4 +1,4 @@
-"""A classifier that its tensor forward does not trace, and the function named instead."""
+"""Classifiers that their tensor forward does not trace, and the function named instead."""
 
 import torch
 from mmpretrain.models import ImageClassifier
@@ -12,6 +12,16 @@ class Numbered(ImageClassifier):
     def forward(self, inputs, data_samples=None, mode='tensor'):
         if mode == 'tensor':
             return logits(self, dict(inputs=inputs)).argmax(1)
+        return super().forward(inputs, data_samples, mode)
+
+
+@MODELS.register_module(force=True)
+class LossOnly(ImageClassifier):
+    """It has no tensor forward: nothing can be asked of the model itself."""
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        if mode == 'tensor':
+            raise NotImplementedError('this model has no tensor forward')
         return super().forward(inputs, data_samples, mode)
 
 

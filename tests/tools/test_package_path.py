@@ -71,7 +71,7 @@ def test_why_gives_the_reasons_before_nothing_can_be_pruned(monkeypatch, tmp_pat
     words = (config, checkpoint, '--out', tmp_path / 'x', '--shape', 32, 32, '--ignore', '*')
     assert run_tool(monkeypatch, 'prune', *words, '--why') == 2
     said = capsys.readouterr()
-    assert "backbone.conv1: unprunable, ignored by '*'" in said.out
+    assert "backbone.conv1: unprunable, it matches ignore pattern '*'" in said.out
     assert said.err.strip().endswith(
         'prune: nothing can be pruned: every layer is unprunable; --why prints the reasons.'
     )

@@ -13,7 +13,9 @@ from mmengine.runner import Runner
 from mmpretrain.apis import get_model
 
 import mmrobustprune.engine  # noqa: F401
+from tests.support.classifier import write_config, write_pictures, write_weights
 from tests.support.tiny import classifier, detector
+from tests.support.tools import run_tool
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 
@@ -218,3 +220,34 @@ def test_the_wrong_config_is_named(models, tmp_path):
             96,
             96,
         )
+
+
+def test_a_model_that_cannot_be_traced_is_pruned_by_a_named_forward(monkeypatch, tmp_path, capsys):
+    """The advice names the option; with it --why and the surgery see the same chains."""
+    config = write_config(tmp_path, write_pictures(tmp_path / 'data'))
+    checkpoint, _ = write_weights(config, tmp_path / 'a.pth')
+    words = (checkpoint, '--shape', 32, 32, '--why', '--target', 0.5, '--out')
+    assert run_tool(monkeypatch, 'prune', config, *words, tmp_path / 'stock') == 0
+    stock = capsys.readouterr().out
+    numbered = Config.fromfile(config)
+    numbered.model.type = 'Numbered'
+    numbered.custom_imports = dict(imports=['tests.support.forwards'])
+    numbered.dump(tmp_path / 'numbered.py')
+    words = (tmp_path / 'numbered.py', *words, tmp_path / 'named')
+    assert run_tool(monkeypatch, 'prune', *words) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith('prune: the model cannot be traced: ')
+    assert said.endswith('without no_grad (--forward package.module:function).')
+    forward = ('--forward', 'tests.support.forwards:logits')
+    assert run_tool(monkeypatch, 'prune', *words, *forward) == 0
+    named = capsys.readouterr().out
+    assert 'backbone.conv1: 16 units, one unit is' in named
+    assert named.replace('named', 'stock') == stock
+    layers = [
+        json.loads((tmp_path / name / 'structure.json').read_text())['layers']
+        for name in ('stock', 'named')
+    ]
+    assert layers[0] == layers[1]
+    assert run_tool(monkeypatch, 'prune', *words, '--forward', 'logits') == 2
+    said = capsys.readouterr().err
+    assert "prune: --forward='logits' cannot be loaded (No module named 'logits'); give" in said

@@ -113,13 +113,16 @@ def example_of(model: nn.Module, loader: DataLoader) -> dict:
     return dict(inputs=data['inputs'], data_samples=data['data_samples'])
 
 
-def example_of_shape(model: nn.Module, height: int, width: int) -> dict:
+def example_of_shape(
+    model: nn.Module, height: int, width: int, forward: Forward = tensor_forward
+) -> dict:
     """A random image of the given size (pixels), with the meta data detectors ask for.
 
-    It has as many channels as the first layer of the network reads.
+    It has as many channels as the first layer of the network reads when `forward` is called.
     """
     model = unwrap(model)
-    return _random_example(model, input_channels(model, height, width), height, width)
+    channels = input_channels(model, height, width, forward)
+    return _random_example(model, channels, height, width)
 
 
 def _random_example(model: nn.Module, channels: int, height: int, width: int) -> dict:
@@ -138,18 +141,30 @@ class _FirstLayer(Exception):
 
 
 @torch.no_grad()
-def input_channels(model: nn.Module, height: int, width: int) -> int:
+def input_channels(
+    model: nn.Module, height: int, width: int, forward: Forward = tensor_forward
+) -> int:
     """Channels of the images (height x width pixels) that a network reads.
 
     The network gets three, and its first layer tells how many it wants instead. What comes before
     that layer (a slicing into patches) may have multiplied them.
+
+    Raises:
+        ValueError: the forward fails before it comes to a layer.
     """
     example = _random_example(model, 3, height, width)
     with _ending_at_the_first_layer(model):
         try:
-            tensor_forward(model, example)
+            forward(model, example)
         except _FirstLayer as found:
             return round(3 * found.wanted / found.given)
+        except Exception as error:
+            text = (str(error).strip() or 'no message').splitlines()[0]
+            raise ValueError(
+                f"the model's forward fails before its first layer: {type(error).__name__} "
+                f'({text}); give a forward callable that it accepts (in a config '
+                "robust_prune.forward='package.module:function')."
+            ) from error
     return 3
 
 

@@ -8,11 +8,16 @@ from mmengine.config import Config
 
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.checkpoint import load_model
-from mmrobustprune.engine.bridge.model import example_of_shape, forward_of
+from mmrobustprune.engine.bridge.model import example_of_shape
+from mmrobustprune.engine.pruning.forward import structure_forward
 
 
 def explain(
-    config: Config, checkpoint: str, size: tuple[int, int], ignore: Sequence[str] = ()
+    config: Config,
+    checkpoint: str,
+    size: tuple[int, int],
+    ignore: Sequence[str] = (),
+    forward: str = '',
 ) -> str:
     """Every chain of channels that go together, then what is unprunable and why, line by line.
 
@@ -21,9 +26,11 @@ def explain(
         checkpoint: its weights.
         size: input in pixels, (H, W).
         ignore: module names, prefixes or patterns to leave as they are.
+        forward: 'package.module:function' instead of the model's own, see `Recipe`.
 
     Raises:
-        ValueError: the network cannot be traced.
+        ValueError: the network cannot be traced, or there is no such function.
     """
     model, _, _ = load_model(config, checkpoint)
-    return trace(model, example_of_shape(model, *size), forward_of(model), ignore).explain()
+    call = structure_forward(forward, model)
+    return trace(model, example_of_shape(model, *size, call), call, ignore).explain()

@@ -8,17 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from torch import nn
 
 from mmrobustprune.cost.count import Cost, count
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.dependency.groups import produces
+from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
-from mmrobustprune.engine.bridge.model import example_of_shape, forward_of
+from mmrobustprune.engine.bridge.model import example_of_shape
 from mmrobustprune.engine.grouped.prune import prune_by_recipe
 from mmrobustprune.engine.pruning import artifacts
+from mmrobustprune.engine.pruning.forward import structure_forward
 from mmrobustprune.grouped_kernels import Decision
 from mmrobustprune.naming import unknown
 from mmrobustprune.recipes.build import build_recipe
@@ -52,7 +55,7 @@ class Surgery:
 
 def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) -> Surgery:
     """Remove channels, the least worth first."""
-    forward = forward_of(model)
+    forward = structure_forward(recipe.forward, model)
     found = trace(model, example, forward, recipe.ignore)
     structure = prune_channels(
         model,
@@ -107,7 +110,7 @@ class Method:
 
 def _channels(score: Mapping[str, Any]) -> Method:
     recipe = dict(recipe='magnitude', score=score)
-    options = ('budget', 'scope', 'min_keep', 'round_to', 'ignore')
+    options = ('budget', 'scope', 'min_keep', 'round_to', 'ignore', 'forward')
     return Method(recipe, options, remove_channels)
 
 
@@ -121,6 +124,7 @@ def _kernels(recipe: str) -> Method:
         'pointwise',
         'snapshots',
         'ignore',
+        'forward',
     )
     return Method(dict(recipe=recipe), options, remove_kernels)
 
@@ -135,6 +139,25 @@ METHODS = dict(
     sr_gkp=_kernels('sr_gkp'),
     tmi_gkp=_kernels('tmi_gkp'),
 )
+
+
+def dense_cost(model: nn.Module, example: dict, forward: Forward) -> Cost:
+    """What a network costs before the surgery; its first forward pass.
+
+    Raises:
+        ValueError: the pass fails.
+    """
+    try:
+        return count(model, example, forward)
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as problem:
+        height, width = example['inputs'].shape[-2:]
+        raise ValueError(
+            f'the model fails on an image of {height} x {width} pixels '
+            f'({str(problem).splitlines()[0]}); give an example input and a forward callable that '
+            "it accepts (in a config robust_prune.forward='package.module:function')."
+        ) from problem
 
 
 class OneShot:
@@ -156,7 +179,7 @@ class OneShot:
 
     Raises:
         ValueError: an option of another method, or a network that is pruned already, cannot be
-            traced, or cannot meet the target.
+            run or traced, or cannot meet the target.
     """
 
     def __init__(
@@ -188,9 +211,9 @@ class OneShot:
                 f"'{checkpoint}' is pruned already ({structure.summary()}); prune from the dense "
                 'checkpoint.'
             )
-        example = example_of_shape(self.model, *size)
-        forward = forward_of(self.model)
-        self.dense: Cost = count(self.model, example, forward)
+        forward = structure_forward(recipe.forward, self.model)
+        example = example_of_shape(self.model, *size, forward)
+        self.dense = dense_cost(self.model, example, forward)
         self.surgery = chosen.prune(self.model, example, recipe, tell)
         self.structure = self.surgery.structure
         self.structure.method = f'one-shot {method}, {self.structure.method}'

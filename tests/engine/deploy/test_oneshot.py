@@ -13,6 +13,7 @@ from mmrobustprune.engine.analysis.compare import measure
 from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.deploy.oneshot import OneShot
 from mmrobustprune.models.pruned import without_pretrained
+from tests.support import forwards  # noqa: F401
 from tests.support.tiny import TinyImages, classifier, pruned, quick
 
 
@@ -111,6 +112,53 @@ def test_names_that_are_unknown(dense):
         OneShot(*dense, (16, 16), 'magnitud', 0.5)
     with pytest.raises(ValueError, match="'magnitude' has no option groups; .*min_keep"):
         OneShot(*dense, (16, 16), 'magnitude', 0.5, groups=2)
+
+
+NAMED = 'tests.support.forwards:logits'
+SURGERIES = dict(l1=dict(), sr_gkp=dict(groups=2, search='greedy'))
+
+
+@pytest.mark.parametrize('method', SURGERIES)
+@pytest.mark.parametrize('kind', ['Numbered', 'LossOnly'])
+def test_a_named_forward_does_what_the_stock_models_own_does(dense, kind, method):
+    """The same weights behind a forward that nobody can trace lose the same channels."""
+    options = SURGERIES[method]
+    stock = OneShot(*dense, (16, 16), method, 0.5, **options)
+    config, checkpoint = dense
+    config = quick(config.to_dict())
+    config.model.type = kind
+    one = OneShot(config, checkpoint, (16, 16), method, 0.5, forward=NAMED, **options)
+    assert one.structure.to_dict() == stock.structure.to_dict()
+    assert (one.dense, one.pruned) == (stock.dense, stock.pruned)
+    assert one.dense.layers['backbone.conv1']['macs'] == 16 * 16 * 9 * 8 * 3
+    assert one.surgery.unprunable == stock.surgery.unprunable
+    states = [model.state_dict().values() for model in (one.model, stock.model)]
+    assert all(map(torch.equal, *states))
+
+
+@pytest.mark.parametrize(
+    'kind, problem', [('Numbered', 'cannot be traced'), ('LossOnly', 'before its first layer')]
+)
+def test_what_nobody_can_trace_asks_for_a_forward(dense, kind, problem):
+    config = quick(dense[0].to_dict())
+    config.model.type = kind
+    with pytest.raises(ValueError, match=f"{problem}.*robust_prune.forward='package.module:func"):
+        OneShot(config, dense[1], (16, 16), 'l1', 0.5)
+    with pytest.raises(ValueError, match=r"forward='tests.support.forwards:logit' cannot be load"):
+        OneShot(config, dense[1], (16, 16), 'l1', 0.5, forward=NAMED[:-1])
+    with pytest.raises(ValueError, match="forward='logits' names no function"):
+        OneShot(config, dense[1], (16, 16), 'l1', 0.5, forward='logits')
+
+
+def test_an_image_too_small_for_the_network_is_one_sentence(tmp_path):
+    """LeNet-5's third convolution reads 5 x 5 pixels; of an image of 12 x 12 there are none."""
+    init_default_scope('mmpretrain')
+    model = dict(type='ImageClassifier', backbone=dict(type='LeNet5', num_classes=3))
+    model['head'] = dict(type='ClsHead')
+    torch.save(dict(state_dict=MODELS.build(dict(model)).state_dict()), tmp_path / 'x.pth')
+    config = Config(dict(default_scope='mmpretrain', model=model))
+    with pytest.raises(ValueError, match='fails on an image of 12 x 12 pixels .*Kernel size'):
+        OneShot(config, str(tmp_path / 'x.pth'), (12, 12), 'magnitude', 0.5)
 
 
 @pytest.mark.slow

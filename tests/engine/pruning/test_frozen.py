@@ -8,7 +8,6 @@ from mmengine.registry import RUNNERS
 from torch import nn
 
 from mmrobustprune.dependency.tracing import trace
-from mmrobustprune.engine.gradual.state import ranked_as
 from mmrobustprune.engine.pruning.frozen import frozen_groups, frozen_layers
 from mmrobustprune.latency import Timing, measure
 from tests.support.networks import Residual
@@ -97,30 +96,6 @@ def test_a_learning_rate_of_zero_freezes_as_well(tmp_path):
     assert not [name for name in layers(tmp_path) if name.startswith('backbone.layer2')]
 
 
-def test_filters_that_are_frozen_between_norms_that_learn_are_scored_by_their_size(tmp_path):
-    """No gradient says what their units are worth, and the magnitudes rank them as they are."""
-    config = pruned(classifier(tmp_path, epochs=3), recipe='taylor', target=0.4, measure=False)
-    runner = RUNNERS.build(config)
-    block = runner.model.backbone.layer3[0]
-    block.conv1.weight.requires_grad = False
-    with torch.no_grad():  # the first half of the units is small on both sides
-        block.conv1.weight[:16] *= 0.01
-        block.conv2.weight[:, :16] *= 0.01
-    order = []
-
-    def note(text, *rest):
-        hook = next(hook for hook in runner.hooks if hasattr(hook, 'pruning'))
-        if str(text).startswith('round 1/'):
-            order.append(hook.pruning.masks.alive['backbone.layer3.0.conv1'].clone())
-
-    runner.logger.info = note
-    runner.train()
-    del runner.logger.info
-    (alive,) = order
-    assert not alive[:16].all() and alive[16:].all()
-    assert 'backbone.layer3.0.conv1' in layers(tmp_path)
-
-
 def test_what_learns_is_what_the_optimizer_moves():
     model = Residual()
     model.stem.requires_grad_(False)
@@ -139,11 +114,3 @@ def test_a_parametrised_layer_learns_by_what_is_behind_it():
     model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 4)), nn.Linear(4, 2))
     optimizer = torch.optim.SGD(model[0].parameters(), lr=0.1)
     assert frozen_layers(model, optimizer) == ['1']
-
-
-def test_sizes_take_by_rank_the_values_of_the_scores():
-    scores = [torch.tensor([0.0, 2.0]), torch.tensor([10.0, 30.0])]  # over their means: 0 2 0.5 1.5
-    found = ranked_as(torch.tensor([5.0, 7.0, 1.0, 6.0, 2.0]), scores)
-    assert found.argsort().tolist() == [2, 4, 0, 3, 1]
-    # the median of the sizes gets that of 0, 0.5, 1.5, 2, times the mean of 1 and 20
-    assert float(found[0]) == pytest.approx(10.5)

@@ -7,14 +7,11 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import RUNNERS
-from torch import nn
 
 from mmrobustprune.engine.bridge.checkpoint import structure_of
-from mmrobustprune.engine.gradual.state import GradualPruning
 from mmrobustprune.models import PrunedModel
-from mmrobustprune.recipes.build import build_recipe
-from mmrobustprune.sharpness import AdaSAP, build_rule, two_pass_step
-from mmrobustprune.surgery import load_structure, trace
+from mmrobustprune.sharpness import AdaSAP
+from mmrobustprune.surgery import load_structure
 from tests.support.process import run_apart, train
 from tests.support.tiny import classifier, pruned, quick
 
@@ -166,51 +163,6 @@ def test_a_training_that_ends_before_the_removal_says_so(tmp_path):
         )
         == 1
     )
-
-
-def test_scores_of_gradients_are_those_of_the_loss_not_of_what_clipping_leaves(tmp_path):
-    found = []
-    for name, clip in (('plain', None), ('clipped', dict(max_norm=1e-3))):
-        config = pruned(classifier(tmp_path / name, epochs=4), recipe='taylor', measure=False)
-        config.optim_wrapper.update(clip_grad=clip, optimizer=dict(type='SGD', lr=0.0))
-        runner = RUNNERS.build(config)
-        runner.register_hook(Sums(found))
-        runner.train()
-    assert len(found) == 2 and found[0].keys() == found[1].keys()
-    assert all(torch.allclose(value, found[1][key]) for key, value in found[0].items())
-
-
-class Sums(Hook):
-    """Keeps what a score has seen in the first two batches."""
-
-    def __init__(self, found):
-        self.found = found
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.iter == 1:
-            score = next(hook for hook in runner.hooks if hasattr(hook, 'pruning')).pruning.score
-            self.found.append({name: value.clone() for name, value in score.sums.items()})
-
-
-def test_layers_that_share_a_weight_have_one_score():
-    model = nn.Sequential(
-        nn.Conv2d(3, 99, 1),
-        nn.Conv2d(99, 99, 1),
-        nn.Conv2d(99, 99, 1),
-        nn.Flatten(),
-        nn.Linear(396, 2),
-    )
-    model[2].weight = model[1].weight
-    x, recipe = (
-        torch.randn(2, 3, 2, 2),
-        build_recipe(dict(recipe='adasap', budget='channels', target=0.2)),
-    )
-    optimizer = torch.optim.SGD(model.parameters(), 0.1)
-    pruning = GradualPruning(model, trace(model, x), recipe, 1, optimizer)
-    rule = build_rule(recipe.rule)
-    rule.set_scores(pruning.neuron_scores(), pruning.living_neurons())
-    two_pass_step(model, optimizer, rule, lambda: model(x).square().mean())
-    assert '1.weight' in pruning.neuron_scores() and '2.weight' not in pruning.neuron_scores()
 
 
 def test_gradients_must_come_between_rounds(tmp_path):
