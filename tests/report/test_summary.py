@@ -6,7 +6,7 @@ import pytest
 from mmrobustprune.report.page import Part
 from mmrobustprune.report.runs import Run, read_run, read_runs
 from mmrobustprune.report.summary import comparison, numbers, write_report
-from tests.report.records import results, run, save_hits
+from tests.report.records import results, run
 
 
 def _read(work_dirs):
@@ -69,44 +69,12 @@ def test_the_report_holds_tables_pictures_and_one_page_with_all_of_them(work_dir
     assert json.loads((page.parent / 'table.json').read_text())['adasap']['clean']['runs'] == 2
 
 
-def test_the_numbers_of_every_picture_lie_beside_it(work_dirs, tmp_path):
-    out = write_report(_read(work_dirs), tmp_path / 'report').parent
-    cells = (out / 'cells.csv').read_text().splitlines()
-    assert (
-        cells[:2] == ['run,corruption,severity,AP50', 'dense,clean,0,0.8']
-        and len(cells) == 1 + 3 * 5
-    )
-    margins = (out / 'margins.csv').read_text().splitlines()
-    assert [line.split(',')[:3] for line in margins[1:]] == [
-        ['adasap', 'dense', name] for name in ('snow', 'fog', 'mean')
-    ]
-    assert float(margins[1].split(',')[3]) == pytest.approx(-0.1) and margins[1].endswith(',,')
-    assert len((out / 'per_class.csv').read_text().splitlines()) == 1 + 2 * 2
-
-
 def test_one_run_is_reported_too(tmp_path):
     out = write_report([run('only')], tmp_path).parent
     assert {file.suffix for file in out.iterdir()} >= {'.png', '.html'}
     assert not (out / 'scatter.png').exists() and not (out / 'margin_0.png').exists()
     with pytest.raises(ValueError, match='no run was given'):
         write_report([], tmp_path)
-
-
-def test_margins_are_taken_against_the_reference(tmp_path):
-    for name in 'abc':
-        save_hits(
-            tmp_path / name,
-            name,
-            {('fog', 1): [True] * 8 + [False] * 2, ('snow', 1): [True] * 5 + [False] * 5},
-        )
-    runs = read_runs([tmp_path / name for name in 'abc'])
-    text = write_report(runs, tmp_path / 'out', reference='b').read_text()
-    assert 'Margin over b' in text and 'paired bootstrap' in text
-    rows = (tmp_path / 'out' / 'margins.csv').read_text().splitlines()[1:]
-    assert {tuple(row.split(',')[:2]) for row in rows} == {('a', 'b'), ('c', 'b')}
-    with pytest.raises(ValueError, match="no run is called 'B'.*among a, b, c"):
-        write_report(runs, tmp_path / 'other', reference='B')
-    assert not (tmp_path / 'other').exists()
 
 
 def test_missing_cells_give_no_mean_unless_partial_and_it_is_said(tmp_path):

@@ -105,7 +105,7 @@ def delta(group: str = '', original: str = 'Orig.', ours: str = 'S2AP') -> Deriv
         lambda a, b: _gap(a, b).text(),
         {
             'delta': lambda a, b: _gap(a, b).value,
-            'clean': lambda a, b: -_gap(a, b).clean_lost,
+            'clean': lambda a, b: 0.0 - _gap(a, b).clean_lost,  # never -0.0
             'robust': lambda a, b: _gap(a, b).robust_gained,
         },
         group,

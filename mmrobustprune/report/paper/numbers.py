@@ -207,9 +207,10 @@ def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, N
 def _add(found: dict[str, Number], key: str, number: Number, label: str) -> None:
     before = found.setdefault(key, number)
     if before.under != number.under or abs(before.value - number.value) > AGREE:
+        sides = [f'{one.value:.4g} {one.under or ""}'.rstrip() for one in (before, number)]
         raise ValueError(
-            f"'{label}' has two numbers for {key} ({before.value:.4g} {before.under}; "
-            f'{number.value:.4g} {number.under}); leave one of the evaluations in its work dir.'
+            f"'{label}' has two numbers for {key} ({'; '.join(sides)}); "
+            'leave one of the evaluations in its work dir.'
         )
 
 

@@ -7,6 +7,7 @@ import io
 from itertools import chain
 from pathlib import Path
 
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from mmrobustprune.report.tables.cards import csv_fields, markdown_table
@@ -47,8 +48,8 @@ def notes(filled: Filled) -> list[str]:
     not in it.
     """
     found = [filled.table.note] if filled.table.note else []
-    cells = chain.from_iterable(filled.cells.values())
-    if any(cell and cell.runs > 1 for cell in cells):
+    spreads = [cells[-1] for cells in filled.cells.values()]  # the last key's is printed
+    if any(cell and cell.runs > 1 for cell in spreads):
         found.append(
             '±: sample standard deviation over the seeds; a cell without it is of one seed.'
         )
@@ -79,10 +80,11 @@ def as_csv(filled: Filled) -> str:
 def as_rich(filled: Filled) -> RichTable:
     """A table for the terminal, the best in green."""
     table = RichTable(title=filled.table.title, title_justify='left', header_style='bold')
+    labels = len(filled.table.heads)
     for number, head in enumerate(heads(filled)):
-        table.add_column(head, justify='left' if number < len(filled.table.heads) else 'right')
+        table.add_column(escape(head), justify='left' if number < labels else 'right')
     for line in texts(filled, '[bold green]{}[/]'):
-        table.add_row(*line)
+        table.add_row(*map(escape, line[:labels]), *line[labels:])
     return table
 
 

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 
@@ -143,12 +144,13 @@ class Card:
 
     def rich(self, title: str = '') -> RichTable:
         """A table for the terminal, the best of each column in green."""
-        table = RichTable(title=title or None, title_justify='left', header_style='bold')
+        title = escape(title) or None
+        table = RichTable(title=title, title_justify='left', header_style='bold')
         table.add_column('')
         for column in self.columns:
-            table.add_column(column.title, justify='right')
-        for line in self.texts('[bold green]{}[/]'):
-            table.add_row(*line)
+            table.add_column(escape(column.title), justify='right')
+        for name, *cells in self.texts('[bold green]{}[/]'):
+            table.add_row(escape(name), *cells)
         return table
 
 

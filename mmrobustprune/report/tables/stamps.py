@@ -8,6 +8,8 @@ from mmrobustprune.report.runs import Run
 
 from .grid import said
 
+NOT_RECORDED = 'not recorded'
+
 
 def stamps(runs: Sequence[Run]) -> dict[str, str]:
     """What the numbers depend on, name -> value.
@@ -36,21 +38,31 @@ def one_device(runs: Sequence[Run]) -> bool:
 def _shared(done: Sequence[Run]) -> dict[str, str]:
     """What all evaluated runs have in common."""
     results = done[0].results
-    mode = f', {results["eval_mode"]}' if results.get('eval_mode') else ''
-    silent = [run.label for run in done if run.results.get('data') is None]
-    known = [run.results['data'] for run in done if run.results.get('data') is not None]
-    data = f'{_text(known[0] if known else None)}, {results["images"]} images'
-    if silent and known:
-        data += f' ({", ".join(silent)}: not recorded)'
+    metric = results['metric']
+    if mode := _agreed(done, 'eval_mode'):
+        metric += f', {mode}'
     found = {
         'suite': results['suite'],
-        'metric': results['metric'] + mode,
-        'seed': _text(said(results, 'seed')),
-        'data': data,
+        'metric': metric,
+        'seed': (_agreed(done, 'seed') or NOT_RECORDED) + _silent(done, 'seed'),
+        'data': f'{_agreed(done, "data") or NOT_RECORDED}, {results["images"]} images'
+        + _silent(done, 'data'),
     }
-    if results.get('baseline'):
-        found['baseline of mCE'] = results['baseline']
+    if baseline := _agreed(done, 'baseline'):
+        found['baseline of mCE'] = baseline
     return found | _versions(done)
+
+
+def _agreed(done: Sequence[Run], key: str) -> str:
+    """What the runs that say anything say of it; '' where none does."""
+    found = [said(run.results, key) for run in done]
+    return next((str(value) for value in found if value is not None), '')
+
+
+def _silent(done: Sequence[Run], key: str) -> str:
+    """Whose value is not known where that of others is."""
+    silent = [run.label for run in done if said(run.results, key) is None]
+    return f' ({", ".join(silent)}: {NOT_RECORDED})' if 0 < len(silent) < len(done) else ''
 
 
 def _devices(runs: Sequence[Run]) -> dict[str, list[str]]:
@@ -83,7 +95,3 @@ def _run(results: Mapping) -> list[str]:
         ('on ', 'device'),
     )
     return [f'{before}{results[key]}' for before, key in pairs if results.get(key)]
-
-
-def _text(value: object) -> str:
-    return 'not recorded' if value is None else str(value)

@@ -23,7 +23,7 @@ def layer_table(before: Rows, after: Rows, unprunable: dict[str, str] | None = N
         old = before[name]
         new = after[name]
         table.add_row(
-            name,
+            escape(name),
             *(_change(old, new, key) for key in ('in', 'out', 'params', 'macs')),
             _share(old['params'], new['params']),
             escape((unprunable or {}).get(name, '')),
@@ -48,7 +48,7 @@ def width_tree(
     before: Rows, after: Rows, unprunable: dict[str, str] | None = None, title: str = 'model'
 ) -> Tree:
     """The module tree with output widths, dense -> pruned; why a layer is unprunable beside it."""
-    root = Tree(title)
+    root = Tree(escape(title))
     branches = {'': root}
     for name, row in before.items():
         if not row['macs']:
@@ -57,11 +57,12 @@ def width_tree(
         for part in name.split('.'):
             path = f'{parent}.{part}' if parent else part
             if path not in branches:
-                branches[path] = branches[parent].add(part)
+                branches[path] = branches[parent].add(escape(part))
             parent = path
         reason = (unprunable or {}).get(name)
         note = f' [dim]({escape(reason)})[/]' if reason else ''
-        branches[name].label = f'{name.rpartition(".")[2]} {_change(row, after[name], "out")}{note}'
+        own = escape(name.rpartition('.')[2])
+        branches[name].label = f'{own} {_change(row, after[name], "out")}{note}'
     return root
 
 

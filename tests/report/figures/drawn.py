@@ -28,3 +28,7 @@ def many_runs(count, kinds, levels, whole=1, **changes):
         for name, slope in zip(names, slopes, strict=True)
     ]
     return grids(runs)
+
+
+def records(*values, key='lambda_max', first=1):
+    return [{'epoch': first + at, key: value} for at, value in enumerate(values)]

@@ -16,49 +16,14 @@ from mmrobustprune.report.figures.search_plots import (
     rises,
     signed,
 )
-from mmrobustprune.report.figures.search_series import series
 from mmrobustprune.report.figures.style import BAD, GOOD, dress
-
-
-def records(*values, key='lambda_max', first=1):
-    return [{'epoch': first + at, key: value} for at, value in enumerate(values)]
+from tests.report.figures.drawn import records
 
 
 def drawn(panel):
     axes = Figure().subplots()
     panel.draw(axes, dress(panel.names))
     return axes
-
-
-def test_repeats_are_a_mean_and_a_range_at_their_common_epochs():
-    runs = {
-        'a-seed0': records(1.0, 2.0, 3.0),
-        'b': records(7.0),
-        'a-seed1': records(4.0, None, 5.0, 6.0),
-    }
-    found = series(runs, 'lambda_max')
-    assert list(found) == ['a', 'b']
-    one = found['a']
-    assert (one.epochs, one.mean, one.low, one.high, one.repeats) == (
-        (1, 3),
-        (2.5, 4.0),
-        (1.0, 3.0),
-        (4.0, 5.0),
-        2,
-    )
-    assert found['b'].mean == (7.0,)
-
-
-@pytest.mark.parametrize(
-    'runs, words',
-    [
-        ({'a': records(1.0), 'b': records(None)}, "'b' has no 'lambda_max' at any epoch"),
-        ({'a-seed0': records(1.0), 'a-seed1': records(1.0, first=4)}, 'that all its repeats have'),
-    ],
-)
-def test_what_was_not_measured_is_said(runs, words):
-    with pytest.raises(ValueError, match=words):
-        series(runs, 'lambda_max')
 
 
 def test_curves_hold_every_value_and_the_warm_up():

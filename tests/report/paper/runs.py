@@ -2,6 +2,9 @@
 
 import json
 
+import pytest
+
+from mmrobustprune.report.paper import Row, Table, TableColumn, markdown
 from mmrobustprune.report.paper.numbers import Number
 from mmrobustprune.report.paper.observe import Observation
 
@@ -62,3 +65,33 @@ def searched(target, host, search, clean, robust, seed=0, net='resnet18', data='
         'autoattack@8/255': Number(robust, 'autoattack, radius 8/255'),
     }
     return Observation(f'{host} {search} {target} seed {seed}', facts | more, numbers)
+
+
+def line(filled, *labels):
+    """The printed cells of the row with these labels."""
+    (text,) = [
+        one
+        for one in markdown(filled).splitlines()
+        if one.startswith('| ' + ' | '.join(labels) + ' |')
+    ]
+    return [cell.strip() for cell in text.strip('|').split('|')][len(labels) :]
+
+
+def run(name='a', seed=0, value=1.0, under='', key='x', **facts):
+    """A run with one number."""
+    return Observation(
+        f'{name}-{seed}', dict(name=name, seed=seed, **facts), {key: Number(value, under)}
+    )
+
+
+SMALL = Table(
+    'small',
+    ('arm',),
+    (TableColumn('X', ('x',), better='high'),),
+    (Row(('{name}',), each='name', block='all'),),
+)
+
+
+def values(run):
+    """Key -> about the value of each of a run's numbers."""
+    return {key: pytest.approx(number.value) for key, number in run.numbers.items()}

@@ -3,12 +3,7 @@ import json
 import pytest
 
 from mmrobustprune.report.paper.observe import observe
-from tests.report.paper.runs import SEARCH, attacks, work_dir
-from tests.report.records import results
-
-
-def values(run):
-    return {key: pytest.approx(number.value) for key, number in run.numbers.items()}
+from tests.report.paper.runs import SEARCH, attacks, values, work_dir
 
 
 def test_a_work_dir_gives_facts_and_numbers_in_per_cent(tmp_path):
@@ -53,107 +48,6 @@ def test_a_work_dir_gives_facts_and_numbers_in_per_cent(tmp_path):
         'search hours': 0.2,
     }
     assert run.numbers['pgd@8/255'].under == 'pgd, radius 8/255, 10 steps'
-
-
-def test_corruptions_are_of_all_cells_and_of_one_severity(tmp_path):
-    (run,) = observe(
-        [
-            work_dir(
-                tmp_path / 'dense',
-                'ssd_voc0712',
-                results=results(0.8, 0.1, kinds=('fog',), levels=(1, 3)),
-            )
-        ]
-    )
-    fog = {level: 100 * max(0.01, 0.8 - 0.1 * level - 0.005 * 9) for level in (1, 3)}
-    assert values(run) | {
-        'voc-c': sum(fog.values()) / 2,
-        'voc-c@1': fog[1],
-        'voc-c@3': fog[3],
-        'R voc-c': sum(fog.values()) / 160,
-        'clean': 80.0,
-    } == values(run)
-    assert (
-        run.facts['method'] == 'dense'
-        and run.numbers['size'].value == run.numbers['speed-up'].value == 1
-    )
-    assert run.numbers['voc-c'].under == 'voc-c, 1 corruptions, severity 1, 3'
-
-
-def test_size_speed_and_what_the_cuts_did(tmp_path):
-    rounds = [
-        dict(
-            loss_before=2.293,
-            loss_after=2.4,
-            metric_before={'accuracy/top1': 66.56},
-            removed=dict(params=0.1),
-        ),
-        dict(
-            loss_before=2.5,
-            loss_after=3.146,
-            metric_after={'accuracy/top1': 46.31},
-            removed=dict(params=0.8),
-        ),
-    ]
-    latency = dict(
-        speed_up=2.0, macs_ratio=4.0, device='cpu', threads=1, precision='float32', batch=1
-    )
-    (run,) = observe(
-        [
-            work_dir(
-                tmp_path / 'a',
-                'r_x_in1k',
-                "robust_prune = dict(recipe='taylor', target=0.8)",
-                rounds=rounds,
-                latency=latency,
-            )
-        ]
-    )
-    assert values(run) == {
-        'size': 0.2,
-        'loss before': 2.293,
-        'metric before': 66.56,
-        'loss after': 3.146,
-        'metric after': 46.31,
-        'speed-up': 2.0,
-        'macs ratio': 4.0,
-    }
-
-
-def test_variants_of_imagenet_v2_and_sharpness_are_read(tmp_path):
-    v2 = dict(
-        metric='accuracy/top1',
-        clean=77.32,
-        variants={'top-images': 79.0},
-        R_V2={'top-images': 1.02},
-    )
-    sharp = dict(
-        spaces=dict(scores=dict(loss_difference=[dict(rho=0.01, value=0.2032)])),
-        loss=dict(type='TRADES'),
-        images=8,
-        split='train',
-    )
-    (run,) = observe([work_dir(tmp_path / 'a', 'r_in1k', imagenet_v2=v2, sharpness=sharp)])
-    wanted = {
-        'clean': 77.32,
-        'v2 top-images': 79.0,
-        'R v2 top-images': 1.02,
-        'loss difference@0.01': 0.2032,
-    }
-    assert values(run) | wanted == values(run)
-
-
-def test_attacks_on_a_part_say_so(tmp_path):
-    (run,) = observe(
-        [
-            work_dir(
-                tmp_path / 'a',
-                attacks=attacks(subset=dict(size=200, of=10000, pick='random', seed=0)),
-            )
-        ]
-    )
-    assert run.numbers['clean'].under == '200 of 10000 images'
-    assert run.numbers['autoattack@8/255'].under == 'autoattack, radius 8/255, 200 of 10000 images'
 
 
 def test_records_and_folders_of_them_are_runs(tmp_path):

@@ -64,6 +64,17 @@ def test_the_terminal_table_holds_the_same_texts():
     )
 
 
+def test_names_in_brackets_stand_in_the_terminal_as_they_are():
+    records = [dict(name='ours [sam]', ap=0.5), dict(name='b [/x]', ap=0.25)]
+    out = io.StringIO()
+    card = Card(records, [Column('ap', 'AP [0, 1] [max]', '.2f', 'high')])
+    Console(file=out, width=100).print(card.rich('all [one seed]'))
+    title, *rows = out.getvalue().splitlines()
+    assert title.strip() == 'all [one seed]' and 'AP [0, 1] [max]' in rows[1]
+    assert rows[3].split() == ['│', 'ours', '[sam]', '│', '0.50', '│']
+    assert rows[4].split() == ['│', 'b', '[/x]', '│', '0.25', '│']
+
+
 def test_wrong_records_and_columns_are_named():
     with pytest.raises(ValueError, match="no 'name'"):
         Card([dict(ap=1)], COLUMNS)
