@@ -207,6 +207,13 @@ def test_numbers_that_are_no_widths_stay():
                 stacked_convs=1,
                 reg_max=16,
                 norm_cfg=dict(type='BN'),
+                anchor_generator=dict(
+                    type='AnchorGenerator',
+                    ratios=[1.0],
+                    octave_base_scale=8,
+                    scales_per_octave=1,
+                    strides=[8],
+                ),
             )
         )
     layers = {

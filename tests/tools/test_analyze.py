@@ -166,7 +166,7 @@ def test_sharpness_of_a_checkpoint_on_test_pictures(monkeypatch, capsys, small, 
         (['--split', 'test', '--loss', 'PGDAT,eps=8'], 'eps=8'),
         (['--split', 'test', '--loss', 'Hinge'], "unknown robust loss 'Hinge'"),
         (['--split', 'test', '--rho', '-1'], 'rho=[-1.0]'),
-        (['--split', 'test', '--subset', '21'], 'a subset of 21 pictures'),
+        (['--split', 'test', '--subset', '21'], 'a subset of 21 images'),
         (['--split', 'test', '--iterations', '0'], 'iterations=0'),
     ],
 )
