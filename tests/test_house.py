@@ -221,6 +221,14 @@ def test_no_two_classes_of_one_name():
     assert not {name: where for name, where in places.items() if len(where) > 1}
 
 
+def test_every_file_has_tests_of_its_name():
+    for path in FILES:
+        if path.name != '__init__.py':
+            below = path.relative_to(PACKAGE)
+            tests = ROOT / 'tests' / below.parent / f'test_{below.name}'
+            assert tests.is_file(), f'{below} has no {tests.relative_to(ROOT)}'
+
+
 COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 

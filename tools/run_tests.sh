@@ -19,8 +19,8 @@ python=.venv/bin/python
 }
 if [ $# -gt 0 ]; then exec $python -m pytest "$@"; fi
 
-computing=(analysis attack compat dependency engine grouped_kernels latency mask_search masks models
-  scores sharpness structure surgery)
+computing=(analysis attack compat dependency grouped_kernels latency mask_search masks models scores
+  sharpness structure surgery engine/attacks engine/gradual engine/optim engine/pruning)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 env ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 \

@@ -97,6 +97,7 @@ def test_a_stepper_that_clips_is_watched_before_it_does(watched):
     recipe = build_recipe(dict(recipe='taylor', target=0.5, budget='channels'))
     found = trace(model, image)
     pruning = GradualPruning(model, found, recipe, 1, optimizer, setting)
+    pruning.watch()
     with wrapper.optim_context(model):
         loss = model(image).sum()
     wrapper.update_params(loss)

@@ -46,7 +46,9 @@ def begun(model, score=SIZES, rounds=2, target=0.5, example=IMAGE, **optimizer):
     found = trace(model, example)
     stepper = torch.optim.SGD(model.parameters(), **dict(dict(lr=0.0), **optimizer))
     setting = Setting(example=example, forward=called)
-    return GradualPruning(model, found, build_recipe(fields), rounds, stepper, setting)
+    pruning = GradualPruning(model, found, build_recipe(fields), rounds, stepper, setting)
+    pruning.watch()
+    return pruning
 
 
 def step(pruning):
@@ -150,6 +152,7 @@ def test_layers_that_share_a_weight_have_one_score():
     recipe = build_recipe(dict(recipe='adasap', budget='channels', target=0.2))
     optimizer = torch.optim.SGD(model.parameters(), 0.1)
     pruning = GradualPruning(model, trace(model, x), recipe, 1, optimizer)
+    pruning.watch()
     rule = build_rule(recipe.rule)
     rule.set_scores(pruning.neuron_scores(), pruning.living_neurons())
     two_pass_step(model, optimizer, rule, lambda: model(x).square().mean())
@@ -278,3 +281,12 @@ def test_a_trace_with_some_of_its_groups():
     assert [group.name for group in part.groups] == ['conv1']
     assert part.unprunable == {'head': 'it is an output of the model'}
     assert part.shapes == found.shapes and part.shapes['conv1'] == 2 * 5 * 5
+
+
+def test_what_is_not_training_is_not_seen():
+    pruning = begun(chain(), score=dict(type='Taylor'))
+    with pruning.unwatched():
+        step(pruning)
+    assert not pruning.ready
+    step(pruning)
+    assert pruning.ready
