@@ -22,6 +22,7 @@ class Parser(argparse.ArgumentParser):
 
     def parse_args(self, *args: Any, **kwargs: Any) -> argparse.Namespace:
         found = super().parse_args(*args, **kwargs)
+        OPTIONS.clear()  # of a tool that ran before in this process
         self.note_options()
         return found
 

@@ -18,6 +18,12 @@ def end_of(main, monkeypatch, capsys):
     return capsys.readouterr().err.strip()
 
 
+@pytest.fixture(autouse=True)
+def no_options(monkeypatch):
+    """Those of tools that other tests ran in this process."""
+    monkeypatch.setattr(cli, 'OPTIONS', {})
+
+
 def test_wrong_input_is_one_sentence(monkeypatch, capsys):
     def main():
         raise ValueError('target=2 is not in (0, 1); give a fraction.')
