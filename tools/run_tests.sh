@@ -20,7 +20,7 @@ python=.venv/bin/python
 if [ $# -gt 0 ]; then exec $python -m pytest "$@"; fi
 
 computing=(analysis attack compat dependency grouped_kernels latency mask_search masks models scores
-  sharpness structure surgery engine/attacks engine/gradual engine/optim engine/pruning)
+  sharpness structure surgery engine/bridge/test_channels_last.py engine/optim)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 env ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 \

@@ -124,6 +124,7 @@ def test_bfloat16_under_a_latency_budget(table, tmp_path):
     assert json.loads((tmp_path / 'rounds.json').read_text())[-1]['removed']['latency'] >= 0.4
 
 
+@pytest.mark.slow
 def test_measuring_draws_no_number(tmp_path):
     """A run that measures its table goes on with the random numbers of the one that finds it."""
     states = []
