@@ -96,7 +96,12 @@ def test_the_published_resnet20_tells_classes_apart_at_once(shared_data):
             data_preprocessor=dict(type='mmpretrain.ClsDataPreprocessor'),
             backbone=dict(type='mmrobustprune.CIFARResNet', depth=20),
             neck=dict(type='mmpretrain.GlobalAveragePooling'),
-            head=dict(type='mmpretrain.LinearClsHead', num_classes=10, in_channels=64),
+            head=dict(
+                type='mmpretrain.LinearClsHead',
+                num_classes=10,
+                in_channels=64,
+                loss=dict(type='mmpretrain.CrossEntropyLoss'),
+            ),
         )
     )
     published = torch.load(shared_data / 'resnet20_cifar10_state_dict.pth', weights_only=True)
