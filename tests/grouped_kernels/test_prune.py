@@ -141,7 +141,10 @@ def test_every_search_can_be_cut_out(search):
 
 def test_training_goes_on_as_that_of_the_masked_network():
     model, image, options, _ = build('basic')
-    make = lambda net: torch.optim.SGD(net.parameters(), 0.05, momentum=0.9, weight_decay=1e-3)  # noqa: E731
+
+    def make(net):
+        return torch.optim.SGD(net.parameters(), 0.05, momentum=0.9, weight_decay=1e-3)
+
     model.train()
     optimizer = make(model)
 
