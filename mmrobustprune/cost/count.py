@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
-from mmrobustprune.dependency.groups import is_fixed, kind_of, positions, produces, width
+from mmrobustprune.dependency.groups import width
+from mmrobustprune.dependency.kinds import is_fixed, kind_of, positions, produces
 from mmrobustprune.dependency.partial import PartialForward
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.flags import flags_restored

@@ -8,14 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import (
-    Group,
-    find_layer,
-    kind_of,
-    produces,
-    weights_used,
-    width,
-)
+from mmrobustprune.dependency.groups import Group, find_layer, width
+from mmrobustprune.dependency.kinds import kind_of, produces, weights_used
 
 
 @dataclass(frozen=True)

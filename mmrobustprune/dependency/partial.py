@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from mmrobustprune.flags import flags_restored
 
-from .groups import positions, produces
+from .kinds import positions, produces
 from .recording import Forward
 
 PRODUCTS = {

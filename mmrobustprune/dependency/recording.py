@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from mmrobustprune.compat.onednn import as_written
 
-from .groups import positions, produces
+from .kinds import positions, produces
 
 Forward = Callable[[nn.Module, Any], Any]
 

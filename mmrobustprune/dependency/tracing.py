@@ -19,7 +19,8 @@ from mmrobustprune.flags import flags_restored
 
 from .arithmetic import Passage, Unknown, enter
 from .coupling import Coupling
-from .groups import Group, Kind, Trace, kind_of, matching, produces
+from .groups import Group, Trace, matching
+from .kinds import Kind, kind_of, produces
 from .partial import PartialForward, uses
 from .recording import Forward, ForwardPass, default_forward
 

@@ -15,13 +15,13 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812
 
-from mmrobustprune.dependency.groups import (
+from mmrobustprune.dependency.groups import find_layer
+from mmrobustprune.dependency.kinds import (
     CONV,
     DEPTHWISE,
     NORM,
     PRELU,
     TRANSPOSED,
-    find_layer,
     is_fixed,
     kind_of,
     produces,

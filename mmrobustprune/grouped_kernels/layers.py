@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from torch import nn
 
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
-from mmrobustprune.dependency.groups import is_fixed, matching, weighted_layers
+from mmrobustprune.dependency.groups import matching, weighted_layers
+from mmrobustprune.dependency.kinds import is_fixed
 
 TARGETS: dict[str, Callable[[nn.Conv2d], bool]] = {
     '3x3': lambda conv: conv.kernel_size == (3, 3),

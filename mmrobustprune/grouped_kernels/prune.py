@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import find_layer, kind_of, learned
+from mmrobustprune.dependency.groups import find_layer, learned
+from mmrobustprune.dependency.kinds import kind_of
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.structure.grouped_record import GroupedRecord
 from mmrobustprune.structure.rebuild import rebuild

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, Trace, find_layer, halves, produces
+from mmrobustprune.dependency.groups import Group, Trace, find_layer, halves
+from mmrobustprune.dependency.kinds import produces
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.structure.rebuild import rebuild

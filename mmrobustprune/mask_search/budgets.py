@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import weighted_layers, weights_used
+from mmrobustprune.dependency.groups import weighted_layers
+from mmrobustprune.dependency.kinds import weights_used
 
 from .cache import Cache
 from .reads import Read

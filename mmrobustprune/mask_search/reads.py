@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.graph import Node
 
-from mmrobustprune.dependency.groups import kind_of, positions, weighted_layers
+from mmrobustprune.dependency.groups import weighted_layers
+from mmrobustprune.dependency.kinds import kind_of, positions
 from mmrobustprune.flags import flags_restored
 
 

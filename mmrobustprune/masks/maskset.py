@@ -7,15 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import (
-    Group,
-    find_layer,
-    full,
-    kind_of,
-    produces,
-    tensors,
-    width,
-)
+from mmrobustprune.dependency.groups import Group, find_layer, full, tensors, width
+from mmrobustprune.dependency.kinds import kind_of, produces
 from mmrobustprune.structure.record import Structure, dense_shape
 
 

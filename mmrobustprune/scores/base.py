@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from mmrobustprune.dependency.groups import Group, Slice, find_layer, kind_of, produces
+from mmrobustprune.dependency.groups import Group, Slice, find_layer
+from mmrobustprune.dependency.kinds import kind_of, produces
 
 
 class Watching:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, find_layer, produces
+from mmrobustprune.dependency.groups import Group, find_layer
+from mmrobustprune.dependency.kinds import produces
 
 from .base import Score, filter_rows, makers, unit_rows
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, find_layer, kind_of
+from mmrobustprune.dependency.groups import Group, find_layer
+from mmrobustprune.dependency.kinds import kind_of
 
 from .base import Score, makers, producing
 from .roughness import energy, roughness

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, Slice, find_layer, produces
+from mmrobustprune.dependency.groups import Group, Slice, find_layer
+from mmrobustprune.dependency.kinds import produces
 
 from .base import Score, Watching, filter_rows, makers, producing
 from .bn_scale import norms, over_filters

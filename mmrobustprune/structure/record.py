@@ -9,7 +9,8 @@ from pathlib import Path
 
 from torch import nn
 
-from mmrobustprune.dependency.groups import Kind, find_layer, kind_of
+from mmrobustprune.dependency.groups import find_layer
+from mmrobustprune.dependency.kinds import Kind, kind_of
 from mmrobustprune.records.files import write_file
 from mmrobustprune.records.stamp import own_versions
 

@@ -14,7 +14,8 @@ from types import CodeType
 
 from torch import nn
 
-from mmrobustprune.dependency.groups import find_layer, kind_of, width
+from mmrobustprune.dependency.groups import find_layer, width
+from mmrobustprune.dependency.kinds import kind_of
 
 from .record import Structure
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from mmrobustprune.cost.model import CostModel
-from mmrobustprune.dependency.groups import Group, kind_of, produces
+from mmrobustprune.dependency.groups import Group
+from mmrobustprune.dependency.kinds import kind_of, produces
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.masks.maskset import MaskSet

@@ -14,7 +14,7 @@ from torch import nn
 
 from mmrobustprune.cost.count import Cost, count
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
-from mmrobustprune.dependency.groups import produces
+from mmrobustprune.dependency.kinds import produces
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of

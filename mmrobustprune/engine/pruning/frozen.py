@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from torch import nn
 from torch.optim import Optimizer
 
-from mmrobustprune.dependency.groups import Group, produces, tensors
+from mmrobustprune.dependency.groups import Group, tensors
+from mmrobustprune.dependency.kinds import produces
 
 
 def learning(optimizer: Optimizer) -> set[int]:

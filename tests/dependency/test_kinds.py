@@ -1,0 +1,42 @@
+"""The families of layers, written out."""
+
+import torch
+from torch import nn
+
+from mmrobustprune.dependency.kinds import kind_of, positions, weights_used
+
+
+class Constant(nn.Conv2d):
+    fixed = True
+
+
+def test_kinds_of_layers():
+    kinds = {
+        'conv': nn.Conv2d(4, 6, 1),
+        'transposed': nn.ConvTranspose2d(4, 6, 1),
+        'depthwise': nn.Conv2d(4, 4, 1, groups=4),
+        'linear': nn.Linear(4, 6),
+        'norm': nn.BatchNorm2d(4),
+        'prelu': nn.PReLU(4),
+        'parameter': nn.Parameter(torch.ones(1, 4, 1)),
+    }
+    assert {name: kind_of(layer).name for name, layer in kinds.items()} == {n: n for n in kinds}
+    others = (nn.Conv2d(4, 6, 1, groups=2), nn.PReLU(1), nn.ReLU(), nn.Parameter(torch.ones(2, 4)))
+    assert [kind_of(layer) for layer in others] == [None] * 4
+
+
+def test_a_layer_is_used_once_per_output_position():
+    image = torch.zeros(2, 4, 6, 6)
+    conv = nn.Conv2d(4, 3, 3, stride=2)
+    assert positions(conv, image, conv(image)) == 2 * 2 * 2
+    transposed = nn.ConvTranspose2d(4, 3, 2, stride=2)
+    assert positions(transposed, image, transposed(image)) == 2 * 6 * 6
+    linear = nn.Linear(4, 3)
+    tokens = torch.zeros(2, 5, 4)
+    assert positions(linear, tokens, linear(tokens)) == 2 * 5
+
+
+def test_constants_and_layers_that_make_nothing_use_no_weights():
+    assert weights_used(nn.Conv2d(4, 6, 3)) == 4 * 6 * 9
+    assert weights_used(nn.Linear(4, 6)) == 24
+    assert weights_used(Constant(4, 6, 3)) == weights_used(nn.BatchNorm2d(4)) == 0
