@@ -55,8 +55,10 @@ class SlowTests:
             or config.option.markexpr
         )
         self.budget = float('inf') if chosen else config.option.slow_budget
+        self.config = config
         self.record = _read(RECORD)
-        self.spent, self.left_out = 0.0, []
+        self.spent = 0.0
+        self.left_out = []
 
     def pytest_collection_modifyitems(self, items):
         slow = [item for item in items if item.get_closest_marker('slow')]
@@ -72,7 +74,7 @@ class SlowTests:
         seconds = time.monotonic() - start
         self.spent += seconds
         if item.nodeid not in self.left_out:
-            self.record[item.nodeid] = [time.time(), seconds]
+            self.record = _read(RECORD) | {item.nodeid: [time.time(), seconds]}
             _write(RECORD, self.record)
         return done
 
@@ -89,6 +91,14 @@ class SlowTests:
         """When a test ended last, and how long it took; 0 and 0 where it never ran."""
         known = self.record.get(item.nodeid, 0)
         return known if isinstance(known, list) else (known, 0)
+
+    def pytest_sessionfinish(self):
+        if hasattr(self.config, 'workeroutput'):  # one of several processes
+            self.config.workeroutput['left_out'] = self.left_out
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node):
+        self.left_out += getattr(node, 'workeroutput', {}).get('left_out', [])
 
     def pytest_terminal_summary(self, terminalreporter):
         if self.left_out:
