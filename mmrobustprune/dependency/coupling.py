@@ -6,13 +6,12 @@ from collections.abc import Hashable, Iterable
 
 import numpy as np
 import torch
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 
 from .groups import Group, Slice
 
 Side = tuple[str, str]  # (layer name, 'out' | 'in')
-Unit = dict[Side, list[int]]  # the channels of each side that go together
 
 
 class Coupling:
@@ -46,21 +45,22 @@ class Coupling:
         """
         self._number_channels()
         rank = {name: i for i, name in enumerate(order)}
+        ordered = sorted(sides.items(), key=lambda item: (item[1][1] == 'in', rank[item[1][0]]))
+        parts = [side for _, side in ordered]
+        made = np.array([side == 'out' and layer in producers for layer, side in parts], bool)
+        read = np.array([side == 'in' for _, side in parts], bool)
+        table = self._table([slot for slot, _ in ordered])
         reasons = self._reasons()
-        makeups: dict[tuple, list[Unit]] = {}
+        lonely = (reasons == None) & (table @ read == 0)  # noqa: E711 (elementwise)
+        reasons[lonely] = 'no layer that can shrink reads it'
+        free = (reasons == None) & (table @ made > 0)  # noqa: E711
         unprunable: dict[str, str] = {}
-        for unit, reason in zip(self._units(sides, rank), reasons, strict=True):
-            made = [layer for layer, side in unit if side == 'out' and layer in producers]
-            read = any(side == 'in' for _, side in unit)
-            if reason is None and not read:
-                reason = 'no layer that can shrink reads it'
-            if reason is None and made:
-                makeup = tuple((side, len(channels)) for side, channels in unit.items())
-                makeups.setdefault(makeup, []).append(unit)
-            if reason is not None:
-                for layer in made:
-                    unprunable.setdefault(layer, reason)
-        groups = _groups(makeups, producers, rank)
+        for (slot, (layer, _)), makes in zip(ordered, made, strict=True):
+            own = self._components(slot)
+            stay = own[reasons[own] != None]  # noqa: E711
+            if makes and len(stay):
+                unprunable[layer] = reasons[stay.min()]
+        groups = self._groups(ordered, made, table, free)
         pruned = set()
         for group in groups:
             pruned |= {part.layer for part in group.slices if part.side == 'out'}
@@ -97,34 +97,45 @@ class Coupling:
                 why[own[why[own] == None]] = reason  # noqa: E711 (elementwise)
         return why
 
-    def _units(self, sides: dict[Hashable, Side], rank: dict[str, int]) -> list[Unit]:
-        """The channels of each component, outputs first, in the order of the layers."""
-        units: list[Unit] = [{} for _ in range(self._count)]
-        ordered = sorted(sides.items(), key=lambda item: (item[1][1] == 'in', rank[item[1][0]]))
-        for slot, side in ordered:
-            for channel, component in enumerate(self._components(slot)):
-                units[component].setdefault(side, []).append(channel)
-        return units
+    def _table(self, slots: list[Hashable]) -> csr_matrix:
+        """How many channels of each slot are in each component (components, slots)."""
+        rows = [np.zeros(0, int)] + [self._components(slot) for slot in slots]
+        columns = np.repeat(np.arange(len(slots)), [self.widths[slot] for slot in slots])
+        shape = (self._count, len(slots))
+        ones = np.ones(len(columns), int)
+        return coo_matrix((ones, (np.concatenate(rows), columns)), shape).tocsr()
 
+    def _groups(
+        self, ordered: list[tuple[Hashable, Side]], made: np.ndarray, table: csr_matrix, free
+    ) -> tuple[Group, ...]:
+        """One group per make-up of free components, named after its first layer."""
+        components = np.flatnonzero(free)
+        weights = np.random.default_rng(0).random(table.shape[1])
+        makeup = table[components] @ weights  # equal sums are equal rows: the weights are random
+        found = []
+        for alike in np.unique(makeup):
+            units = components[makeup == alike]
+            counts = table[units[0]].toarray()[0]
+            root = np.flatnonzero(counts * made)[0]
+            first = self._channels(ordered[root][0], units, counts[root])[:, 0]
+            found.append((root, first.min(), units[np.argsort(first)], counts))
+        groups = []
+        taken: dict[str, int] = {}
+        for root, _, units, counts in sorted(found, key=lambda one: one[:2]):
+            name = ordered[root][1][0]
+            taken[name] = taken.get(name, 0) + 1
+            label = name if taken[name] == 1 else f'{name}#{taken[name]}'
+            slices = []
+            for i in np.flatnonzero(counts):
+                slot, side = ordered[i]
+                index = torch.from_numpy(self._channels(slot, units, counts[i]))
+                slices.append(Slice(*side, index))
+            groups.append(Group(label, len(units), tuple(slices)))
+        return tuple(groups)
 
-def _groups(
-    makeups: dict[tuple, list[Unit]], producers: set[str], rank: dict[str, int]
-) -> tuple[Group, ...]:
-    """One group per make-up, named after the first layer that makes its channels."""
-    found = []
-    for makeup, units in makeups.items():
-        root = next(side for side, _ in makeup if side[1] == 'out' and side[0] in producers)
-        found.append((rank[root[0]], units[0][root], root, makeup, units))
-    groups = []
-    taken: dict[str, int] = {}
-    for *_, root, makeup, units in sorted(found, key=lambda one: one[:2]):
-        units.sort(key=lambda unit: unit[root])
-        name = root[0]
-        taken[name] = taken.get(name, 0) + 1
-        label = name if taken[name] == 1 else f'{name}#{taken[name]}'
-        slices = []
-        for side, _ in makeup:
-            index = torch.tensor([unit[side] for unit in units])
-            slices.append(Slice(*side, index))
-        groups.append(Group(label, len(units), tuple(slices)))
-    return tuple(groups)
+    def _channels(self, slot: Hashable, units: np.ndarray, count: int) -> np.ndarray:
+        """The channels (units, count) of a slot in each of these components."""
+        own = self._components(slot)
+        order = np.argsort(own, kind='stable')
+        start = np.searchsorted(own[order], units)
+        return order[start[:, None] + np.arange(count)]
