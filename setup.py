@@ -1,4 +1,4 @@
-"""`pip install -e .`: package and configs; an installed torch or OpenMMLab stays as it is."""
+"""`pip install -e .`: package, configs, tools; an installed torch or OpenMMLab stays."""
 
 from pathlib import Path
 
@@ -12,14 +12,16 @@ def requirements(name: str) -> list[str]:
     return [line.strip() for line in lines if line.strip() and not line.startswith('#')]
 
 
-def configs() -> list[str]:
-    """The config tree as package data: `.mim/configs` is a link to `configs` in a checkout."""
-    package = ROOT / 'mmrobustprune'
-    return ['.mim/model-index.yml'] + [
-        str(Path('.mim') / path.relative_to(ROOT))
-        for path in sorted((ROOT / 'configs').rglob('*.py'))
-        if (package / '.mim' / path.relative_to(ROOT)).exists()
-    ]
+def package_data() -> list[str]:
+    """Configs and tools: `.mim/configs` and `.mim/tools` are links in a checkout."""
+    mim = ROOT / 'mmrobustprune' / '.mim'
+    found = ['.mim/model-index.yml']
+    for pattern in ('configs/**/*.py', 'tools/*.py', 'tools/*.sh', 'tools/steps/*.py'):
+        for path in sorted(ROOT.glob(pattern)):
+            below = path.relative_to(ROOT)
+            if (mim / below).exists():
+                found.append(str(Path('.mim') / below))
+    return found
 
 
 version = next(
@@ -38,10 +40,11 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['mmrobustprune*']),
-    package_data={'mmrobustprune': configs()},
+    package_data={'mmrobustprune': package_data()},
     install_requires=requirements('core'),
     extras_require={
         name: requirements(name) for name in ('corruption', 'openmmlab', 'attack', 'dev')
     },
+    entry_points={'console_scripts': ['mmrobustprune = mmrobustprune.console:main']},
     zip_safe=False,
 )

@@ -22,6 +22,8 @@ MAY_IMPORT = {  # room -> the rooms of ours that it may import, beside itself an
     'rng': set(),
     'records': set(),
     'cli': set(),
+    'console': {'doctor'},
+    'doctor': {'compat'},
     'dependency': {'compat'},
     'structure': {'dependency'},
     'scores': {'dependency'},

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ PARTS = (
     'requirements',
     'configs',
     'mmrobustprune',
+    'tools',
 )
 
 
@@ -70,6 +72,37 @@ def test_the_config_tree_is_in_it(wheel):
     }
     assert expected and expected <= set(wheel.namelist())
     assert 'mmrobustprune/.mim/model-index.yml' in wheel.namelist()
+
+
+def test_the_tools_are_in_it(wheel):
+    listed = set(wheel.namelist())
+    for pattern in ('*.py', 'dist_*.sh', 'slurm_*.sh'):
+        for path in (ROOT / 'tools').glob(pattern):
+            assert f'mmrobustprune/.mim/tools/{path.name}' in listed
+
+
+@pytest.mark.slow
+def test_the_command_works_where_the_wheel_is_installed(wheel, tmp_path):
+    """In an environment of its own that sees the packages of this one, but not the checkout."""
+    subprocess.run([sys.executable, '-m', 'venv', '--without-pip', tmp_path / 'env'], check=True)
+    site = next((tmp_path / 'env' / 'lib').glob('python*')) / 'site-packages'
+    (site / 'shared.pth').write_text(sysconfig.get_paths()['purelib'])
+    install = ['install', '-q', '--no-deps', '--no-index', '--prefix', tmp_path / 'env']
+    pip = [sys.executable, '-m', 'pip', *install, '--ignore-installed', wheel.filename]
+    subprocess.run(pip, check=True, capture_output=True)
+
+    def call(*arguments):
+        command = [tmp_path / 'env' / 'bin' / 'python', site.parents[2] / 'bin' / 'mmrobustprune']
+        return subprocess.run(
+            [*command, *arguments], cwd=tmp_path, env={}, capture_output=True, text=True
+        )
+
+    doctor = call('doctor')
+    assert doctor.returncode == 0, doctor.stderr
+    assert f'{site / "mmrobustprune"}' in doctor.stdout
+    train = call('train', 'mmrobustprune::shapes/none.py')
+    assert train.returncode == 2
+    assert train.stderr.startswith('train: ') and 'Traceback' not in train.stderr
 
 
 def needs(wheel, extra=None):

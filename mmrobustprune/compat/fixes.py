@@ -6,8 +6,8 @@ Importing this module applies them; the OpenMMLab rooms import it first.
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -87,9 +87,14 @@ FIXES = (  # without a number: not reported upstream
 )
 
 
+def applies(fix: Fix) -> bool:
+    """Whether the installed package is older than the version that needs no repair."""
+    package = import_module(fix.module.partition('.')[0])
+    return digit_version(package.__version__) < digit_version(fix.below)
+
+
 def _repair(fix: Fix, module: ModuleType) -> None:
-    package = sys.modules[fix.module.partition('.')[0]]
-    if digit_version(package.__version__) < digit_version(fix.below):
+    if applies(fix):
         fix.apply(module)
 
 
