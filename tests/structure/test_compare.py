@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmrobustprune.structure.compare import difference, judge, one_ulp_off, random_like
+from mmrobustprune.structure.compare import difference, halved, judge, one_ulp_off, random_like
 
 
 def test_nested_outputs_are_compared():
@@ -72,3 +72,11 @@ def test_an_ulp_that_changes_the_number_of_outputs_tells_nothing():
 
     verdict = judge(network(x), network(x) + 5e-6, network, x, torch.float64)
     assert not verdict.same and verdict.allowed == 1e-10
+
+
+def test_images_of_more_than_128_pixels_a_side_are_halved():
+    example = dict(inputs=torch.zeros(2, 3, 320, 224), scale=torch.zeros(4), name='a')
+    small = halved(example)
+    assert small['inputs'].shape == (2, 3, 160, 128)
+    assert small['scale'] is example['scale'] and small['name'] == 'a'
+    assert halved(torch.zeros(1, 3, 100, 130)).shape == (1, 3, 100, 128)

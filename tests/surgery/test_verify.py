@@ -155,3 +155,41 @@ def test_of_groups_that_fail_together_as_few_are_named_as_it_takes():
 def test_all_are_named_where_each_fails_alone():
     groups = groups_named(*'abcd')
     assert guilty(groups, lambda some: bool(some)) == groups
+
+
+class Sized(nn.Module):
+    """Two convolutions, and a position embedding for images of one size."""
+
+    def __init__(self, side):
+        super().__init__()
+        self.first = nn.Conv2d(3, 6, 1)
+        self.second = nn.Conv2d(6, 2, 1)
+        self.position = nn.Parameter(torch.zeros(1, 1, side, side))
+
+    def forward(self, x):
+        return self.second(self.first(x) + self.position)
+
+
+def sides_of_convolutions(model, image):
+    masks = masked(model, trace(model, image).groups)
+    seen = []
+    handle = nn.modules.module.register_module_forward_pre_hook(
+        lambda module, args: (
+            seen.append(args[0].shape[2:])
+            if isinstance(module, nn.Conv2d) and module.out_channels == 2
+            else None
+        )
+    )
+    try:
+        assert certify(masks, image) < 1e-12
+    finally:
+        handle.remove()
+    return {tuple(size) for size in seen}
+
+
+def test_large_images_are_halved_where_the_network_takes_them_so():
+    image = torch.randn(1, 3, 320, 200)
+    assert sides_of_convolutions(nn.Sequential(nn.Conv2d(3, 6, 1), nn.Conv2d(6, 2, 1)), image) == {
+        (160, 128)
+    }
+    assert sides_of_convolutions(Sized(160), torch.randn(1, 3, 160, 160)) == {(160, 160)}
