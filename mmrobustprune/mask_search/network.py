@@ -61,7 +61,7 @@ class ScoredNetwork:
     def climbable_weights(self) -> dict:
         """An optimizer group of the weights with a learning rate of 0.
 
-        They get gradients from now on, so that a rule can perturb them ('*.weight.original') in
+        They get gradients from now on, so that a rule can perturb them (`*.weight.original`) in
         place of the scores, and stay what they are.
         """
         weights = list(self.weights().values())

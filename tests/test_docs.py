@@ -1,0 +1,60 @@
+"""The documentation: it builds without a warning, its links lead somewhere, it is complete."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mmrobustprune.recipes.build import RECIPES
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').rglob('*.md'))]
+GENERATED = {'recipes.md', 'tools.md'}
+LINK = re.compile(r'\]\(([^)\s]+)\)')
+
+
+@pytest.mark.parametrize('page', PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_links_lead_somewhere(page):
+    for target in LINK.findall(page.read_text()):
+        file = target.partition('#')[0]
+        if file and '://' not in file and Path(file).name not in GENERATED:
+            assert (page.parent / file).exists(), f'{page.relative_to(ROOT)}: {target}'
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / 'README.md').read_text().splitlines()) <= 150
+
+
+def generated():
+    spec = importlib.util.spec_from_file_location('generate', ROOT / 'docs' / 'generate.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_field_of_every_recipe_is_described():
+    text = generated().recipes()
+    sections = dict(re.findall(r'^## (\w+)\n(.*?)(?=^## |\Z)', text, re.M | re.S))
+    assert sections.keys() == RECIPES.keys()
+    rows = re.findall(r'^\| `(\w+)` \| (.*?) \| (.*) \|$', text, re.M)
+    assert [name for name, _, meaning in rows if not meaning] == []
+    assert ('target', 'needed') in {row[:2] for row in rows}
+    assert ('min_keep', '`0.1`') in {row[:2] for row in rows}
+
+
+@pytest.mark.slow
+def test_it_builds_without_a_warning(tmp_path):
+    pytest.importorskip('sphinx')
+    pytest.importorskip('furo')
+    pytest.importorskip('myst_parser')
+    done = subprocess.run(
+        [sys.executable, '-m', 'sphinx', '-q', '-W', '--keep-going', 'docs', str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert 'id="adasap-latency"' in (tmp_path / 'reference' / 'recipes.html').read_text()
