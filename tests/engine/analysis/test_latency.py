@@ -1,6 +1,7 @@
 """Latency of checkpoints: dense and pruned side by side, predictions, wrong input."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -20,6 +21,7 @@ from mmrobustprune.latency import Timing, measure_table
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.structure import rebuild
 from mmrobustprune.surgery import trace
+from tests.support import forwards  # noqa: F401
 from tests.support.classifier import write_config, write_weights
 from tests.support.tools import run_tool
 
@@ -233,3 +235,25 @@ def test_memory_order_is_that_of_the_config(checkpoints, tmp_path, monkeypatch):
     table = json.loads((tmp_path / 'table.json').read_text())
     ordered = [key for key in table['blocks'] if 'channels_last' in key]
     assert len(table['networks']) == 4 and ordered and len(ordered) < len(table['blocks'])
+
+
+def test_a_named_forward_is_timed_traced_and_predicted(checkpoints, tmp_path, monkeypatch, capsys):
+    """A model that has no tensor forward gets the numbers of the one that has."""
+    invented(monkeypatch)
+    config, _, pruned, _, _ = checkpoints
+    stock = measure_latency(config, pruned, tmp_path, timed(tmp_path / 'stock.json'))
+    other = Config.fromfile(config)
+    other.model.type = 'LossOnly'
+    named = replace(timed(tmp_path / 'named.json'), forward='tests.support.forwards:logits')
+    found = measure_latency(other, pruned, tmp_path, named)
+    assert found['predicted_ms'] == stock['predicted_ms']
+    for name, one in found['networks'].items():
+        assert one['macs'] == stock['networks'][name]['macs']
+    other.custom_imports = dict(imports=['tests.support.forwards'])
+    other.dump(tmp_path / 'other.py')
+    words = ('latency', tmp_path / 'other.py', pruned, '--shape', 32, 32, '--work-dir', tmp_path)
+    assert run_tool(monkeypatch, 'analyze', *words) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.endswith('that it accepts (--forward package.module:function).')
+    forward = ('--forward', 'tests.support.forwards:logits', '--repeats', 1)
+    assert run_tool(monkeypatch, 'analyze', *words, *forward) == 0
