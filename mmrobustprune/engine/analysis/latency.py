@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -154,7 +154,7 @@ def dense_network(config: Config) -> nn.Module:
     model = without_pretrained(model)
     if config.get('data_preprocessor') is not None and model.get('data_preprocessor') is None:
         model['data_preprocessor'] = config.data_preprocessor
-    return MODELS.build(model)
+    return MODELS.build(ConfigDict(model))
 
 
 def alive_of(structure: Structure, groups: Sequence[Group]) -> dict[str, int]:

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 pytest.importorskip('mmpretrain')
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from mmrobustprune.engine.analysis import latency as room
 from mmrobustprune.engine.analysis.latency import (
@@ -131,6 +133,15 @@ def test_the_dense_network_of_a_config_of_a_pruned_one(checkpoints):
     assert {key: value.shape for key, value in dense_network(pruned).state_dict().items()} == {
         key: value.shape for key, value in plain.items()
     }
+
+
+def test_the_dense_network_of_a_two_stage_detector():
+    """mmdet reads its settings as attributes."""
+    mmdet = pytest.importorskip('mmdet')
+    path = Path(mmdet.__file__).parent / '.mim/configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
+    config = Config.fromfile(path)
+    init_default_scope('mmdet')
+    assert dense_network(config).rpn_head.num_base_priors == 3
 
 
 @pytest.mark.parametrize(
