@@ -14,6 +14,11 @@ from urllib.error import URLError
 
 CONFIG = 'config file: a path, or package::path as in _base_'
 WRONG_INPUT = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError)
+FORWARD = {  # what functions advise -> the option of `add_forward`
+    "in a config robust_prune.forward='package.module:function'": (
+        '--forward package.module:function'
+    ),
+}
 OPTIONS: dict[str, str] = {}  # field -> the option of the tool that runs
 
 
@@ -69,6 +74,17 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         help='change config fields, e.g. robust_prune.target=0.6 train_dataloader.batch_size=4',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0, help=argparse.SUPPRESS)
+
+
+def add_forward(parser: argparse.ArgumentParser) -> None:
+    """The option that names another forward than the model's own."""
+    parser.add_argument(
+        '--forward',
+        default='',
+        metavar='PACKAGE.MODULE:FUNCTION',
+        help="called as function(model, example) instead of the model's own tensor forward, which "
+        "may not suit (default: the config's robust_prune.forward)",
+    )
 
 
 def default_work_dir(config: str, suffix: str) -> Path:

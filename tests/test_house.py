@@ -56,8 +56,10 @@ ENGINE = {
     'grouped': {'bridge', 'optim', 'pruning'},
     'search': {'bridge', 'optim', 'pruning'},
     'runners': {'bridge', 'optim', 'resuming', 'robustness'},
-    'analysis': {'attacks', 'bridge', 'search'},
+    'analysis': {'attacks', 'bridge', 'pruning', 'search'},
     'deploy': {'bridge', 'grouped', 'pruning'},
+    'probe': {'bridge'},  # names of the first version
+    'phase_hook': {'gradual'},
 }
 OPENMMLAB_ROOMS = {'engine', 'models', 'datasets', 'registry'}
 OPENMMLAB_FILES = {'compat/fixes.py', 'compat/loading.py', 'compat/saving.py'}

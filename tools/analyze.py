@@ -240,6 +240,7 @@ def add_latency(parser: argparse.ArgumentParser) -> None:
         help='latency table (JSON); what it lacks of the dense network is measured',
     )
     parser.add_argument('--seconds', type=float, default=300, help='for the table (default: 300)')
+    cli.add_forward(parser)
 
 
 def latency(args: argparse.Namespace, work_dir: Path) -> None:
@@ -255,6 +256,7 @@ def latency(args: argparse.Namespace, work_dir: Path) -> None:
         args.table,
         args.seconds,
         args.cfg_options,
+        args.forward,
     )
     results = measure_latency(args.config, args.checkpoint, work_dir, options)
     rows = []
@@ -347,4 +349,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    cli.run(main, cli.FORWARD)

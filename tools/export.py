@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
         help='of grouped-kernel layers: the faster one here (default), grouped, or plain ones '
         'with zeros',
     )
+    cli.add_forward(parser)
     parser.add_argument('--no-onnx', action='store_true', help='write config and weights only')
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields'
@@ -47,15 +48,17 @@ def main(arguments: list[str] | None = None) -> None:
 
     from mmrobustprune.engine.bridge.config import test_size
     from mmrobustprune.engine.deploy.export import export_checkpoint, export_onnx
+    from mmrobustprune.engine.pruning.forward import named_in, whole_forward
     from mmrobustprune.engine.runners import command
 
     config = command.load_config(args.config, args.cfg_options)
     size = tuple(args.shape) if args.shape else None
-    model, meta = export_checkpoint(config, args.checkpoint, args.out, args.form, size)
+    call = whole_forward(args.forward or named_in(config))
+    model, meta = export_checkpoint(config, args.checkpoint, args.out, args.form, size, call)
     print(f'{args.out}/model.py and model.pth written')
     if not args.no_onnx:
         size = size or test_size(config)
-        error = export_onnx(model, size, args.out / 'model.onnx', meta)
+        error = export_onnx(model, size, args.out / 'model.onnx', meta, call)
         print(
             f'{args.out}/model.onnx written for {size[0]}x{size[1]} pixels; '
             f'it differs from the network by {error:.1e}'
@@ -63,4 +66,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    cli.run(main)
+    cli.run(main, cli.FORWARD)

@@ -23,9 +23,7 @@ SAID = {  # what functions ask for -> the option for it
     'see Trace.unprunable for the reasons': '--why prints the reasons',
     'give names of model.named_modules()': '--why prints names; give them',
     'give an example input and a': 'give its input as --shape H W, or a',
-    "in a config robust_prune.forward='package.module:function'": (
-        '--forward package.module:function'
-    ),
+    **cli.FORWARD,
     'lower the target or min_keep': 'lower --target or --min-keep',
 }
 
@@ -45,12 +43,6 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 nargs='*',
                 metavar='NAME',
                 help='module names, prefixes or patterns to leave as they are',
-            ),
-            every(
-                '--forward',
-                metavar='PACKAGE.MODULE:FUNCTION',
-                help="called as function(model, example) instead of the model's own tensor "
-                'forward, for a model that cannot be traced by that',
             ),
             channels(
                 '--budget',
@@ -151,22 +143,25 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         '--cfg-options', nargs='+', default=[], metavar='KEY=VALUE', help='change config fields'
     )
-    names = method_options(parser)
+    cli.add_forward(parser)
+    names = [*method_options(parser), 'forward']
     args = parser.parse_args(arguments)
     options = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
 
     from mmrobustprune.engine.bridge.config import test_size
     from mmrobustprune.engine.deploy.explain import explain
     from mmrobustprune.engine.deploy.oneshot import OneShot
+    from mmrobustprune.engine.pruning.forward import named_in
     from mmrobustprune.engine.runners import command
     from mmrobustprune.report import as_text, layer_table
 
     config = command.load_config(args.config, args.cfg_options)
     size = tuple(args.shape) if args.shape else test_size(config)
+    options['forward'] = args.forward or named_in(config)
     of_kernels = args.method in KERNELS
     if args.why and not of_kernels:
         ignore = args.ignore or ()
-        print(explain(config, args.checkpoint, size, ignore, args.forward or ''))
+        print(explain(config, args.checkpoint, size, ignore, options['forward']))
     done = OneShot(config, args.checkpoint, size, args.method, args.target, print, **options)
     if args.why and of_kernels:
         print(done.surgery.why)

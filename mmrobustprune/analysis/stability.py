@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
+
+from mmrobustprune.records.bits import pack_bits, unpack_bits
 
 Masks = Mapping[str, Tensor]
 
@@ -192,22 +193,13 @@ def _by_epoch(records: Sequence[Mapping[str, Any]], key: str) -> dict[int, float
 def pack(masks: Masks) -> dict[str, dict[str, Any]]:
     """Layer -> its bits as a uint8 tensor, eight entries a byte, and its shape."""
     return {
-        name: dict(
-            bits=torch.from_numpy(np.packbits(mask.detach().cpu().numpy().reshape(-1))),
-            shape=list(mask.shape),
-        )
-        for name, mask in masks.items()
+        name: dict(bits=pack_bits(mask), shape=list(mask.shape)) for name, mask in masks.items()
     }
 
 
 def unpack(packed: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor]:
     """The masks that `pack` was given."""
-    masks = {}
-    for name, one in packed.items():
-        entries = int(np.prod(one['shape'], dtype=int))
-        bits = np.unpackbits(one['bits'].cpu().numpy(), count=entries).astype(bool)
-        masks[name] = torch.from_numpy(bits).reshape(one['shape'])
-    return masks
+    return {name: unpack_bits(one['bits'], one['shape']) for name, one in packed.items()}
 
 
 def _check_alike(a: Masks, b: Masks) -> None:

@@ -22,7 +22,7 @@ if digit_version(torch.__version__) < digit_version('2.6'):
         '(tools/setup_env.sh does both).'
     )
 
-from . import loading, saving  # noqa: E402
+from . import autocast, loading, one_output, saving  # noqa: E402
 from .after_import import after_import  # noqa: E402
 
 
@@ -80,6 +80,13 @@ FIXES = (  # without a number: not reported upstream
     Fix('mmengine.logging', '0.11', loading.allow_history, 'mmengine#1655'),
     Fix('mmengine.runner', '0.11', loading.name_unreadable_files, 'mmengine#1655'),
     Fix('mmengine.optim.optimizer.amp_optimizer_wrapper', '0.11', _amp_on_cpu, 'mmpretrain#1556'),
+    Fix('mmcv.ops', '3', autocast.widen_operators, 'no bfloat16 on a CPU'),
+    Fix(
+        'mmpretrain.evaluation.metrics.single_label',
+        '1.4',
+        one_output.refuse_one_output,
+        'one output is counted as class 0',
+    ),
     Fix('mmengine.fileio', '0.11', saving.save_whole, 'a kill while saving leaves half a file'),
     Fix('mmengine.hooks', '0.11', saving.remove_after_saving, 'the old goes before the new is in'),
     Fix('mmengine.runner', '0.11', saving.find_latest_that_exists, 'resume trusts a stale note'),

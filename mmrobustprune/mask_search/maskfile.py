@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import weighted_layers
+from mmrobustprune.records.bits import pack_bits, unpack_bits
 from mmrobustprune.records.files import replacing
 from mmrobustprune.records.stamp import own_versions
 
@@ -47,10 +48,7 @@ def save_masks(
         dense=dense,
         versions=own_versions(),
     )
-    bits = {
-        f'mask/{name}': np.packbits(mask.detach().cpu().bool().numpy())
-        for name, mask in masks.items()
-    }
+    bits = {f'mask/{name}': pack_bits(mask).numpy() for name, mask in masks.items()}
     with replacing(path) as part, part.open('wb') as file:
         np.savez_compressed(file, header=np.array(json.dumps(header)), **bits)
 
@@ -75,7 +73,7 @@ def load_masks(
         with np.load(path, allow_pickle=False) as stored:
             header = json.loads(str(stored['header']))
             masks = {
-                name: _unpacked(stored[f'mask/{name}'], shape)
+                name: unpack_bits(torch.from_numpy(stored[f'mask/{name}']), shape)
                 for name, shape in header['layers'].items()
             }
             known = header['format'] == FORMAT
@@ -118,8 +116,3 @@ def _dense(model: nn.Module, masks: Mapping[str, Tensor]) -> dict[str, list[int]
         for name, layer in weighted_layers(model).items()
         if name not in masks
     }
-
-
-def _unpacked(bits: np.ndarray, shape: list[int]) -> Tensor:
-    flat = np.unpackbits(bits, count=int(np.prod(shape))).astype(bool)
-    return torch.from_numpy(flat).view(shape)

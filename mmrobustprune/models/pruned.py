@@ -13,6 +13,7 @@ from torch import nn
 
 from mmrobustprune.registry import MODELS
 from mmrobustprune.structure import rebuild
+from mmrobustprune.structure.fitting import refuse_other_structures
 from mmrobustprune.structure.record import Structure, load_structure
 
 TYPE = 'mmrobustprune.PrunedModel'
@@ -26,6 +27,8 @@ def PrunedModel(
     backbone: dict | None = None,
 ) -> nn.Module:
     """The plain network that `architecture` becomes under `structure`; no wrapper, no key prefix.
+
+    It takes only weights of its own structure, whoever loads them.
 
     Args:
         architecture: the dense model's config.
@@ -41,7 +44,10 @@ def PrunedModel(
     architecture = without_pretrained(architecture)
     if data_preprocessor is not None and architecture.get('data_preprocessor') is None:
         architecture['data_preprocessor'] = data_preprocessor
-    return rebuild(ROOT.build(ConfigDict(architecture)), read_structure(structure))
+    record = read_structure(structure)
+    model = rebuild(ROOT.build(ConfigDict(architecture)), record)
+    refuse_other_structures(model, record)
+    return model
 
 
 def read_structure(structure: str | dict) -> Structure:

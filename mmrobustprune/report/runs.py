@@ -18,6 +18,7 @@ REPEAT = re.compile(r'-seed\d+$')
 RESULTS = 'results.json'
 COST = 'cost.json'
 LOG = '*/vis_data/scalars.json'
+PER_CENT = ('accuracy', 'single-label', 'multi-label')  # mmpretrain's kinds of metrics
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,16 @@ class Run:
     def __post_init__(self) -> None:
         if not self.label:
             object.__setattr__(self, 'label', self.name)
+
+    @property
+    def percent(self) -> bool:
+        """Whether the metric is in per cent, not a fraction; one of unknown name by its values."""
+        results = self.results or dict(metric='', P=None, cells=())
+        metric = results['metric']
+        values = [results['P'], *(cell.get(metric) for cell in results['cells'])]
+        values += [value for _, value in self.log.metric]
+        of_a_kind = metric.rpartition('/')[0].endswith(PER_CENT)
+        return of_a_kind or any(value is not None and value > 1 for value in values)
 
     @property
     def metric(self) -> str:

@@ -69,9 +69,7 @@ def training(runs: Iterable[Run], out: Path) -> list[Part]:
     parts = []
     for number, run in enumerate(runs):
         if len(run.log.loss) > 1:
-            values = [value for _, value in run.log.metric]
-            clean = run.results['P'] if run.results else 0.0
-            whole = 100 if max([clean, *values]) > 1 else 1  # per cent
+            whole = 100 if run.percent else 1
             metric = [(at, value / whole) for at, value in run.log.metric]
             file = training_curve(
                 out / f'training_{number}.png',

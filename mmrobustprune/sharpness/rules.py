@@ -117,7 +117,8 @@ class ASAM(Rule):
     """Adaptive SAM, blind to the scale of a layer (Kwon et al., arXiv 2102.11600).
 
     e = rho T^2 g / ||T g|| with T = |w| + eta, elementwise, in parameters named 'weight' (also
-    those of normalisations) and T = 1 in all others, as in the authors' code.
+    those of normalisations) and T = 1 in all others, biases among them, as in the authors' code
+    (asam.py of SamsungLabs/ASAM; their word on biases and beta: davda54/sam#37).
 
     Args:
         rho: L2 radius of the relative change T^-1 e (no unit), >= 0.

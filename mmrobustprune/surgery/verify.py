@@ -23,6 +23,9 @@ from mmrobustprune.structure.compare import (
     random_like,
     randomise,
 )
+from mmrobustprune.structure.compare import (
+    difference as difference,  # where it stood in the first version
+)
 from mmrobustprune.structure.rebuild import rebuild
 
 

@@ -174,6 +174,40 @@ def test_the_model_is_whole_again_after_an_error():
     )
 
 
+@pytest.mark.parametrize('broken', [1, 2], ids=['first norm', 'second norm'])
+def test_the_model_is_whole_again_after_an_error_in_the_folding(monkeypatch, broken):
+    """Whatever was replaced before the error is put back, users' own forwards among them."""
+    layers = [nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6), nn.Conv2d(6, 4, 1), nn.BatchNorm2d(4)]
+    model, x = settled(nn.Sequential(*layers, nn.BatchNorm2d(4)), (2, 3, 7, 7))
+    own = model[4].forward
+    model[4].forward = own  # set on the instance, as a user's patch is
+    plain = model(x)
+    calls = []
+
+    def fail(norm):
+        calls.append(norm)
+        if len(calls) == broken:
+            raise MemoryError('in the folding')
+        return torch.ones(6).double(), torch.zeros(6).double()
+
+    monkeypatch.setattr('mmrobustprune.attack.folding._affine_map', fail)
+    with pytest.raises(MemoryError), folded_norms(model, x):
+        raise AssertionError('nothing was folded')
+    assert torch.equal(model(x), plain)
+    assert [name for name in range(5) if 'forward' in vars(model[name])] == [4]
+    assert model[4].forward is own
+
+
+def test_the_model_is_whole_again_after_an_attack_that_failed():
+    model, x = settled(nn.Sequential(nn.Conv2d(3, 6, 3), nn.BatchNorm2d(6)), (2, 3, 7, 7))
+    plain = model(x)
+    with pytest.raises(KeyboardInterrupt), attacking(model, x):
+        assert norms_left(model, x) == 0
+        raise KeyboardInterrupt
+    assert torch.equal(model(x), plain)
+    assert not any('forward' in vars(module) for module in model.modules())
+
+
 def test_outputs_that_do_not_depend_on_the_images_fold_nothing():
     class Constant(nn.Module):
         def __init__(self):

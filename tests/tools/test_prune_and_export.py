@@ -251,3 +251,6 @@ def test_a_model_that_cannot_be_traced_is_pruned_by_a_named_forward(monkeypatch,
     assert run_tool(monkeypatch, 'prune', *words, '--forward', 'logits') == 2
     said = capsys.readouterr().err
     assert "prune: --forward='logits' cannot be loaded (No module named 'logits'); give" in said
+    numbered.robust_prune = dict(recipe='magnitude', target=0.5, forward=forward[1])
+    numbered.dump(tmp_path / 'numbered.py')
+    assert run_tool(monkeypatch, 'prune', *words, '--dry-run') == 0  # the config names it

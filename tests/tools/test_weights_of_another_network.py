@@ -1,9 +1,13 @@
-"""tools/test.py never evaluates a network that is partly random."""
+"""No tool evaluates or trains a network that is partly random."""
+
+from pathlib import Path
 
 import pytest
 import torch
+from mmpretrain import get_model
 
 from tests.support.classifier import write_config, write_pictures, write_weights
+from tests.support.tiny import classifier
 from tests.support.tools import run_tool
 
 
@@ -35,3 +39,20 @@ def test_missing_weights_are_refused_and_others_ignored(monkeypatch, capsys, den
     torch.save(checkpoint, 'less.pth')
     assert run_tool(monkeypatch, 'test', dense[0], 'less.pth') == 2
     assert 'head.fc.bias' in capsys.readouterr().err.strip().splitlines()[-1]
+
+
+def test_dense_weights_start_no_training_of_a_pruned_network(monkeypatch, capsys, tmp_path):
+    """`load_from` and `--resume`, which only log what does not fit, and mmpretrain's own loader."""
+    monkeypatch.chdir(tmp_path)
+    classifier('dense', epochs=1).dump('dense.py')
+    dense = write_weights('dense.py', 'dense.pth')[0]
+    words = ('dense.py', dense, '--out', 'half', '--target', 0.3, '--shape', 16, 16)
+    assert run_tool(monkeypatch, 'prune', *words) == 0
+    for start in (('--cfg-options', f'load_from={dense}'), ('--resume', dense)):
+        capsys.readouterr()
+        assert run_tool(monkeypatch, 'train', 'half/pruned.py', '--work-dir', 'again', *start) == 2
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert said.startswith('train: the weights are not of this pruned network (backbone.')
+        assert 'pruned.pth' in said and not list(Path('again').glob('*.pth'))
+    with pytest.raises(ValueError, match='not of this pruned network'):
+        get_model('half/pruned.py', dense)

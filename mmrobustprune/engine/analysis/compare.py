@@ -9,32 +9,39 @@ from pathlib import Path
 from mmrobustprune.cost.count import Cost, count, latency
 from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.bridge.config import as_config, test_size
-from mmrobustprune.engine.bridge.model import example_of_shape, tensor_forward
+from mmrobustprune.engine.bridge.model import example_of_shape
+from mmrobustprune.engine.pruning.forward import named_in, whole_forward
 
 
 def measure(
-    models: Mapping[str, tuple[str | Path, str | Path]], size: tuple[int, int] | None = None
+    models: Mapping[str, tuple[str | Path, str | Path]],
+    size: tuple[int, int] | None = None,
+    forward: str = '',
 ) -> dict[str, tuple[Cost, dict]]:
     """Parameters, MACs and latency of checkpoints, their timed calls taking turns.
 
     Args:
         models: name -> (config, checkpoint), dense or pruned.
         size: input height and width in pixels; None reads it from each test pipeline.
+        forward: 'package.module:function' that calls each of them; '' is what its config says as
+            robust_prune.forward, or the model's own tensor forward.
     Returns:
         name -> (`Cost` with every layer, the row for cost.json: params, macs, latency in ms for one
         image and how it was measured).
     Raises:
-        FileNotFoundError, ValueError: as `load_model` and `test_size`.
+        FileNotFoundError, ValueError: as `load_model`, `test_size` and `whole_forward`.
     """
     costs = {}
     calls = {}
     sizes = {}
     for name, (file, checkpoint) in models.items():
-        model, _, config = load_model(as_config(file), str(checkpoint))
+        given = as_config(file)
+        call = whole_forward(forward or named_in(given))
+        model, _, config = load_model(given, str(checkpoint))
         sizes[name] = size or test_size(config)
-        example = example_of_shape(model, *sizes[name])
-        costs[name] = count(model, example, tensor_forward)
-        calls[name] = partial(tensor_forward, model, example)
+        example = example_of_shape(model, *sizes[name], call)
+        costs[name] = count(model, example, call)
+        calls[name] = partial(call, model, example)
     times = latency(calls)
     found = {}
     for name, cost in costs.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import MODELS
 from torch import nn
 
@@ -21,7 +21,8 @@ from mmrobustprune.engine.attacks.evaluate import device_of
 from mmrobustprune.engine.bridge.channels_last import give_channels_last
 from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
 from mmrobustprune.engine.bridge.config import as_config, plain_config, test_size, type_name
-from mmrobustprune.engine.bridge.model import example_batch, forward_of, tensor_forward
+from mmrobustprune.engine.bridge.model import example_batch
+from mmrobustprune.engine.pruning.forward import named_in, structure_forward, whole_forward
 from mmrobustprune.latency import LatencyModel, LatencyTable, Network, measure_table, stamp_of
 from mmrobustprune.models.pruned import is_pruned_config, without_pretrained
 from mmrobustprune.records import stamp
@@ -43,6 +44,8 @@ class LatencyOptions:
             is then added.
         seconds: for the table.
         cfg_options: KEY=VALUE, over the config's own.
+        forward: 'package.module:function' that is timed and traced; '' is what the config says as
+            robust_prune.forward, or the model's own tensor forward.
     Raises:
         ValueError: a number below 1.
     """
@@ -55,6 +58,7 @@ class LatencyOptions:
     table: str | Path | None = None
     seconds: float = 300.0
     cfg_options: Sequence[str] = ()
+    forward: str = ''
 
     def __post_init__(self) -> None:
         counts = (self.batch, self.repeats, 1 if self.threads is None else self.threads)
@@ -86,11 +90,13 @@ def measure_latency(
         `macs_ratio` where pruned; `predicted_ms` of each with a table; and what all depend on.
     Raises:
         FileNotFoundError: config or checkpoint are not there.
-        ValueError: no input size is known, or a table of another device, batch, precision or
-            number of threads.
+        ValueError: no input size is known, no such forward, or a table of another device, batch,
+            precision or number of threads.
     """
     options = options or LatencyOptions()
     config = as_config(config, options.cfg_options)
+    path = options.forward or named_in(config)
+    call = whole_forward(path)
     model, meta, _ = load_model(config, str(checkpoint))
     structure = structure_of(meta)
     height, width = options.shape or test_size(config)
@@ -109,12 +115,12 @@ def measure_latency(
         examples = {}
         calls = {}
         for name, one in models.items():
-            examples[name] = example_batch(one, height, width, options.batch)
-            calls[name] = partial(tensor_forward, one, examples[name])
+            examples[name] = example_batch(one, height, width, options.batch, call)
+            calls[name] = partial(call, one, examples[name])
         times = latency(calls, device, repeats=options.repeats)
         networks = {}
         for name, one in models.items():
-            cost = count(one, examples[name], tensor_forward)
+            cost = count(one, examples[name], call)
             numbers = dict(params=cost.params, macs=cost.macs // options.batch)
             networks[name] = times[name] | numbers
         like = stamp_of(models['dense'], examples['dense'])
@@ -135,7 +141,8 @@ def measure_latency(
         write_json(Path(work_dir) / 'latency.json', found)
         if options.table is not None:
             table = LatencyTable.open(options.table, like)
-            found |= _predict(models['dense'], examples['dense'], structure, table, options.seconds)
+            dense = (models['dense'], examples['dense'])
+            found |= _predict(*dense, structure, table, options.seconds, path)
             write_json(Path(work_dir) / 'latency.json', found)
     return found
 
@@ -147,7 +154,7 @@ def dense_network(config: Config) -> nn.Module:
     model = without_pretrained(model)
     if config.get('data_preprocessor') is not None and model.get('data_preprocessor') is None:
         model['data_preprocessor'] = config.data_preprocessor
-    return MODELS.build(model)
+    return MODELS.build(ConfigDict(model))
 
 
 def alive_of(structure: Structure, groups: Sequence[Group]) -> dict[str, int]:
@@ -198,16 +205,18 @@ def _predict(
     structure: Structure | None,
     table: LatencyTable,
     seconds: float,
+    path: str,
 ) -> dict:
-    found = trace(model, example, forward_of(model))
-    network = Network.read(model, found, example, tensor_forward)
+    call = whole_forward(path)
+    found = trace(model, example, structure_forward(path, model))
+    network = Network.read(model, found, example, call)
     alive = alive_of(structure, found.groups) if structure is not None else {}
     measure_table(
         table,
         network,
         model,
         example,
-        tensor_forward,
+        call,
         step=min([8, *alive.values()]),
         seconds=seconds,
     )

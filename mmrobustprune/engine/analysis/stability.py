@@ -172,8 +172,8 @@ def masks_of(path: str | Path) -> dict[str, Tensor]:
     }
     if all(mask.all() for mask in masks.values()):
         raise ValueError(
-            f"'{path}' holds no mask: no weight in it is zero; give a pruned checkpoint or a mask "
-            'file.'
+            f"'{path}' holds no mask: no weight in it is zero; give a mask file, or a checkpoint "
+            'whose pruned weights are zero and not yet removed.'
         )
     return masks
 

@@ -176,7 +176,7 @@ def load_weights(model: nn.Module, checkpoint: dict, path: str) -> None:
     state = weights_of(checkpoint)
     try:
         found = model.load_state_dict(state, strict=False)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         wrong = _other_shapes(model, state) or str(error).splitlines()[1:]
     else:
         # as mmengine: counters that old checkpoints lack

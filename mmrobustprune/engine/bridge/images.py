@@ -83,7 +83,7 @@ def _labels(samples: Sequence[Any]) -> Tensor:
     found = [sample.get('gt_label') for sample in samples]
     if any(label is None or label.numel() != 1 for label in found):
         raise ValueError(
-            'a test image has no label or several; attacks count right answers, so give one label '
-            'to each.'
+            'a test image has no label or several, and right answers are counted of classifiers '
+            'with one label an image; give such a one (tools/robustness.py takes detectors, too).'
         )
     return torch.cat([label.reshape(1) for label in found]).long()

@@ -211,9 +211,11 @@ def _sample(model: nn.Module, height: int, width: int) -> Any:
     return DataSample(metainfo=meta).set_gt_label(0)
 
 
-def example_batch(model: nn.Module, height: int, width: int, batch: int) -> dict:
+def example_batch(
+    model: nn.Module, height: int, width: int, batch: int, forward: Forward = tensor_forward
+) -> dict:
     """A random batch of images of one size (pixels), with the meta data detectors ask for."""
-    one = example_of_shape(model, height, width)
+    one = example_of_shape(model, height, width, forward)
     return dict(
         inputs=one['inputs'].repeat(batch, 1, 1, 1), data_samples=one['data_samples'] * batch
     )

@@ -12,6 +12,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
+from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.engine.bridge.checkpoint import (
     load_model,
     structure_of,
@@ -40,6 +41,7 @@ def export_checkpoint(
     out: Path,
     form: str = 'grouped',
     size: tuple[int, int] | None = None,
+    forward: Forward = tensor_forward,
 ) -> tuple[nn.Module, dict]:
     """Write model.py and model.pth for stock tools, and structure.json where channels went.
 
@@ -51,6 +53,7 @@ def export_checkpoint(
             ones with zeros the config is the dense architecture's.
         size: input (H, W) in pixels on which form='fastest' is measured; None takes the test
             pipeline's.
+        forward: what is measured.
 
     Returns:
         The model and the checkpoint's meta.
@@ -64,8 +67,8 @@ def export_checkpoint(
     if structure is not None and _has_grouped_kernels(model):
         example = None
         if form == 'fastest':
-            example = example_of_shape(model, *(size or test_size(config)))
-        structure = export_forms(model, structure, form, example, tensor_forward)
+            example = example_of_shape(model, *(size or test_size(config)), forward)
+        structure = export_forms(model, structure, form, example, forward)
         config.model = with_structure(config.model, structure)
         if not structure.layers:
             structure = None
@@ -105,14 +108,15 @@ def with_structure(model: dict, structure: Structure) -> dict:
 class RawOutputs(nn.Module):
     """A model whose outputs are a flat tuple of tensors, for tracing."""
 
-    def __init__(self, model: nn.Module, samples: list) -> None:
+    def __init__(self, model: nn.Module, samples: list, call: Forward = tensor_forward) -> None:
         super().__init__()
         self.model = model
         self.samples = samples
+        self.call = call
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         example = dict(inputs=inputs, data_samples=self.samples)
-        return tuple(flatten(tensor_forward(self.model, example)))
+        return tuple(flatten(self.call(self.model, example)))
 
 
 def flatten(outputs: Any) -> list[Tensor]:
@@ -130,7 +134,11 @@ def flatten(outputs: Any) -> list[Tensor]:
 
 
 def export_onnx(
-    model: nn.Module, size: tuple[int, int], path: Path, meta: dict | None = None
+    model: nn.Module,
+    size: tuple[int, int],
+    path: Path,
+    meta: dict | None = None,
+    forward: Forward = tensor_forward,
 ) -> float:
     """Write ONNX at a fixed input size and check it against onnxruntime.
 
@@ -139,6 +147,7 @@ def export_onnx(
         size: input (H, W) in pixels.
         path: of the file.
         meta: the checkpoint's, for the classes.
+        forward: what the file computes.
 
     Returns:
         The greatest difference of an output, relative to that output's greatest value.
@@ -146,13 +155,13 @@ def export_onnx(
     Raises:
         ValueError: the network cannot be exported, or the file computes something else.
     """
-    if is_two_stage(model):
+    if forward is tensor_forward and is_two_stage(model):
         raise ValueError(
             f'{type(model).__name__} selects boxes inside the network, which plain ONNX does not '
             'hold; export it with mmdeploy, or pass --no-onnx for config and weights.'
         )
-    example = example_of_shape(model, *size)
-    wrapped = RawOutputs(model, example['data_samples']).eval()
+    example = example_of_shape(model, *size, forward)
+    wrapped = RawOutputs(model, example['data_samples'], forward).eval()
     inputs = example['inputs']
     with torch.no_grad():
         expected = wrapped(inputs)

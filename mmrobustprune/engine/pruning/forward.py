@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Any
 
 from torch import nn
 
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.engine.bridge.model import forward_of, tensor_forward
+
+
+def named_in(config: Mapping[str, Any]) -> str:
+    """What a config says as `robust_prune.forward`; '' where it says nothing."""
+    return (config.get('robust_prune') or {}).get('forward') or ''
 
 
 def whole_forward(path: str) -> Forward:

@@ -62,8 +62,9 @@ def csv_fields(value: Average | None) -> tuple:
 
 
 def markdown_table(lines: Iterable[Sequence[str]]) -> str:
-    """Lines of a GitHub table (head, rule, rows), each ended."""
-    return ''.join('| ' + ' | '.join(line) + ' |\n' for line in lines)
+    """Lines of a GitHub table (head, rule, rows), each ended; a bar in a text ends no cell."""
+    escaped = ([text.replace('|', r'\|') for text in line] for line in lines)
+    return ''.join('| ' + ' | '.join(line) + ' |\n' for line in escaped)
 
 
 class Card:

@@ -31,6 +31,7 @@ class CellTable:
     Attributes:
         shown: the cells that any of the compared runs asked for.
         counted: the cells that means are over.
+        percent: whether all of it is in per cent, not a fraction.
         classes: class -> its clean value; by_class: cell -> class -> value.
     """
 
@@ -40,6 +41,7 @@ class CellTable:
     values: Mapping[Cell, float]
     shown: tuple[Cell, ...]
     counted: tuple[Cell, ...]
+    percent: bool = False
     classes: Mapping[str, float] = field(default_factory=dict)
     by_class: Mapping[Cell, Mapping[str, float]] = field(default_factory=dict)
     suite: Suite = Suite('any')
@@ -120,10 +122,8 @@ def grids(runs: Iterable[Run], partial: bool = False) -> list[CellTable]:
     for run, table in zip(runs, values, strict=True):
         by_class = {cell: _known(entry.get('per_class')) for cell, entry in _entries(run.results)}
         classes = _known(run.results.get('clean_per_class'))
-        clean = run.results['P']
-        found.append(
-            CellTable(run.name, run.metric, clean, table, shown, counted, classes, by_class, suite)
-        )
+        named = (run.name, run.metric, run.results['P'], table, shown, counted, run.percent)
+        found.append(CellTable(*named, classes, by_class, suite))
     return found
 
 
@@ -165,7 +165,7 @@ def refuse_different(runs: Sequence[Run]) -> None:
 
 def is_percent(grids: Iterable[CellTable]) -> bool:
     """Whether the metric is in per cent, not a fraction."""
-    return any(max([grid.clean, *grid.values.values()]) > 1 for grid in grids)
+    return any(grid.percent for grid in grids)
 
 
 def say_missing(grids: Sequence[CellTable], partial: bool = False) -> str:

@@ -9,6 +9,7 @@ from mmrobustprune.report.runs import Run
 from .grid import said
 
 NOT_RECORDED = 'not recorded'
+SHARED = ('suite', 'metric', 'seed', 'data', 'baseline of mCE', 'versions', 'latency')
 
 
 def stamps(runs: Sequence[Run]) -> dict[str, str]:
@@ -20,9 +21,10 @@ def stamps(runs: Sequence[Run]) -> dict[str, str]:
     done = [run for run in runs if run.results]
     found = _shared(done) if done else {}
     for run in done:
-        found[run.label] = ' · '.join(_run(run.results))
+        title = f'run {run.label}' if run.label in SHARED else run.label
+        found[title] = ' · '.join(_run(run.results))
         if run.results.get('command'):
-            found[f'{run.label}: command'] = run.results['command']
+            found[f'{title}: command'] = run.results['command']
     devices = _devices(runs)
     for device, names in devices.items():
         which = f' ({", ".join(names)})' if len(devices) > 1 else ''

@@ -1,12 +1,15 @@
 """Latency of checkpoints: dense and pruned side by side, predictions, wrong input."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 pytest.importorskip('mmpretrain')
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 
 from mmrobustprune.engine.analysis import latency as room
 from mmrobustprune.engine.analysis.latency import (
@@ -20,6 +23,7 @@ from mmrobustprune.latency import Timing, measure_table
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.structure import rebuild
 from mmrobustprune.surgery import trace
+from tests.support import forwards  # noqa: F401
 from tests.support.classifier import write_config, write_weights
 from tests.support.tools import run_tool
 
@@ -131,6 +135,15 @@ def test_the_dense_network_of_a_config_of_a_pruned_one(checkpoints):
     }
 
 
+def test_the_dense_network_of_a_two_stage_detector():
+    """mmdet reads its settings as attributes."""
+    mmdet = pytest.importorskip('mmdet')
+    path = Path(mmdet.__file__).parent / '.mim/configs/faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
+    config = Config.fromfile(path)
+    init_default_scope('mmdet')
+    assert dense_network(config).rpn_head.num_base_priors == 3
+
+
 @pytest.mark.parametrize(
     'words, sentence',
     [
@@ -233,3 +246,25 @@ def test_memory_order_is_that_of_the_config(checkpoints, tmp_path, monkeypatch):
     table = json.loads((tmp_path / 'table.json').read_text())
     ordered = [key for key in table['blocks'] if 'channels_last' in key]
     assert len(table['networks']) == 4 and ordered and len(ordered) < len(table['blocks'])
+
+
+def test_a_named_forward_is_timed_traced_and_predicted(checkpoints, tmp_path, monkeypatch, capsys):
+    """A model that has no tensor forward gets the numbers of the one that has."""
+    invented(monkeypatch)
+    config, _, pruned, _, _ = checkpoints
+    stock = measure_latency(config, pruned, tmp_path, timed(tmp_path / 'stock.json'))
+    other = Config.fromfile(config)
+    other.model.type = 'LossOnly'
+    named = replace(timed(tmp_path / 'named.json'), forward='tests.support.forwards:logits')
+    found = measure_latency(other, pruned, tmp_path, named)
+    assert found['predicted_ms'] == stock['predicted_ms']
+    for name, one in found['networks'].items():
+        assert one['macs'] == stock['networks'][name]['macs']
+    other.custom_imports = dict(imports=['tests.support.forwards'])
+    other.dump(tmp_path / 'other.py')
+    words = ('latency', tmp_path / 'other.py', pruned, '--shape', 32, 32, '--work-dir', tmp_path)
+    assert run_tool(monkeypatch, 'analyze', *words) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.endswith('that it accepts (--forward package.module:function).')
+    forward = ('--forward', 'tests.support.forwards:logits', '--repeats', 1)
+    assert run_tool(monkeypatch, 'analyze', *words, *forward) == 0

@@ -107,3 +107,16 @@ def test_a_pruned_checkpoint_is_not_pruned_again(tmp_path):
     run(tmp_path / 'first')
     with pytest.raises(ValueError, match='pruned already'):
         run(tmp_path / 'second', load_from=str(tmp_path / 'first' / 'pruned.pth'))
+
+
+def test_a_learning_rate_that_falls_on_a_plateau_starts_afresh(tmp_path):
+    """It fell once, for the 0.8 of the dense network; 0.3 is the best of the small one so far."""
+    Scripted.values = [0.9, 0.8, 0.3, 0.4]
+    plateau = dict(monitor='said/score', rule='greater', factor=0.5, patience=0, by_epoch=True)
+    scheduler = dict(plateau, type='ReduceOnPlateauLR')
+    changes = dict(val_evaluator=dict(type='Scripted'), param_scheduler=scheduler)
+    runner = RUNNERS.build(pruned(classifier(tmp_path, **changes), measure=False))
+    runner.train()
+    assert runner.optim_wrapper.get_lr()['lr'] == [0.05 / 2]
+    (scheduler,) = runner.param_schedulers
+    assert scheduler.best == 0.3  # the last epoch takes no step

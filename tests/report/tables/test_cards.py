@@ -80,3 +80,9 @@ def test_wrong_records_and_columns_are_named():
         Card([dict(ap=1)], COLUMNS)
     with pytest.raises(ValueError, match="'high', 'low' or ''"):
         Column('ap', 'AP50', better='up')
+
+
+def test_a_bar_in_a_name_ends_no_cell():
+    card = Card([dict(name='lr=1|2', ap=0.5)], COLUMNS)
+    assert r'| lr=1\|2 | 0.500 |' in card.markdown()
+    assert 'lr=1|2,' in card.csv()

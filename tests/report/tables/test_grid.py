@@ -126,3 +126,21 @@ def test_class_means_are_over_the_benchmark_cells_and_need_all_of_them():
 
 def test_per_cent_and_fractions_are_told_apart():
     assert is_percent(grids([run(whole=100)])) and not is_percent(grids([run()]))
+
+
+@pytest.mark.parametrize(
+    'metric, percent',
+    [
+        ('accuracy/top1', True),
+        ('colour_accuracy/top1', True),
+        ('single-label/f1-score', True),
+        ('multi-label/mAP', True),
+        ('coco/bbox_mAP', False),
+        ('mine', False),
+    ],
+)
+def test_accuracies_below_one_per_cent_are_no_fractions(metric, percent):
+    """One of 1,000 classes by chance: 0.1 %."""
+    one = Run('chance', results(clean=0.3, metric=metric))
+    assert one.percent == is_percent(grids([one])) == percent
+    assert not Run('never evaluated').percent

@@ -107,3 +107,10 @@ def test_a_run_that_was_only_timed_has_its_device_alone():
     timed = Run('a', cost=dict(latency=3.0, timing=dict(device='cpu')))
     assert stamps([timed]) == {'latency': 'median of one input, cpu'}
     assert stamps([Run('a', cost=dict(params=3))]) == stamps([]) == {}
+
+
+def test_a_run_called_like_a_line_of_all_runs_hides_none():
+    found = stamps([run('seed', checkpoint='a.pth', command='run it'), run('data')])
+    assert found['seed'] == '0' and found['data'] == 'd1, 10 images'
+    assert found['run seed'] == 'a.pth' and found['run seed: command'] == 'run it'
+    assert found['run data'] == ''
