@@ -13,9 +13,8 @@ from torch.utils.data import DataLoader
 
 from mmrobustprune.analysis.vectors import Loss
 from mmrobustprune.attack import choose_subset
-from mmrobustprune.flags import flags_restored
+from mmrobustprune.flags import drop_nothing, flags_restored, frozen_buffers
 from mmrobustprune.rng import preserved_rng, seeded
-from mmrobustprune.sharpness.guards import frozen_buffers
 
 from .model import KeepsState
 
@@ -41,9 +40,7 @@ def steady(model: nn.Module, batch_norm: str = 'eval', seed: int = 0) -> Iterato
     with preserved_rng(), frozen_buffers(model), flags_restored(model):
         torch.manual_seed(seed)
         model.train(batch_norm == 'train')
-        for module in model.modules():
-            if 'Drop' in type(module).__name__:  # what it drops depends on the width
-                module.eval()
+        drop_nothing(model)  # what is dropped depends on the width
         yield
 
 
