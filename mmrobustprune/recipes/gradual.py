@@ -9,7 +9,7 @@ from mmrobustprune.latency.selection import SOLVERS
 from mmrobustprune.masks.select import NORMALISE
 from mmrobustprune.scores import build_score
 
-from .fields import check_choice, check_forward, check_rules, check_target
+from .fields import amount, check_choice, check_forward, check_rules, check_target
 from .phases import Phase
 
 BUDGETS = ('params', 'macs', 'channels')
@@ -47,7 +47,11 @@ class Recipe:
         prune: length of the pruning phase instead of `interval`, written as `warmup` is.
         rule: sharpness rule while neurons are scored and removed; None is plain training.
         finetune_rule: sharpness rule after the removal; None is plain training.
-        measure: evaluate the validation set on both sides of the first and of the last mask.
+        recalibrate: BatchNorm statistics are computed anew right after the removal over so many
+            training images: '2000 images', '200 iters' or '0.5 epochs', at most one epoch; ''
+            leaves them to the training that follows.
+        measure: evaluate the validation set on both sides of the first and of the last mask, and
+            after the statistics were computed anew.
 
     Raises:
         ValueError: a field out of its range.
@@ -72,6 +76,7 @@ class Recipe:
     prune: float | str | None = None
     rule: dict | None = None
     finetune_rule: dict | None = None
+    recalibrate: str = '2000 images'
     measure: bool = True
 
     def phases(self) -> tuple[Phase, ...]:
@@ -88,6 +93,7 @@ class Recipe:
     def __post_init__(self):
         check_target(self.target)
         check_forward(self.forward)
+        amount(self.recalibrate)
         check_choice('budget', self.budget, self.budgets)
         check_choice('scope', self.scope, SCOPES)
         if self.rounds < 1:
