@@ -52,6 +52,12 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 help="called as function(model, example) instead of the model's own tensor "
                 'forward, for a model that cannot be traced by that',
             ),
+            every(
+                '--recalibrate',
+                metavar='AMOUNT',
+                help='compute BatchNorm statistics anew over so much training data, e.g. '
+                "'2000 images' (default), '200 iters', '0.5 epochs' (at most one); '' keeps them",
+            ),
             channels(
                 '--budget',
                 choices=['params', 'macs', 'channels'],
@@ -137,6 +143,20 @@ def main(arguments: list[str] | None = None) -> None:
         help='input in pixels (default: the test pipeline)',
     )
     parser.add_argument(
+        '--images',
+        type=Path,
+        metavar='DIR',
+        help='folder of images for --recalibrate, with the test transforms (default: the training '
+        'set of the config, with its own; where that is not there, a warning says so)',
+    )
+    parser.add_argument(
+        '--measure',
+        type=cli.positive,
+        default=0,
+        metavar='N',
+        help='evaluate N validation images before, after the surgery and after --recalibrate',
+    )
+    parser.add_argument(
         '--dry-run',
         action='store_true',
         help='print widths, parameters and MACs per layer, write nothing',
@@ -179,6 +199,11 @@ def main(arguments: list[str] | None = None) -> None:
     if args.dry_run:
         print('dry run: nothing was written')
         return
+    report = done.recalibrate(args.images, args.recalibrate is not None, args.measure)
+    if report['recalibrated']:
+        print(f'BatchNorm statistics: of {report["recalibrated"]} images')
+    for side, metrics in report.get('accuracy', {}).items():
+        print(f'{side}: {metrics}')
     print(f'{args.out}: {", ".join(done.write(args.out))}')
 
 
