@@ -73,6 +73,12 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 type=float,
                 help='fraction of each group that always stays (default: 0.1)',
             ),
+            channels(
+                '--ratios',
+                metavar='FILE',
+                help='JSON with {pattern: most}: no group of channels loses more than that '
+                'fraction; tools/analyze.py sensitivity writes one',
+            ),
             channels('--round-to', type=int, help='kept channel counts are multiples of this'),
             kernels(
                 '--groups', type=int, help='of filters, in every layer that is pruned (default: 8)'

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from mmrobustprune.latency.selection import SOLVERS
+from mmrobustprune.masks.limits import read_ratios
 from mmrobustprune.masks.select import NORMALISE
 from mmrobustprune.scores import build_score
 
@@ -36,6 +37,8 @@ class Recipe:
         min_keep: fraction of each group of channels that always stays, in [0, 1).
         round_to: channel counts kept are multiples of this.
         ignore: module names (prefixes or patterns) that stay as they are.
+        ratios: {pattern of layer names: the largest fraction of a group of channels that goes}, or
+            the path of a JSON file that holds it, as `tools/analyze.py sensitivity` writes it.
         prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) are
             pruned as well; they cannot recover what they lose.
         forward: 'package.module:function', called as `function(model, example)` instead of the
@@ -68,6 +71,7 @@ class Recipe:
     min_keep: float = 0.1
     round_to: int | None = None
     ignore: tuple[str, ...] = ()
+    ratios: dict | str = field(default_factory=dict)
     prune_frozen: bool = False
     forward: str = ''
     warmup: float | str = 1 / 9
@@ -94,6 +98,7 @@ class Recipe:
         check_target(self.target)
         check_forward(self.forward)
         amount(self.recalibrate)
+        read_ratios(self.ratios)
         check_choice('budget', self.budget, self.budgets)
         check_choice('scope', self.scope, SCOPES)
         if self.rounds < 1:

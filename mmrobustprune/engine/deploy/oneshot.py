@@ -70,6 +70,7 @@ def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) 
         min_keep=recipe.min_keep,
         round_to=recipe.round_to,
         forward=forward,
+        ratios=recipe.ratios,
     )
     return Surgery(structure, found.unprunable, found.explain())
 
@@ -112,7 +113,16 @@ class Method:
 
 def _channels(score: Mapping[str, Any]) -> Method:
     recipe = dict(recipe='magnitude', score=score)
-    options = ('budget', 'scope', 'min_keep', 'round_to', 'ignore', 'forward', 'recalibrate')
+    options = (
+        'budget',
+        'scope',
+        'min_keep',
+        'round_to',
+        'ignore',
+        'ratios',
+        'forward',
+        'recalibrate',
+    )
     return Method(recipe, options, remove_channels)
 
 
