@@ -25,7 +25,7 @@ class EvaluationImages:
     Args:
         config: has the loader and the evaluator of the split.
         split: 'val' or 'test'.
-        subset: how many random images; None takes all.
+        subset: at most so many random images; None takes all.
         seed: of the choice.
 
     Attributes:
@@ -34,7 +34,7 @@ class EvaluationImages:
         evaluator: sees nothing yet.
 
     Raises:
-        ValueError: the config has no such loader or evaluator, or fewer images.
+        ValueError: the config has no such loader or evaluator.
         FileNotFoundError: the data is not there.
     """
 
@@ -47,7 +47,9 @@ class EvaluationImages:
                 f'the config has no {split}_dataloader and {split}_evaluator; add them.'
             )
         loader = build_loader(config, f'{split}_dataloader')
-        self.places = choose_subset(len(loader.dataset), subset, seed=seed).tolist()
+        total = len(loader.dataset)
+        size = None if subset is None else min(subset, total)
+        self.places = choose_subset(total, size, seed=seed).tolist()
         self.loader = DataLoader(
             Subset(loader.dataset, self.places),
             batch_size=loader.batch_size,
