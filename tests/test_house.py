@@ -56,7 +56,7 @@ ENGINE = {
     'grouped': {'bridge', 'optim', 'pruning'},
     'search': {'bridge', 'optim', 'pruning'},
     'runners': {'bridge', 'optim', 'resuming', 'robustness'},
-    'analysis': {'attacks', 'bridge', 'pruning', 'search'},
+    'analysis': {'attacks', 'bridge', 'pruning', 'robustness', 'search'},
     'deploy': {'bridge', 'grouped', 'pruning'},
     'probe': {'bridge'},  # names of the first version
     'phase_hook': {'gradual'},

@@ -6,6 +6,7 @@ Example:
     python tools/analyze.py imagenet-v2 my_resnet.py my_resnet.pth --data-root data/imagenetv2
     python tools/analyze.py sharpness my_resnet.py epoch_20.pth --loss PGDAT,eps=0.03137
     python tools/analyze.py stability harp=work_dirs/harp s2ap=work_dirs/s2ap_harp --warmup 5
+    python tools/analyze.py sensitivity my_ssd.py my_ssd.pth --corruptions fog noise --subset 200
     python tools/analyze.py latency my_ssd.py pruned.pth --batch 1 --threads 1 --shape 300 300
 
 Each kind writes a JSON file of its name to WORK_DIR. Of mmpretrain classifiers, dense or pruned:
@@ -15,7 +16,8 @@ sharpness    lambda_max and loss difference in the weights, and in the scores of
 Of any search: stability, distances between masks (mask files or pruned checkpoints), or what
 searches measured (work dirs with a search.json) drawn over their epochs.
 Of any mmdet or mmpretrain network: latency, the time of one forward pass, a pruned one beside the
-dense one it came from, and with --table what a measured latency table predicts.
+dense one it came from, and with --table what a measured latency table predicts; sensitivity, the
+accuracy with a part of each group of channels gone, and limits for robust_prune.ratios.
 Given again, the same command goes on where it was stopped.
 """
 
@@ -23,24 +25,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
+sys.path.insert(1, str(Path(__file__).resolve().parent))
+from steps.sensitivity import add_sensitivity, sensitivity  # noqa: E402
+from steps.tables import print_table  # noqa: E402
+
 from mmrobustprune import cli  # noqa: E402
-
-
-def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]], title: str = '') -> None:
-    """A table for the terminal."""
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*heads, box=SIMPLE, show_edge=False, title=title or None)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
 
 
 def add_frequency(parser: argparse.ArgumentParser) -> None:
@@ -324,6 +318,7 @@ KINDS = {
     'sharpness': ((add_model, add_sharpness, add_images), with_images(sharpness)),
     'stability': ((add_stability,), stability),
     'latency': ((add_model, add_latency), latency),
+    'sensitivity': ((add_model, add_sensitivity), sensitivity),
 }
 
 

@@ -44,6 +44,12 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 metavar='NAME',
                 help='module names, prefixes or patterns to leave as they are',
             ),
+            every(
+                '--recalibrate',
+                metavar='AMOUNT',
+                help='compute BatchNorm statistics anew over so much training data, e.g. '
+                "'2000 images' (default), '200 iters', '0.5 epochs' (at most one); '' keeps them",
+            ),
             channels(
                 '--budget',
                 choices=['params', 'macs', 'channels'],
@@ -58,6 +64,12 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 '--min-keep',
                 type=float,
                 help='fraction of each group that always stays (default: 0.1)',
+            ),
+            channels(
+                '--ratios',
+                metavar='FILE',
+                help='JSON with {pattern: most}: no group of channels loses more than that '
+                'fraction; tools/analyze.py sensitivity writes one',
             ),
             channels('--round-to', type=int, help='kept channel counts are multiples of this'),
             kernels(
@@ -129,6 +141,20 @@ def main(arguments: list[str] | None = None) -> None:
         help='input in pixels (default: the test pipeline)',
     )
     parser.add_argument(
+        '--images',
+        type=Path,
+        metavar='DIR',
+        help='folder of images for --recalibrate, with the test transforms (default: the training '
+        'set of the config, with its own; where that is not there, a warning says so)',
+    )
+    parser.add_argument(
+        '--measure',
+        type=cli.positive,
+        default=0,
+        metavar='N',
+        help='evaluate N validation images before, after the surgery and after --recalibrate',
+    )
+    parser.add_argument(
         '--dry-run',
         action='store_true',
         help='print widths, parameters and MACs per layer, write nothing',
@@ -174,6 +200,11 @@ def main(arguments: list[str] | None = None) -> None:
     if args.dry_run:
         print('dry run: nothing was written')
         return
+    report = done.recalibrate(args.images, args.recalibrate is not None, args.measure)
+    if report['recalibrated']:
+        print(f'BatchNorm statistics: of {report["recalibrated"]} images')
+    for side, metrics in report.get('accuracy', {}).items():
+        print(f'{side}: {metrics}')
     print(f'{args.out}: {", ".join(done.write(args.out))}')
 
 

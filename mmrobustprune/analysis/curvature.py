@@ -46,7 +46,7 @@ def lambda_max(
     settle. Of scores behind a straight-through mask, H is the derivative that autograd computes,
     D H_u D with H_u the Hessian in the effective weights and D = diag(sign(s) w), pruned entries
     included; the loss itself is piecewise constant there. No `.grad` is written; mode and buffers
-    of normalisation layers are the caller's (`sharpness.guards.frozen_buffers`).
+    of normalisation layers are the caller's (`flags.frozen_buffers`).
 
     Args:
         loss: recomputes the same scalar whenever it is called.

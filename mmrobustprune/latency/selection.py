@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -89,6 +89,7 @@ class LatencySelection(Selection):
         levels: largest number of sizes of a group.
         normalise: what divides a group's scores, 'none', 'mean', 'max' or 'l2'.
         solver: 'exact' or 'linearised' (see these).
+        limits: name of a group -> the largest fraction of its units that may go (`limits_of`).
     Raises:
         ValueError: an unknown name, or a number out of its range.
 
@@ -103,6 +104,7 @@ class LatencySelection(Selection):
     levels: int = 32
     normalise: str = 'none'
     solver: str = 'exact'
+    limits: Mapping[str, float] = field(default_factory=dict)
     solution: Solution | None = field(default=None, init=False)
 
     def __post_init__(self):
@@ -122,8 +124,7 @@ class LatencySelection(Selection):
     def sizes(self, alive: dict[str, Tensor] | None = None) -> Levels:
         """The numbers of units that each group may keep, ascending."""
         return {
-            group.name: self._sizes(group.units, int(mask.sum()))
-            for group, mask in self._alive(alive)
+            group.name: self._sizes(group, int(mask.sum())) for group, mask in self._alive(alive)
         }
 
     def most(self, alive: dict[str, Tensor] | None = None) -> float:
@@ -253,8 +254,8 @@ class LatencySelection(Selection):
         alive = alive or full(self.groups)
         return [(group, alive[group.name]) for group in self.groups]
 
-    def _sizes(self, units: int, alive: int) -> np.ndarray:
-        apart = self.round_to * math.ceil(units / self.round_to / self.levels)
-        least = least_kept(units, self.min_keep)
+    def _sizes(self, group: Group, alive: int) -> np.ndarray:
+        apart = self.round_to * math.ceil(group.units / self.round_to / self.levels)
+        least = least_kept(group.units, self.min_keep, self.limits.get(group.name, 1.0))
         sizes = np.arange(apart, alive, apart)
         return np.append(sizes[sizes >= least], alive)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from mmrobustprune.cost.model import CostModel
+from mmrobustprune.dependency.groups import Group
 from mmrobustprune.naming import unknown
 
 from .ranking import SCOPES, Ranking
@@ -31,6 +33,7 @@ class RankedSelection(Selection):
         normalise: 'mean', 'max', 'l2' or 'none'.
         min_keep: share of its units that every group keeps at least, beside one unit.
         round_to: the kept units of a group that loses any are a multiple of it.
+        limits: name of a group -> the largest fraction of its units that may go (`limits_of`).
 
     Raises:
         ValueError: an unknown name, or a number out of its range.
@@ -42,6 +45,7 @@ class RankedSelection(Selection):
     normalise: str = 'mean'
     min_keep: float = 0.1
     round_to: int | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self):
         for what, name, allowed in (
@@ -57,7 +61,7 @@ class RankedSelection(Selection):
 
     def most(self) -> float:
         """The largest fraction of the budget that may be removed from the dense network."""
-        least = {g.name: self.rounded(self.least(g.units), g.units) for g in self.cost.groups}
+        least = {g.name: self.rounded(self.least(g), g.units) for g in self.cost.groups}
         return round(self.cost.removed(least)[self.budget], 12)
 
     def removed(self, alive: dict[str, Tensor]) -> dict[str, float]:
@@ -75,8 +79,9 @@ class RankedSelection(Selection):
         if most < target:
             raise ValueError(
                 f'{target:.3f} of the {self.budget} cannot be removed: the nearest feasible value '
-                f'is {most:.4f}, with min_keep={self.min_keep}, round_to={self.round_to} '
-                'and the layers that are unprunable; lower the target or min_keep.'
+                f'is {most:.4f}, with min_keep={self.min_keep}, round_to={self.round_to}, '
+                f'{len(self.limits)} ratios and the layers that are unprunable; lower the target '
+                'or min_keep.'
             )
 
     def admit(self, target: float) -> None:
@@ -166,9 +171,9 @@ class RankedSelection(Selection):
             f'the nearest feasible value is {nearest:.4f}; ask for it or lower round_to.'
         )
 
-    def least(self, units: int) -> int:
-        """Units that a group of this many keeps at least."""
-        return least_kept(units, self.min_keep)
+    def least(self, group: Group) -> int:
+        """Units that a group keeps at least."""
+        return least_kept(group.units, self.min_keep, self.limits.get(group.name, 1.0))
 
     def rounded(self, kept: int, alive: int) -> int:
         """The next multiple of `round_to`, or all that are alive where there are fewer."""

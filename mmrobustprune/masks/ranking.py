@@ -49,7 +49,8 @@ class Ranking:
         self.keys = []  # of each group (units,): -inf for dead units, inf for protected ones
         for group in self.groups:
             score = finite_scores(scores, group)
-            self.keys.append(self._key(score, alive[group.name].cpu().numpy()))
+            live = alive[group.name].cpu().numpy()
+            self.keys.append(self._key(score, live, self.rule.least(group)))
         every = np.concatenate(self.keys)
         owner = np.repeat(np.arange(len(self.groups)), [group.units for group in self.groups])
         self.order = owner[np.argsort(every, kind='stable')]  # the groups that lose a unit
@@ -58,12 +59,12 @@ class Ranking:
         self.last = self.units - int((every == np.inf).sum())
         self.held: dict[str, int] = {}
 
-    def _key(self, score: np.ndarray, live: np.ndarray) -> np.ndarray:
+    def _key(self, score: np.ndarray, live: np.ndarray, least: int) -> np.ndarray:
         key = np.full(len(score), -np.inf)
         normalised = NORMALISE[self.rule.normalise](score[live])
         key[live] = SCOPES[self.rule.scope](normalised)
         best = np.lexsort((score, key))
-        protected = min(self.rule.least(len(score)), int(live.sum()))
+        protected = min(least, int(live.sum()))
         key[best[len(score) - protected :]] = np.inf
         return key
 

@@ -106,9 +106,13 @@ def check_min_keep(min_keep: float) -> None:
         raise ValueError(f'min_keep is a fraction of units in [0, 1), not {min_keep}.')
 
 
-def least_kept(units: int, min_keep: float) -> int:
-    """Units that a group of this many keeps at least: the share `min_keep`, and one."""
-    return max(1, math.ceil(min_keep * units))
+def least_kept(units: int, min_keep: float, most: float = 1.0) -> int:
+    """Units that a group of this many keeps at least: the share `min_keep`, and one.
+
+    Args:
+        most: the largest fraction of them that may go; .3 of 10 are 3, in floats too.
+    """
+    return max(1, math.ceil(min_keep * units), units - math.floor(most * units + 1e-9))
 
 
 def finite_scores(scores: dict[str, Tensor], group: Group) -> np.ndarray:

@@ -9,6 +9,8 @@ from typing import Any
 from mmrobustprune.naming import unknown
 from mmrobustprune.sharpness import build_rule
 
+_AMOUNT = re.compile(r'\s*(\d+(?:\.\d+)?)\s*(image|iter|epoch)s?\s*')
+
 
 def check_target(target: Any) -> None:
     """Refuse (ValueError) a target that is no fraction in (0, 1)."""
@@ -30,6 +32,23 @@ def check_rules(*rules: dict | None) -> None:
     """Refuse (ValueError) a sharpness rule that cannot be built; None is plain training."""
     for rule in rules:
         build_rule(rule)
+
+
+def amount(text: Any) -> tuple[float, str]:
+    """How much data `recalibrate` asks for: a number and 'image', 'iter' or 'epoch'; '' is 0.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if text == '':
+        return 0.0, 'image'
+    found = _AMOUNT.fullmatch(text) if isinstance(text, str) else None
+    if found is None or not float(found[1]):
+        raise ValueError(
+            f"robust_prune.recalibrate={text!r} is no amount of data; write '2000 images', "
+            "'200 iters' or '1 epochs', or '' to keep the statistics as they are."
+        )
+    return float(found[1]), found[2]
 
 
 def check_forward(path: str) -> None:

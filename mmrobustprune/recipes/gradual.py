@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from mmrobustprune.latency.selection import SOLVERS
+from mmrobustprune.masks.limits import read_ratios
 from mmrobustprune.masks.select import NORMALISE
 from mmrobustprune.scores import build_score
 
-from .fields import check_choice, check_forward, check_rules, check_target
+from .fields import amount, check_choice, check_forward, check_rules, check_target
 from .phases import Phase
 
 BUDGETS = ('params', 'macs', 'channels')
@@ -36,6 +37,8 @@ class Recipe:
         min_keep: fraction of each group of channels that always stays, in [0, 1).
         round_to: channel counts kept are multiples of this.
         ignore: module names (prefixes or patterns) that stay as they are.
+        ratios: {pattern of layer names: the largest fraction of a group of channels that goes}, or
+            the path of a JSON file that holds it, as `tools/analyze.py sensitivity` writes it.
         prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) are
             pruned as well; they cannot recover what they lose.
         forward: 'package.module:function', called as `function(model, example)` instead of the
@@ -47,7 +50,11 @@ class Recipe:
         prune: length of the pruning phase instead of `interval`, written as `warmup` is.
         rule: sharpness rule while neurons are scored and removed; None is plain training.
         finetune_rule: sharpness rule after the removal; None is plain training.
-        measure: evaluate the validation set on both sides of the first and of the last mask.
+        recalibrate: BatchNorm statistics are computed anew right after the removal over so many
+            training images: '2000 images', '200 iters' or '0.5 epochs', at most one epoch; ''
+            leaves them to the training that follows.
+        measure: evaluate the validation set on both sides of the first and of the last mask, and
+            after the statistics were computed anew.
 
     Raises:
         ValueError: a field out of its range.
@@ -64,6 +71,7 @@ class Recipe:
     min_keep: float = 0.1
     round_to: int | None = None
     ignore: tuple[str, ...] = ()
+    ratios: dict | str = field(default_factory=dict)
     prune_frozen: bool = False
     forward: str = ''
     warmup: float | str = 1 / 9
@@ -72,6 +80,7 @@ class Recipe:
     prune: float | str | None = None
     rule: dict | None = None
     finetune_rule: dict | None = None
+    recalibrate: str = '2000 images'
     measure: bool = True
 
     def phases(self) -> tuple[Phase, ...]:
@@ -88,6 +97,8 @@ class Recipe:
     def __post_init__(self):
         check_target(self.target)
         check_forward(self.forward)
+        amount(self.recalibrate)
+        read_ratios(self.ratios)
         check_choice('budget', self.budget, self.budgets)
         check_choice('scope', self.scope, SCOPES)
         if self.rounds < 1:

@@ -8,7 +8,7 @@ from typing import ClassVar
 from mmrobustprune.grouped_kernels import build_grouping, build_search
 from mmrobustprune.grouped_kernels.forms import check_form
 
-from .fields import check_forward, check_rules, check_target
+from .fields import amount, check_forward, check_rules, check_target
 from .phases import Phase
 
 
@@ -39,7 +39,11 @@ class GroupedKernelRecipe:
         form: 'fastest', 'grouped' or 'dense': how the pruned layers compute in training, see
             `grouped_kernels.set_form`.
         finetune_rule: sharpness rule of the fine-tuning; None is plain training.
-        measure: evaluate the validation set on both sides of the surgery.
+        recalibrate: BatchNorm statistics are computed anew right after the surgery over so many
+            training images: '2000 images', '200 iters' or '0.5 epochs', at most one epoch; ''
+            leaves them to the training that follows.
+        measure: evaluate the validation set on both sides of the surgery, and after the statistics
+            were computed anew.
 
     Raises:
         ValueError: a field out of its range.
@@ -60,6 +64,7 @@ class GroupedKernelRecipe:
     forward: str = ''
     form: str = 'fastest'
     finetune_rule: dict | None = None
+    recalibrate: str = '2000 images'
     measure: bool = True
 
     def phases(self) -> tuple[Phase, ...]:
@@ -69,6 +74,7 @@ class GroupedKernelRecipe:
     def __post_init__(self):
         check_target(self.target)
         check_forward(self.forward)
+        amount(self.recalibrate)
         check_form(self.form)
         for search in filter(None, (self.search, self.pointwise)):
             build_search(search)

@@ -1,4 +1,4 @@
-"""What the second pass must leave as it found it: weights and buffers (generators: `rng`)."""
+"""What the second pass must leave as it found it: weights (buffers: `flags`; generators: `rng`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 @contextmanager
@@ -30,20 +30,3 @@ def moved(weights: Sequence[Tensor], offsets: list[Tensor]) -> Iterator[None]:
             if before:
                 torch._foreach_copy_(weights, before)
         torch.clear_autocast_cache()
-
-
-@contextmanager
-def frozen_buffers(model: nn.Module) -> Iterator[None]:
-    """Afterwards every buffer (BatchNorm statistics, counters, queues) is what it was before."""
-    kept = []
-    for module in model.modules():
-        for name, buffer in module._buffers.items():
-            if buffer is not None:
-                kept.append((module, name, buffer, buffer.clone()))
-    try:
-        yield
-    finally:
-        with torch.no_grad():
-            for module, name, buffer, value in kept:
-                buffer.copy_(value)
-                module._buffers[name] = buffer

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 from torch.optim import Optimizer
 
+from mmrobustprune.flags import frozen_buffers
 from mmrobustprune.rng import RandomState, preserved_rng
 
-from .guards import frozen_buffers, moved
+from .guards import moved
 from .rules import Rule
 
 REMEDIES = dict.fromkeys(

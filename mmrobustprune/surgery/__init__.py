@@ -8,6 +8,7 @@ from mmrobustprune.dependency.groups import Group, Slice, Trace
 from mmrobustprune.grouped_kernels import export_forms, prune_grouped_kernels
 from mmrobustprune.structure import Structure, load_structure, rebuild, save_structure
 
+from .recalibrate import recalibrate
 from .verify import certify
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     'prune_channels',
     'prune_grouped_kernels',
     'rebuild',
+    'recalibrate',
     'remove_unread',
     'save_structure',
     'trace',

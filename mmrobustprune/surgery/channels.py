@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from types import MappingProxyType
 from typing import Any
 
 from torch import nn
@@ -12,6 +13,7 @@ from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Trace, matching
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.dependency.tracing import trace
+from mmrobustprune.masks.limits import Ratios, limits_of
 from mmrobustprune.masks.maskset import MaskSet
 from mmrobustprune.masks.ranked import RankedSelection
 from mmrobustprune.scores import Magnitude, Score
@@ -34,6 +36,7 @@ def prune_channels(
     round_to: int | None = None,
     layers: Iterable[str] | None = None,
     forward: Forward | None = None,
+    ratios: Ratios = MappingProxyType({}),
 ) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
 
@@ -54,6 +57,8 @@ def prune_channels(
         layers: restricts the removal to the groups that hold one of these layers.
         forward: `forward(model, example_input)` returns the outputs that must keep their meaning;
             by default the model is called.
+        ratios: {pattern of layer names: the largest fraction of a group that goes}, or the path of
+            a JSON file that holds it.
     Raises:
         ValueError: the model cannot be traced, a pattern matches nothing, a demanded layer is
             unprunable, the budget cannot be met or the certificate fails; the model is left as it
@@ -62,7 +67,8 @@ def prune_channels(
     found = trace(model, example_input, forward, ignore)
     groups = found.groups if layers is None else _demanded(model, found, layers)
     cost = CostModel(model, groups, found.shapes)
-    rule = RankedSelection(cost, budget, scope, normalise, min_keep, round_to)
+    limits = limits_of(model, groups, ratios)
+    rule = RankedSelection(cost, budget, scope, normalise, min_keep, round_to, limits)
     rule.check(ratio)
     score = score or Magnitude()
     alive = rule.plan(score(model, groups), ratio)

@@ -214,3 +214,14 @@ def test_solving_twice_gives_the_same(toy):
     values = {name: np.sqrt(level) for name, level in levels.items()}
     first, second = (solve(latency.problem(levels, values), 0.6 * latency.dense) for _ in range(2))
     assert first == second
+
+
+def test_a_limited_group_keeps_its_share(toy):
+    _, found, latency = toy
+    name = found.groups[0].name
+    free = LatencySelection(latency, found.groups, min_keep=0, round_to=1).sizes()
+    rule = LatencySelection(latency, found.groups, min_keep=0, round_to=1, limits={name: 0.25})
+    units = found.groups[0].units
+    assert min(rule.sizes()[name]) >= 0.75 * units > min(free[name])
+    others = [group.name for group in found.groups[1:]]
+    assert all(rule.sizes()[other].tolist() == free[other].tolist() for other in others)

@@ -43,6 +43,7 @@ def test_a_network_without_groups_is_refused():
 
 def test_every_group_keeps_a_unit():
     assert [least_kept(10, 0), least_kept(10, 0.25), least_kept(1, 0.9)] == [1, 3, 1]
+    assert [least_kept(10, 0.1, most) for most in (0, 0.3, 0.35, 0.99)] == [10, 7, 7, 1]
     with pytest.raises(ValueError, match='min_keep is a fraction'):
         check_min_keep(1.0)
 

@@ -175,6 +175,8 @@ def test_grouped_kernels(models, tmp_path, capsys):
             "method 'magnitude' has no option groups; "
             'leave it away, or choose among target, budget, scope',
         ),
+        (['--recalibrate', '3 apples'], "recalibrate='3 apples' is no amount of data; write"),
+        (['--method', 'sr_gkp', '--ratios', 'a.json'], "method 'sr_gkp' has no option ratios"),
         (['--method', 'srgkp'], "unknown method 'srgkp'.*did you mean 'sr_gkp'"),
         (['--method', 'tmi_gkp'], 'TMI alone needs them'),
         (['--method', 'sr_gkp', '--search', 'beem'], "did you mean 'beam'"),
@@ -254,3 +256,15 @@ def test_a_model_that_cannot_be_traced_is_pruned_by_a_named_forward(monkeypatch,
     numbered.robust_prune = dict(recipe='magnitude', target=0.5, forward=forward[1])
     numbered.dump(tmp_path / 'numbered.py')
     assert run_tool(monkeypatch, 'prune', *words, '--dry-run') == 0  # the config names it
+
+
+def test_statistics_are_computed_anew_and_measured(models, tmp_path, capsys):
+    config, checkpoint, size = models['classifier']
+    words = ('--shape', *size, '--recalibrate', '16 images', '--measure', 10)
+    call('prune', config, checkpoint, '--out', tmp_path / 'half', *words)
+    said = capsys.readouterr().out
+    assert 'BatchNorm statistics: of 16 images' in said and "recalibrated: {'accuracy/top1'" in said
+    cost = json.loads((tmp_path / 'half' / 'cost.json').read_text())
+    assert cost['recalibrated'] == 16 and cost['accuracy']['images'] == 10
+    saved = torch.load(tmp_path / 'half' / 'pruned.pth', weights_only=True)['state_dict']
+    assert saved['backbone.bn1.num_batches_tracked'] == 2

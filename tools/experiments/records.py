@@ -9,6 +9,7 @@ from arms import Experiment
 from mmrobustprune.report.tables.cards import Card, Column
 
 TIMES = {'dense ms': '.1f', 'ms': '.1f', 'predicted ms': '.1f', 'speed-up': '.2f'}
+AFTER = {'after the cut': 'metric_after', 'recalibrated': 'metric_recalibrated'}
 OF_MASKS = ('mask top1', 'mask pgd')  # of the validation
 
 
@@ -48,8 +49,9 @@ def read_records(experiment: Experiment, results: Path) -> list[dict]:
     records.sort(key=lambda record: (order.index(record['name']), record['seed']))
     for record in records:
         if record.get('rounds'):
-            metrics = record['rounds'][-1].get('metric_after') or {}
-            record['after the cut'] = metrics.get(record['metric'])
+            last = record['rounds'][-1]
+            for name, key in AFTER.items():
+                record[name] = (last.get(key) or {}).get(record['metric'])
     return records
 
 
@@ -67,8 +69,7 @@ def columns(experiment: Experiment, records: list[dict], metric: str) -> list[Co
         found += [Column('params', 'parameters', ',.0f'), Column('macs', 'MACs', ',.0f')]
     found += [Column(key, key, form) for key, form in TIMES.items() if there(key)]
     found += [Column(key, f'{key} (validation)', '.2f', 'high') for key in OF_MASKS if there(key)]
-    if there('after the cut'):
-        found.append(Column('after the cut', f'{metric} after the cut', form))
+    found += [Column(name, f'{metric} {name}', form) for name in AFTER if there(name)]
     found.append(Column('clean', f'{metric} clean', form, 'high'))
     if experiment.suite:
         found += [Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high')]

@@ -1,1 +1,1 @@
-"""Parts of tools/quickstart.py."""
+"""Parts of the tools."""

@@ -12,10 +12,10 @@ from .evaluate import Progress
 
 
 @contextmanager
-def batch_bar() -> Iterator[Progress]:
+def batch_bar(unit: str = 'batch') -> Iterator[Progress]:
     """Progress for `evaluate_probes` on stderr; where that is no terminal, a line now and then."""
     # an average over the whole run: the probes take turns on each batch and differ a thousandfold
-    with tqdm(unit='batch', smoothing=0, mininterval=0.1 if sys.stderr.isatty() else 30) as bar:
+    with tqdm(unit=unit, smoothing=0, mininterval=0.1 if sys.stderr.isatty() else 30) as bar:
 
         def show(what: str, done: int, total: int) -> None:
             if bar.total is None:

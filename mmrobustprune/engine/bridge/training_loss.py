@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader
 
 from mmrobustprune.analysis.vectors import Loss
 from mmrobustprune.attack import choose_subset
-from mmrobustprune.flags import flags_restored
+from mmrobustprune.flags import drop_nothing, flags_restored, frozen_buffers
 from mmrobustprune.rng import preserved_rng, seeded
-from mmrobustprune.sharpness.guards import frozen_buffers
 
 from .model import KeepsState
+from .sampled import batch_size
 
 STATISTICS = ('eval', 'train')
 
@@ -41,9 +41,7 @@ def steady(model: nn.Module, batch_norm: str = 'eval', seed: int = 0) -> Iterato
     with preserved_rng(), frozen_buffers(model), flags_restored(model):
         torch.manual_seed(seed)
         model.train(batch_norm == 'train')
-        for module in model.modules():
-            if 'Drop' in type(module).__name__:  # what it drops depends on the width
-                module.eval()
+        drop_nothing(model)  # what is dropped depends on the width
         yield
 
 
@@ -60,7 +58,7 @@ def training_batches(loader: DataLoader, count: int, seed: int = 0) -> list[Any]
 
     Random samples, not the first ones, which are of one class in a folder of classes.
     """
-    size = _batch_size(loader)
+    size = batch_size(loader)
     total = len(loader.dataset)
     places = choose_subset(total, min(size * count, total), 'random', seed)
     with seeded(seed):
@@ -73,11 +71,6 @@ def training_batches(loader: DataLoader, count: int, seed: int = 0) -> list[Any]
                 samples.append(loader.dataset[place])
         batches.append(loader.collate_fn(samples))
     return batches
-
-
-def _batch_size(loader: DataLoader) -> int:
-    """Samples of a batch, also where a batch sampler of its own decides it."""
-    return loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
 
 
 def training_losses(model: nn.Module, batches: Sequence[Any]) -> Iterator[Loss]:
@@ -118,7 +111,7 @@ class FixedBatch:
 
     def __init__(self, runner) -> None:
         loader = runner.train_dataloader
-        size = min(_batch_size(loader), len(loader.dataset))
+        size = min(batch_size(loader), len(loader.dataset))
         with preserved_rng():
             self.batch = loader.collate_fn([loader.dataset[place] for place in range(size)])
 

@@ -33,6 +33,8 @@ from mmrobustprune.scores import build_score
 from mmrobustprune.structure.record import Structure
 from mmrobustprune.surgery import prune_channels
 
+from .statistics import After, after_surgery
+
 Tell = Callable[[str], Any]  # gets a line when something is done
 
 
@@ -68,6 +70,7 @@ def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) 
         min_keep=recipe.min_keep,
         round_to=recipe.round_to,
         forward=forward,
+        ratios=recipe.ratios,
     )
     return Surgery(structure, found.unprunable, found.explain())
 
@@ -110,7 +113,16 @@ class Method:
 
 def _channels(score: Mapping[str, Any]) -> Method:
     recipe = dict(recipe='magnitude', score=score)
-    options = ('budget', 'scope', 'min_keep', 'round_to', 'ignore', 'forward')
+    options = (
+        'budget',
+        'scope',
+        'min_keep',
+        'round_to',
+        'ignore',
+        'ratios',
+        'forward',
+        'recalibrate',
+    )
     return Method(recipe, options, remove_channels)
 
 
@@ -125,6 +137,7 @@ def _kernels(recipe: str) -> Method:
         'snapshots',
         'ignore',
         'forward',
+        'recalibrate',
     )
     return Method(dict(recipe=recipe), options, remove_kernels)
 
@@ -176,6 +189,7 @@ class OneShot:
         dense, pruned: cost of the network before and after, for one image of `size`.
         surgery: what was done, and why.
         structure: the record.
+        report: what else cost.json says.
 
     Raises:
         ValueError: an option of another method, or a network that is pruned already, cannot be
@@ -202,6 +216,7 @@ class OneShot:
                     f'target, {", ".join(chosen.options)}.'
                 )
         recipe = build_recipe(dict(chosen.recipe, target=target, **options))
+        self.recipe = recipe
         self.user_cfg = config
         self.checkpoint = checkpoint
         self.model, self.meta, _ = load_model(config, checkpoint)
@@ -218,6 +233,19 @@ class OneShot:
         self.structure = self.surgery.structure
         self.structure.method = f'one-shot {method}, {self.structure.method}'
         self.pruned: Cost = count(self.model, example, forward)
+        self.report: dict[str, Any] = {}
+
+    def recalibrate(
+        self, images: Path | None = None, insist: bool = False, measure: int = 0
+    ) -> dict[str, Any]:
+        """Compute BatchNorm statistics anew as the recipe says; the rest as in `After`.
+
+        Returns:
+            As `after_surgery`; cost.json says it, too.
+        """
+        asked = After(self.recipe.recalibrate, images, insist, measure)
+        self.report |= after_surgery(self.model, self.user_cfg, self.checkpoint, asked)
+        return self.report
 
     def write(self, out: Path) -> list[str]:
         """Write record, config, weights, cost and what else the method has to say.
@@ -234,6 +262,7 @@ class OneShot:
             dense=vars(self.dense),
             pruned=vars(self.pruned),
             unprunable=self.surgery.unprunable,
+            **self.report,
             command=command(),
             commit=commit(),
         )

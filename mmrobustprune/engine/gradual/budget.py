@@ -9,6 +9,7 @@ from torch import nn
 from mmrobustprune.cost import CostModel
 from mmrobustprune.dependency import Trace
 from mmrobustprune.masks import RankedSelection, Selection
+from mmrobustprune.masks.limits import limits_of
 from mmrobustprune.recipes.gradual import Recipe
 
 from .latency_budget import latency_selection, measured_latency
@@ -36,6 +37,7 @@ class CountBudget:
             scope=recipe.scope,
             min_keep=recipe.min_keep,
             round_to=recipe.round_to,
+            limits=limits_of(model, trace.groups, recipe.ratios),
         )
 
     def measured(

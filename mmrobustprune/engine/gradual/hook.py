@@ -272,6 +272,7 @@ class PrunePhaseHook(PruningHook):
             surgery_error=error,
             **pruning.measured(dense, unwrap(runner.model)),
         )
+        self.rounds[-1].update(self.recalibrate(runner))
         self.pruning = None
         self.write_rounds(runner, self.rounds)
         runner.logger.info(

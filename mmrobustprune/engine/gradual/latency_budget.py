@@ -24,6 +24,7 @@ from mmrobustprune.latency import (
     measure_whole,
     stamp_of,
 )
+from mmrobustprune.masks.limits import limits_of
 from mmrobustprune.rng import preserved_rng
 
 from .setting import Setting
@@ -73,6 +74,7 @@ def latency_selection(
         round_to=recipe.round_to or 1,
         solver=recipe.solver,
         normalise=recipe.normalise,
+        limits=limits_of(model, trace.groups, recipe.ratios),
     )
 
 

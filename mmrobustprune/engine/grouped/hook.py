@@ -55,6 +55,7 @@ class GroupedKernelHook(PruningHook):
         warn_of_random_weights(runner)
         with self.measured(runner, self.recipe.measure) as sides:
             self.remove(runner, Structure.from_dict(on_main(lambda: self._search(runner))))
+        sides |= self.recalibrate(runner)
         achieved = self.structure.achieved
         self.write_rounds(runner, [dict(round=1, iteration=runner.iter, **sides, removed=achieved)])
         runner.logger.info(

@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
+from mmrobustprune.flags import frozen_buffers
 from mmrobustprune.registry import OPTIM_WRAPPERS
 from mmrobustprune.rng import preserved_rng
 from mmrobustprune.sharpness import Rule, build_rule
-from mmrobustprune.sharpness.guards import frozen_buffers
 from mmrobustprune.sharpness.step import (
     bare,
     every_parameter,

@@ -26,6 +26,7 @@ from mmrobustprune.structure.record import Structure
 
 from . import artifacts
 from .forward import whole_forward
+from .recalibrate import recalibrate_training
 from .removal import remove_channels, reset_best_metrics
 from .schedule import Plan, asked, batches_per_epoch
 from .validation import validate
@@ -220,6 +221,10 @@ class PruningHook(Hook):
         self._text = None
         if is_main_process():
             artifacts.write_config(self._stock_text(runner), structure, runner.work_dir)
+
+    def recalibrate(self, runner: Runner) -> dict[str, Any]:
+        """Compute BatchNorm statistics anew as the recipe says; what the record says of it."""
+        return recalibrate_training(runner, self.recipe.recalibrate, self.recipe.measure)
 
     def write_rounds(self, runner: Runner, rounds: list[dict]) -> None:
         """rounds.json: loss, metric and what is removed on both sides of every round."""

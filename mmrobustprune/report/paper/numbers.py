@@ -128,7 +128,8 @@ def timed(found: Mapping[str, Any]) -> Pairs:
 def cut(rounds: Sequence[Mapping[str, Any]]) -> Pairs:
     """rounds.json: size, and loss and accuracy before the first round and after the last.
 
-    Size is the share of the parameters kept.
+    Size is the share of the parameters kept. 'metric recalibrated' is the accuracy once the
+    statistics were computed anew.
     """
     if not rounds:
         return
@@ -136,7 +137,7 @@ def cut(rounds: Sequence[Mapping[str, Any]]) -> Pairs:
     last = rounds[-1]
     if 'params' in last.get('removed', {}):
         yield 'size', Number(1 - last['removed']['params'])
-    for side, one in (('before', first), ('after', last)):
+    for side, one in (('before', first), ('after', last), ('recalibrated', last)):
         if one.get(f'loss_{side}') is not None:
             yield f'loss {side}', Number(one[f'loss_{side}'])
         metrics = one.get(f'metric_{side}') or {}

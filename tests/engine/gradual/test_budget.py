@@ -126,3 +126,10 @@ def test_a_latency_is_chosen_by_a_table_and_measured_at_the_end(tmp_path):
     assert measured['latency_predicted'] == selection.cost.predict(masks.alive)
     assert measured['latency_measured'] > 0
     assert measured['speed_up'] == measured['latency_dense'] / measured['latency_measured']
+
+
+def test_limits_by_pattern_reach_the_selection():
+    rule = selection_of('channels', ratios={'0': 0.25}, min_keep=0)
+    assert rule.limits == {'0': 0.25}
+    kept = rule.plan({'0': SCORES['0'] / 100, '3': SCORES['3']}, 0.5)
+    assert [int(kept[name].sum()) for name in ('0', '3')] == [3, 1]

@@ -200,22 +200,23 @@ def test_what_ranks_the_neurons_goes_by_the_score():
 
 
 def test_the_removal_is_best_with_the_least_loss_and_the_most_accuracy():
-    def cuts(after, metric):
+    def cuts(after, metric, again):
         return {
             'loss before': 2.0,
             'loss after': after,
             'metric before': 66.0,
             'metric after': metric,
+            'metric recalibrated': again,
         }
 
     runs = [
-        pruned('taylor', 0.8, 0.0, numbers=cuts(3.5, 40.0)),
-        pruned('adasap', 0.8, 0.0, numbers=cuts(3.25, 46.0)),
+        pruned('taylor', 0.8, 0.0, numbers=cuts(3.5, 40.0, 60.0)),
+        pruned('adasap', 0.8, 0.0, numbers=cuts(3.25, 46.0, 61.0)),
     ]
     filled = fill(TABLES['adasap-12'], runs)
-    assert line(filled, 'Taylor, SGD', '0.20') == ['2.000', '3.500', '66.00', '40.00']
+    assert line(filled, 'Taylor, SGD', '0.20') == ['2.000', '3.500', '66.00', '40.00', '60.00']
     ours = line(filled, 'AdaSAP_P + ASAM', '0.20')
-    assert ours == ['2.000', '**3.250**', '66.00', '**46.00**']
+    assert ours == ['2.000', '**3.250**', '66.00', '**46.00**', '**61.00**']
 
 
 def test_the_length_of_the_first_phase_is_in_epochs():

@@ -227,12 +227,17 @@ def test_a_speed_up_depends_on_how_it_was_timed_and_macs_on_nothing():
 
 def test_rounds_give_the_first_metric_before_and_after():
     first = dict(loss_before=1.0, metric_before={'pascal_voc/AP50': 0.75, 'pascal_voc/mAP': 0.5})
-    last = dict(removed=dict(params=0.25), metric_after={'pascal_voc/AP50': 0.5})
+    last = dict(
+        removed=dict(params=0.25),
+        metric_after={'pascal_voc/AP50': 0.5},
+        metric_recalibrated={'pascal_voc/AP50': 0.625},
+    )
     assert dict(cut([first, dict(loss_after=9.0), last])) == {
         'size': Number(0.75),
         'loss before': Number(1.0),
         'metric before': Number(75.0, 'pascal_voc/AP50'),
         'metric after': Number(50.0, 'pascal_voc/AP50'),
+        'metric recalibrated': Number(62.5, 'pascal_voc/AP50'),
     }
     assert dict(cut([dict(loss_before=1.0)])) == {'loss before': Number(1.0)}
     assert dict(cut([])) == {}
