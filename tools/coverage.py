@@ -44,7 +44,9 @@ def main() -> None:
     parser.add_argument(
         '--check', action='store_true', help='try anew and compare with the records'
     )
-    parser.add_argument('--limit', type=float, default=300, help='seconds per step (default: 300)')
+    parser.add_argument(
+        '--limit', type=float, default=300, help='seconds of the processor per step (default: 300)'
+    )
     parser.add_argument('--zoo', default=ROOT / 'tools/zoo.csv', help='table of configurations')
     parser.add_argument(
         '--records', type=Path, default=ROOT / 'docs/results/coverage', help='their folder'

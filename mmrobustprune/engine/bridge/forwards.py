@@ -43,7 +43,7 @@ def two_stage(model: nn.Module, example: dict, count: int) -> tuple:
         if hasattr(model, 'semantic_head'):
             model.semantic_head(features)
     if hasattr(model.roi_head, 'point_head'):
-        logits.append(_points(model.roi_head, features, boxes, logits[-1]))
+        logits.append(_points(model.roi_head, features, boxes, second[-1]))
     return first, second, logits
 
 

@@ -14,7 +14,7 @@ import torch
 from .row import Record, read_record, run_row
 from .zoo import Case
 
-GRACE = 30.0  # seconds beyond the limits of the steps, in which a row ends by itself
+BUSY = 10  # as many times longer than its seconds of the processor a row may take
 
 
 def run_in_process(case: Case, steps: Sequence[str], folder: Path, limit: float) -> Record:
@@ -25,7 +25,7 @@ def run_in_process(case: Case, steps: Sequence[str], folder: Path, limit: float)
     fork = multiprocessing.get_context('fork')
     process = fork.Process(target=_alone, args=(case, steps, folder, limit), daemon=False)
     process.start()
-    process.join(len(steps) * limit + GRACE)
+    process.join(BUSY * len(steps) * limit)
     if process.is_alive():
         process.kill()
         process.join()
@@ -51,7 +51,7 @@ def run_rows(
         cases: the rows.
         todo: the steps of a case; none where all is known.
         folder: of the records.
-        limit: seconds for each step.
+        limit: seconds of the processor for each step.
         tell: gets a line when a row is done.
     """
     for package in {case.config.partition('::')[0] for case in cases}:

@@ -42,7 +42,8 @@ def open_steps(record: Record, steps: Sequence[str], failed: bool = False) -> li
 def run_row(case: Case, steps: Sequence[str], folder: Path, limit: float) -> Record:
     """Try the steps of a configuration one after the other, `limit` seconds each at most.
 
-    A step that ends this process leaves a record that says so.
+    Seconds are those of the processor, which are the same on a busy machine. A step that ends this
+    process leaves a record that says so.
     """
     record = read_record(folder, case)
     record.update(size=case.size)
@@ -50,11 +51,10 @@ def run_row(case: Case, steps: Sequence[str], folder: Path, limit: float) -> Rec
         for step in steps:
             record['steps'][step] = dict(error=f'it was not done in {limit:.0f} s', kind='time')
             write_json(record_path(folder, case), record)
-            busy = os.getloadavg()[0] > 0.75 * (os.cpu_count() or 1)
-            start = time.perf_counter()
+            start = time.process_time()
             found = _outcome(STEPS[step], trial, limit)
-            seconds = round(time.perf_counter() - start, 1)
-            record['steps'][step] = dict(found, seconds=seconds, busy=busy, commit=commit())
+            seconds = round(time.process_time() - start, 1)
+            record['steps'][step] = dict(found, seconds=seconds, commit=commit())
             record['versions'] = own_versions() | installed(VERSIONS)
             write_json(record_path(folder, case), record)
     return record
@@ -80,10 +80,10 @@ def _at_most(seconds: float) -> Iterator[None]:
     def stop(*_: Any) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)

@@ -68,7 +68,7 @@ def detection_sample(size: int) -> Any:
             flip=False,
         )
     )
-    boxes = size * torch.tensor([[0.1, 0.1, 0.5, 0.6], [0.4, 0.3, 0.9, 0.9]])
+    boxes = size * torch.tensor([[10, 10, 50, 60], [40, 30, 90, 90]]) / 100
     masks = np.zeros((2, size, size), np.uint8)
     for mask, (left, top, right, bottom) in zip(masks, boxes.long().tolist(), strict=True):
         mask[top:bottom, left:right] = 1

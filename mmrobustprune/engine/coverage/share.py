@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -64,10 +65,11 @@ def _free(model: nn.Module, trace: Trace) -> dict[str, float]:
                     sides = masks.setdefault(names[id(tensor)], {})
                     mask = sides.setdefault(dim, torch.zeros(tensor.shape[dim]))
                     mask[part.index.flatten()] = 1
-    kept = {
-        name: [1 - float(mask.mean()) for mask in sides.values()] for name, sides in masks.items()
-    }
-    return {name: 1 - float(torch.tensor(rest).prod()) for name, rest in kept.items()}
+    return {name: 1 - prod(map(_kept, sides.values())) for name, sides in masks.items()}
+
+
+def _kept(mask: Tensor) -> float:
+    return 1 - float(mask.mean())
 
 
 def _cause(model: nn.Module, trace: Trace, parameter: str) -> str:

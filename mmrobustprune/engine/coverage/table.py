@@ -33,7 +33,7 @@ Written by `python tools/coverage.py`, which goes on from the records in `docs/r
   `robust_prune = dict(recipe='adasap', ...)`: one round of masks, the removal, a step after it.
 - *stock loader*: `init_detector` or `get_model` takes pruned.py and pruned.pth, same weights.
 - *ONNX*: the pruned network in onnxruntime gives its outputs.
-- *seconds*: of trace and removal, on an otherwise idle machine; ~ marks a busy one.
+- *seconds*: of trace and removal, on one core.
 - *Torch-Pruning*: MACs, parameters left after its own graph and group magnitude, the same share
   of every layer; it was told which layers are outputs.
 """
@@ -103,8 +103,7 @@ def _failed(record: Record, step: str) -> str:
 
 def _seconds(record: Record) -> str:
     steps = [record['steps'][step] for step in ('trace', 'prune') if _done(record, step)]
-    total = sum(step['seconds'] for step in steps)
-    return f'{"~" if any(step["busy"] for step in steps) else ""}{total:.0f}' if steps else ''
+    return f'{sum(step["seconds"] for step in steps):.0f}' if steps else ''
 
 
 def _line(values: Iterable[str]) -> str:

@@ -38,6 +38,9 @@ def training_config(case: Case, channels: int, folder: Path, target: float) -> C
         ),
     )
     config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=ITERATIONS, val_interval=10**6)
+    config.val_dataloader = None  # there is no data to validate with
+    config.val_cfg = None
+    config.val_evaluator = None
     config.optim_wrapper = _on_any_machine(config.optim_wrapper)
     config.param_scheduler = None
     config.custom_hooks = []
