@@ -21,13 +21,16 @@ def test_boxes_lie_in_the_image():
     assert boxes[:, 2].max() <= 96 and boxes[:, 3].max() <= 64
 
 
-def detector(path, **changes):
+def detector(path):
     """A mmdet model of random weights on a ResNet-18."""
     init_default_scope('mmdet')
     config = without_pretrained(get_config(f'mmdet::{path}').model.to_dict())
     config['backbone'].update(depth=18)
     config['neck']['in_channels'] = [64, 128, 256, 512]
-    config.update(changes)
+    if config.get('roi_head', {}).get('num_stages') == 6:  # six alike
+        config['roi_head']['num_stages'] = 2
+        for heads in ('bbox_head', 'mask_head', 'stage_loss_weights'):
+            config['roi_head'][heads] = config['roi_head'].get(heads, [])[:2] or None
     torch.manual_seed(0)
     return MODELS.build(ConfigDict(config)).eval()
 
@@ -48,7 +51,8 @@ def test_every_layer_runs_and_a_part_is_removed(path):
     model = detector(path)
     example = example_of_shape(model, 128, 128, forward_of(model))
     found = trace(model, example, forward_of(model))
-    assert not [name for name, why in found.unprunable.items() if 'did not run' in why]
+    still = [name for name, why in found.unprunable.items() if 'did not run' in why]
+    assert all(name.endswith('attn.out_proj') for name in still)  # its weights are used directly
     before = sum(p.numel() for p in model.parameters())
     prune_channels(model, example, 0.2, budget='params', forward=forward_of(model))
     assert sum(p.numel() for p in model.parameters()) < 0.81 * before
