@@ -75,8 +75,22 @@ def _own_configs(module: ModuleType) -> None:
     module.get_installed_path = get_installed_path
 
 
+def _distillation(module: ModuleType) -> None:
+    """`model.eval()` gives the model, as everywhere else."""
+    detector = module.KnowledgeDistillationSingleStageDetector
+    change = detector.train
+
+    @functools.wraps(change)
+    def train(self, mode: bool = True):
+        change(self, mode)
+        return self
+
+    detector.train = train
+
+
 FIXES = (  # without a number: not reported upstream
     Fix('mmdet.models.dense_heads.ssd_head', '3.4', _ssd_head, 'mmdetection#11063, #11305, #11780'),
+    Fix('mmdet.models.detectors.kd_one_stage', '3.4', _distillation, 'train returns None'),
     Fix('mmengine.logging', '0.11', loading.allow_history, 'mmengine#1655'),
     Fix('mmengine.runner', '0.11', loading.name_unreadable_files, 'mmengine#1655'),
     Fix('mmengine.optim.optimizer.amp_optimizer_wrapper', '0.11', _amp_on_cpu, 'mmpretrain#1556'),

@@ -52,6 +52,8 @@ class _Shapes(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         given = _one_by_one((*args, *(kwargs or {}).values()))
         inputs = tuple((t.shape, t.requires_grad) for t in given if isinstance(t, Tensor))
+        if (kwargs or {}).get('inplace'):  # on a view (of a linear layer) it replaces its node
+            kwargs = dict(kwargs, inplace=False)
         result = func(*args, **(kwargs or {}))
         for out in _one_by_one((result,)):
             if isinstance(out, Tensor) and out.grad_fn is not None:

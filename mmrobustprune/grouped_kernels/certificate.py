@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
+from mmrobustprune.copies import copied
 from mmrobustprune.dependency.groups import find_layer
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.structure.compare import (
@@ -68,9 +68,9 @@ def certify_grouped(
         ValueError: above 1e-10 (1e-4 where a network given an example does not run in float64),
             with the layer.
     """
-    masked = copy.deepcopy(model).double().eval()
+    masked = copied(model).double().eval()
     randomise(masked, seed)
-    grouped = rebuild(copy.deepcopy(masked), structure)
+    grouped = rebuild(copied(masked), structure)
     mask_kernels(masked, structure)
     records = _grouped(structure)
     worst = 0.0
@@ -156,8 +156,8 @@ def _error_of_network(
     model: nn.Module, structure: Structure, example: Any, forward: Forward, seed: int
 ) -> float:
     for dtype in (torch.float64, torch.float32):
-        masked = copy.deepcopy(model).to(dtype).eval()
-        grouped = rebuild(copy.deepcopy(masked), structure)
+        masked = copied(model).to(dtype).eval()
+        grouped = rebuild(copied(masked), structure)
         mask_kernels(masked, structure)
         inputs = random_like(example, dtype, seed)
         try:

@@ -5,7 +5,6 @@ That saves a gather.
 
 from __future__ import annotations
 
-import copy
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F  # noqa: N812
 
+from mmrobustprune.copies import copied
 from mmrobustprune.dependency.groups import find_layer
 from mmrobustprune.dependency.kinds import (
     CONV,
@@ -116,7 +116,7 @@ def find_folds(model: nn.Module, layers: Collection[str]) -> dict[str, Fold]:
     tied = {key for key, count in places.items() if count > 1}
     # tracing may leave traces in attributes: on a copy, of all but the tensors
     shared = {id(t): t for t in (*model.parameters(), *model.buffers())}
-    twin = copy.deepcopy(model, shared)
+    twin = copied(model, shared)
     folds = {}
     for scope, graph in _graphs(twin, '', set(layers)):
         walk = _FoldWalk(model, scope, graph, tied)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor, nn
 
+from mmrobustprune.copies import copied
 from mmrobustprune.dependency.groups import Group, Trace, find_layer, halves
 from mmrobustprune.dependency.kinds import produces
 from mmrobustprune.dependency.recording import Forward
@@ -104,7 +104,7 @@ class Network:
 
     def halved(self, model: nn.Module) -> nn.Module:
         """A copy of the model that keeps `half` of its units."""
-        small = copy.deepcopy(model)
+        small = copied(model)
         masks = MaskSet(small, self.groups)
         masks.remove(self.half)
         return rebuild(small, masks.structure('half'))

@@ -96,7 +96,7 @@ def without_pretrained(config: Any) -> Any:
         plain = {key: without_pretrained(value) for key, value in config.items()}
         init = plain.get('init_cfg')
         inits = init if isinstance(init, list) else [init]
-        if any(isinstance(i, dict) and 'Pretrained' in str(i.get('type')) for i in inits):
+        if any(isinstance(i, dict) and _loads(i) for i in inits):
             plain['init_cfg'] = None
         if plain.get('pretrained') is not None:
             plain['pretrained'] = None
@@ -104,3 +104,8 @@ def without_pretrained(config: Any) -> Any:
     if isinstance(config, (list, tuple)):
         return type(config)(without_pretrained(value) for value in config)
     return copy.deepcopy(config)
+
+
+def _loads(init: dict) -> bool:
+    """Whether an init_cfg names a file; some backbones take one without a type."""
+    return 'Pretrained' in str(init.get('type')) or 'checkpoint' in init

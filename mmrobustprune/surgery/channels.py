@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Any
 
 from torch import nn
 
+from mmrobustprune.copies import copied
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Trace, matching
 from mmrobustprune.dependency.recording import Forward
@@ -72,7 +72,7 @@ def prune_channels(
     rule.check(ratio)
     score = score or Magnitude()
     alive = rule.plan(score(model, groups), ratio)
-    masks = MaskSet(copy.deepcopy(model), groups)
+    masks = MaskSet(copied(model), groups)
     masks.remove(alive)
     certify(masks, example_input, forward)
     structure = masks.structure(type(score).__name__, **cost.removed(alive))

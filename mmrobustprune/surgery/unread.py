@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
+from mmrobustprune.copies import copied
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Group
 from mmrobustprune.dependency.kinds import kind_of, produces
@@ -61,7 +61,7 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
     found = trace(model, example_input, forward)
     dead = {name: _dead_inputs(layer) for name, layer in model.named_modules() if produces(layer)}
     alive = {group.name: _read_by_some(group, dead) for group in found.groups}
-    masks = MaskSet(copy.deepcopy(model), found.groups)
+    masks = MaskSet(copied(model), found.groups)
     masks.remove(alive)
     certify(masks, example_input, forward)
     structure = masks.structure(
@@ -121,8 +121,8 @@ def _left(
 
 @torch.no_grad()
 def _compare(model: nn.Module, structure: Structure, example: Any, forward: Forward) -> None:
-    dense = copy.deepcopy(model).double().eval()
-    smaller = rebuild(copy.deepcopy(dense), structure)
+    dense = copied(model).double().eval()
+    smaller = rebuild(copied(dense), structure)
     example = random_like(example, torch.float64, 0)
     with FullPrecision():
         ours = forward(dense, example)

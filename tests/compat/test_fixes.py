@@ -39,6 +39,20 @@ def test_ssd_predicts():
     assert len(head.predict_by_feat(*head(features), batch_img_metas=[meta])) == 1
 
 
+def test_a_distilled_detector_is_given_back_by_eval():
+    pytest.importorskip('mmdet')
+    from mmdet.models.detectors import KnowledgeDistillationSingleStageDetector
+
+    model = KnowledgeDistillationSingleStageDetector.__new__(
+        KnowledgeDistillationSingleStageDetector
+    )
+    nn.Module.__init__(model)
+    model.eval_teacher = True
+    model.teacher_model = nn.Linear(1, 1)
+    assert model.train() is model and model.training
+    assert model.eval() is model and not model.training and not model.teacher_model.training
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason='without a GPU only')
 def test_amp_on_a_cpu():
     net = nn.Linear(2, 1)

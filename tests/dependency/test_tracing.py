@@ -144,6 +144,14 @@ def test_three_dimensional_tokens():
     assert ('down', 'out') in sides(groups['patch'])
 
 
+@pytest.mark.parametrize('shape', [(2, 4), (2, 3, 4)])
+def test_an_activation_in_place_after_a_linear_layer(shape):
+    """Of tokens the layer's output is a view, whose node the activation replaces."""
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(inplace=True), nn.Linear(6, 2))
+    (group,) = trace(model, torch.randn(shape)).groups
+    assert sides(group).keys() == {('0', 'out'), ('2', 'in')} and model[1].inplace
+
+
 # name -> (what stands between two convolutions, why the first stays unprunable or None)
 WHOLE = {
     'GroupNorm': (nn.GroupNorm(2, 8), "GroupNorm 'middle' normalises over its channels"),

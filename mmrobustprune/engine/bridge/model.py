@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from mmengine.model import is_model_wrapper
 from mmengine.structures import InstanceData
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd
 from torch.utils.data import DataLoader
@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader
 from mmrobustprune.dependency.partial import PartialForward
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.rng import preserved_rng
+
+from .forwards import FORWARDS, plain
 
 
 @runtime_checkable
@@ -43,7 +45,7 @@ def forward_of(model: nn.Module) -> Forward:
     for kind in type(model).__mro__:
         if kind.__name__ in FORWARDS:
             return FORWARDS[kind.__name__]
-    return _plain
+    return plain
 
 
 def tensor_forward(model: nn.Module, example: dict) -> Any:
@@ -59,44 +61,6 @@ def tensor_forward(model: nn.Module, example: dict) -> Any:
 def is_two_stage(model: nn.Module) -> bool:
     """Whether boxes are selected between two heads."""
     return any(kind.__name__ == 'TwoStageDetector' for kind in type(model).__mro__)
-
-
-def _plain(model: nn.Module, example: dict) -> Any:
-    return model(**example, mode='tensor')
-
-
-def _two_stage(model: nn.Module, example: dict, count: int) -> tuple:
-    """Outputs of both heads of mmdet's `TwoStageDetector`, the second on `count` fixed boxes.
-
-    Its own boxes pass through a selection that hides the first stage and flips with the last bit.
-    """
-    features = model.extract_feat(example['inputs'])
-    first = model.rpn_head(features) if model.with_rpn else ()
-    boxes = spread_boxes(example['inputs'], count)
-    proposals = [InstanceData(bboxes=boxes) for _ in example['data_samples']]
-    return first, model.roi_head.forward(features, proposals, example['data_samples'])
-
-
-def _proposals(model: nn.Module) -> int:
-    """Boxes of one image that the second stage gets in a test."""
-    return (model.test_cfg.get('rpn') or {}).get('max_per_img', 1000)
-
-
-# The class of a detector, or a base of it, by name -> the forward of its structure.
-FORWARDS: dict[str, Forward] = dict(
-    # masks are predicted of all boxes or of the first 100
-    TwoStageDetector=PartialForward(_two_stage, _proposals, small=8, even=101),
-)
-
-
-def spread_boxes(images: Tensor, count: int) -> Tensor:
-    """`count` boxes (count, 4), x1 y1 x2 y2 in pixels, of all sizes over images (N, C, H, W)."""
-    height, width = images.shape[-2:]
-    steps = torch.arange(count).to(images)
-    side = 16 * 2 ** (steps % 5)
-    x = (steps * 37) % width
-    y = (steps * 61) % height
-    return torch.stack([x, y, (x + side).clamp(max=width), (y + side).clamp(max=height)], 1)
 
 
 def example_of(model: nn.Module, loader: DataLoader) -> dict:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from contextlib import nullcontext
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmrobustprune.copies import copied
 from mmrobustprune.dependency.groups import Group, Trace
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.dist import from_main
@@ -258,7 +258,7 @@ class PrunePhaseHook(PruningHook):
         pruning.detach()
         dense = None
         if pruning.budget.needs_dense_network:  # zeros take as long as other numbers
-            dense = copy.deepcopy(unwrap(runner.model))
+            dense = copied(unwrap(runner.model))
         self.remove(runner, structure)
         after = self.fixed_loss(runner)
         if not math.isclose(before, after, rel_tol=1e-3, abs_tol=1e-4):

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmrobustprune.copies import copied
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Group, Trace, halves, spread
-from mmrobustprune.engine.pruning.rehearsal import check_copy, copied
+from mmrobustprune.engine.pruning.rehearsal import check_copy
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.recipes.gradual import Recipe
 from mmrobustprune.scores import Magnitude, build_score
@@ -125,8 +126,7 @@ class GradualPruning:
             The structure that removes those halves.
 
         Raises:
-            ValueError: the removal changes outputs, and the groups at fault are named; or the
-                network cannot be copied.
+            ValueError: the removal changes outputs, and the groups at fault are named.
         """
         example = self.setting.example
         forward = self.setting.forward

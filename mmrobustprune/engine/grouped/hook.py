@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 
+from mmrobustprune.copies import copied
 from mmrobustprune.engine.bridge.dist import on_main
 from mmrobustprune.engine.bridge.model import example_of, unwrap
 from mmrobustprune.engine.bridge.training_loss import FixedBatch
@@ -65,7 +65,7 @@ class GroupedKernelHook(PruningHook):
 
     def _search(self, runner: Runner) -> dict:
         """The structure, found on a copy: the removal carries optimizer and wrapper along."""
-        model = copy.deepcopy(unwrap(runner.model))
+        model = copied(unwrap(runner.model))
         decisions: list[dict[str, Any]] = []
 
         def tell(decision: Decision) -> None:

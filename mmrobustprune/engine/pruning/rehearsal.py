@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch import nn
 from torch.optim import Optimizer
 
+from mmrobustprune.copies import copied
 from mmrobustprune.engine.bridge.model import unwrap
 from mmrobustprune.rng import preserved_rng
 from mmrobustprune.structure import rebuild
@@ -44,21 +45,6 @@ def _attributes(module: nn.Module) -> dict[str, Any]:
     for slot in ('_parameters', '_buffers', '_modules'):
         found[slot] = copy.copy(found[slot])
     return found
-
-
-def copied(model: nn.Module) -> nn.Module:
-    """A copy of the network.
-
-    Raises:
-        ValueError: it keeps tensors of its last forward pass, which cannot be copied.
-    """
-    try:
-        return copy.deepcopy(model)
-    except RuntimeError as problem:
-        raise ValueError(
-            f'{type(model).__name__} cannot be copied, as it keeps tensors of its last forward '
-            f'pass ({str(problem).splitlines()[0][:100]}); let it forget them.'
-        ) from problem
 
 
 def check_copy(model: nn.Module, twin: nn.Module, call: Callable[[nn.Module], Any]) -> None:
@@ -106,7 +92,7 @@ def rehearse_training(runner: Runner, structure: Structure) -> None:
     """
     small = _rehearse_optimizer(runner, runner.optim_wrapper.optimizer, structure)
     for average in averages(runner):
-        twin = copy.deepcopy(average)
+        twin = copied(average)
         remove_from_average(twin, structure)
         twin.update_parameters(small)
     for hook in _hooks_with_networks(runner):
@@ -119,9 +105,9 @@ def rehearse_training(runner: Runner, structure: Structure) -> None:
 def _rehearse_optimizer(runner: Runner, optimizer: Optimizer, structure: Structure) -> nn.Module:
     """A copy of the network, smaller, after a step before and one after the removal."""
     model = unwrap(runner.model)
-    small = copy.deepcopy(model)
+    small = copied(model)
     try:
-        small, twin = copy.deepcopy((model, optimizer))
+        small, twin = copied((model, optimizer))
         for name, value in vars(optimizer).items():  # what a copy by `__getstate__` lacks
             if name not in vars(twin) and not callable(value):
                 vars(twin)[name] = value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import Tensor
 
+from mmrobustprune.copies import copied
 from mmrobustprune.engine.bridge.config import type_name
 from mmrobustprune.engine.bridge.model import example_of, unwrap
 from mmrobustprune.engine.bridge.runner import given_config
@@ -85,7 +85,7 @@ def write_plain(runner: Runner, structure: Structure | None, folder: Path) -> tu
 def _write_slim(runner: Runner, forward: str, config: Config, meta: dict) -> dict[str, Any]:
     """The network without unread channels in slim/; what went, and what stays and why."""
     folder = Path(runner.work_dir) / 'slim'
-    slim = make_plain(copy.deepcopy(unwrap(runner.model)))
+    slim = make_plain(copied(unwrap(runner.model)))
     example = example_of(slim, runner.train_dataloader)
     done = remove_unread(slim, example, structure_forward(forward, slim))
     write_network(config, slim.state_dict(), meta, done.structure, folder)

@@ -1,0 +1,101 @@
+"""The two lines in a zoo's own config: three iterations on random samples, then pruned files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from mmrobustprune.engine.bridge.model import input_channels
+from mmrobustprune.engine.runners.prune import PruneRunner
+
+from .samples import RandomSamples
+from .zoo import Case
+
+ITERATIONS = 3
+
+
+def training_config(case: Case, channels: int, folder: Path, target: float) -> Config:
+    """The zoo's config with the two lines, on random samples and without hooks for real data."""
+    config = case.read()
+    kind = case.config.partition('::')[0]
+    head = config.model.get('head') or {}
+    several = 'MultiLabel' in str(head.get('type')) or 'CSRA' in str(head.get('type'))
+    config.train_dataloader = dict(
+        batch_size=2,
+        num_workers=0,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        collate_fn=dict(type='pseudo_collate'),
+        dataset=dict(
+            type=f'mmrobustprune.{RandomSamples.__name__}',
+            kind=kind,
+            size=case.size,
+            channels=channels,
+            several=several,
+        ),
+    )
+    config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=ITERATIONS, val_interval=10**6)
+    config.val_dataloader = None  # there is no data to validate with
+    config.val_cfg = None
+    config.val_evaluator = None
+    config.optim_wrapper = _on_any_machine(config.optim_wrapper)
+    config.param_scheduler = None
+    config.custom_hooks = []
+    config.work_dir = str(folder)
+    config.load_from = None
+    config.log_level = 'ERROR'
+    config.runner_type = 'mmrobustprune.PruneRunner'
+    config.robust_prune = dict(
+        recipe='adasap',
+        target=target,
+        budget='macs',
+        warmup='1 iters',
+        rounds=1,
+        interval=1,
+        measure=False,
+    )
+    return config
+
+
+def _on_any_machine(wrapper: dict) -> dict:
+    """An optim_wrapper in full precision: mixed precision needs an accelerator."""
+    plain = {key: value for key, value in wrapper.items() if key not in ('dtype', 'loss_scale')}
+    return dict(plain, type='OptimWrapper')
+
+
+def train(case: Case, folder: Path, target: float) -> dict[str, Tensor]:
+    """Train by the two lines; pruned.py and pruned.pth lie in the folder afterwards.
+
+    Returns:
+        The weights at the end.
+    """
+    channels = input_channels(case.build(), case.size, case.size)
+    runner = PruneRunner.from_cfg(training_config(case, channels, folder, target))
+    runner.train()
+    return runner.model.state_dict()
+
+
+def load_as_stock(case: Case, folder: Path) -> nn.Module:
+    """What the zoo's own loader makes of pruned.py and pruned.pth.
+
+    Raises:
+        ValueError: its weights are not those of the file.
+    """
+    files = [str(folder / name) for name in ('pruned.py', 'pruned.pth')]
+    if case.config.startswith('mmdet'):
+        from mmdet.apis import init_detector
+
+        model = init_detector(*files, device='cpu')
+    else:
+        from mmpretrain.apis import get_model
+
+        model = get_model(files[0], pretrained=files[1], device='cpu')
+    saved: dict[str, Any] = torch.load(files[1], weights_only=True)['state_dict']
+    found = model.state_dict()
+    wrong = [key for key in saved if not torch.equal(saved[key], found.get(key, torch.empty(0)))]
+    if wrong or found.keys() - saved.keys():
+        raise ValueError(f'the stock loader gives other weights than pruned.pth ({wrong[:3]}).')
+    return model.eval()
