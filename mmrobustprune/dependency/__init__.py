@@ -2,6 +2,7 @@
 
 `tracing` alone needs torch-pruning, so `trace` is imported from its own file."""
 
+from . import norms as _norms  # noqa: F401  fills the table of families
 from .grouped_conv import GroupedKernelConv2d
 from .groups import Group, Slice, Trace
 

@@ -185,6 +185,8 @@ def _indexed(node, base: str, width: int) -> Passage:
 def _check_shapes(node, call: Call | None, width: int) -> None:
     if call is None or width == 1:
         return
+    if math.prod(call.output) == width:
+        return  # a parameter (C,) -> (C, 1, 1)
     axis = axis_of(call.output, width)
     if axis is None:
         raise Unknown(f'{node.name()} makes a tensor of {tuple(call.output)} of {width} channels')

@@ -64,9 +64,7 @@ def tensors(model: nn.Module, layer: str, side: str) -> Iterator[tuple[str, Tens
 def width(model: nn.Module, layer: str, side: str) -> int:
     """Number of channels of a layer's side."""
     found = find_layer(model, layer)
-    if isinstance(found, nn.Parameter):
-        return max(found.shape)
-    return getattr(found, kind_of(found).widths[side][0])
+    return kind_of(found).width(found, side)
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -16,12 +18,30 @@ class Kind:
     Attributes:
         name: what a structure record calls it.
         dims: side -> {name of a tensor inside the module: the dimension of its channels}.
-        widths: side -> the integer attributes of the module that repeat the width.
+        widths: side -> the attributes of the module that repeat the width, integers or tuples of
+            one.
+        aware: whether the layer computes across its channels, so that masked ones must be left
+            out while they are there (see `structure.masked_norm`).
+        blocks: the channels stand in this many blocks of one size, which lose equally many.
     """
 
     name: str
     dims: dict[str, dict[str, int]]
     widths: dict[str, tuple[str, ...]]
+    aware: bool = False
+    blocks: int = 1
+
+    def width(self, layer: nn.Module | nn.Parameter, side: str) -> int:
+        """Number of channels on a side of a layer of this family."""
+        if isinstance(layer, nn.Parameter):
+            return layer.shape[self.dims[side]['']]
+        value = getattr(layer, self.widths[side][0])
+        return value[0] if isinstance(value, tuple) else value
+
+    def resized(self, layer: nn.Module, side: str, size: int) -> dict[str, Any]:
+        """What the attributes that repeat the width of a side become when `size` channels stay."""
+        names = self.widths.get(side, ())
+        return {n: (size,) if isinstance(getattr(layer, n), tuple) else size for n in names}
 
 
 CONV = Kind(
@@ -43,6 +63,10 @@ NORM = Kind(
 )
 PRELU = Kind('prelu', {'out': {'weight': 0}}, {'out': ('num_parameters',)})
 
+# More families by class, subclasses included: layers of one input and one output whose inside is
+# their own. `norms` fills it, and so do rooms that know layers of other projects.
+FAMILIES: dict[type[nn.Module], Callable[[Any], Kind | None]] = {}
+
 
 def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
     """The family of a layer or bare parameter; None where its channels cannot be removed."""
@@ -63,7 +87,14 @@ def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
         return NORM
     if isinstance(layer, nn.PReLU) and layer.num_parameters > 1:
         return PRELU
-    return None
+    family = next((FAMILIES[base] for base in type(layer).__mro__ if base in FAMILIES), None)
+    return None if family is None else family(layer)
+
+
+def encloses(layer: nn.Module) -> bool:
+    """Whether what happens between input and output of a layer is its own, in one piece."""
+    known = isinstance(layer, tuple(FAMILIES)) and kind_of(layer) is not None
+    return known or isinstance(layer, nn.Linear)
 
 
 def produces(layer: nn.Module | nn.Parameter) -> bool:

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from mmrobustprune.compat.onednn import as_written
 
-from .kinds import positions, produces
+from .kinds import encloses, positions, produces
 
 Forward = Callable[[nn.Module, Any], Any]
 
@@ -77,7 +77,7 @@ class ForwardPass:
     Attributes:
         calls: autograd node -> shapes.
         made: autograd node -> the innermost module it belongs to.
-        fed: the node of a linear layer's output -> the one of its input.
+        fed: the node of the output of a layer that encloses what it does -> that of its input.
         inputs: the nodes that stand for the model's inputs, with their shapes.
         outputs: the nodes of the model's outputs.
         blind: nodes read by a layer that ran without gradients, and its name.
@@ -146,6 +146,7 @@ class ForwardPass:
 
     def _hook(self, name: str, module: nn.Module, stack: list[str], made: list[Tensor]) -> Iterator:
         weighted = next(module.parameters(recurse=False), None) is not None
+        enclosed = encloses(module)
 
         def before(module, args):
             stack.append(name)
@@ -157,7 +158,7 @@ class ForwardPass:
             if isinstance(first, Tensor) and first.grad_fn is not None:
                 self.made.setdefault(first.grad_fn, module)  # the innermost module
                 made.extend([first] * weighted)
-                if isinstance(module, nn.Linear) and args and args[0].grad_fn is not None:
+                if enclosed and args and args[0].grad_fn is not None:
                     self.fed[first.grad_fn] = args[0].grad_fn
             elif weighted:
                 self.blind |= {t.grad_fn: name for t in tensors_in(args) if t.grad_fn is not None}

@@ -20,7 +20,7 @@ from mmrobustprune.flags import flags_restored
 from .arithmetic import Passage, Unknown, enter
 from .coupling import Coupling
 from .groups import Group, Trace, matching
-from .kinds import Kind, kind_of, produces
+from .kinds import FAMILIES, Kind, kind_of, produces
 from .partial import PartialForward, uses
 from .recording import Forward, ForwardPass, default_forward
 
@@ -74,6 +74,7 @@ class _Graph(torch_pruning.DependencyGraph):
         self.model = model
         self.verbose = False
         self.ignored_params = []
+        self.CUSTOMIZED_PRUNERS = dict.fromkeys(FAMILIES)  # layers that it need not know itself
         self._module2name = {module: name for name, module in model.named_modules()}
 
     def read(self, forward: Forward, example: Any) -> None:
@@ -115,7 +116,7 @@ class _ChannelWalk:
         for fn, node in self.owner.items():
             self.doors[node].append(fn)
         self.ways: dict[Slot, list] = {}  # slot -> (autograd node, input position, graph node)
-        inside = set()  # nodes that a linear layer makes of its own
+        inside = set()  # nodes that an enclosing layer makes of its own
         for fn, source in record.fed.items():
             inside |= _between(fn, source)
         for node, fns in self.doors.items():
@@ -137,6 +138,7 @@ class _ChannelWalk:
         self._keep_what_must_stay(ignored)
         self._spread()
         self._tie_shared_parameters()
+        self._tie_blocks()
         sides = {
             slot: (self._layer(self.nodes[slot[0]]), slot[1])
             for slot in self.coupling.widths
@@ -157,6 +159,7 @@ class _ChannelWalk:
         """A layer or parameter whose channels cannot be removed."""
         layer = node.module
         one = isinstance(layer, nn.PReLU) and layer.num_parameters == 1
+        one |= isinstance(layer, nn.Parameter) and layer.numel() == 1
         return id(layer) in self.name and kind_of(layer) is None and not one
 
     def _slot(self, node, side: str) -> Slot:
@@ -165,9 +168,7 @@ class _ChannelWalk:
         return self.index[node], side if two_sided else 'out'
 
     def _width(self, node, side: str) -> int:
-        if isinstance(node.module, nn.Parameter):
-            return max(node.module.shape)
-        return getattr(node.module, self.kinds[self.index[node]].widths[side][0])
+        return self.kinds[self.index[node]].width(node.module, side)
 
     def _keep_what_must_stay(self, ignored: dict[str, str]) -> None:
         for node, kind in zip(self.nodes, self.kinds, strict=True):
@@ -273,6 +274,16 @@ class _ChannelWalk:
             self._poison(into, str(error))
             return None
 
+    def _tie_blocks(self) -> None:
+        """Blocks of channels that must stay equally large lose the same positions."""
+        for node, kind in zip(self.nodes, self.kinds, strict=True):
+            blocks = 1 if kind is None else kind.blocks
+            slot = self._slot(node, 'out')
+            if blocks > 1 and slot in self.coupling.widths:
+                first, *others = np.arange(self.coupling.widths[slot]).reshape(blocks, -1)
+                for other in others:
+                    self.coupling.link(slot, first, slot, other)
+
     def _tie_shared_parameters(self) -> None:
         """Layers that share a parameter lose the same channels of it."""
         users: dict[int, list[tuple[nn.Module, str]]] = {}
@@ -300,8 +311,8 @@ class _ChannelWalk:
                         self.coupling.link(first, every, slot, every)
 
 
-def _between(fn, source, depth: int = 5) -> set:
-    """The nodes that a linear layer makes of its own between its input and its output."""
+def _between(fn, source, depth: int = 12) -> set:
+    """The nodes that a layer makes of its own between its input and its output."""
     if depth == 0 or fn is None or fn is source:
         return set()
     steps = {f for f, _ in fn.next_functions if f is not None and f is not source}
@@ -319,6 +330,7 @@ def _why_closed(layer: nn.Module | nn.Parameter, name: str) -> str:
         return f"the channels of parameter '{name}' {tuple(layer.shape)} are not known"
     if isinstance(layer, nn.modules.conv._ConvNd):
         return f"'{name}' is a grouped convolution ({layer.groups} groups)"
-    if isinstance(layer, (nn.GroupNorm, nn.LayerNorm, nn.modules.instancenorm._InstanceNorm)):
-        return f"{type(layer).__name__} '{name}' normalises over its channels"
+    if isinstance(layer, (nn.LayerNorm, nn.RMSNorm)):
+        shape = tuple(layer.normalized_shape)
+        return f"{type(layer).__name__} '{name}' normalises over {shape}, channels and positions"
     return f"'{name}' ({type(layer).__name__}) is not a layer whose channels can be removed"

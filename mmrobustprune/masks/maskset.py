@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, find_layer, full, tensors, width
 from mmrobustprune.dependency.kinds import kind_of, produces
+from mmrobustprune.structure.masked_norm import count_all, count_kept
 from mmrobustprune.structure.record import Structure, dense_shape
 
 
@@ -16,7 +17,8 @@ class MaskSet:
     """The units of a model that are still alive.
 
     A removed unit has zeros in every tensor slice its group names, producers and consumers alike,
-    so that removing the slices changes nothing. Zero weight, zero gradient and zero momentum stay
+    so that removing the slices changes nothing; norms across channels count those that are alive
+    (see `structure.masked_norm`). Zero weight, zero gradient and zero momentum stay
     zero under any optimizer with elementwise state: call `attach` to keep the gradients at zero.
 
     Args:
@@ -36,6 +38,8 @@ class MaskSet:
         for group in self.groups:
             for part in group.slices:
                 self._sides[part.layer, part.side] = width(model, part.layer, part.side)
+        layers = dict.fromkeys(layer for layer, _ in self._sides)
+        self._norms = [layer for layer in layers if kind_of(find_layer(model, layer)).aware]
         self._refresh()
 
     def remove(
@@ -85,7 +89,7 @@ class MaskSet:
         self._zero(self.model, optimizer)
 
     def mask_model(self, other: nn.Module) -> None:
-        """Zero the same entries in another copy of the model (an EMA, for instance)."""
+        """Mask the same units in another copy of the model (an EMA, for instance)."""
         self._zero(other, None)
 
     def attach(self) -> None:
@@ -97,10 +101,12 @@ class MaskSet:
                 self._handles.append(parameter.register_hook(self._gate(name)))
 
     def detach(self) -> None:
-        """Stop touching gradients."""
+        """Stop touching gradients and norms."""
         for handle in self._handles:
             handle.remove()
         self._handles = []
+        for layer in self._norms:
+            count_all(find_layer(self.model, layer))
 
     def kept(self, layer: str, side: str = 'out') -> Tensor:
         """Which channels (width,) of a layer's side are alive, as a bool tensor."""
@@ -191,3 +197,5 @@ class MaskSet:
             for tensor in (parameter, parameter.grad, *states):
                 if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
                     tensor.masked_fill_(self._mask(name, tensor), 0)
+        for layer in self._norms:
+            count_kept(find_layer(model, layer), ~self._dead[layer, 'out'])

@@ -9,6 +9,7 @@ from mmrobustprune.dependency.grouped_conv import swap
 from mmrobustprune.dependency.groups import find_layer, tensors
 
 from .grouped_record import GroupedRecord
+from .masked_norm import count_all
 from .record import Structure
 from .widths import repeated_widths
 
@@ -45,6 +46,7 @@ def rebuild(
     states = {} if optimizer is None else _sliced_states(optimizer, keep)
     fresh = {key: _sliced(old, dims) for key, (old, dims) in keep.items()}
     for module in dense_model.modules():
+        count_all(module)
         for slot in (module._parameters, module._buffers):
             for name, old in slot.items():
                 if id(old) in fresh:

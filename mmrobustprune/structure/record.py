@@ -137,13 +137,14 @@ def _fits(record: dict, kind: Kind, shape: list[int]) -> bool:
 
 
 def dense_shape(layer: nn.Module | nn.Parameter) -> list[int]:
-    """Shape of a layer's weight (of its statistics where a normalisation has no weight)."""
+    """Shape of a layer's weight (of what a normalisation has instead, or its width)."""
     if isinstance(layer, nn.Parameter):
         return list(layer.shape)
     for name in ('weight', 'running_mean'):
         if getattr(layer, name, None) is not None:
             return list(getattr(layer, name).shape)
-    return [getattr(layer, 'num_features', 0)]
+    kind = kind_of(layer)
+    return [0] if kind is None else [kind.width(layer, 'out')]
 
 
 def save_structure(path: str | os.PathLike, structure: Structure) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from inspect import isfunction
 from types import CodeType
+from typing import Any
 
 from torch import nn
 
@@ -44,8 +45,8 @@ class Side:
     new: int
 
 
-def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn.Module, str, int]]:
-    """(module, attribute, new value) of every integer that repeats a changed width.
+def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn.Module, str, Any]]:
+    """(module, attribute, new value) of every attribute that repeats a changed width.
 
     Of a layer these are the attributes of its kind. Of the modules around it: every attribute
     that equals a dense width below it, and whose name speaks of a width or which a method reads
@@ -60,10 +61,10 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
     for name, record in structure.layers.items():
         layer = find_layer(model, name)
         if isinstance(layer, nn.Module):
-            for side, attributes in kind_of(layer).widths.items():
-                if side in record:
-                    for attribute in attributes:
-                        yield layer, attribute, len(record[side])
+            kind = kind_of(layer)
+            for side in [side for side in kind.widths if side in record]:
+                for attribute, value in kind.resized(layer, side, len(record[side])).items():
+                    yield layer, attribute, value
     sides = list(_sides(model, structure))
     changed = {side.dense for side in sides if side.new != side.dense}
     for name, module in model.named_modules():

@@ -12,7 +12,7 @@ from torch.nn.utils.parametrize import is_parametrized
 
 from mmrobustprune.copies import copied
 from mmrobustprune.cost.model import CostModel
-from mmrobustprune.dependency.groups import Group
+from mmrobustprune.dependency.groups import Group, find_layer, full
 from mmrobustprune.dependency.kinds import kind_of, produces
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.dependency.tracing import trace
@@ -43,6 +43,7 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
     Filter j of a convolution goes if and only if every reader of its channel j has zeros there,
     with the normalisation and activation between them; so the outputs stay the same but for
     rounding. Where channels of several layers are added up, all readers of the sum must agree.
+    Channels that a norm goes across stay, for it reads all of them.
 
     Args:
         model: plain weights, zeros included (see `mmrobustprune.mask_search.make_plain`).
@@ -60,7 +61,9 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
             )
     found = trace(model, example_input, forward)
     dead = {name: _dead_inputs(layer) for name, layer in model.named_modules() if produces(layer)}
-    alive = {group.name: _read_by_some(group, dead) for group in found.groups}
+    norms = {group.name: _norm_across(model, group) for group in found.groups}
+    free = [group for group in found.groups if norms[group.name] is None]
+    alive = full(found.groups) | {group.name: _read_by_some(group, dead) for group in free}
     masks = MaskSet(copied(model), found.groups)
     masks.remove(alive)
     certify(masks, example_input, forward)
@@ -69,7 +72,7 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
     )
     _compare(model, structure, example_input, forward or default_forward)
     rebuild(model, structure)
-    return Unread(structure, _left(found.groups, alive, dead))
+    return Unread(structure, _left(found.groups, alive, dead, norms))
 
 
 def _dead_inputs(layer: nn.Module) -> Tensor:
@@ -79,6 +82,12 @@ def _dead_inputs(layer: nn.Module) -> Tensor:
         return torch.zeros(0, dtype=torch.bool)
     weight = layer.weight.detach().movedim(kind.dims['in']['weight'], 0)
     return (weight.flatten(1) == 0).all(1).cpu()
+
+
+def _norm_across(model: nn.Module, group: Group) -> str | None:
+    """The first norm whose statistics are of the group's channels."""
+    names = [part.layer for part in group.slices]
+    return next((name for name in names if kind_of(find_layer(model, name)).aware), None)
 
 
 def _read_by_some(group: Group, dead: dict[str, Tensor]) -> Tensor:
@@ -93,7 +102,10 @@ def _read_by_some(group: Group, dead: dict[str, Tensor]) -> Tensor:
 
 
 def _left(
-    groups: tuple[Group, ...], alive: dict[str, Tensor], dead: dict[str, Tensor]
+    groups: tuple[Group, ...],
+    alive: dict[str, Tensor],
+    dead: dict[str, Tensor],
+    norms: dict[str, str | None],
 ) -> dict[str, str]:
     """{layer: how many of its masked inputs stay, and why}."""
     stays = {name: mask.clone() for name, mask in dead.items()}
@@ -104,6 +116,8 @@ def _left(
         for part, own in zip(readers, unread, strict=True):
             stays[part.layer][part.channels(~alive[group.name])] = False
             reasons = why.setdefault(part.layer, {})
+            if norms[group.name] is not None and own.any():
+                reasons[f"'{norms[group.name]}' normalises across them"] = None
             if (own.any(1) & ~own.all(1)).any():
                 reasons['other positions of the same channels are not masked'] = None
             for other, theirs in zip(readers, unread, strict=True):

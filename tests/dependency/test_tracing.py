@@ -154,8 +154,6 @@ def test_an_activation_in_place_after_a_linear_layer(shape):
 
 # name -> (what stands between two convolutions, why the first stays unprunable or None)
 WHOLE = {
-    'GroupNorm': (nn.GroupNorm(2, 8), "GroupNorm 'middle' normalises over its channels"),
-    'InstanceNorm': (nn.InstanceNorm2d(8), 'normalises over its channels'),
     'layer_norm': (Function(lambda x: functional.layer_norm(x, x.shape[1:])), 'normalises'),
     'grouped': (nn.Conv2d(8, 8, 1, groups=2), "'middle' is a grouped convolution (2 groups)"),
     'shuffle': (nn.ChannelShuffle(2), 'ChannelShuffleBackward0 is not known'),

@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from mmrobustprune.masks import MaskSet
+from mmrobustprune.structure import rebuild
 from mmrobustprune.surgery import trace
-from tests.support.networks import Between, L2Norm, Residual, every_third_dead
+from tests.support.networks import Between, L2Norm, LastAxis, Residual, Response, every_third_dead
 
 IMAGE = torch.randn(4, 3, 6, 6)
 OPTIMIZERS = {
@@ -198,3 +199,71 @@ def test_on_a_gpu():
     rebuild(model, masks.structure('Magnitude'), optimizer)
     model(image).sum().backward()
     optimizer.step()
+
+
+NORMS = {
+    'group': lambda: nn.GroupNorm(2, 8),
+    'layer': lambda: LastAxis(nn.LayerNorm(8)),
+    'response': lambda: LastAxis(Response(8)),
+    'instance': lambda: nn.InstanceNorm2d(8, affine=True),
+}
+
+
+@pytest.mark.parametrize('name', NORMS)
+def test_training_masked_is_training_removed(name):
+    """Steps under masks are those of the smaller network, in the average of its weights, too."""
+    torch.manual_seed(0)
+    model = Between(NORMS[name]()).double()
+    image = IMAGE.double()
+    masks = MaskSet(model, trace(model, image).groups)
+    masks.attach()
+    masks.remove(every_third_dead(masks.groups))
+    small = rebuild(copy.deepcopy(model), masks.structure('test'))
+    average = torch.optim.swa_utils.AveragedModel(model)
+    for network in (model, small):
+        optimizer = torch.optim.AdamW(network.parameters(), 0.01, weight_decay=0.1)
+        for step in range(3):
+            optimizer.zero_grad()
+            network(image + step).square().sum().backward()
+            optimizer.step()
+            if network is model:
+                average.update_parameters(model)
+    assert (model(image) - small(image)).abs().max() < 1e-10
+    for network in (model, average.module):
+        removed = rebuild(copy.deepcopy(network), masks.structure('test'))
+        assert (network(image) - removed(image)).abs().max() < 1e-10
+    masks.mask_model(average.module)
+    assert all(len(layer._forward_hooks) <= 1 for layer in average.module.modules())
+
+
+def test_an_average_made_before_counts_kept_channels_from_its_masking_on():
+    torch.manual_seed(0)
+    model = Between(nn.GroupNorm(2, 8))
+    other = copy.deepcopy(model)
+    masks = MaskSet(model, trace(model, IMAGE).groups)
+    masks.remove(every_third_dead(masks.groups))
+    masks.mask_model(other)
+    assert torch.equal(other(IMAGE), model(IMAGE))
+
+
+def test_a_resumed_run_counts_kept_channels():
+    torch.manual_seed(0)
+    model = Between(nn.GroupNorm(2, 8))
+    groups = trace(model, IMAGE).groups
+    masks = MaskSet(model, groups)
+    masks.remove(every_third_dead(groups))
+    fresh = Between(nn.GroupNorm(2, 8))
+    fresh.load_state_dict(model.state_dict())
+    MaskSet(fresh, groups).load_state_dict(masks.state_dict())
+    assert torch.equal(fresh(IMAGE), model(IMAGE))
+
+
+def test_nothing_masked_is_the_plain_norm():
+    model = Between(nn.GroupNorm(2, 8))
+    plain = model(IMAGE)
+    masks = MaskSet(model, trace(model, IMAGE).groups)
+    masks.remove({'first': torch.ones(4, dtype=torch.bool)})
+    assert torch.equal(model(IMAGE), plain) and not model.middle._forward_hooks
+    masks.remove({'first': torch.arange(4) > 0})
+    masks.detach()
+    assert not model.middle._forward_hooks

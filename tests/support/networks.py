@@ -4,6 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from mmrobustprune.dependency.kinds import FAMILIES
+from mmrobustprune.dependency.norms import response_norm
+
 
 class Residual(nn.Module):
     """stem + inner(stem) -> head: the stem and the second inner convolution share channels."""
@@ -161,3 +164,33 @@ KINDS = ('conv', 'sum', 'same', 'join', 'depthwise', 'gate', 'norm', 'transposed
 def every_third_dead(groups):
     """Alive masks without units 1, 4, 7, ..."""
     return {group.name: torch.arange(group.units) % 3 != 1 for group in groups}
+
+
+class LastAxis(nn.Module):
+    """A layer on channels that lie last."""
+
+    def __init__(self, norm):
+        super().__init__()
+        self.norm = norm
+
+    def forward(self, x):
+        return self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class Response(nn.Module):
+    """Global response normalisation on channels that lie last, or second (arXiv:2301.00808)."""
+
+    def __init__(self, in_channels):
+        super().__init__()
+        self.in_channels = in_channels
+        self.gamma = nn.Parameter(torch.rand(in_channels) + 0.5)
+        self.beta = nn.Parameter(torch.rand(in_channels))
+
+    def forward(self, x, first=False):
+        x = x.permute(0, 2, 3, 1) if first else x
+        size = torch.linalg.vector_norm(x, dim=(1, 2), keepdim=True)
+        x = self.gamma * x * (size / (size.mean(-1, keepdim=True) + 1e-6)) + self.beta + x
+        return x.permute(0, 3, 1, 2) if first else x
+
+
+FAMILIES[Response] = response_norm

@@ -11,6 +11,8 @@ DETECTORS = {
     'faster_rcnn': ('faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', 128),
     'yolox': ('yolox/yolox_tiny_8xb8-300e_coco.py', 128),
     'fcos': ('fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py', 128),
+    'mask_rcnn_gn': ('gn/mask-rcnn_r50_fpn_gn-all_2x_coco.py', 128),
+    'atss': ('atss/atss_r50_fpn_1x_coco.py', 128),
     'rtmdet': ('rtmdet/rtmdet_tiny_8xb32-300e_coco.py', 128),
     'mask_rcnn': ('mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py', 128),
     'cascade_rcnn': ('cascade_rcnn/cascade-rcnn_r50_fpn_1x_coco.py', 128),
@@ -31,6 +33,12 @@ CLASSIFIERS = {
     'res2net50': ('res2net/res2net50-w14-s8_8xb32_in1k.py', 64),
     'repvgg': ('repvgg/repvgg-A0_8xb32_in1k.py', 64),
     'convnext': ('convnext/convnext-tiny_32xb128_in1k.py', 64),
+    'convnext_v2': ('convnext_v2/convnext-v2-atto_32xb32_in1k.py', 64),
+    'poolformer': ('poolformer/poolformer-s12_32xb128_in1k.py', 64),
+    'hornet': ('hornet/hornet-tiny_8xb128_in1k.py', 64),
+    'mixer': ('mlp_mixer/mlp-mixer-base-p16_64xb64_in1k.py', 224),
+    'swin': ('swin_transformer/swin-tiny_16xb64_in1k.py', 224),
+    'edgenext': ('edgenext/edgenext-xxsmall_8xb256_in1k.py', 256),
 }
 
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import mmrobustprune.models  # noqa: F401  it knows the norms of mmpretrain
 from mmrobustprune.cost.count import count
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.masks import MaskSet, RankedSelection
@@ -27,7 +28,9 @@ FOUND = {
     'resnext50': (5, 3904, {'conv2': 'is a grouped convolution', 'head.fc': OUTPUT}),
     'shufflenet_v2': (18, 3136, {'layers.0.0.branch1.1.conv': 'rearranges its channels'}),
     'res2net50': (5, 3904, {'convs': 'splits its channels'}),
-    'convnext': (18, 26496, {'depthwise_conv': 'normalises over its channels'}),
+    'convnext': (22, 27936, {'head.fc': OUTPUT}),
+    'convnext_v2': (16, 7960, {'head.fc': OUTPUT}),
+    'poolformer': (16, 14336, {'head.fc': OUTPUT}),
     'vgg11': (10, 10944, {'classifier.6': OUTPUT}),
     'ssd300': (23, 8192, {'cls_convs': OUTPUT, 'reg_convs': OUTPUT}),
     'ssd512': (25, 8576, {'cls_convs': OUTPUT, 'reg_convs': OUTPUT}),
@@ -39,7 +42,8 @@ FOUND = {
         {'fpn_convs': 'a tensor of fixed width', 'rpn_reg': OUTPUT, 'fc_cls': OUTPUT},
     ),
     'yolox': (67, 8208, {'multi_level_conv_cls': OUTPUT}),
-    'fcos': (39, 11968, {'cls_convs': 'normalises over its channels', 'conv_centerness': OUTPUT}),
+    'fcos': (47, 12032, {'conv_cls': OUTPUT, 'conv_centerness': OUTPUT}),
+    'mask_rcnn_gn': (49, 1966, {'fc_cls': OUTPUT, 'conv_logits': OUTPUT}),
     'rtmdet': (55, 6984, {'rtm_cls': OUTPUT}),
 }
 SLOW = {
@@ -47,7 +51,9 @@ SLOW = {
     'ssd300',
     'ssd512',
     'convnext',
+    'convnext_v2',
     'faster_rcnn',
+    'mask_rcnn_gn',
     'seresnet50',
     'fcos',
     'resnext50',

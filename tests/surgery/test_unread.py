@@ -124,3 +124,15 @@ def test_a_searched_channel_mask_becomes_a_smaller_network():
     assert model.one.conv1.out_channels == 4 and model.two.conv1.out_channels == 6
     assert (outputs(model, x) - expected).abs().max() < 1e-10
     assert done.left and done.structure.achieved['macs'] > 0.3
+
+
+def test_channels_that_a_norm_goes_across_stay():
+    """The norm reads them all: without an unread one the others would change."""
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.Conv2d(8, 2, 1))
+    with torch.no_grad():
+        model[2].weight[:, [0, 4]] = 0
+    x = torch.randn(2, 3, 8, 8)
+    expected = outputs(model, x)
+    done = remove_unread(model, x)
+    assert torch.equal(outputs(model, x), expected) and not done.structure.layers
+    assert done.left == {'2': "2 of 2 masked input channels stay: '1' normalises across them"}

@@ -103,6 +103,7 @@ class PrunePhaseHook(PruningHook):
             self._rehearse(runner)
         else:
             self.pruning.load_state_dict(self._resumed['pruning'])
+            self._mask_averages(runner)
         self.pruning.watch()
         runner.logger.info(
             f'{len(found.groups)} groups of channels can shrink; phases {self.plan.lengths()}, '
@@ -230,13 +231,16 @@ class PrunePhaseHook(PruningHook):
             scores = pruning.neuron_scores()
             pruning.mask(alive)  # what a score has seen is of other units now
             self._set_radii(runner, scores)
-            for average in averages(runner):
-                pruning.masks.mask_model(average.module)
+            self._mask_averages(runner)
         record.update(sides, removed=pruning.progress())
         record.update(pruning.selection.report())
         self.rounds.append(record)
         runner.logger.info(self._line(record))
         self.write_rounds(runner, self.rounds)
+
+    def _mask_averages(self, runner: Runner) -> None:
+        for average in averages(runner):
+            self.pruning.masks.mask_model(average.module)
 
     def _line(self, record: dict) -> str:
         share = ', '.join(f'{key} {value:.3f}' for key, value in record['removed'].items())

@@ -1,0 +1,24 @@
+"""Norms across channels that OpenMMLab's projects bring along, each known once it is imported."""
+
+from __future__ import annotations
+
+from mmrobustprune.compat.after_import import after_import
+from mmrobustprune.dependency.kinds import FAMILIES
+from mmrobustprune.dependency.norms import layer_norm, response_norm
+
+# module -> {class: its family}
+NORMS = {
+    'mmpretrain.models.utils.norm': dict(GRN=response_norm),
+    'mmpretrain.models.backbones.hornet': dict(HorNetLayerNorm=layer_norm),
+}
+
+
+def _know(module: str, families: dict) -> None:
+    def add(found) -> None:
+        FAMILIES.update({getattr(found, name): family for name, family in families.items()})
+
+    after_import(module, add)
+
+
+for _module, _families in NORMS.items():
+    _know(_module, _families)
