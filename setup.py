@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 
@@ -20,6 +21,16 @@ def configs() -> list[str]:
         for path in sorted((ROOT / 'configs').rglob('*.py'))
         if (package / '.mim' / path.relative_to(ROOT)).exists()
     ]
+
+
+class BuildPy(build_py):
+    """Takes the line along that Python runs at its start, for a place beside the package."""
+
+    def run(self) -> None:
+        super().run()
+        editable = self.editable_mode
+        beside = self.get_finalized_command('install').install_lib if editable else self.build_lib
+        self.copy_file(str(ROOT / 'mmrobustprune.pth'), beside)
 
 
 version = next(
@@ -43,5 +54,6 @@ setup(
     extras_require={
         name: requirements(name) for name in ('corruption', 'openmmlab', 'attack', 'dev')
     },
+    cmdclass={'build_py': BuildPy},
     zip_safe=False,
 )

@@ -16,6 +16,7 @@ PARTS = (
     'README.md',
     'setup.py',
     'pyproject.toml',
+    'mmrobustprune.pth',
     'requirements',
     'configs',
     'mmrobustprune',
@@ -64,6 +65,10 @@ def test_the_package_is_whole(wheel):
     assert expected <= set(wheel.namelist())
 
 
+def test_the_line_for_mmcvs_operators_is_beside_the_package(wheel):
+    assert wheel.read('mmrobustprune.pth') == (ROOT / 'mmrobustprune.pth').read_bytes()
+
+
 def test_the_config_tree_is_in_it(wheel):
     expected = {
         f'mmrobustprune/.mim/{path.relative_to(ROOT)}' for path in (ROOT / 'configs').rglob('*.py')
@@ -92,7 +97,7 @@ def test_an_installed_stack_is_left_alone(wheel):
 def test_extras(wheel):
     assert {re.split('[<>=]', need)[0] for need in needs(wheel, 'openmmlab')} == {
         'mmengine',
-        'mmcv',
+        'mmcv-lite',
         'mmdet',
         'mmpretrain',
     }
