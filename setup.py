@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 
@@ -22,6 +23,16 @@ def package_data() -> list[str]:
             if (mim / below).exists():
                 found.append(str(Path('.mim') / below))
     return found
+
+
+class BuildPy(build_py):
+    """Takes the line along that Python runs at its start, for a place beside the package."""
+
+    def run(self) -> None:
+        super().run()
+        editable = self.editable_mode
+        beside = self.get_finalized_command('install').install_lib if editable else self.build_lib
+        self.copy_file(str(ROOT / 'mmrobustprune.pth'), beside)
 
 
 version = next(
@@ -46,5 +57,6 @@ setup(
         name: requirements(name) for name in ('corruption', 'openmmlab', 'attack', 'docs', 'dev')
     },
     entry_points={'console_scripts': ['mmrobustprune = mmrobustprune.console:main']},
+    cmdclass={'build_py': BuildPy},
     zip_safe=False,
 )

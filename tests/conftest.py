@@ -19,6 +19,8 @@ for _name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
+import mmrobustprune  # noqa: E402, F401  before a test imports mmcv.ops
+
 ROOT = Path(__file__).parent.parent
 DATA = ROOT.parent / 'shared' / 'data'
 _cache = os.environ.get('XDG_CACHE_HOME', '~/.cache')

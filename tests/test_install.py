@@ -17,6 +17,7 @@ PARTS = (
     'README.md',
     'setup.py',
     'pyproject.toml',
+    'mmrobustprune.pth',
     'requirements',
     'configs',
     'mmrobustprune',
@@ -64,6 +65,10 @@ def test_the_package_is_whole(wheel):
         if '.mim' not in path.parts
     }
     assert expected <= set(wheel.namelist())
+
+
+def test_the_line_for_mmcvs_operators_is_beside_the_package(wheel):
+    assert wheel.read('mmrobustprune.pth') == (ROOT / 'mmrobustprune.pth').read_bytes()
 
 
 def test_the_config_tree_is_in_it(wheel):
@@ -125,7 +130,7 @@ def test_an_installed_stack_is_left_alone(wheel):
 def test_extras(wheel):
     assert {re.split('[<>=]', need)[0] for need in needs(wheel, 'openmmlab')} == {
         'mmengine',
-        'mmcv',
+        'mmcv-lite',
         'mmdet',
         'mmpretrain',
     }

@@ -28,7 +28,7 @@ _IMAGING = (  # what corrupted images depend on
     'imagecorruptions',
     'imagecorruptions-imaug',
 )
-_EVALUATION = (*_IMAGING, 'scikit-image', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain')
+_EVALUATION = (*_IMAGING, 'scikit-image', 'mmengine', 'mmcv', 'mmcv-lite', 'mmdet', 'mmpretrain')
 _SPEED_ONLY = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 
