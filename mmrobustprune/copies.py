@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any, TypeVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 T = TypeVar('T')
@@ -36,3 +37,30 @@ def copied(thing: T, shared: dict[int, Any] | None = None) -> T:
     """
     with _Detached():
         return copy.deepcopy(thing, shared)
+
+
+def in_precision(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy of a network with floating-point parameters and buffers of another precision.
+
+    Each is converted while it is copied, so that no second copy is made.
+    """
+    shared: dict[int, Tensor] = {}
+    for parameter in model.parameters():
+        value = parameter.detach().to(_of(parameter, dtype), copy=True)
+        shared[id(parameter)] = nn.Parameter(value, requires_grad=parameter.requires_grad)
+    for buffer in model.buffers():
+        shared[id(buffer)] = buffer.detach().to(_of(buffer, dtype), copy=True)
+    return copied(model, shared)
+
+
+def shell(model: nn.Module) -> nn.Module:
+    """A copy of the modules alone, which holds the very parameters and buffers of the network.
+
+    For a copy in which they are replaced, as by `structure.rebuild`, and none is written to.
+    """
+    tensors = [*model.parameters(), *model.buffers()]
+    return copied(model, {id(tensor): tensor for tensor in tensors})
+
+
+def _of(tensor: Tensor, dtype: torch.dtype) -> torch.dtype:
+    return dtype if tensor.is_floating_point() else tensor.dtype

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmrobustprune.copies import copied
+from mmrobustprune.copies import copied, in_precision, shell
 
 
 class Keeps(nn.Module):
@@ -47,3 +47,25 @@ def test_what_is_shared_is_not_copied():
     model = Keeps()
     weight = model.layer.weight
     assert copied(model, {id(weight): weight}).layer.weight is weight
+
+
+def test_a_copy_of_another_precision():
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    model[0].weight.requires_grad_(False)
+    twin = in_precision(model, torch.float64)
+    assert twin[0].weight.dtype == twin[1].running_mean.dtype == torch.float64
+    assert twin[1].num_batches_tracked.dtype == torch.int64
+    assert torch.equal(twin[0].weight, model[0].weight.double())
+    assert not twin[0].weight.requires_grad and twin[0].bias.requires_grad
+    same = in_precision(model, torch.float32)
+    for one, other in zip(model.state_dict().values(), same.state_dict().values(), strict=True):
+        assert torch.equal(one, other) and one.data_ptr() != other.data_ptr()
+
+
+def test_a_shell_holds_the_tensors_of_the_network():
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    twin = shell(model)
+    assert twin[0] is not model[0] and twin[0].weight is model[0].weight
+    assert twin[1].running_var is model[1].running_var
+    twin[0].weight = nn.Parameter(torch.zeros(1))
+    assert model[0].weight.numel() == 12

@@ -42,6 +42,22 @@ class MaskSet:
         self._norms = [layer for layer in layers if kind_of(find_layer(model, layer)).aware]
         self._refresh()
 
+    @classmethod
+    def planned(
+        cls, model: nn.Module, groups: Iterable[Group], alive: dict[str, Tensor]
+    ) -> MaskSet:
+        """The masks of a removal that is planned: the model itself is left as it is.
+
+        Args:
+            alive: as for `remove`.
+        Raises:
+            ValueError: as `remove` does.
+        """
+        masks = cls(model, groups)
+        masks.alive = masks.alive | masks._checked(alive)
+        masks._refresh()
+        return masks
+
     def remove(
         self, alive: dict[str, Tensor], optimizer: torch.optim.Optimizer | None = None
     ) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from torch import nn
 
-from mmrobustprune.copies import copied
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Trace, matching
 from mmrobustprune.dependency.recording import Forward
@@ -72,8 +71,7 @@ def prune_channels(
     rule.check(ratio)
     score = score or Magnitude()
     alive = rule.plan(score(model, groups), ratio)
-    masks = MaskSet(copied(model), groups)
-    masks.remove(alive)
+    masks = MaskSet.planned(model, groups, alive)
     certify(masks, example_input, forward)
     structure = masks.structure(type(score).__name__, **cost.removed(alive))
     rebuild(model, structure)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
-from mmrobustprune.copies import copied
+from mmrobustprune.copies import in_precision, shell
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Group, find_layer, full
 from mmrobustprune.dependency.kinds import kind_of, produces
@@ -64,8 +64,7 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
     norms = {group.name: _norm_across(model, group) for group in found.groups}
     free = [group for group in found.groups if norms[group.name] is None]
     alive = full(found.groups) | {group.name: _read_by_some(group, dead) for group in free}
-    masks = MaskSet(copied(model), found.groups)
-    masks.remove(alive)
+    masks = MaskSet.planned(model, found.groups, alive)
     certify(masks, example_input, forward)
     structure = masks.structure(
         'unread channels', **CostModel(model, found.groups, found.shapes).removed(alive)
@@ -135,8 +134,8 @@ def _left(
 
 @torch.no_grad()
 def _compare(model: nn.Module, structure: Structure, example: Any, forward: Forward) -> None:
-    dense = copied(model).double().eval()
-    smaller = rebuild(copied(dense), structure)
+    dense = in_precision(model, torch.float64).eval()
+    smaller = rebuild(shell(dense), structure)
     example = random_like(example, torch.float64, 0)
     with FullPrecision():
         ours = forward(dense, example)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.copies import copied
+from mmrobustprune.copies import in_precision, shell
 from mmrobustprune.dependency.groups import Group, full
 from mmrobustprune.dependency.recording import Forward, default_forward, tensors_in
 from mmrobustprune.masks.maskset import MaskSet
@@ -106,7 +106,7 @@ class _Removal:
 
     def verdicts(self, alive: dict[str, Tensor]) -> list[Verdict]:
         """With the model's own weights, and with random ones."""
-        model = copied(self.masks.model).to(self.dtype).eval()
+        model = in_precision(self.masks.model, self.dtype).eval()
         own = self._verdict(model, alive)
         randomise(model, self.seed)
         return [own, self._verdict(model, alive)]
@@ -115,7 +115,7 @@ class _Removal:
     def _verdict(self, model: nn.Module, alive: dict[str, Tensor]) -> Verdict:
         twin = MaskSet(model, self.masks.groups)
         twin.remove(alive)
-        removed = rebuild(copied(model), twin.structure('certificate'))
+        removed = rebuild(shell(model), twin.structure('certificate'))
         with FullPrecision():
             ours = self.forward(model, self.example)
             if not all(tensor.isfinite().all() for tensor in tensors_in(ours)):

@@ -267,3 +267,15 @@ def test_nothing_masked_is_the_plain_norm():
     masks.remove({'first': torch.arange(4) > 0})
     masks.detach()
     assert not model.middle._forward_hooks
+
+
+def test_a_planned_removal_leaves_the_model_as_it_is():
+    model, removed, _ = setup()
+    before = copy.deepcopy(model)
+    alive = every_third_dead(removed.groups)
+    planned = MaskSet.planned(model, removed.groups, alive)
+    assert same(model, before)
+    removed.remove(alive)
+    assert planned.structure('x').to_dict() == removed.structure('x').to_dict()
+    with pytest.raises(ValueError, match='does not have'):
+        MaskSet.planned(model, removed.groups, dict(nobody=torch.ones(3)))
