@@ -17,6 +17,7 @@ _DEPENDENCIES = (
     'pytorch_optimizer',
     'mmengine',
     'mmcv',
+    'mmcv-lite',
     'mmdet',
     'mmpretrain',
 )

@@ -3,9 +3,10 @@
 # Usage:   bash tools/run_tests.sh [pytest args]
 # Example: bash tools/run_tests.sh tests/engine -k resume
 # Without arguments the rooms that compute run a second time beside it, as on a processor without AVX-512.
-# Slow tests run within a budget, those unrun for longest first: MMRP_SLOW_BUDGET seconds (150), or --slow-budget.
+# Slow tests run within a budget, those unrun for longest first: MMRP_SLOW_BUDGET seconds (150) per process, or --slow-budget.
+# MMRP_TEST_WORKERS: processes without arguments (the cores, at most 4).
 set -euo pipefail
-if [ "${1:-}" = --help ]; then sed -n '2,6s/^# //p' "$0"; exit; fi
+if [ "${1:-}" = --help ]; then sed -n '2,7s/^# //p' "$0"; exit; fi
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 bash tools/setup_env.sh
@@ -19,6 +20,8 @@ python=.venv/bin/python
 }
 if [ $# -gt 0 ]; then exec $python -m pytest "$@"; fi
 
+cores=$(nproc 2>/dev/null || echo 2)
+workers=${MMRP_TEST_WORKERS:-$((cores < 4 ? cores : 4))}
 computing=(analysis attack compat dependency grouped_kernels latency mask_search masks models scores
   sharpness structure surgery engine/bridge/test_channels_last.py engine/optim)
 log=$(mktemp)
@@ -27,7 +30,7 @@ env ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX
   $python -m pytest -q -m 'not slow' -p no:cacheprovider "${computing[@]/#/tests/}" >"$log" 2>&1 &
 other=$!
 status=0
-$python -m pytest || status=$?
+$python -m pytest -n "$workers" --dist worksteal || status=$?
 if wait $other; then
   echo "as without AVX-512: $(tail -n 1 "$log")" >&2  # pytest's own line stays the last
 else

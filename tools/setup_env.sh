@@ -1,10 +1,18 @@
 #!/usr/bin/env bash
 # Makes the environment that this checkout needs and links it as .venv.
-# Usage: bash tools/setup_env.sh          (nothing to do: under 5 s)
+# Usage: bash tools/setup_env.sh [--with-mmcv]          (nothing to do: under 5 s)
+# mmcv comes without its compiled operators, and mmrobustprune.compat.operators stands in for them: no compiler is needed.
+# --with-mmcv, or MMRP_WITH_MMCV=1 for run_tests.sh and quickstart.sh: compiles mmcv with its operators instead (10 minutes
+# or more on 2 cores; needs g++ and the headers of Python).
 # MMRP_HOME: where environments and built wheels are kept (default: ~/.cache/mmrobustprune).
 # PYTHON:    the interpreter to use (default: the first of python3.11, 3.12, 3.10 and python3 that fits).
 set -euo pipefail
-if [ "${1:-}" = --help ]; then sed -n '2,5s/^# //p' "$0"; exit; fi
+case ${1:-${MMRP_WITH_MMCV:+--with-mmcv}} in
+  --help) sed -n '2,8s/^# //p' "$0"; exit ;;
+  --with-mmcv) mmcv=mmcv ;;
+  '') mmcv=mmcv-lite ;;
+  *) printf "setup: '%s' is unknown; the only options are --with-mmcv and --help.\n" "$1" >&2; exit 2 ;;
+esac
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 home=${MMRP_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/mmrobustprune}
 started=$(date +%s)
@@ -27,7 +35,9 @@ for candidate in ${PYTHON:-python3.11 python3.12 python3.10 python3}; do
 done
 [ -n "$python" ] || die "no Python 3.10 to 3.12 with the venv module was found (tried: ${PYTHON:-python3.11 python3.12 python3.10 python3}); install one or name it with PYTHON=/path/to/python3.11."
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-hash=$(cat "$root"/requirements/{pinned,pinned-nodeps,mmcv}.txt | sha256sum | cut -c1-12)
+parts=("$root"/requirements/{pinned,pinned-nodeps,$mmcv}.txt)
+[ $mmcv = mmcv ] || parts+=("$root/mmrobustprune.pth")
+hash=$(cat "${parts[@]}" | sha256sum | cut -c1-12)
 env=$home/envs/$hash-py$version
 
 link() {
@@ -47,9 +57,11 @@ mkdir -p "$home/envs" "$home/wheels"
 exec 9>"$home/lock"
 command -v flock >/dev/null && flock 9   # two checkouts, one build
 if [ ! -e "$env/.complete" ]; then
-  command -v g++ >/dev/null || command -v c++ >/dev/null || die "no C++ compiler was found, and mmcv's operators must be compiled; install one (Debian, Ubuntu: apt-get install g++) and run the same command again."
-  "$python" -c 'import sysconfig, os, sys; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' \
-    || die "the headers of Python $version (Python.h) are missing; install them (Debian, Ubuntu: apt-get install python$version-dev) and run the same command again."
+  if [ $mmcv = mmcv ]; then
+    command -v g++ >/dev/null || command -v c++ >/dev/null || die "no C++ compiler was found, and --with-mmcv compiles mmcv's operators; install one (Debian, Ubuntu: apt-get install g++) or leave out --with-mmcv."
+    "$python" -c 'import sysconfig, os, sys; sys.exit(not os.path.exists(os.path.join(sysconfig.get_paths()["include"], "Python.h")))' \
+      || die "the headers of Python $version (Python.h) are missing, and --with-mmcv needs them; install them (Debian, Ubuntu: apt-get install python$version-dev) or leave out --with-mmcv."
+  fi
   free=$(df -Pk "$home" | awk 'NR==2 {print int($4 / 1048576)}')
   [ "$free" -ge 12 ] || die "$home has $free GB free and the set-up needs 12; free some or name another disk with MMRP_HOME=/path."
   rm -rf "$env"
@@ -57,21 +69,26 @@ if [ ! -e "$env/.complete" ]; then
   pip() { "$env/bin/python" -m pip --disable-pip-version-check "$@"; }
   step "packages (torch, OpenMMLab, about 5 GB)" pip install -r "$root/requirements/pinned.txt"
   step "packages without their needs" pip install --no-deps -r "$root/requirements/pinned-nodeps.txt"
-  mmcv=$(cat "$root/requirements/mmcv.txt")
-  torch=$("$env/bin/python" -c 'import torch; print(torch.__version__)')
-  wheels=$home/wheels/py$version-torch$torch-$mmcv
-  if ! ls "$wheels"/mmcv-*.whl >/dev/null 2>&1; then
-    build_mmcv() {
-      local jobs; jobs=$(nproc 2>/dev/null || echo 2)
-      rm -rf "$wheels.part"
-      PATH="$env/bin:$PATH" MMCV_WITH_OPS=1 MAX_JOBS=$jobs \
-        pip wheel --no-cache-dir --no-deps --no-build-isolation --no-binary mmcv -w "$wheels.part" "$mmcv" \
-        && mv "$wheels.part" "$wheels"
-    }
-    step "mmcv with its operators (10 minutes on 2 cores)" build_mmcv
+  if [ $mmcv = mmcv ]; then
+    needed=$(cat "$root/requirements/mmcv.txt")
+    torch=$("$env/bin/python" -c 'import torch; print(torch.__version__)')
+    wheels=$home/wheels/py$version-torch$torch-$needed
+    if ! ls "$wheels"/mmcv-*.whl >/dev/null 2>&1; then
+      build_mmcv() {
+        local jobs; jobs=$(nproc 2>/dev/null || echo 2)
+        rm -rf "$wheels.part"
+        PATH="$env/bin:$PATH" MMCV_WITH_OPS=1 MAX_JOBS=$jobs \
+          pip wheel --no-cache-dir --no-deps --no-build-isolation --no-binary mmcv -w "$wheels.part" "$needed" \
+          && mv "$wheels.part" "$wheels"
+      }
+      step "mmcv with its operators (10 minutes on 2 cores)" build_mmcv
+    fi
+    step "mmcv from its wheel" pip install --no-deps "$wheels"/mmcv-*.whl
+  else
+    step "mmcv without its compiled operators" pip install --no-deps -r "$root/requirements/mmcv-lite.txt"
+    cp "$root/mmrobustprune.pth" "$("$env/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
   fi
-  step "mmcv from its wheel" pip install --no-deps "$wheels"/mmcv-*.whl
-  step "check" "$env/bin/python" -c 'import mmcv.ops, mmdet.apis, mmpretrain.apis, torch_pruning, imagecorruptions'
+  step "check" env PYTHONPATH="$root" "$env/bin/python" -c 'import mmcv.ops, mmdet.apis, mmpretrain.apis, torch_pruning, imagecorruptions'
   touch "$env/.complete" "$env/.used"
   # Two environments stay: this one and the one used last before it. One without .complete was interrupted.
   for other in "$home"/envs/*/; do [ -e "$other/.complete" ] || rm -rf "$other"; done
