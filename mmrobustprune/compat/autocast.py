@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
+
+HALF = (torch.bfloat16, torch.float16)
 
 
 def widen_operators(package: ModuleType) -> None:
@@ -20,26 +22,48 @@ def widen_operators(package: ModuleType) -> None:
         for value in list(vars(module).values()):
             if isinstance(value, type) and issubclass(value, torch.autograd.Function):
                 if value.__module__ == module.__name__:
-                    value.forward = staticmethod(in_float32(value.forward))
+                    widen(value)
 
 
-def in_float32(forward: Callable) -> Callable:
-    """A function whose tensors on the CPU are widened to float32 where autocast is on there.
+def widen(operator: type[torch.autograd.Function]) -> None:
+    """Let one operator compute in float32, and give and take the precision of its first input."""
+    operator.forward = staticmethod(_forward(operator.forward))
+    operator.backward = staticmethod(_backward(operator.backward))
 
-    Gradients come back in the precision of what was given, as autograd sees to it.
-    """
 
+def _forward(forward: Callable) -> Callable:
     @functools.wraps(forward)
-    def wide(*args, **kwargs):
-        if not torch.is_autocast_enabled('cpu'):
-            return forward(*args, **kwargs)
+    def wide(ctx, *args, **kwargs):
+        tensors = [one for one in (*args, *kwargs.values()) if isinstance(one, Tensor)]
+        ctx.widened = torch.is_autocast_enabled('cpu') and any(map(_is_half, tensors))
+        if not ctx.widened:
+            return forward(ctx, *args, **kwargs)
         named = {name: _widened(value) for name, value in kwargs.items()}
         with torch.autocast('cpu', enabled=False):
-            return forward(*map(_widened, args), **named)
+            found = forward(ctx, *map(_widened, args), **named)
+        first = next(one.dtype for one in tensors if one.is_floating_point())
+        return tuple(_as(found, first)) if isinstance(found, tuple) else next(_as([found], first))
 
     return wide
 
 
+def _backward(backward: Callable) -> Callable:
+    @functools.wraps(backward)
+    def wide(ctx, *gradients):
+        return backward(ctx, *(map(_widened, gradients) if ctx.widened else gradients))
+
+    return wide
+
+
+def _is_half(tensor: Tensor) -> bool:
+    return tensor.dtype in HALF and tensor.device.type == 'cpu'
+
+
 def _widened(value: Any) -> Any:
-    half = isinstance(value, Tensor) and value.dtype in (torch.bfloat16, torch.float16)
-    return value.float() if half and value.device.type == 'cpu' else value
+    return value.float() if isinstance(value, Tensor) and _is_half(value) else value
+
+
+def _as(found: Iterable[Any], dtype: torch.dtype) -> Iterable[Any]:
+    """Outputs in the precision of the input; indices stay as they are."""
+    for one in found:
+        yield one.to(dtype) if isinstance(one, Tensor) and one.is_floating_point() else one

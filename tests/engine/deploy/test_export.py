@@ -14,6 +14,7 @@ from mmrobustprune.engine.deploy import export
 from mmrobustprune.engine.deploy.export import export_checkpoint, export_onnx, flatten
 from mmrobustprune.models.pruned import pruned_model_config
 from mmrobustprune.structure.record import Structure
+from tests.support.forwards import logits
 from tests.support.tiny import classifier
 
 
@@ -101,3 +102,15 @@ def test_two_stage_detectors_have_no_onnx(tmp_path):
 
     with pytest.raises(ValueError, match='selects boxes inside the network.*--no-onnx'):
         export_onnx(TwoStageDetector(), (64, 64), tmp_path / 'model.onnx')
+
+
+def test_a_named_forward_is_what_the_file_computes(tmp_path):
+    """Of a model without a tensor forward, which the sentence about it says."""
+    config, path = saved(tmp_path)
+    config.model.type = 'LossOnly'
+    model, meta = export_checkpoint(config, path, tmp_path, forward=logits)
+    assert export_onnx(model, (16, 16), tmp_path / 'model.onnx', meta, logits) <= 1e-4
+    (output,) = onnx.load(str(tmp_path / 'model.onnx')).graph.output
+    assert [dim.dim_value for dim in output.type.tensor_type.shape.dim] == [1, 3]
+    with pytest.raises(ValueError, match='fails before its first layer.*robust_prune.forward='):
+        export_onnx(model, (16, 16), tmp_path / 'model.onnx', meta)
