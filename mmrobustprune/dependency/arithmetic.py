@@ -35,6 +35,7 @@ _REDUCERS = {
     'median',
     'gather',
     'flip',
+    'roll',
 }
 _EACH = set(
     """
@@ -95,13 +96,15 @@ def enter(node, call: Call | None, position: int, width: int) -> Passage | None:
         return same if call is None else _reshaped(call, width)
     if base == 'slice' or base.startswith(('select', 'index')):
         return _indexed(node, base, width)
+    if base == 'im2col':
+        return _unfolded(call, width)
     if base in _SPLITS:
         if _touches(node, width):  # at numbers in the model's code, which do not follow a removal
             raise Unknown(f'{node.name()} splits its channels at fixed places')
         return same
     if base in _SUMS:
         return None if _touches(node, width) else same  # a channel of zeros adds nothing
-    if base in _REDUCERS and _touches(node, width):
+    if base in _REDUCERS and _touches(node, width, call):
         raise Unknown(f'{node.name()} works across its channels')
     if base not in _EACH | _REDUCERS:
         raise Unknown(f'{node.name()} is not known to keep channels apart')
@@ -122,13 +125,13 @@ def _dims(node, ndim: int) -> list[int]:
     return [_signed(d, ndim) for d in saved] or list(range(ndim))
 
 
-def _touches(node, width: int) -> bool:
+def _touches(node, width: int, call: Call | None = None) -> bool:
     shape = getattr(node, '_saved_self_sym_sizes', None)
     if shape is None:
         saved = getattr(node, '_saved_self', getattr(node, '_saved_result', None))
-        if saved is None:
+        if saved is None and call is None:
             return True
-        shape = saved.shape
+        shape = call.inputs[0][0] if saved is None else saved.shape
     axis = axis_of(shape, width)
     return axis is None or axis in _dims(node, len(shape))
 
@@ -163,6 +166,13 @@ def _reshaped(call: Call, width: int) -> Passage:
     if before[-1:] == (width,) == after[-1:] and (not first or len(before) == 2):
         return Passage(own, own, width)  # channels last: (N, H, W, C) -> (N, H * W, C)
     raise Unknown(f'a reshape of {tuple(before)} to {tuple(after)} rearranges its channels')
+
+
+def _unfolded(call: Call | None, width: int) -> Passage:
+    if call is None:
+        raise Unknown('windows were not cut out from Python')
+    target = np.arange(call.output[-2])  # (N, C, H, W) -> (N, C * window, positions)
+    return Passage(target // (len(target) // width), target, len(target))
 
 
 def _indexed(node, base: str, width: int) -> Passage:

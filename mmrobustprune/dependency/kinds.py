@@ -33,10 +33,11 @@ class Kind:
 
     def width(self, layer: nn.Module | nn.Parameter, side: str) -> int:
         """Number of channels on a side of a layer of this family."""
-        if isinstance(layer, nn.Parameter):
-            return layer.shape[self.dims[side]['']]
-        value = getattr(layer, self.widths[side][0])
-        return value[0] if isinstance(value, tuple) else value
+        for attribute in self.widths.get(side, ()):
+            value = getattr(layer, attribute)
+            return value[0] if isinstance(value, tuple) else value
+        name, dim = next(iter(self.dims[side].items()))
+        return (getattr(layer, name) if name else layer).shape[dim]
 
     def resized(self, layer: nn.Module, side: str, size: int) -> dict[str, Any]:
         """What the attributes that repeat the width of a side become when `size` channels stay."""
@@ -71,10 +72,8 @@ FAMILIES: dict[type[nn.Module], Callable[[Any], Kind | None]] = {}
 def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
     """The family of a layer or bare parameter; None where its channels cannot be removed."""
     if isinstance(layer, nn.Parameter):
-        wide = [dim for dim, size in enumerate(layer.shape) if size > 1]
-        if len(wide) != 1:
-            return None
-        return Kind('parameter', {'out': {'': wide[0]}}, {})
+        dim = _channels_of_parameter(tuple(layer.shape))
+        return None if dim is None else Kind('parameter', {'out': {'': dim}}, {})
     if isinstance(layer, GroupedKernelConv2d):
         return None
     if isinstance(layer, nn.modules.conv._ConvNd):
@@ -89,6 +88,23 @@ def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
         return PRELU
     family = next((FAMILIES[base] for base in type(layer).__mro__ if base in FAMILIES), None)
     return None if family is None else family(layer)
+
+
+def _channels_of_parameter(shape: tuple[int, ...]) -> int | None:
+    """The dimension of a bare parameter's channels: its only wide one, or a position embedding's.
+
+    That is the last of (1, tokens, C), and of (1, H, W, C) or (1, C, H, W) the one beside two equal
+    ones.
+    """
+    wide = [dim for dim, size in enumerate(shape) if size > 1]
+    if len(wide) == 1:
+        return wide[0]
+    if len(shape) == 3 and wide == [1, 2]:
+        return 2
+    if len(shape) == 4 and wide == [1, 2, 3]:
+        odd = [dim for dim in (1, 3) if shape.count(shape[dim]) == 1 < shape.count(shape[2])]
+        return odd[0] if odd else None
+    return None
 
 
 def encloses(layer: nn.Module) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from inspect import isfunction
 from types import CodeType
 from typing import Any
@@ -52,7 +53,7 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
     that equals a dense width below it, and whose name speaks of a width or which a method reads
     that makes layers anew; and the `groups` of a depthwise block. It repeats the first input or the
     last output of that width, where its name says which; else the only width that the old one has
-    become below the module, if there is only one.
+    become below the module, if there is only one. Lists of widths follow number by number.
 
     Args:
         model: the dense network.
@@ -70,13 +71,17 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
     for name, module in model.named_modules():
         if name in structure.layers:
             continue
+        below = partial(_below, sides, f'{name}.' if name else '')
         attributes = {key: value for key, value in vars(module).items() if type(value) is int}
         for attribute, value in attributes.items():
             if value in changed and _may_be_width(module, attribute, attributes):
-                prefix = f'{name}.' if name else ''
-                below = [s for s in sides if s.dense == value and s.layer.startswith(prefix)]
-                new = _follow(attribute, value, below)
+                new = _follow(attribute, value, below(value))
                 if new != value:
+                    yield module, attribute, new
+        for attribute, values in vars(module).items():
+            if _are_widths(attribute, values) and changed.intersection(values):
+                new = type(values)(_follow(attribute, value, below(value)) for value in values)
+                if new != values:
                     yield module, attribute, new
 
 
@@ -101,6 +106,11 @@ def _layer_names(model: nn.Module) -> Iterator[str]:
                 yield key
 
 
+def _below(sides: list[Side], prefix: str, width: int) -> list[Side]:
+    """Those of a dense width of layers whose names begin with a prefix."""
+    return [side for side in sides if side.dense == width and side.layer.startswith(prefix)]
+
+
 def _follow(attribute: str, value: int, below: list[Side]) -> int:
     """What becomes of an attribute that equals the dense width of the sides below its module."""
     words = set(attribute.lower().split('_'))
@@ -112,6 +122,14 @@ def _follow(attribute: str, value: int, below: list[Side]) -> int:
         return next((side.new for side in reversed(_clear(making))), value)
     found = {side.new for side in below}
     return found.pop() if len(found) == 1 else value
+
+
+def _are_widths(attribute: str, values: Any) -> bool:
+    """Whether an attribute lists widths: integers, under a name that speaks of one."""
+    if type(values) not in (list, tuple) or not all(type(value) is int for value in values):
+        return False
+    lower = attribute.lower()
+    return bool(_WIDTH.search(lower)) and not _COUNT & set(lower.split('_'))
 
 
 def _clear(sides: list[Side]) -> list[Side]:

@@ -1,5 +1,6 @@
 """The families of layers, written out."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -23,6 +24,29 @@ def test_kinds_of_layers():
     assert {name: kind_of(layer).name for name, layer in kinds.items()} == {n: n for n in kinds}
     others = (nn.Conv2d(4, 6, 1, groups=2), nn.PReLU(1), nn.ReLU(), nn.Parameter(torch.ones(2, 4)))
     assert [kind_of(layer) for layer in others] == [None] * 4
+
+
+PARAMETERS = {  # shape of a bare parameter -> the dimension of its channels
+    (8,): 0,
+    (8, 1, 1): 0,
+    (1, 1, 8): 2,  # a class token
+    (1, 17, 8): 2,  # a position embedding
+    (1, 8, 4, 4): 1,
+    (1, 4, 4, 8): 3,
+    (1, 4, 8, 4): None,
+    (1, 4, 6, 8): None,
+    (17, 8): None,
+    (1, 1, 1): None,
+}
+
+
+@pytest.mark.parametrize('shape', PARAMETERS)
+def test_channels_of_bare_parameters(shape):
+    parameter = nn.Parameter(torch.ones(shape))
+    kind = kind_of(parameter)
+    dim = PARAMETERS[shape]
+    assert (kind is None) == (dim is None)
+    assert kind is None or (kind.dims, kind.width(parameter, 'out')) == ({'out': {'': dim}}, 8)
 
 
 def test_a_layer_is_used_once_per_output_position():

@@ -238,3 +238,31 @@ def test_a_normalisation_in_front_is_not_the_output():
         if module is block
     }
     assert found == {'in_channels': 5, 'out_channels': 2}
+
+
+class Levels(nn.Module):
+    """Levels whose widths stand in a list, as in backbones of OpenMMLab."""
+
+    def __init__(self):
+        super().__init__()
+        self.num_features = [8, 6]
+        self.in_channels = (3, 8)
+        self.num_heads = [8, 6]
+        self.first = nn.Conv2d(3, 8, 1)
+        self.second = nn.Conv2d(8, 6, 1)
+        self.head = nn.Conv2d(6, 2, 1)
+
+    def forward(self, x):
+        x = self.second(self.first(x))
+        return self.head(x.view(len(x), self.num_features[1], *x.shape[2:]))
+
+
+def test_lists_of_widths_follow_number_by_number():
+    model = Levels()
+    masks = MaskSet(model, trace(model, IMAGE, lambda m, x: m.head(m.second(m.first(x)))).groups)
+    masks.remove(every_third_dead(masks.groups))
+    widths = model.num_features
+    rebuild(model, masks.structure('test'))
+    assert (model.num_features, model.in_channels) == ([5, 4], (3, 5))
+    assert (model.num_heads, widths) == ([8, 6], [8, 6])
+    model(IMAGE)
