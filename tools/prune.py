@@ -59,8 +59,24 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
             ),
             channels(
                 '--scope',
-                choices=['network', 'layer'],
+                choices=['network', 'layer', 'isomorphic'],
                 help='where channels are ranked (default: network)',
+            ),
+            channels(
+                '--normalise',
+                metavar='NAME',
+                help='how scores are scaled before layers compete: mean | max | l2 | none',
+            ),
+            channels(
+                '--per',
+                choices=['unit', 'cost'],
+                help='channels compete by score, or by score per parameter (or MAC) they hold',
+            ),
+            channels(
+                '--macs',
+                type=float,
+                metavar='FRACTION',
+                help='of the MACs that may go along with --budget params, at most',
             ),
             channels(
                 '--min-keep',

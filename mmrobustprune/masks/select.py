@@ -9,7 +9,22 @@ from torch import Tensor
 
 from mmrobustprune.dependency.groups import Group
 
+
+def share_of_rest(scores: np.ndarray) -> np.ndarray:
+    """s_i^2 over the sum of s_j^2 of all that are no smaller (LAMP, arXiv:2010.07611), in (0, 1].
+
+    The last unit of a group has 1, and what is left of a group has the same numbers as before.
+    """
+    order = np.argsort(scores, kind='stable')
+    squares = (scores[order] / (np.abs(scores).max(initial=0.0) or 1.0)) ** 2
+    rest = np.cumsum(squares[::-1])[::-1]
+    shares = np.empty(len(scores))
+    shares[order] = squares / np.maximum(rest, np.finfo(float).tiny)
+    return shares
+
+
 NORMALISE = {
+    'share': share_of_rest,
     'mean': lambda s: s / (s.mean() or 1.0),
     'max': lambda s: s / (s.max() or 1.0),
     'l2': lambda s: s / (np.linalg.norm(s) or 1.0),
@@ -104,6 +119,24 @@ def check_min_keep(min_keep: float) -> None:
     """
     if not 0 <= min_keep < 1:
         raise ValueError(f'min_keep is a fraction of units in [0, 1), not {min_keep}.')
+
+
+def check_macs(macs: float | None, budget: str, scope: str) -> None:
+    """Refuse a limit of the MACs that is no fraction, or that nothing could keep.
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    if macs is None:
+        return
+    number = isinstance(macs, (int, float)) and not isinstance(macs, bool)
+    if not number or not 0 < macs < 1:
+        raise ValueError(f'macs is the largest fraction removed, in (0, 1), not {macs!r}.')
+    if budget == 'macs' or scope != 'network':
+        raise ValueError(
+            f"macs={macs} limits what a budget of params takes along from the whole 'network'; "
+            f"with budget='{budget}' and scope='{scope}' leave it away."
+        )
 
 
 def least_kept(units: int, min_keep: float) -> int:

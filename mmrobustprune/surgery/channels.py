@@ -34,6 +34,8 @@ def prune_channels(
     round_to: int | None = None,
     layers: Iterable[str] | None = None,
     forward: Forward | None = None,
+    per: str = 'unit',
+    macs: float | None = None,
 ) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
 
@@ -47,13 +49,17 @@ def prune_channels(
         score: how much a channel matters; by default the group's L2 norm, Magnitude(p=2).
         ignore: layers whose widths stay: names, prefixes or fnmatch patterns.
         budget: 'channels', 'params' or 'macs'.
-        scope: 'network' ranks all channels together, 'layer' takes the same share of each layer.
-        normalise: what divides a group's scores, 'mean', 'max', 'l2' or 'none'.
+        scope: 'network' ranks all channels together, 'layer' takes the same share of each group,
+            'isomorphic' of each set of groups that are made alike.
+        normalise: how a group's scores are scaled before groups compete: a name in
+            `mmrobustprune.masks.select.NORMALISE`.
         min_keep: share of its channels that every group keeps at least.
         round_to: the kept channels of a group that loses any are a multiple of it.
         layers: restricts the removal to the groups that hold one of these layers.
         forward: `forward(model, example_input)` returns the outputs that must keep their meaning;
             by default the model is called.
+        per: channels compete by their score per 'unit' or per 'cost', of the budget.
+        macs: the largest fraction of the MACs that may go along with another budget.
     Raises:
         ValueError: the model cannot be traced, a pattern matches nothing, a demanded layer is
             unprunable, the budget cannot be met or the certificate fails; the model is left as it
@@ -62,7 +68,7 @@ def prune_channels(
     found = trace(model, example_input, forward, ignore)
     groups = found.groups if layers is None else _demanded(model, found, layers)
     cost = CostModel(model, groups, found.shapes)
-    rule = RankedSelection(cost, budget, scope, normalise, min_keep, round_to)
+    rule = RankedSelection(cost, budget, scope, normalise, min_keep, round_to, per, macs)
     rule.check(ratio)
     score = score or Magnitude()
     alive = rule.plan(score(model, groups), ratio)

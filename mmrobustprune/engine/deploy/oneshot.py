@@ -68,6 +68,9 @@ def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) 
         min_keep=recipe.min_keep,
         round_to=recipe.round_to,
         forward=forward,
+        normalise=recipe.normalise,
+        per=recipe.per,
+        macs=recipe.macs,
     )
     return Surgery(structure, found.unprunable, found.explain())
 
@@ -110,7 +113,8 @@ class Method:
 
 def _channels(score: Mapping[str, Any]) -> Method:
     recipe = dict(recipe='magnitude', score=score)
-    options = ('budget', 'scope', 'min_keep', 'round_to', 'ignore', 'forward')
+    ranking = ('budget', 'scope', 'normalise', 'per', 'macs', 'min_keep', 'round_to')
+    options = (*ranking, 'ignore', 'forward')
     return Method(recipe, options, remove_channels)
 
 

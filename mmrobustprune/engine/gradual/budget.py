@@ -36,6 +36,9 @@ class CountBudget:
             scope=recipe.scope,
             min_keep=recipe.min_keep,
             round_to=recipe.round_to,
+            normalise=recipe.normalise,
+            per=recipe.per,
+            macs=recipe.macs,
         )
 
     def measured(

@@ -106,11 +106,13 @@ class PrunePhaseHook(PruningHook):
         self.pruning.watch()
         runner.logger.info(
             f'{len(found.groups)} groups of channels can shrink; phases {self.plan.lengths()}, '
-            f'rounds every {self.schedule.interval} iterations, removal at '
-            f'{self.schedule.removal} of {self.plan.total}.'
+            f'{self._pace()}, removal at {self.schedule.removal} of {self.plan.total}.'
         )
         for layer, reason in found.unprunable.items():
             runner.logger.info(f'unprunable: {layer}: {reason}')
+
+    def _pace(self) -> str:
+        return self.schedule.pace(self.phase_of(self.schedule.span.name), self.plan.total)
 
     def _check_windows(self, runner: Runner) -> None:
         batches = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
