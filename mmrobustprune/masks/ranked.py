@@ -6,7 +6,7 @@ import math
 import warnings
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -48,9 +48,10 @@ class RankedSelection(Selection):
         per: units compete by their score per 'unit', or per 'cost', divided by the share of the
             budget that they hold.
         macs: the largest fraction of the MACs that may go along; None is no limit.
-        weigh: what a group is worth as a whole: as much as any other ('none'), or the square of
-            the number of layers that read its channels ('reads'), as what they lack adds up.
-        weights: what each group is worth instead, by name; see `loss_weights`.
+        weigh: what a group is worth as a whole: as much as any other ('none'), the square of the
+            number of layers that read its channels ('reads'), as what they lack adds up, the sum
+            of the squares of its 'scores', or what the 'loss' tells (`weighed`).
+        weights: what each group is worth instead, by name.
 
     Raises:
         ValueError: an unknown name, or a number out of its range.
@@ -215,9 +216,18 @@ class RankedSelection(Selection):
             f'the nearest feasible value is {nearest:.4f}; ask for it or lower round_to.'
         )
 
-    def weight(self, group: Group) -> float:
-        """What a group is worth as a whole."""
-        return WEIGH[self.weigh](group) if self.weights is None else self.weights[group.name]
+    def weight(self, group: Group, scores: np.ndarray) -> float:
+        """What a group is worth as a whole, whose living units have these scores."""
+        if self.weights is None:
+            return WEIGH[self.weigh](group, scores)
+        return self.weights[group.name]
+
+    @property
+    def needs_loss(self) -> bool:
+        return self.weigh == 'loss' and self.weights is None
+
+    def weighed(self, weights: Mapping[str, float]) -> RankedSelection:
+        return replace(self, weights=dict(weights))
 
     def least(self, units: int) -> int:
         """Units that a group of this many keeps at least."""

@@ -23,9 +23,11 @@ SCOPES: dict[str, Callable[[CostModel, Group], Hashable]] = {  # the class in wh
     'layer': lambda cost, group: group.name,
     'isomorphic': lambda cost, group: cost.makeup(group),
 }
-WEIGH: dict[str, Callable[[Group], float]] = {  # what a group is worth as a whole
-    'none': lambda group: 1.0,
-    'reads': lambda group: max(1, sum(part.side == 'in' for part in group.slices)) ** 2,
+WEIGH: dict[str, Callable[[Group, np.ndarray], float]] = {  # what a group is worth as a whole
+    'none': lambda group, scores: 1.0,
+    'reads': lambda group, scores: max(1, sum(p.side == 'in' for p in group.slices)) ** 2,
+    'scores': lambda group, scores: float((scores**2).sum()),
+    'loss': lambda group, scores: 1.0,  # until it is measured
 }
 LEAST = 1e-12  # a unit that costs nothing has a price, too: it goes last
 
@@ -75,7 +77,7 @@ class Ranking:
         """(worth + toll macs) / price of the living units of each group."""
         scale = NORMALISE[self.rule.normalise]
         worths = [
-            self.rule.weight(group) * scale(score[live])
+            self.rule.weight(group, score[live]) * scale(score[live])
             for group, score, live in zip(self.groups, scores, living, strict=True)
         ]
         if toll:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from torch import Tensor
@@ -86,6 +87,15 @@ class Selection:
     ) -> dict[str, Tensor]:
         """The units that live after round `this` of 1 to `rounds`; the rest as in `plan`."""
         raise NotImplementedError
+
+    @property
+    def needs_loss(self) -> bool:
+        """Whether `weighed` must be told what each group is worth to the loss."""
+        return False
+
+    def weighed(self, weights: Mapping[str, float]) -> Selection:
+        """The same selection, told what each group is worth (`loss_weights`)."""
+        return self
 
     def removed(self, alive: dict[str, Tensor]) -> dict[str, float]:
         """The removed fraction of what the budget is of, by its name."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from mmrobustprune.latency.selection import SOLVERS
 from mmrobustprune.masks.ranked import PER
-from mmrobustprune.masks.ranking import SCOPES
+from mmrobustprune.masks.ranking import SCOPES, WEIGH
 from mmrobustprune.masks.select import NORMALISE, check_macs
 from mmrobustprune.scores import build_score
 
@@ -41,6 +41,9 @@ class Recipe:
             `mmrobustprune.masks.select.NORMALISE`.
         per: neurons compete by their score per 'unit', or per 'cost', the share of the budget
             that goes with them.
+        weigh: what a group is worth as a whole: what the 'loss' of two training batches says when
+            part of it is gone, measured before the first round; the sum of its squared 'scores';
+            the square of the number of layers that read it ('reads'); 'none'.
         macs: the largest fraction of the MACs that may go along with another budget, in (0, 1);
             None is no limit.
         min_keep: fraction of each group of channels that always stays, in [0, 1).
@@ -73,8 +76,9 @@ class Recipe:
     budget: str = 'params'
     score: dict = field(default_factory=_magnitude)
     scope: str = 'network'
-    normalise: str = 'mean'
-    per: str = 'unit'
+    normalise: str = 'share'
+    per: str = 'cost'
+    weigh: str = 'loss'
     macs: float | None = None
     min_keep: float = 0.1
     round_to: int | None = None
@@ -109,6 +113,7 @@ class Recipe:
         check_choice('scope', self.scope, SCOPES)
         check_choice('normalise', self.normalise, NORMALISE)
         check_choice('per', self.per, PER)
+        check_choice('weigh', self.weigh, WEIGH)
         check_macs(self.macs, self.budget, self.scope)
         if self.rounds is not None and self.rounds < 1:
             raise ValueError(
@@ -170,9 +175,8 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
         seconds: at most, for measuring; other processes wait for it, so it must be shorter than
             the group's timeout.
         solver: 'exact' (the time of all widths together) or 'linearised' (HALP's step).
-        normalise: what a group's scores are divided by before groups compete: 'none', 'mean',
-            'max', 'l2'. HALP's scores are in units of the loss everywhere and need none; norms of
-            filters need one.
+        normalise: how a group's scores are scaled before groups compete. HALP's scores are in
+            units of the loss everywhere and need none; norms of filters need one.
 
     Raises:
         ValueError: a field out of its range; a table of another device, batch, precision or number
@@ -192,6 +196,8 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
     seconds: float = 300.0
     solver: str = 'exact'
     normalise: str = 'none'
+    per: str = 'unit'
+    weigh: str = 'none'
 
     def __post_init__(self):
         super().__post_init__()
@@ -201,10 +207,10 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
                 "the whole 'network'."
             )
         check_choice('solver', self.solver, SOLVERS)
-        if (self.per, self.macs) != ('unit', None):
+        if (self.per, self.weigh, self.macs) != ('unit', 'none', None):
             raise ValueError(
-                f"robust_prune.per='{self.per}' and macs={self.macs} go with other budgets; the "
-                'solver of a latency knows the exact costs: leave them away.'
+                f"robust_prune.per='{self.per}', weigh='{self.weigh}' and macs={self.macs} go with "
+                'other budgets; the solver of a latency knows the exact costs: leave them away.'
             )
         if self.batch < 1 or self.seconds <= 0:
             raise ValueError(

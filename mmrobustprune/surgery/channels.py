@@ -29,12 +29,13 @@ def prune_channels(
     ignore: Iterable[str] = (),
     budget: str = 'channels',
     scope: str = 'network',
-    normalise: str = 'mean',
+    normalise: str = 'share',
     min_keep: float = 0.1,
     round_to: int | None = None,
     layers: Iterable[str] | None = None,
     forward: Forward | None = None,
-    per: str = 'unit',
+    per: str = 'cost',
+    weigh: str = 'scores',
     macs: float | None = None,
 ) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
@@ -46,7 +47,8 @@ def prune_channels(
         model: the dense network.
         example_input: one batch of inputs.
         ratio: the fraction removed of `budget`, in (0, 1), met within 0.01 from above.
-        score: how much a channel matters; by default the group's L2 norm, Magnitude(p=2).
+        score: how much a channel matters; by default its L2 norms relative to those of the layers
+            it is in, Magnitude(relative=True).
         ignore: layers whose widths stay: names, prefixes or fnmatch patterns.
         budget: 'channels', 'params' or 'macs'.
         scope: 'network' ranks all channels together, 'layer' takes the same share of each group,
@@ -59,6 +61,8 @@ def prune_channels(
         forward: `forward(model, example_input)` returns the outputs that must keep their meaning;
             by default the model is called.
         per: channels compete by their score per 'unit' or per 'cost', of the budget.
+        weigh: what a group is worth as a whole, 'scores' (the sum of their squares), 'reads' (the
+            square of the number of layers that read it) or 'none'.
         macs: the largest fraction of the MACs that may go along with another budget.
     Raises:
         ValueError: the model cannot be traced, a pattern matches nothing, a demanded layer is
@@ -68,9 +72,14 @@ def prune_channels(
     found = trace(model, example_input, forward, ignore)
     groups = found.groups if layers is None else _demanded(model, found, layers)
     cost = CostModel(model, groups, found.shapes)
-    rule = RankedSelection(cost, budget, scope, normalise, min_keep, round_to, per, macs)
+    rule = RankedSelection(cost, budget, scope, normalise, min_keep, round_to, per, macs, weigh)
+    if rule.needs_loss:
+        raise ValueError(
+            "weigh='loss' is measured on training batches, of which a removal at once has none; "
+            "choose 'scores', 'reads' or 'none', or take a recipe."
+        )
     rule.check(ratio)
-    score = score or Magnitude()
+    score = score or Magnitude(relative=True)
     alive = rule.plan(score(model, groups), ratio)
     masks = MaskSet(copy.deepcopy(model), groups)
     masks.remove(alive)

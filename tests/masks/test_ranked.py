@@ -1,5 +1,6 @@
 """Which units go, and that the budget is met."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -231,4 +232,4 @@ def test_a_group_that_three_layers_read_weighs_nine():
     group = Group(
         'a', 1, tuple(Slice('l', side, torch.zeros(1, 1)) for side in 'out in in in'.split())
     )
-    assert RankedSelection(chain(4, 4, 2), weigh='reads').weight(group) == 9
+    assert RankedSelection(chain(4, 4, 2), weigh='reads').weight(group, np.ones(1)) == 9

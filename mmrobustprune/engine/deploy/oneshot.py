@@ -70,6 +70,7 @@ def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) 
         forward=forward,
         normalise=recipe.normalise,
         per=recipe.per,
+        weigh=recipe.weigh,
         macs=recipe.macs,
     )
     return Surgery(structure, found.unprunable, found.explain())
@@ -111,9 +112,9 @@ class Method:
     prune: Callable[[nn.Module, Any, Any, Tell], Surgery]
 
 
-def _channels(score: Mapping[str, Any]) -> Method:
-    recipe = dict(recipe='magnitude', score=score)
-    ranking = ('budget', 'scope', 'normalise', 'per', 'macs', 'min_keep', 'round_to')
+def _channels(score: Mapping[str, Any], weigh: str = 'reads') -> Method:
+    recipe = dict(recipe='magnitude', score=score, weigh=weigh)
+    ranking = ('budget', 'scope', 'normalise', 'per', 'weigh', 'macs', 'min_keep', 'round_to')
     options = (*ranking, 'ignore', 'forward')
     return Method(recipe, options, remove_channels)
 
@@ -134,8 +135,8 @@ def _kernels(recipe: str) -> Method:
 
 
 METHODS = dict(
-    magnitude=_channels(dict(type='Magnitude', p=2)),
-    l1=_channels(dict(type='Magnitude', p=1)),
+    magnitude=_channels(dict(type='Magnitude', p=2, relative=True), 'scores'),
+    l1=_channels(dict(type='Magnitude', p=1, relative=True), 'scores'),
     bn=_channels(dict(type='BNScale')),
     fpgm=_channels(dict(type='FPGM')),
     random=_channels(dict(type='Random')),

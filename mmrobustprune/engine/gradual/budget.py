@@ -38,6 +38,7 @@ class CountBudget:
             round_to=recipe.round_to,
             normalise=recipe.normalise,
             per=recipe.per,
+            weigh=recipe.weigh,
             macs=recipe.macs,
         )
 

@@ -15,7 +15,7 @@ from mmrobustprune.dependency.groups import Group, Trace
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.dist import from_main
 from mmrobustprune.engine.bridge.model import example_of, unwrap
-from mmrobustprune.engine.bridge.training_loss import FixedBatch
+from mmrobustprune.engine.bridge.training_loss import FixedBatch, sampled_loss
 from mmrobustprune.engine.optim.optim_wrapper import SharpnessMixin
 from mmrobustprune.engine.pruning.forward import structure_forward, whole_forward
 from mmrobustprune.engine.pruning.frozen import frozen_groups, frozen_line
@@ -226,6 +226,8 @@ class PrunePhaseHook(PruningHook):
         pruning = self.pruning
         last = number == self.schedule.number
         record = dict(round=number, iteration=runner.iter)
+        if pruning.selection.needs_loss:
+            record['weights'] = self._weigh(runner)
         with self.measured(runner, self.recipe.measure and (last or not self.rounds)) as sides:
             # one process decides, so that replicas stay equal whatever their devices round
             alive = from_main(pruning.targets(number))
@@ -239,6 +241,17 @@ class PrunePhaseHook(PruningHook):
         self.rounds.append(record)
         runner.logger.info(self._line(record))
         self.write_rounds(runner, self.rounds)
+
+    def _weigh(self, runner: Runner) -> dict[str, float]:
+        """Measure once what each group is worth to the training loss."""
+        loss = sampled_loss(runner.train_dataloader)
+        weights = from_main(self.pruning.weigh(loss))
+        self.pruning.weighed(weights)
+        heavy = sorted(weights, key=weights.get, reverse=True)[:3]
+        runner.logger.info(
+            f'groups weighed by the loss; it needs {", ".join(heavy)} most; all are in rounds.json.'
+        )
+        return weights
 
     def _line(self, record: dict) -> str:
         share = ', '.join(f'{key} {value:.3f}' for key, value in record['removed'].items())
