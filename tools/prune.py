@@ -57,8 +57,33 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
             ),
             channels(
                 '--scope',
-                choices=['network', 'layer'],
+                choices=['network', 'layer', 'isomorphic'],
                 help='where channels are ranked (default: network)',
+            ),
+            channels(
+                '--normalise',
+                metavar='NAME',
+                help='how scores are scaled before groups compete: share (default) | mean | max | '
+                'l2 | none',
+            ),
+            channels(
+                '--per',
+                choices=['unit', 'cost'],
+                help='channels compete by score, or by score per parameter or MAC that they hold '
+                '(default: cost)',
+            ),
+            channels(
+                '--weigh',
+                choices=['scores', 'reads', 'none'],
+                help='what a group of channels is worth: the sum of its squared scores, or the '
+                'square of the number of layers that read it (default: scores of magnitudes, else '
+                'reads)',
+            ),
+            channels(
+                '--macs',
+                type=float,
+                metavar='FRACTION',
+                help='of the MACs that may go along with --budget params, at most',
             ),
             channels(
                 '--min-keep',
@@ -129,8 +154,8 @@ def main(arguments: list[str] | None = None) -> None:
         '--method',
         default='magnitude',
         metavar='NAME',
-        help='magnitude (default: group L2) | l1 | bn | fpgm | smooth_mix | random, of channels; '
-        'sr_gkp | tmi_gkp',
+        help='magnitude (default: L2, relative to each layer) | l1 | bn | fpgm | smooth_mix | '
+        'random, of channels; sr_gkp | tmi_gkp',
     )
     parser.add_argument('--target', type=float, default=0.5, help='fraction removed, in (0, 1)')
     parser.add_argument(

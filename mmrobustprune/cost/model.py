@@ -55,6 +55,7 @@ class CostModel:
         ]
         self._rest = sum(p.numel() for p in model.parameters() if id(p) not in seen)
         self.dense = self.count({})
+        self._shares: dict[str, dict[str, float]] = {}
 
     @staticmethod
     def _layer(model: nn.Module, name: str, uses: int, seen: set[int]) -> _Layer:
@@ -82,20 +83,51 @@ class CostModel:
             name: int(units if isinstance(units, int) else units.sum())
             for name, units in alive.items()
         }
-        rows = {}
-        for layer in self._layers:
-            kept = {}
-            for side, dense in layer.sides.items():
-                parts = self._parts.get((layer.name, side), ())
-                lost = (k * (units - counts.get(group, units)) for group, units, k in parts)
-                kept[side] = dense - sum(lost)
-            pairs = math.prod(kept.values()) * layer.fan
-            rows[layer.name] = dict(
-                kept,
-                params=pairs * layer.counts + kept.get('out', 1) * layer.own,
-                macs=pairs * layer.uses,
-            )
-        return rows
+        return {layer.name: self._row(layer, counts) for layer in self._layers}
+
+    def _row(self, layer: _Layer, counts: dict[str, int]) -> dict[str, int]:
+        kept = {}
+        for side, dense in layer.sides.items():
+            parts = self._parts.get((layer.name, side), ())
+            lost = (k * (units - counts.get(group, units)) for group, units, k in parts)
+            kept[side] = dense - sum(lost)
+        pairs = math.prod(kept.values()) * layer.fan
+        return dict(
+            kept,
+            params=pairs * layer.counts + kept.get('out', 1) * layer.own,
+            macs=pairs * layer.uses,
+        )
+
+    def unit_shares(self, kind: str) -> dict[str, float]:
+        """The fraction of the dense 'channels', 'params' or 'macs' in a unit of each group.
+
+        It is what the first unit to go takes along, 0 where the network has none of it.
+        """
+        if kind not in self._shares:
+            self._shares[kind] = self._unit_shares(kind)
+        return self._shares[kind]
+
+    def _unit_shares(self, kind: str) -> dict[str, float]:
+        total = self.dense[kind] or 1
+        if kind == 'channels':
+            return {group.name: 1 / total for group in self.groups}
+        layers = {layer.name: layer for layer in self._layers}
+        shares = {}
+        for group in self.groups:
+            fewer = {group.name: group.units - 1}
+            names = {part.layer for part in group.slices}
+            touched = [layers[name] for name in names]
+            lost = (self._row(one, {})[kind] - self._row(one, fewer)[kind] for one in touched)
+            shares[group.name] = sum(lost) / total
+        return shares
+
+    def makeup(self, group: Group) -> tuple:
+        """What a group's units are made of, whatever its widths; alike groups have the same."""
+        layers = {layer.name: layer for layer in self._layers}
+        parts = ((layers[part.layer], part) for part in group.slices)
+        return tuple(
+            sorted((*sorted(one.sides), one.fan, p.side, p.index.shape[1]) for one, p in parts)
+        )
 
     def count(self, alive: dict[str, Tensor | int]) -> dict[str, int]:
         """Totals: 'channels' (alive units), 'params' and 'macs'."""

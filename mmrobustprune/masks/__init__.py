@@ -6,6 +6,15 @@ from .maskset import MaskSet
 from .ranked import RankedSelection
 from .schedule import exponential
 from .select import Selection
+from .sensitivity import loss_weights
 from .soft import SoftMaskSet
 
-__all__ = ['CostModel', 'MaskSet', 'RankedSelection', 'Selection', 'SoftMaskSet', 'exponential']
+__all__ = [
+    'CostModel',
+    'MaskSet',
+    'RankedSelection',
+    'Selection',
+    'SoftMaskSet',
+    'exponential',
+    'loss_weights',
+]

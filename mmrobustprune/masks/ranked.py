@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import warnings
+from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,11 +16,20 @@ from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Group
 from mmrobustprune.naming import unknown
 
-from .ranking import SCOPES, Ranking
+from .ranking import SCOPES, WEIGH, Ranking
 from .schedule import exponential
-from .select import NORMALISE, Selection, check_min_keep, check_target, least_kept
+from .select import (
+    NORMALISE,
+    Selection,
+    check_macs,
+    check_min_keep,
+    check_target,
+    least_kept,
+)
 
 TOLERANCE = 0.01
+PER = ('unit', 'cost')
+TOLLS = np.geomspace(1e-3, 1e4, 64)  # from next to none to nothing but MACs
 
 
 @dataclass(frozen=True)
@@ -28,12 +39,20 @@ class RankedSelection(Selection):
     Args:
         cost: counts what is left.
         budget: what the target is a removed fraction of, 'channels' (units), 'params' or 'macs'.
-        scope: 'network' ranks all units together, their scores divided group by group as
-            `normalise` says; 'layer' takes the same share of every group.
-        normalise: 'mean', 'max', 'l2' or 'none'.
+        scope: 'network' ranks all units together, their scores scaled group by group as
+            `normalise` says; 'layer' takes the same share of every group, 'isomorphic' of every
+            set of groups whose units are made of alike parts (arXiv:2407.04616).
+        normalise: a name in NORMALISE.
         min_keep: share of its units that every group keeps at least, beside one unit.
         round_to: the kept units of a group that loses any are a multiple of it.
         limits: name of a group -> the largest fraction of its units that may go (`limits_of`).
+        per: units compete by their score per 'unit', or per 'cost', divided by the share of the
+            budget that they hold.
+        macs: the largest fraction of the MACs that may go along; None is no limit.
+        weigh: what a group is worth as a whole: as much as any other ('none'), the square of the
+            number of layers that read its channels ('reads'), as what they lack adds up, the sum
+            of the squares of its 'scores', or what the 'loss' tells (`weighed`).
+        weights: what each group is worth instead, by name.
 
     Raises:
         ValueError: an unknown name, or a number out of its range.
@@ -46,18 +65,25 @@ class RankedSelection(Selection):
     min_keep: float = 0.1
     round_to: int | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
+    per: str = 'unit'
+    macs: float | None = None
+    weigh: str = 'none'
+    weights: Mapping[str, float] | None = None
 
     def __post_init__(self):
         for what, name, allowed in (
             ('budget', self.budget, self.cost.dense),
             ('scope', self.scope, SCOPES),
             ('normalisation', self.normalise, NORMALISE),
+            ('per', self.per, PER),
+            ('weigh', self.weigh, WEIGH),
         ):
             if name not in allowed:
                 raise unknown(what, name, allowed)
         check_min_keep(self.min_keep)
         if self.round_to is not None and self.round_to < 1:
             raise ValueError(f'round_to is a number of units of at least 1, not {self.round_to}.')
+        check_macs(self.macs, self.budget, self.scope)
 
     def most(self) -> float:
         """The largest fraction of the budget that may be removed from the dense network."""
@@ -104,10 +130,16 @@ class RankedSelection(Selection):
         The removed fraction lies in [target, target + 0.01]; the rest as in `Selection.plan`.
         """
         self.check(target)
-        ranking = Ranking(self, scores, alive if candidates is None else candidates)
+        ranking = self._ranking(scores, alive if candidates is None else candidates, target)
         masks, reached, nearest = self._smallest(ranking, target)
         if reached > target + TOLERANCE:
             raise self._unreachable(target, nearest)
+        macs = self.cost.removed(masks)['macs']
+        if self.macs is not None and macs > self.macs:
+            raise ValueError(
+                f'{target:.3f} of the {self.budget} cannot go with at most {self.macs:.3f} of the '
+                f'MACs: the nearest feasible value is {macs:.4f}; raise macs or lower the target.'
+            )
         return masks
 
     def step(
@@ -125,7 +157,7 @@ class RankedSelection(Selection):
         round meets it as `plan` does, or warns and removes as little more as it can.
         """
         self.check(target)
-        ranking = Ranking(self, scores, alive if candidates is None else candidates)
+        ranking = self._ranking(scores, alive if candidates is None else candidates, target)
         if this < rounds:
             ratio = ranking.meet(target) / ranking.units
             kept = exponential(ranking.units, ratio, rounds)[this - 1]
@@ -140,6 +172,22 @@ class RankedSelection(Selection):
                 stacklevel=2,
             )
         return masks
+
+    def _ranking(
+        self, scores: dict[str, Tensor], alive: dict[str, Tensor] | None, target: float
+    ) -> Ranking:
+        """The order that meets the target with the least toll on MACs that keeps their limit."""
+        if self.macs is None:
+            return Ranking(self, scores, alive)
+
+        def within(toll: float) -> bool:
+            masks, _, _ = self._smallest(Ranking(self, scores, alive, toll), target)
+            return masks is not None and self.cost.removed(masks)['macs'] <= self.macs
+
+        if within(0.0):
+            return Ranking(self, scores, alive)
+        least = bisect_left(TOLLS[:-1], True, key=within)
+        return Ranking(self, scores, alive, TOLLS[least])
 
     def _smallest(
         self, ranking: Ranking, target: float
@@ -170,6 +218,19 @@ class RankedSelection(Selection):
             f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}: '
             f'the nearest feasible value is {nearest:.4f}; ask for it or lower round_to.'
         )
+
+    def weight(self, group: Group, scores: np.ndarray) -> float:
+        """What a group is worth as a whole, whose living units have these scores."""
+        if self.weights is None:
+            return WEIGH[self.weigh](group, scores)
+        return self.weights[group.name]
+
+    @property
+    def needs_loss(self) -> bool:
+        return self.weigh == 'loss' and self.weights is None
+
+    def weighed(self, weights: Mapping[str, float]) -> RankedSelection:
+        return replace(self, weights=dict(weights))
 
     def least(self, group: Group) -> int:
         """Units that a group keeps at least."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmrobustprune.dependency.groups import full
+from mmrobustprune.cost.model import CostModel
+from mmrobustprune.dependency.groups import Group, full
 
 from .select import NORMALISE, finite_scores
 
@@ -16,25 +18,34 @@ if TYPE_CHECKING:
     from .ranked import RankedSelection
 
 
-def _as_they_are(scores: np.ndarray) -> np.ndarray:
-    return scores
-
-
-def _shares(scores: np.ndarray) -> np.ndarray:
-    """Ranks as fractions, so that every layer gives the same share."""
-    return np.argsort(np.argsort(scores, kind='stable')) / len(scores)
-
-
-SCOPES = {'network': _as_they_are, 'layer': _shares}
+SCOPES: dict[str, Callable[[CostModel, Group], Hashable]] = {  # the class in which a unit competes
+    'network': lambda cost, group: 'all',
+    'layer': lambda cost, group: group.name,
+    'isomorphic': lambda cost, group: cost.makeup(group),
+}
+WEIGH: dict[str, Callable[[Group, np.ndarray], float]] = {  # what a group is worth as a whole
+    'none': lambda group, scores: 1.0,
+    'reads': lambda group, scores: max(1, sum(p.side == 'in' for p in group.slices)) ** 2,
+    'scores': lambda group, scores: float((scores**2).sum()),
+    'loss': lambda group, scores: 1.0,  # until it is measured
+}
+LEAST = 1e-12  # a unit that costs nothing has a price, too: it goes last
 
 
 class Ranking:
     """All units in the order in which they go: dead ones first, protected ones never.
 
+    Units compete by (worth + toll macs) / price within the classes of the scope, and every class
+    loses the same share. The worth is the score as `normalise` scales it times the weight of its
+    group, the price of 'cost' the share of the budget that the unit holds, `macs` its share of the
+    MACs.
+
     Args:
         rule: how scores compare, and what every group keeps.
         scores: (units,) of each group, higher is kept.
         alive: bool (units,) of each group, the units that may live; None for all.
+        toll: what a unit's MACs add to its worth, in times the mean worth for the mean MACs; more
+            of it leaves more of the MACs.
     """
 
     def __init__(
@@ -42,15 +53,17 @@ class Ranking:
         rule: RankedSelection,
         scores: dict[str, Tensor],
         alive: dict[str, Tensor] | None = None,
+        toll: float = 0.0,
     ):
         self.rule = rule
         self.groups = rule.cost.groups
         alive = alive or full(self.groups)
-        self.keys = []  # of each group (units,): -inf for dead units, inf for protected ones
-        for group in self.groups:
-            score = finite_scores(scores, group)
-            live = alive[group.name].cpu().numpy()
-            self.keys.append(self._key(score, live, self.rule.least(group)))
+        found = [finite_scores(scores, group) for group in self.groups]
+        living = [alive[group.name].cpu().numpy() for group in self.groups]
+        places = self._places(self._worths(found, living, toll))
+        # of each group (units,): -inf for dead units, inf for protected ones
+        least = [rule.least(group) for group in self.groups]
+        self.keys = list(map(self._key, found, living, places, least))
         every = np.concatenate(self.keys)
         owner = np.repeat(np.arange(len(self.groups)), [group.units for group in self.groups])
         self.order = owner[np.argsort(every, kind='stable')]  # the groups that lose a unit
@@ -59,10 +72,48 @@ class Ranking:
         self.last = self.units - int((every == np.inf).sum())
         self.held: dict[str, int] = {}
 
-    def _key(self, score: np.ndarray, live: np.ndarray, least: int) -> np.ndarray:
+    def _worths(
+        self, scores: list[np.ndarray], living: list[np.ndarray], toll: float
+    ) -> list[np.ndarray]:
+        """(worth + toll macs) / price of the living units of each group."""
+        scale = NORMALISE[self.rule.normalise]
+        worths = [
+            self.rule.weight(group, score[live]) * scale(score[live])
+            for group, score, live in zip(self.groups, scores, living, strict=True)
+        ]
+        if toll:
+            shares = self.rule.cost.unit_shares('macs')
+            macs = np.array([shares[group.name] for group in self.groups])
+            toll *= np.mean(np.concatenate(worths)) / (macs.mean() or 1.0)
+            worths = [worth + toll * one for worth, one in zip(worths, macs, strict=True)]
+        if self.rule.per == 'cost':
+            prices = self.rule.cost.unit_shares(self.rule.budget)
+            worths = [
+                worth / max(prices[group.name], LEAST)
+                for worth, group in zip(worths, self.groups, strict=True)
+            ]
+        return worths
+
+    def _places(self, worths: list[np.ndarray]) -> list[np.ndarray]:
+        """Ranks as fractions of the class, so that every class gives the same share."""
+        classes: dict[Hashable, list[int]] = {}
+        for number, group in enumerate(self.groups):
+            label = SCOPES[self.rule.scope](self.rule.cost, group)
+            classes.setdefault(label, []).append(number)
+        places = list(worths)
+        for members in classes.values():
+            together = np.concatenate([worths[number] for number in members])
+            ranks = np.argsort(np.argsort(together, kind='stable')) / max(len(together), 1)
+            ends = np.cumsum([len(worths[number]) for number in members])[:-1]
+            for number, part in zip(members, np.split(ranks, ends), strict=True):
+                places[number] = part
+        return places
+
+    def _key(
+        self, score: np.ndarray, live: np.ndarray, place: np.ndarray, least: int
+    ) -> np.ndarray:
         key = np.full(len(score), -np.inf)
-        normalised = NORMALISE[self.rule.normalise](score[live])
-        key[live] = SCOPES[self.rule.scope](normalised)
+        key[live] = place
         best = np.lexsort((score, key))
         protected = min(least, int(live.sum()))
         key[best[len(score) - protected :]] = np.inf

@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 from torch import Tensor
 
 from mmrobustprune.dependency.groups import Group
 
+
+def share_of_rest(scores: np.ndarray) -> np.ndarray:
+    """s_i^2 over the sum of s_j^2 of all that are no smaller (LAMP, arXiv:2010.07611), in (0, 1].
+
+    The last unit of a group has 1, and what is left of a group has the same numbers as before.
+    """
+    order = np.argsort(scores, kind='stable')
+    squares = (scores[order] / (np.abs(scores).max(initial=0.0) or 1.0)) ** 2
+    rest = np.cumsum(squares[::-1])[::-1]
+    shares = np.empty(len(scores))
+    shares[order] = squares / np.maximum(rest, np.finfo(float).tiny)
+    return shares
+
+
 NORMALISE = {
+    'share': share_of_rest,
     'mean': lambda s: s / (s.mean() or 1.0),
     'max': lambda s: s / (s.max() or 1.0),
     'l2': lambda s: s / (np.linalg.norm(s) or 1.0),
@@ -72,6 +88,15 @@ class Selection:
         """The units that live after round `this` of 1 to `rounds`; the rest as in `plan`."""
         raise NotImplementedError
 
+    @property
+    def needs_loss(self) -> bool:
+        """Whether `weighed` must be told what each group is worth to the loss."""
+        return False
+
+    def weighed(self, weights: Mapping[str, float]) -> Selection:
+        """The same selection, told what each group is worth (`loss_weights`)."""
+        return self
+
     def removed(self, alive: dict[str, Tensor]) -> dict[str, float]:
         """The removed fraction of what the budget is of, by its name."""
         raise NotImplementedError
@@ -113,6 +138,24 @@ def least_kept(units: int, min_keep: float, most: float = 1.0) -> int:
         most: the largest fraction of them that may go; .3 of 10 are 3, in floats too.
     """
     return max(1, math.ceil(min_keep * units), units - math.floor(most * units + 1e-9))
+
+
+def check_macs(macs: float | None, budget: str, scope: str) -> None:
+    """Refuse a limit of the MACs that is no fraction, or that nothing could keep.
+
+    Raises:
+        ValueError: it is one of these.
+    """
+    if macs is None:
+        return
+    number = isinstance(macs, (int, float)) and not isinstance(macs, bool)
+    if not number or not 0 < macs < 1:
+        raise ValueError(f'macs is the largest fraction removed, in (0, 1), not {macs!r}.')
+    if budget == 'macs' or scope != 'network':
+        raise ValueError(
+            f"macs={macs} limits what a budget of params takes along from the whole 'network'; "
+            f"with budget='{budget}' and scope='{scope}' leave it away."
+        )
 
 
 def finite_scores(scores: dict[str, Tensor], group: Group) -> np.ndarray:

@@ -41,14 +41,6 @@ def build_recipe(config: dict) -> Recipe | GroupedKernelRecipe | MaskSearch:
         raise ValueError(
             f"robust_prune of recipe '{name}' has no target; say target=0.5 to remove half."
         )
-    if config.get('prune') is not None:
-        if config.get('interval') is not None:
-            raise ValueError(
-                f'robust_prune says prune={config["prune"]!r}, the length of all rounds, and '
-                f'interval={config["interval"]!r}, the iterations between two; set one of them to '
-                'None.'
-            )
-        config['interval'] = None
     for key in ('ignore', 'snapshots'):
         if key in config:
             config[key] = (config[key],) if isinstance(config[key], str) else tuple(config[key])

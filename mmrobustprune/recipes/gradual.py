@@ -7,14 +7,17 @@ from typing import ClassVar
 
 from mmrobustprune.latency.selection import SOLVERS
 from mmrobustprune.masks.limits import read_ratios
-from mmrobustprune.masks.select import NORMALISE
+from mmrobustprune.masks.ranked import PER
+from mmrobustprune.masks.ranking import SCOPES, WEIGH
+from mmrobustprune.masks.select import NORMALISE, check_macs
 from mmrobustprune.scores import build_score
 
 from .fields import amount, check_choice, check_forward, check_rules, check_target
 from .phases import Phase
 
 BUDGETS = ('params', 'macs', 'channels')
-SCOPES = ('network', 'layer')
+PACE = 30  # rounds, and iterations between two, unless they are set
+ROOM = 1 / 3  # of the schedule, for rounds that are not set
 
 
 def _magnitude() -> dict:
@@ -33,7 +36,17 @@ class Recipe:
         target: fraction removed, in (0, 1), of `budget`.
         budget: 'params' | 'macs' | 'channels'.
         score: what a neuron is worth; feeds the perturbation radius and the removal.
-        scope: neurons are ranked over the whole 'network' or in each 'layer' by itself.
+        scope: neurons are ranked over the whole 'network', in each 'layer' by itself, or among the
+            'isomorphic' groups, which are made of alike layers.
+        normalise: how the scores of a group are scaled before groups compete, a name in
+            `mmrobustprune.masks.select.NORMALISE`.
+        per: neurons compete by their score per 'unit', or per 'cost', the share of the budget
+            that goes with them.
+        weigh: what a group is worth as a whole: what the 'loss' of two training batches says when
+            part of it is gone, measured before the first round; the sum of its squared 'scores';
+            the square of the number of layers that read it ('reads'); 'none'.
+        macs: the largest fraction of the MACs that may go along with another budget, in (0, 1);
+            None is no limit.
         min_keep: fraction of each group of channels that always stays, in [0, 1).
         round_to: channel counts kept are multiples of this.
         ignore: module names (prefixes or patterns) that stay as they are.
@@ -45,8 +58,10 @@ class Recipe:
             model's own tensor forward, for a model that cannot be traced by that.
         warmup: length of the first phase: a fraction of the schedule in [0, 1), '3 epochs' or
             '300 iters'.
-        rounds: rounds of masks.
-        interval: iterations between rounds; None with `prune` set.
+        rounds: rounds of masks; None is 30.
+        interval: iterations between rounds; None is 30, or what `prune` says. Where neither is set
+            and 30 rounds of 30 iterations take more than a third of the schedule, that third has
+            as many rounds as there are iterations between two.
         prune: length of the pruning phase instead of `interval`, written as `warmup` is.
         rule: sharpness rule while neurons are scored and removed; None is plain training.
         finetune_rule: sharpness rule after the removal; None is plain training.
@@ -68,6 +83,10 @@ class Recipe:
     budget: str = 'params'
     score: dict = field(default_factory=_magnitude)
     scope: str = 'network'
+    normalise: str = 'share'
+    per: str = 'cost'
+    weigh: str = 'loss'
+    macs: float | None = None
     min_keep: float = 0.1
     round_to: int | None = None
     ignore: tuple[str, ...] = ()
@@ -75,8 +94,8 @@ class Recipe:
     prune_frozen: bool = False
     forward: str = ''
     warmup: float | str = 1 / 9
-    rounds: int = 30
-    interval: int | None = 30
+    rounds: int | None = None
+    interval: int | None = None
     prune: float | str | None = None
     rule: dict | None = None
     finetune_rule: dict | None = None
@@ -85,12 +104,14 @@ class Recipe:
 
     def phases(self) -> tuple[Phase, ...]:
         """The parts of the training, in order."""
+        rounds = self.rounds or PACE
         length = self.prune
         if length is None:
-            length = f'{self.rounds * self.interval} iters'
+            length = f'{rounds * (self.interval or PACE)} iters'
+        room = ROOM if self.rounds is self.interval is self.prune is None else None
         return (
             Phase('warmup', self.warmup, rule=self.rule),
-            Phase('prune', length, self.rounds, self.rule),
+            Phase('prune', length, rounds, self.rule, room=room),
             Phase('finetune', rule=self.finetune_rule),
         )
 
@@ -101,12 +122,21 @@ class Recipe:
         read_ratios(self.ratios)
         check_choice('budget', self.budget, self.budgets)
         check_choice('scope', self.scope, SCOPES)
-        if self.rounds < 1:
+        check_choice('normalise', self.normalise, NORMALISE)
+        check_choice('per', self.per, PER)
+        check_choice('weigh', self.weigh, WEIGH)
+        check_macs(self.macs, self.budget, self.scope)
+        if self.rounds is not None and self.rounds < 1:
             raise ValueError(
                 f'robust_prune.rounds={self.rounds} is below 1; one round removes everything at '
                 'once.'
             )
-        if self.prune is None and (self.interval is None or self.interval < 1):
+        if self.prune is not None and self.interval is not None:
+            raise ValueError(
+                f'robust_prune says prune={self.prune!r}, the length of all rounds, and '
+                f'interval={self.interval!r}, the iterations between two; set one of them to None.'
+            )
+        if self.interval is not None and self.interval < 1:
             raise ValueError(
                 f'robust_prune.interval={self.interval} is below 1; give iterations between '
                 'rounds, or the length `prune`.'
@@ -156,9 +186,8 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
         seconds: at most, for measuring; other processes wait for it, so it must be shorter than
             the group's timeout.
         solver: 'exact' (the time of all widths together) or 'linearised' (HALP's step).
-        normalise: what a group's scores are divided by before groups compete: 'none', 'mean',
-            'max', 'l2'. HALP's scores are in units of the loss everywhere and need none; norms of
-            filters need one.
+        normalise: how a group's scores are scaled before groups compete. HALP's scores are in
+            units of the loss everywhere and need none; norms of filters need one.
 
     Raises:
         ValueError: a field out of its range; a table of another device, batch, precision or number
@@ -178,6 +207,8 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
     seconds: float = 300.0
     solver: str = 'exact'
     normalise: str = 'none'
+    per: str = 'unit'
+    weigh: str = 'none'
 
     def __post_init__(self):
         super().__post_init__()
@@ -187,7 +218,11 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
                 "the whole 'network'."
             )
         check_choice('solver', self.solver, SOLVERS)
-        check_choice('normalise', self.normalise, NORMALISE)
+        if (self.per, self.weigh, self.macs) != ('unit', 'none', None):
+            raise ValueError(
+                f"robust_prune.per='{self.per}', weigh='{self.weigh}' and macs={self.macs} go with "
+                'other budgets; the solver of a latency knows the exact costs: leave them away.'
+            )
         if self.batch < 1 or self.seconds <= 0:
             raise ValueError(
                 f'robust_prune.batch={self.batch} and seconds={self.seconds} must be above 0.'

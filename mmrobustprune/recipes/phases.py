@@ -27,6 +27,8 @@ class Phase:
         penalty: `penalty(model, groups, done)` is added to the loss of every step of the phase,
             with the groups that can still shrink and the fraction of the phase that is done, in
             [0, 1); it goes with gradual recipes.
+        room: the share of the schedule that the rounds may take; where `length` is more, fewer and
+            closer ones take that share. None is no limit.
     """
 
     name: str
@@ -34,3 +36,4 @@ class Phase:
     rounds: int = 0
     rule: dict | None = None
     penalty: Penalty | None = None
+    room: float | None = None

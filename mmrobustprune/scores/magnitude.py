@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, find_layer
-from mmrobustprune.dependency.kinds import produces
+from mmrobustprune.dependency.kinds import is_fixed, produces
 
 from .base import Score, filter_rows, makers, unit_rows
 
@@ -21,11 +21,16 @@ class Magnitude(Score):
     The sum runs over the filters that produce the unit and over what the next layers read of it
     (DepGraph's group norm, arXiv:2301.12900; AdaSAP's default). A filter's score is its own norm.
 
+    With `relative`, s_i = sum over these weights W of ||W_i||_p / ||W||_p: what the removal changes
+    in each of the layers, relative to it, as the changes add up.
+
     Args:
         p: 1 or 2.
+        relative: divide by the norm of each layer's weight.
     """
 
     p: float = 2
+    relative: bool = False
 
     def __post_init__(self):
         if self.p not in (1, 2):
@@ -35,10 +40,16 @@ class Magnitude(Score):
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
         scores = {}
         for group in groups:
-            weighted = [p for p in group.slices if produces(find_layer(model, p.layer))]
-            powers = (unit_rows(model, part).abs().pow(self.p).sum(1) for part in weighted)
-            scores[group.name] = sum(powers).pow(1 / self.p)
+            weighted = [part for part in group.slices if _learns(find_layer(model, part.layer))]
+            powers = [unit_rows(model, part).abs().pow(self.p).sum(1) for part in weighted]
+            scores[group.name] = self._together(powers)
         return scores
+
+    def _together(self, powers: list[Tensor]) -> Tensor:
+        if not self.relative:
+            return sum(powers).pow(1 / self.p)
+        tiny = torch.finfo(powers[0].dtype).tiny
+        return sum((power / power.sum().clamp_min(tiny)).pow(1 / self.p) for power in powers)
 
     @torch.no_grad()
     def filters(self, model: nn.Module, groups: Iterable[Group] = ()) -> dict[str, Tensor]:
@@ -46,3 +57,8 @@ class Magnitude(Score):
             name: torch.linalg.vector_norm(filter_rows(layer, 'out'), self.p, dim=1)
             for name, layer in makers(model)
         }
+
+
+def _learns(layer: nn.Module | nn.Parameter) -> bool:
+    """Whether the layer has weights, and they are no constants of the architecture."""
+    return produces(layer) and not is_fixed(layer)

@@ -30,12 +30,15 @@ def prune_channels(
     ignore: Iterable[str] = (),
     budget: str = 'channels',
     scope: str = 'network',
-    normalise: str = 'mean',
+    normalise: str = 'share',
     min_keep: float = 0.1,
     round_to: int | None = None,
     layers: Iterable[str] | None = None,
     forward: Forward | None = None,
     ratios: Ratios = MappingProxyType({}),
+    per: str = 'cost',
+    weigh: str = 'scores',
+    macs: float | None = None,
 ) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
 
@@ -46,11 +49,14 @@ def prune_channels(
         model: the dense network.
         example_input: one batch of inputs.
         ratio: the fraction removed of `budget`, in (0, 1), met within 0.01 from above.
-        score: how much a channel matters; by default the group's L2 norm, Magnitude(p=2).
+        score: how much a channel matters; by default its L2 norms relative to those of the layers
+            it is in, Magnitude(relative=True).
         ignore: layers whose widths stay: names, prefixes or fnmatch patterns.
         budget: 'channels', 'params' or 'macs'.
-        scope: 'network' ranks all channels together, 'layer' takes the same share of each layer.
-        normalise: what divides a group's scores, 'mean', 'max', 'l2' or 'none'.
+        scope: 'network' ranks all channels together, 'layer' takes the same share of each group,
+            'isomorphic' of each set of groups that are made alike.
+        normalise: how a group's scores are scaled before groups compete: a name in
+            `mmrobustprune.masks.select.NORMALISE`.
         min_keep: share of its channels that every group keeps at least.
         round_to: the kept channels of a group that loses any are a multiple of it.
         layers: restricts the removal to the groups that hold one of these layers.
@@ -58,6 +64,10 @@ def prune_channels(
             by default the model is called.
         ratios: {pattern of layer names: the largest fraction of a group that goes}, or the path of
             a JSON file that holds it.
+        per: channels compete by their score per 'unit' or per 'cost', of the budget.
+        weigh: what a group is worth as a whole, 'scores' (the sum of their squares), 'reads' (the
+            square of the number of layers that read it) or 'none'.
+        macs: the largest fraction of the MACs that may go along with another budget.
     Raises:
         ValueError: the model cannot be traced, a pattern matches nothing, a demanded layer is
             unprunable, the budget cannot be met or the certificate fails; the model is left as it
@@ -67,9 +77,16 @@ def prune_channels(
     groups = found.groups if layers is None else _demanded(model, found, layers)
     cost = CostModel(model, groups, found.shapes)
     limits = limits_of(model, groups, ratios)
-    rule = RankedSelection(cost, budget, scope, normalise, min_keep, round_to, limits)
+    rule = RankedSelection(
+        cost, budget, scope, normalise, min_keep, round_to, limits, per, macs, weigh
+    )
+    if rule.needs_loss:
+        raise ValueError(
+            "weigh='loss' is measured on training batches, of which a removal at once has none; "
+            "choose 'scores', 'reads' or 'none', or take a recipe."
+        )
     rule.check(ratio)
-    score = score or Magnitude()
+    score = score or Magnitude(relative=True)
     alive = rule.plan(score(model, groups), ratio)
     masks = MaskSet.planned(model, groups, alive)
     certify(masks, example_input, forward)

@@ -1,5 +1,6 @@
 """Which units go, and that the budget is met."""
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -175,3 +176,60 @@ def test_a_fraction_that_is_met_exactly_is_met():
     cost = chain(10, 2)
     alive = RankedSelection(cost, 'channels', min_keep=0).plan({'0': torch.arange(10.0)}, 0.2)
     assert kept(alive) == {'0': [2, 3, 4, 5, 6, 7, 8, 9]}
+
+
+def thick(first=150, second=150):
+    """MACs are in the first of two groups of 1x1 layers, parameters as much in either."""
+    cost = chain(first, second, 5)
+    return CostModel(cost_net(first, second), cost.groups, {'0': 100, '1': 10, '2': 1})
+
+
+def cost_net(first, second):
+    return nn.Sequential(
+        nn.Conv2d(3, first, 1), nn.Conv2d(first, second, 1), nn.Conv2d(second, 5, 1)
+    )
+
+
+def test_a_limit_of_the_macs_is_kept_at_the_same_budget():
+    cost = thick()
+    scores = {'0': torch.rand(150) + 1, '1': torch.rand(150) + 3}  # the first group would go
+    free = RankedSelection(cost, normalise='none').plan(scores, 0.4)
+    assert cost.removed(free)['macs'] > 0.4
+    alive = RankedSelection(cost, normalise='none', macs=0.4).plan(scores, 0.4)
+    assert cost.removed(alive)['macs'] <= 0.4 <= cost.removed(alive)['params'] <= 0.41
+    rule = RankedSelection(
+        cost, normalise='none', macs=0.9
+    )  # what asks for nothing changes nothing
+    assert kept(rule.plan(scores, 0.4)) == kept(free)
+    with pytest.raises(
+        ValueError, match='cannot go with at most 0.010 of the MACs.*feasible value'
+    ):
+        RankedSelection(cost, normalise='none', macs=0.01).admit(0.4)
+
+
+def test_rounds_end_within_the_limit_of_the_macs():
+    cost = thick()
+    scores = {'0': torch.rand(150) + 1, '1': torch.rand(150) + 3}
+    rule = RankedSelection(cost, normalise='none', macs=0.4)
+    alive = full(cost.groups)
+    for this in range(1, 5):
+        alive = rule.step(scores, 0.4, alive, this, 4)
+    assert cost.removed(alive)['macs'] <= 0.4 <= cost.removed(alive)['params']
+
+
+def test_a_group_weighs_as_the_layers_that_read_it_or_as_it_is_told():
+    cost = chain(4, 4, 2)
+    scores = {'0': torch.tensor([1.0, 2, 3, 4]), '1': torch.tensor([1.5, 2.5, 3.5, 4.5])}
+    by_reads = RankedSelection(cost, 'channels', normalise='none', weigh='reads', min_keep=0)
+    assert kept(by_reads.plan(scores, 0.5)) == {'0': [2, 3], '1': [2, 3]}
+    told = RankedSelection(
+        cost, 'channels', normalise='none', weights={'0': 5.0, '1': 1.0}, min_keep=0
+    )
+    assert kept(told.plan(scores, 0.375)) == {'0': [0, 1, 2, 3], '1': [3]}
+
+
+def test_a_group_that_three_layers_read_weighs_nine():
+    group = Group(
+        'a', 1, tuple(Slice('l', side, torch.zeros(1, 1)) for side in 'out in in in'.split())
+    )
+    assert RankedSelection(chain(4, 4, 2), weigh='reads').weight(group, np.ones(1)) == 9

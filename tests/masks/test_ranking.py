@@ -2,7 +2,9 @@
 
 import pytest
 import torch
+from torch import nn
 
+from mmrobustprune.cost.model import CostModel
 from mmrobustprune.masks.ranked import RankedSelection
 from mmrobustprune.masks.ranking import Ranking
 from tests.masks.test_ranked import chain
@@ -44,3 +46,32 @@ def test_what_is_held_is_kept():
     one = ranking(normalise='none', min_keep=0)
     one.hold(2)
     assert one.kept(6)['0'] == 3
+
+
+def test_scores_compete_per_cost():
+    """A unit of '0' holds 4 + 4 of 44 parameters, one of '1' 5 + 2: prices 8 and 7."""
+    scores = {'0': torch.tensor([8.0, 16, 24, 40]), '1': torch.tensor([7.5, 13, 22, 39])}
+    order = {}
+    for per in ('unit', 'cost'):
+        rule = RankedSelection(chain(4, 4, 2), normalise='none', per=per, min_keep=0)
+        order[per] = Ranking(rule, scores).order.tolist()[:6]
+    assert order == dict(unit=[1, 0, 1, 0, 1, 0], cost=[0, 1, 1, 0, 0, 1])
+
+
+def test_groups_that_are_made_alike_compete_and_others_lose_the_same_share():
+    """The first two pairs of four are of 1x1 layers, the last is read by a 3x3 layer."""
+    widths = [3, 4, 4, 4, 2]
+    sizes = [1, 1, 1, 3]
+    layers = [
+        nn.Conv2d(a, b, size) for a, b, size in zip(widths[:-1], widths[1:], sizes, strict=True)
+    ]
+    net = nn.Sequential(*layers)
+    cost = CostModel(net, chain(4, 4, 4, 2).groups, dict.fromkeys('0123', 1))
+    scores = {
+        '0': torch.tensor([1.0, 2, 3, 4]),
+        '1': torch.tensor([10.0, 20, 30, 40]),
+        '2': torch.tensor([1.0, 2, 3, 4]) / 100,
+    }
+    rule = RankedSelection(cost, scope='isomorphic', normalise='none', min_keep=0)
+    assert cost.makeup(cost.groups[0]) == cost.makeup(cost.groups[1])
+    assert Ranking(rule, scores).kept(6) == {'0': 1, '1': 3, '2': 2}

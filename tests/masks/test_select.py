@@ -11,6 +11,7 @@ from mmrobustprune.latency import LatencySelection
 from mmrobustprune.masks import RankedSelection, Selection
 from mmrobustprune.masks.select import (
     NORMALISE,
+    check_macs,
     check_min_keep,
     check_target,
     finite_scores,
@@ -27,6 +28,37 @@ def test_normalisations_by_hand():
     assert NORMALISE['l2'](np.array([3.0, 4.0])).tolist() == [0.6, 0.8]
     assert NORMALISE['none'](scores) is scores
     assert NORMALISE['mean'](np.zeros(2)).tolist() == [0, 0]
+
+
+def test_a_share_is_of_what_is_no_smaller():
+    """Squares 4, 1, 16 leave 4 of 20, 1 of 21 and 16 of 16."""
+    shares = NORMALISE['share'](np.array([2.0, 1.0, 4.0]))
+    assert shares.tolist() == pytest.approx([4 / 20, 1 / 21, 1])
+    assert NORMALISE['share'](np.array([2e-200, 1e-200, 4e-200])).tolist() == pytest.approx(shares)
+    assert NORMALISE['share'](np.zeros(2)).tolist() == [0, 0]
+
+
+def test_shares_of_a_group_that_lost_its_least_are_as_before():
+    scores = np.array([3.0, 1.0, 2.0, 5.0])
+    assert (
+        NORMALISE['share'](scores)[[0, 3]].tolist() == NORMALISE['share'](scores[[0, 3]]).tolist()
+    )
+
+
+@pytest.mark.parametrize(
+    'macs, budget, scope, message',
+    [
+        (0, 'params', 'network', r'largest fraction removed, in \(0, 1\), not 0'),
+        (True, 'params', 'network', 'not True'),
+        (0.3, 'macs', 'network', "with budget='macs'"),
+        (0.3, 'params', 'layer', "scope='layer' leave it away"),
+    ],
+)
+def test_a_limit_of_the_macs_needs_another_budget(macs, budget, scope, message):
+    check_macs(0.3, 'params', 'network')
+    check_macs(None, 'macs', 'layer')
+    with pytest.raises(ValueError, match=message):
+        check_macs(macs, budget, scope)
 
 
 @pytest.mark.parametrize('target', [0, 1, -0.1, 1.5])

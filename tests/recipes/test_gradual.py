@@ -35,9 +35,35 @@ def test_a_latency_recipe_has_the_budget_score_and_rounding_of_halp():
         (dict(normalise='l1'), "unknown robust_prune.normalise 'l1'"),
         (dict(batch=0), 'batch=0 and seconds=300.0 must be above 0'),
         (dict(seconds=0.0), 'batch=1 and seconds=0.0 must be above 0'),
+        (dict(per='cost'), "per='cost', weigh='none' and macs=None go with other budgets"),
+        (dict(weigh='reads'), "weigh='reads'"),
         (dict(min_keep=1), r'min_keep=1 is not in \[0, 1\)'),
     ],
 )
 def test_wrong_fields_of_a_latency_recipe_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         build_recipe(dict(recipe='adasap_latency', target=0.5, **fields))
+
+
+def test_units_compete_per_cost_in_groups_that_the_loss_weighs():
+    recipe = build_recipe(dict(recipe='adasap', target=0.5))
+    assert (recipe.scope, recipe.normalise, recipe.per) == ('network', 'share', 'cost')
+    assert (recipe.weigh, recipe.macs) == ('loss', None)
+    assert recipe.score == dict(type='Magnitude', p=2)
+
+
+@pytest.mark.parametrize(
+    'fields, message',
+    [
+        (dict(normalise='shares'), "did you mean 'share'"),
+        (dict(per='costs'), "did you mean 'cost'"),
+        (dict(weigh='losses'), "unknown robust_prune.weigh 'losses'"),
+        (dict(scope='isomorph'), "did you mean 'isomorphic'"),
+        (dict(macs=1.5), r'in \(0, 1\), not 1.5'),
+        (dict(macs=0.3, budget='macs'), "with budget='macs'"),
+    ],
+)
+def test_wrong_rankings_are_refused_in_one_sentence(fields, message):
+    with pytest.raises(ValueError, match=message) as error:
+        build_recipe(dict(dict(recipe='magnitude', target=0.5), **fields))
+    assert '\n' not in str(error.value)

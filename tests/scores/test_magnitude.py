@@ -23,6 +23,35 @@ def test_magnitude_sums_over_all_coupled_weights():
         Magnitude(3)
 
 
+def test_relative_magnitude_adds_up_what_each_layer_loses():
+    """Filters of norm 3 and 4 of 5 in all, read by inputs of norm 12 and 5 of 13 in all."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), nn.Conv2d(2, 1, 1))
+    units = torch.tensor([[0], [1]])
+    group = Group('0', 2, (Slice('0', 'out', units), Slice('1', 'in', units)))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.tensor([3.0, 4.0]).view(2, 1, 1, 1))
+        model[1].weight.copy_(torch.tensor([12.0, 5.0]).view(1, 2, 1, 1))
+    expected = [3 / 5 + 12 / 13, 4 / 5 + 5 / 13]
+    assert close(Magnitude(relative=True)(model, [group])['0'], expected)
+    absolute = Magnitude(1, relative=True)(model, [group])['0']
+    assert close(absolute, [3 / 7 + 12 / 17, 4 / 7 + 5 / 17])
+    nn.init.zeros_(model[1].weight)
+    assert close(Magnitude(relative=True)(model, [group])['0'], [3 / 5, 4 / 5])
+
+
+def test_constants_of_the_architecture_are_no_magnitude():
+    class Fixed(nn.Conv2d):
+        fixed = True
+
+    model = nn.Sequential(nn.Conv2d(1, 2, 1), Fixed(2, 2, 1), nn.Conv2d(2, 1, 1))
+    units = torch.tensor([[0], [1]])
+    sides = (('0', 'out'), ('1', 'in'), ('2', 'in'))
+    group = Group('0', 2, tuple(Slice(layer, side, units) for layer, side in sides))
+    without = Group('0', 2, (group.slices[0], group.slices[2]))
+    for score in (Magnitude(), Magnitude(relative=True)):
+        assert close(score(model, [group])['0'], score(model, [without])['0'].tolist())
+
+
 def test_magnitude_of_units_with_several_channels():
     model = nn.Sequential(nn.Conv2d(1, 4, 1), nn.Conv2d(4, 1, 1))
     pairs = torch.tensor([[0, 2], [1, 3]])

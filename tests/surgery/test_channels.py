@@ -73,6 +73,24 @@ def test_pruning_twice():
     assert model(IMAGE).shape == (2, 10)
 
 
+@pytest.mark.parametrize('scope', ['network', 'isomorphic'])
+@pytest.mark.parametrize('per', ['unit', 'cost'])
+@pytest.mark.parametrize('weigh', ['scores', 'reads', 'none'])
+def test_every_ranking_meets_the_budget(scope, per, weigh):
+    structure = prune_channels(
+        net(), IMAGE, 0.5, budget='params', scope=scope, per=per, weigh=weigh
+    )
+    assert 0.5 <= structure.achieved['params'] <= 0.51
+
+
+def test_parameters_that_go_with_few_macs():
+    model = net()
+    free = prune_channels(net(), IMAGE, 0.5, budget='params').achieved
+    limit = free['macs'] - 0.01
+    structure = prune_channels(model, IMAGE, 0.5, budget='params', macs=limit)
+    assert structure.achieved['params'] >= 0.5 and structure.achieved['macs'] <= limit
+
+
 def test_named_layers_only():
     model = net()
     prune_channels(model, IMAGE, 0.5, layers=['3'])
@@ -110,6 +128,9 @@ REFUSED = {
     'budget': (dict(budget='parms'), "unknown budget 'parms' .*did you mean 'params'"),
     'scope': (dict(scope='networks'), "unknown scope 'networks'"),
     'round_to': (dict(round_to=64, ratio=0.3), 'nearest feasible value is'),
+    'loss': (dict(weigh='loss'), "measured on training batches.*choose 'scores'"),
+    'weigh': (dict(weigh='read'), "unknown weigh 'read'.*did you mean 'reads'"),
+    'macs': (dict(macs=2, budget='params'), 'in .0, 1., not 2'),
     'pattern': (dict(ignore=['backbone.*']), "pattern 'backbone..' matches no layer"),
     'output': (dict(layers=['7']), "'7' cannot be pruned: it is an output of the model"),
     'all whole': (dict(ignore=['0', '3']), 'nothing can be pruned: every layer is unprunable'),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -121,3 +121,26 @@ class FixedBatch:
         with steady(model, 'train'):
             (loss,) = training_losses(model, [self.batch])
             return float(loss())
+
+
+def sampled_loss(loader: DataLoader, count: int = 2, seed: int = 0) -> Callable[..., float]:
+    """The mean training loss of a network on random samples, the same at every call.
+
+    Args:
+        loader: of the training.
+        count: batches.
+        seed: which samples are drawn.
+
+    Returns:
+        `loss(model)`, with batch statistics as in training.
+    """
+    with preserved_rng():
+        batches = training_batches(loader, count, seed)
+
+    @torch.no_grad()
+    def mean(model: nn.Module) -> float:
+        with steady(model, 'train'):
+            losses = [float(loss()) for loss in training_losses(model, batches)]
+        return sum(losses) / len(losses)
+
+    return mean

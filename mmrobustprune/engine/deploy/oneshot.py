@@ -71,6 +71,10 @@ def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) 
         round_to=recipe.round_to,
         forward=forward,
         ratios=recipe.ratios,
+        normalise=recipe.normalise,
+        per=recipe.per,
+        weigh=recipe.weigh,
+        macs=recipe.macs,
     )
     return Surgery(structure, found.unprunable, found.explain())
 
@@ -111,18 +115,10 @@ class Method:
     prune: Callable[[nn.Module, Any, Any, Tell], Surgery]
 
 
-def _channels(score: Mapping[str, Any]) -> Method:
-    recipe = dict(recipe='magnitude', score=score)
-    options = (
-        'budget',
-        'scope',
-        'min_keep',
-        'round_to',
-        'ignore',
-        'ratios',
-        'forward',
-        'recalibrate',
-    )
+def _channels(score: Mapping[str, Any], weigh: str = 'reads') -> Method:
+    recipe = dict(recipe='magnitude', score=score, weigh=weigh)
+    ranking = ('budget', 'scope', 'normalise', 'per', 'weigh', 'macs', 'min_keep', 'round_to')
+    options = (*ranking, 'ignore', 'ratios', 'forward', 'recalibrate')
     return Method(recipe, options, remove_channels)
 
 
@@ -143,8 +139,8 @@ def _kernels(recipe: str) -> Method:
 
 
 METHODS = dict(
-    magnitude=_channels(dict(type='Magnitude', p=2)),
-    l1=_channels(dict(type='Magnitude', p=1)),
+    magnitude=_channels(dict(type='Magnitude', p=2, relative=True), 'scores'),
+    l1=_channels(dict(type='Magnitude', p=1, relative=True), 'scores'),
     bn=_channels(dict(type='BNScale')),
     fpgm=_channels(dict(type='FPGM')),
     random=_channels(dict(type='Random')),

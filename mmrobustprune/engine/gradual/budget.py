@@ -38,6 +38,10 @@ class CountBudget:
             min_keep=recipe.min_keep,
             round_to=recipe.round_to,
             limits=limits_of(model, trace.groups, recipe.ratios),
+            normalise=recipe.normalise,
+            per=recipe.per,
+            weigh=recipe.weigh,
+            macs=recipe.macs,
         )
 
     def measured(

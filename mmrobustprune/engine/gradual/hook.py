@@ -15,7 +15,7 @@ from mmrobustprune.dependency.groups import Group, Trace
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.dist import from_main
 from mmrobustprune.engine.bridge.model import example_of, unwrap
-from mmrobustprune.engine.bridge.training_loss import FixedBatch
+from mmrobustprune.engine.bridge.training_loss import FixedBatch, sampled_loss
 from mmrobustprune.engine.optim.optim_wrapper import SharpnessMixin
 from mmrobustprune.engine.pruning.forward import structure_forward, whole_forward
 from mmrobustprune.engine.pruning.frozen import frozen_groups, frozen_line
@@ -107,11 +107,13 @@ class PrunePhaseHook(PruningHook):
         self.pruning.watch()
         runner.logger.info(
             f'{len(found.groups)} groups of channels can shrink; phases {self.plan.lengths()}, '
-            f'rounds every {self.schedule.interval} iterations, removal at '
-            f'{self.schedule.removal} of {self.plan.total}.'
+            f'{self._pace()}, removal at {self.schedule.removal} of {self.plan.total}.'
         )
         for layer, reason in found.unprunable.items():
             runner.logger.info(f'unprunable: {layer}: {reason}')
+
+    def _pace(self) -> str:
+        return self.schedule.pace(self.phase_of(self.schedule.span.name), self.plan.total)
 
     def _check_windows(self, runner: Runner) -> None:
         batches = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
@@ -225,6 +227,8 @@ class PrunePhaseHook(PruningHook):
         pruning = self.pruning
         last = number == self.schedule.number
         record = dict(round=number, iteration=runner.iter)
+        if pruning.selection.needs_loss:
+            record['weights'] = self._weigh(runner)
         with self.measured(runner, self.recipe.measure and (last or not self.rounds)) as sides:
             # one process decides, so that replicas stay equal whatever their devices round
             alive = from_main(pruning.targets(number))
@@ -241,6 +245,17 @@ class PrunePhaseHook(PruningHook):
     def _mask_averages(self, runner: Runner) -> None:
         for average in averages(runner):
             self.pruning.masks.mask_model(average.module)
+
+    def _weigh(self, runner: Runner) -> dict[str, float]:
+        """Measure once what each group is worth to the training loss."""
+        loss = sampled_loss(runner.train_dataloader)
+        weights = from_main(self.pruning.weigh(loss))
+        self.pruning.weighed(weights)
+        heavy = sorted(weights, key=weights.get, reverse=True)[:3]
+        runner.logger.info(
+            f'groups weighed by the loss; it needs {", ".join(heavy)} most; all are in rounds.json.'
+        )
+        return weights
 
     def _line(self, record: dict) -> str:
         share = ', '.join(f'{key} {value:.3f}' for key, value in record['removed'].items())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mmrobustprune.engine.pruning.schedule import Plan, Span
+from mmrobustprune.recipes import Phase
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,21 @@ class Rounds:
                 'robust_prune.warmup, rounds or interval, or lengthen the schedule.'
             )
         return cls(spans[0])
+
+    def pace(self, phase: Phase, total: int) -> str:
+        """How the rounds come, and why where the recipe left it open.
+
+        Args:
+            phase: what the recipe asks.
+            total: iterations of the schedule.
+        """
+        chosen = f'{self.number} rounds, {self.interval} iterations apart'
+        if phase.room is None or self.number == phase.rounds:
+            return chosen
+        return (
+            f'{chosen} ({phase.length} of {phase.rounds} rounds are more than {phase.room:.0%} of '
+            f'the {total} iterations; robust_prune.rounds, interval and prune set others)'
+        )
 
     @property
     def removal(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from mmrobustprune.copies import copied
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Group, Trace, halves, spread
 from mmrobustprune.engine.pruning.rehearsal import check_copy
-from mmrobustprune.masks import MaskSet
+from mmrobustprune.masks import MaskSet, loss_weights
 from mmrobustprune.recipes.gradual import Recipe
 from mmrobustprune.scores import Magnitude, build_score
 from mmrobustprune.scores.base import Watching
@@ -65,6 +65,7 @@ class GradualPruning:
         self.selection = self.budget.selection(model, trace, self.setting)
         self.selection.admit(recipe.target)
         self.masks.attach()
+        self.weights: dict[str, float] | None = None
         self._watching: Watching | None = None
 
     def watch(self) -> None:
@@ -137,6 +138,17 @@ class GradualPruning:
         certify(trial, example, forward=forward)
         return trial.structure('half')
 
+    def weigh(self, loss: Callable[[nn.Module], float]) -> dict[str, float]:
+        """What each group is worth to a loss, measured on a copy of the network."""
+        scores = self.unit_scores()
+        with self.unwatched():
+            return loss_weights(copied(self.model), self.groups, scores, loss)
+
+    def weighed(self, weights: Mapping[str, float]) -> None:
+        """Select by these weights of the groups from now on."""
+        self.weights = dict(weights)
+        self.selection = self.selection.weighed(weights)
+
     def targets(self, number: int) -> dict[str, Tensor]:
         """Units alive after round `number`, by group."""
         return self.selection.step(
@@ -184,12 +196,15 @@ class GradualPruning:
             groups=[group.name for group in self.groups],
             masks=self.masks.state_dict(),
             score=self.score.state_dict() or None,
+            weights=self.weights,
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
         self.masks.load_state_dict(state['masks'])
         self.score.load_state_dict(state['score'] or {})
+        if state.get('weights') is not None:
+            self.weighed(state['weights'])
 
 
 def ranked_as(sizes: Tensor, scores: list[Tensor]) -> Tensor:

@@ -138,7 +138,8 @@ class PruningHook(Hook):
         if saved is not None and saved['asked'] == asked(phases):
             self.plan = Plan.resumed(saved['spans'], total, phases)
         else:
-            self.plan = Plan.of(phases, total, self.per_epoch)
+            batches = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
+            self.plan = Plan.of(phases, total, self.per_epoch, batches)
         self.check_plan()
 
     def check_plan(self) -> None:

@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 
 from mmrobustprune.copies import copied
 from mmrobustprune.engine.bridge.model import unwrap
+from mmrobustprune.flags import flags_restored
 from mmrobustprune.rng import preserved_rng
 from mmrobustprune.structure import rebuild
 from mmrobustprune.structure.record import Structure
@@ -67,7 +68,8 @@ def check_copy(model: nn.Module, twin: nn.Module, call: Callable[[nn.Module], An
         layer.register_forward_pre_hook(note(name)) for name, layer in model.named_modules() if name
     ]
     try:
-        with preserved_rng(), torch.no_grad():
+        with preserved_rng(), torch.no_grad(), flags_restored(twin):
+            twin.eval()  # one image has no statistics of its own where a map is 1x1
             call(twin)
     finally:
         for handle in handles:

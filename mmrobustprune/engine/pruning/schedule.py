@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -90,13 +91,14 @@ class Plan:
     total: int
 
     @classmethod
-    def of(cls, phases: Iterable[Phase], total: int, per_epoch: int) -> Plan:
+    def of(cls, phases: Iterable[Phase], total: int, per_epoch: int, accumulated: int = 1) -> Plan:
         """Lay phases into a schedule, one after the other; they may be longer than it is.
 
         Args:
             phases: what the recipe asks.
             total: iterations of the schedule.
             per_epoch: iterations of one epoch.
+            accumulated: iterations of one optimizer step.
         """
         spans: list[Span] = []
         begin = 0
@@ -105,9 +107,15 @@ class Plan:
                 length = max(total - begin, 0)
             else:
                 length = iterations(phase.length, phase.name, total, per_epoch)
-            if phase.rounds:
-                length = phase.rounds * max(1, length // phase.rounds)
-            spans.append(Span(phase.name, begin, begin + length, phase.rounds))
+            rounds = phase.rounds
+            if phase.room is not None and length > phase.room * total:
+                length = int(phase.room * total)
+                # as many rounds as iterations between two, which are some steps
+                fewer = length // max(math.isqrt(length), accumulated, 1)
+                rounds = max(1, min(fewer, rounds))
+            if rounds:
+                length = rounds * max(1, length // rounds)
+            spans.append(Span(phase.name, begin, begin + length, rounds))
             begin += length
         return cls(tuple(spans), total)
 

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader
 from mmrobustprune.engine.bridge.training_loss import (
     FixedBatch,
     attack_state_kept,
+    sampled_loss,
     steady,
     training_batches,
     training_losses,
@@ -96,6 +97,17 @@ def test_losses_follow_the_weights():
         with torch.no_grad():
             model.norm.weight.mul_(2)
         assert float(loss().detach()) == pytest.approx(4 * float(first.detach()), rel=1e-6)
+
+
+def test_the_loss_of_random_samples_is_the_same_at_every_call():
+    model = Noisy()
+    drawn = generators()
+    loss = sampled_loss(loader(), 2)
+    batches = training_batches(loader(), 2)
+    with steady(model, 'train'):
+        expected = [float(one()) for one in training_losses(model, batches)]
+    assert loss(model) == loss(model) == pytest.approx(sum(expected) / 2)
+    assert generators() == drawn and model.norm.num_batches_tracked == 0
 
 
 def test_modes_and_generators_are_put_back_after_an_error():

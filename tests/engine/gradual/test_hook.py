@@ -98,3 +98,12 @@ def test_a_score_of_feature_maps_sees_the_training_and_nothing_else(tmp_path, mo
     assert runner.model.backbone.conv1.out_channels < 8 or (tmp_path / 'pruned.pth').is_file()
     windows = [max(counts.values()) for counts in seen if counts]
     assert windows and max(windows) <= 4  # the warm-up; rounds come every 2 iterations
+
+
+def test_groups_are_weighed_before_the_first_round(trained):
+    rounds = json.loads((trained / 'rounds.json').read_text())
+    assert [('weights' in one) for one in rounds] == [True, False, False]
+    saved = torch.load(trained / 'epoch_1.pth', weights_only=True)['robust_prune']['pruning']
+    assert saved['weights'] is None  # the first round is due before the next iteration
+    assert set(rounds[0]['weights']) == set(saved['groups'])
+    assert min(rounds[0]['weights'].values()) > 0

@@ -37,6 +37,54 @@ def test_a_plan_longer_than_the_schedule_is_refused():
         Rounds.of(plan(warmup='1 epochs', rounds=30, interval=30))
 
 
+@pytest.mark.parametrize(
+    'total, rounds, interval, warmup',
+    [
+        (48, 4, 4, 5),
+        (312, 10, 10, 35),
+        (2699, 30, 29, 300),
+        (2700, 30, 30, 300),
+        (9000, 30, 30, 1000),
+    ],
+)
+def test_two_lines_fit_any_schedule(total, rounds, interval, warmup):
+    """The rounds take a third at most: 16 of 48 iterations are 4 rounds of 4."""
+    phases = plan(total)
+    found = Rounds.of(phases)
+    assert (found.number, found.interval, phases.spans[0].end) == (rounds, interval, warmup)
+    assert found.number * found.interval <= total / 3
+
+
+@given(st.integers(2, 3000))
+def test_every_schedule_has_its_rounds_and_leaves_some_to_fine_tune(total):
+    found = Rounds.of(plan(total))
+    assert found.number * found.interval <= max(total / 3, 1) and found.removal < total
+
+
+def test_gradients_that_are_accumulated_are_seen_between_two_rounds():
+    recipe = build_recipe(dict(recipe='taylor', target=0.5))
+    found = Rounds.of(Plan.of(recipe.phases(), 48, 12, accumulated=8))
+    assert (found.number, found.interval) == (2, 8)
+
+
+@pytest.mark.parametrize(
+    'fields', [dict(rounds=30), dict(interval=30), dict(rounds=30, interval=30)]
+)
+def test_what_is_set_by_hand_is_not_fitted(fields):
+    with pytest.raises(ValueError, match=r'takes 905 iterations .* leaves none to fine-tune'):
+        Rounds.of(plan(48, **fields))
+
+
+def test_the_log_says_what_was_chosen_and_why():
+    recipe = build_recipe(dict(recipe='adasap', target=0.5))
+    prune = recipe.phases()[1]
+    assert Rounds.of(plan(9000)).pace(prune, 9000) == '30 rounds, 30 iterations apart'
+    assert Rounds.of(plan(48)).pace(prune, 48) == (
+        '4 rounds, 4 iterations apart (900 iters of 30 rounds are more than 33% of the 48 '
+        'iterations; robust_prune.rounds, interval and prune set others)'
+    )
+
+
 def test_one_phase_has_the_rounds():
     phases = (Phase('a', '10 iters', rounds=2), Phase('b', '10 iters', rounds=2), Phase('c'))
     with pytest.raises(ValueError, match='2 phases with rounds of masks; give rounds to one of a'):

@@ -290,3 +290,27 @@ def test_what_is_not_training_is_not_seen():
     assert not pruning.ready
     step(pruning)
     assert pruning.ready
+
+
+# --- what groups are worth ------------------------------------------------------------------------
+
+
+def test_groups_are_weighed_once_and_a_resumed_run_knows():
+    pruning = begun(chain())
+    assert pruning.selection.needs_loss
+    weights = pruning.weigh(lambda model: -float(model(IMAGE).sum().abs()))
+    assert set(weights) == {'0', '1'} and pruning.selection.needs_loss
+    pruning.weighed({'0': 9.0, '1': 1.0})
+    assert not pruning.selection.needs_loss
+    state = json.loads(json.dumps(pruning.state_dict()['weights']))
+    other = begun(chain())
+    other.load_state_dict(dict(pruning.state_dict(), weights=state))
+    assert other.selection.weights == {'0': 9.0, '1': 1.0}
+    assert listed(other.targets(1)) == listed(pruning.targets(1))
+
+
+def test_the_network_is_weighed_on_a_copy():
+    model = chain()
+    before = [parameter.clone() for parameter in model.parameters()]
+    begun(model).weigh(lambda twin: float(twin(IMAGE).sum()))
+    assert all(map(torch.equal, before, model.parameters()))

@@ -1,0 +1,61 @@
+"""What each group is worth to the loss, measured by removing part of it for a moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmrobustprune.dependency.groups import Group
+
+from .select import finite_scores, share_of_rest
+from .soft import SoftMaskSet
+
+PARTS = (0.25, 0.5)  # of a group's units
+FLOOR = 0.5  # of the median weight: less than that a few batches cannot tell
+
+
+def loss_weights(
+    model: nn.Module,
+    groups: Iterable[Group],
+    scores: Mapping[str, Tensor],
+    loss: Callable[[nn.Module], float],
+) -> dict[str, float]:
+    """The weight a of each group in rise = a E, fitted by least squares to measured rises.
+
+    The rise is that of the loss when a quarter or a half of the group's units go, the lowest
+    first, and E is the sum of their `share_of_rest`. A weight is at least half the median one.
+
+    Args:
+        model: the network; as before afterwards.
+        groups: its groups of channels.
+        scores: (units,) of each group, higher is kept.
+        loss: of a network; the same samples every time, with statistics of the batch.
+    """
+    groups = tuple(groups)
+    masks = SoftMaskSet(model, groups)
+    dense = loss(model)
+    weights = {}
+    for group in groups:
+        score = finite_scores(scores, group)
+        order = np.argsort(score, kind='stable')
+        lost = np.cumsum(share_of_rest(score)[order])
+        rises = []
+        sums = []
+        for part in PARTS:
+            gone = min(max(round(part * group.units), 1), group.units - 1)
+            if gone < 1:
+                continue
+            alive = torch.ones(group.units, dtype=torch.bool)
+            alive[torch.from_numpy(order[:gone].copy())] = False
+            masks.remove({group.name: alive})
+            rises.append(loss(model) - dense)
+            sums.append(lost[gone - 1])
+        masks.remove({group.name: torch.ones(group.units, dtype=torch.bool)})
+        weights[group.name] = float(np.dot(rises, sums) / (np.dot(sums, sums) or 1.0))
+    least = FLOOR * float(np.median(list(weights.values())))
+    if least <= 0:  # the loss tells nothing: groups are worth the same
+        return dict.fromkeys(weights, 1.0)
+    return {name: max(weight, least) for name, weight in weights.items()}
