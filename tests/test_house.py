@@ -39,7 +39,7 @@ MAY_IMPORT = {  # room -> the rooms of ours that it may import, beside itself an
     'report': {'corruption', 'cost', 'recipes'},
     'compat': set(),
     'registry': set(),
-    'models': {'attack', 'compat', 'registry', 'structure'},
+    'models': {'attack', 'compat', 'dependency', 'registry', 'structure'},
     'datasets': {'compat', 'registry'},
 }
 # A room of the engine may import all that is below the engine, and these rooms of it.

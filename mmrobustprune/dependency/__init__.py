@@ -4,5 +4,6 @@
 
 from .grouped_conv import GroupedKernelConv2d
 from .groups import Group, Slice, Trace
+from .packed_attention import NarrowMultiheadAttention
 
-__all__ = ['Group', 'GroupedKernelConv2d', 'Slice', 'Trace']
+__all__ = ['Group', 'GroupedKernelConv2d', 'NarrowMultiheadAttention', 'Slice', 'Trace']

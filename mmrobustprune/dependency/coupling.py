@@ -22,6 +22,7 @@ class Coupling:
         self.widths: dict[Hashable, int] = {}
         self.reasons: dict[Hashable, str] = {}  # slot -> why its channels all stay
         self.links: list[tuple[Hashable, np.ndarray, Hashable, np.ndarray]] = []
+        self.ends: list[tuple[Hashable, np.ndarray]] = []
 
     def keep(self, slot: Hashable, reason: str) -> None:
         """Every channel that is tied to this slot stays; the first reason given counts."""
@@ -30,6 +31,10 @@ class Coupling:
     def link(self, a: Hashable, of_a: np.ndarray, b: Hashable, of_b: np.ndarray) -> None:
         """Channel `of_a[i]` of slot a goes when channel `of_b[i]` of slot b goes."""
         self.links.append((a, of_a, b, of_b))
+
+    def end(self, slot: Hashable, channels: np.ndarray) -> None:
+        """No layer need read these channels and what is tied to them: they end in a product."""
+        self.ends.append((slot, channels))
 
     def solve(
         self, sides: dict[Hashable, Side], producers: set[str], order: Iterable[str]
@@ -49,9 +54,12 @@ class Coupling:
         reasons = self._reasons()
         makeups: dict[tuple, list[Unit]] = {}
         unprunable: dict[str, str] = {}
-        for unit, reason in zip(self._units(sides, rank), reasons, strict=True):
+        ended = np.zeros(self._count, bool)
+        for slot, channels in self.ends:
+            ended[self._components(slot)[channels]] = True
+        for unit, reason, end in zip(self._units(sides, rank), reasons, ended, strict=True):
             made = [layer for layer, side in unit if side == 'out' and layer in producers]
-            read = any(side == 'in' for _, side in unit)
+            read = end or any(side == 'in' for _, side in unit)
             if reason is None and not read:
                 reason = 'no layer that can shrink reads it'
             if reason is None and made:

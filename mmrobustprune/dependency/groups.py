@@ -61,12 +61,23 @@ def tensors(model: nn.Module, layer: str, side: str) -> Iterator[tuple[str, Tens
             yield (f'{layer}.{name}' if name else layer), tensor, dim
 
 
+def loose_parameters(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """A module's own parameters that its kind does not know, which are layers by themselves."""
+    kind = kind_of(module)
+    known = set().union(*kind.dims.values()) if kind is not None else ()
+    for name, parameter in module.named_parameters(recurse=False):
+        if name not in known:
+            yield name, parameter
+
+
 def width(model: nn.Module, layer: str, side: str) -> int:
     """Number of channels of a layer's side."""
     found = find_layer(model, layer)
     if isinstance(found, nn.Parameter):
         return max(found.shape)
-    return getattr(found, kind_of(found).widths[side][0])
+    for attribute in kind_of(found).widths.get(side, ()):
+        return getattr(found, attribute)
+    return next(tensor.shape[dim] for _, tensor, dim in tensors(model, layer, side))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +127,13 @@ class Trace:
         unprunable: each layer whose width stays, with the reason.
         shapes: output positions of each convolution and linear layer that ran, summed over its
             calls (input positions for a transposed convolution), so that
-            MACs = weights * positions.
+            MACs = weights * positions; the mean over queries, keys and values where these share
+            one weight.
     """
 
     groups: tuple[Group, ...]
     unprunable: dict[str, str] = field(default_factory=dict)
-    shapes: dict[str, int] = field(default_factory=dict)
+    shapes: dict[str, float] = field(default_factory=dict)
 
     def explain(self) -> str:
         """Every dependency chain, then what is unprunable and why."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from mmrobustprune.dependency.attention import UNITS
 from mmrobustprune.latency.selection import SOLVERS
 from mmrobustprune.masks.select import NORMALISE
 from mmrobustprune.scores import build_score
@@ -36,6 +37,8 @@ class Recipe:
         min_keep: fraction of each group of channels that always stays, in [0, 1).
         round_to: channel counts kept are multiples of this.
         ignore: module names (prefixes or patterns) that stay as they are.
+        attention: what a neuron of an attention is: 'dims' (one dimension of every head, of queries
+            and keys or of values) or 'heads'.
         prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) are
             pruned as well; they cannot recover what they lose.
         forward: 'package.module:function', called as `function(model, example)` instead of the
@@ -64,6 +67,7 @@ class Recipe:
     min_keep: float = 0.1
     round_to: int | None = None
     ignore: tuple[str, ...] = ()
+    attention: str = 'dims'
     prune_frozen: bool = False
     forward: str = ''
     warmup: float | str = 1 / 9
@@ -90,6 +94,7 @@ class Recipe:
         check_forward(self.forward)
         check_choice('budget', self.budget, self.budgets)
         check_choice('scope', self.scope, SCOPES)
+        check_choice('attention', self.attention, UNITS)
         if self.rounds < 1:
             raise ValueError(
                 f'robust_prune.rounds={self.rounds} is below 1; one round removes everything at '

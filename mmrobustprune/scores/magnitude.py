@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, find_layer
-from mmrobustprune.dependency.kinds import produces
+from mmrobustprune.dependency.kinds import makes
 
 from .base import Score, filter_rows, makers, unit_rows
 
@@ -35,7 +35,7 @@ class Magnitude(Score):
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
         scores = {}
         for group in groups:
-            weighted = [p for p in group.slices if produces(find_layer(model, p.layer))]
+            weighted = [p for p in group.slices if makes(find_layer(model, p.layer))]
             powers = (unit_rows(model, part).abs().pow(self.p).sum(1) for part in weighted)
             scores[group.name] = sum(powers).pow(1 / self.p)
         return scores

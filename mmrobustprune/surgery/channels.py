@@ -34,6 +34,7 @@ def prune_channels(
     round_to: int | None = None,
     layers: Iterable[str] | None = None,
     forward: Forward | None = None,
+    attention: str = 'dims',
 ) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
 
@@ -54,12 +55,13 @@ def prune_channels(
         layers: restricts the removal to the groups that hold one of these layers.
         forward: `forward(model, example_input)` returns the outputs that must keep their meaning;
             by default the model is called.
+        attention: what a unit of an attention is, 'dims' or 'heads', as in `trace`.
     Raises:
         ValueError: the model cannot be traced, a pattern matches nothing, a demanded layer is
             unprunable, the budget cannot be met or the certificate fails; the model is left as it
             was.
     """
-    found = trace(model, example_input, forward, ignore)
+    found = trace(model, example_input, forward, ignore, attention)
     groups = found.groups if layers is None else _demanded(model, found, layers)
     cost = CostModel(model, groups, found.shapes)
     rule = RankedSelection(cost, budget, scope, normalise, min_keep, round_to)

@@ -35,6 +35,7 @@ def test_a_latency_recipe_has_the_budget_score_and_rounding_of_halp():
         (dict(normalise='l1'), "unknown robust_prune.normalise 'l1'"),
         (dict(batch=0), 'batch=0 and seconds=300.0 must be above 0'),
         (dict(seconds=0.0), 'batch=1 and seconds=0.0 must be above 0'),
+        (dict(attention='rows'), "unknown robust_prune.attention 'rows'"),
         (dict(min_keep=1), r'min_keep=1 is not in \[0, 1\)'),
     ],
 )

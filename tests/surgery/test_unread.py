@@ -124,3 +124,26 @@ def test_a_searched_channel_mask_becomes_a_smaller_network():
     assert model.one.conv1.out_channels == 4 and model.two.conv1.out_channels == 6
     assert (outputs(model, x) - expected).abs().max() < 1e-10
     assert done.left and done.structure.achieved['macs'] > 0.3
+
+
+def test_a_head_that_nobody_reads_goes():
+    """Of the second head one dimension is read, of the first none."""
+
+    class Attended(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attn = nn.MultiheadAttention(8, 2, batch_first=True)
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, tokens):
+            return self.head(self.attn(tokens, tokens, tokens)[0])
+
+    model = Attended()
+    with torch.no_grad():
+        model.attn.out_proj.weight[:, [0, 1, 2, 3, 5]] = 0
+    tokens = torch.randn(2, 3, 8)
+    expected = outputs(model, tokens)
+    done = remove_unread(model, tokens)
+    assert done.structure.layers['attn.out_proj']['in'] == [4, 5, 6, 7]
+    assert model.attn.in_proj_weight.shape == (12, 8) and model.attn.num_heads == 1
+    assert (outputs(model, tokens) - expected).abs().max() < 1e-10

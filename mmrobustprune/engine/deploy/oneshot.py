@@ -56,7 +56,7 @@ class Surgery:
 def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) -> Surgery:
     """Remove channels, the least worth first."""
     forward = structure_forward(recipe.forward, model)
-    found = trace(model, example, forward, recipe.ignore)
+    found = trace(model, example, forward, recipe.ignore, recipe.attention)
     structure = prune_channels(
         model,
         example,
@@ -68,6 +68,7 @@ def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) 
         min_keep=recipe.min_keep,
         round_to=recipe.round_to,
         forward=forward,
+        attention=recipe.attention,
     )
     return Surgery(structure, found.unprunable, found.explain())
 
@@ -110,7 +111,7 @@ class Method:
 
 def _channels(score: Mapping[str, Any]) -> Method:
     recipe = dict(recipe='magnitude', score=score)
-    options = ('budget', 'scope', 'min_keep', 'round_to', 'ignore', 'forward')
+    options = ('budget', 'scope', 'min_keep', 'round_to', 'ignore', 'attention', 'forward')
     return Method(recipe, options, remove_channels)
 
 
