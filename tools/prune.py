@@ -97,6 +97,11 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 'fraction; tools/analyze.py sensitivity writes one',
             ),
             channels('--round-to', type=int, help='kept channel counts are multiples of this'),
+            channels(
+                '--attention',
+                choices=['dims', 'heads'],
+                help='what an attention loses: a dimension of every head, or heads (default: dims)',
+            ),
             kernels(
                 '--groups', type=int, help='of filters, in every layer that is pruned (default: 8)'
             ),
@@ -211,8 +216,10 @@ def main(arguments: list[str] | None = None) -> None:
     options['forward'] = args.forward or named_in(config)
     of_kernels = args.method in KERNELS
     if args.why and not of_kernels:
-        ignore = args.ignore or ()
-        print(explain(config, args.checkpoint, size, ignore, options['forward']))
+        chosen = {
+            name: options[name] for name in options.keys() & {'ignore', 'forward', 'attention'}
+        }
+        print(explain(config, args.checkpoint, size, **chosen))
     done = OneShot(config, args.checkpoint, size, args.method, args.target, print, **options)
     if args.why and of_kernels:
         print(done.surgery.why)

@@ -12,9 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmrobustprune.dependency.attention import spelled_out
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.dependency.groups import width
 from mmrobustprune.dependency.kinds import is_fixed, kind_of, positions, produces
+from mmrobustprune.dependency.packed_attention import counted_with
 from mmrobustprune.dependency.partial import PartialForward
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.flags import flags_restored
@@ -100,10 +102,10 @@ def count(
     _check_kept(kept, read)
 
     def measure(run: Forward) -> dict[nn.Module, int]:
-        found = dict.fromkeys(model.modules(), 0)
+        found = dict.fromkeys(model.modules(), 0)  # of packed projections the rows, too
 
         def hook(module: nn.Module, args: tuple, output: Any) -> None:
-            found[module] += _macs(module, args, output, rule, read.get(module))
+            found[counted_with(module)] += _macs(module, args, output, rule, read.get(module))
 
         handles = [m.register_forward_hook(hook) for m in model.modules()]
         try:
@@ -114,10 +116,11 @@ def count(
                 handle.remove()
         return found
 
-    if isinstance(forward, PartialForward):
-        uses = forward.count(model, measure)
-    else:
-        uses = measure(forward or default_forward)
+    with spelled_out(model):
+        if isinstance(forward, PartialForward):
+            uses = forward.count(model, measure)
+        else:
+            uses = measure(forward or default_forward)
     layers = {}
     total = 0
     seen: set[int] = set()  # parameters that were counted with an earlier layer

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, find_layer, width
-from mmrobustprune.dependency.kinds import kind_of, produces, weights_used
+from mmrobustprune.dependency.groups import Group, find_layer, loose_parameters, width
+from mmrobustprune.dependency.kinds import kind_of, makes, weight_of, weights_used
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class _Layer:
     sides: dict[str, int]  # side -> dense width
     fan: int  # weights per (output, input) pair
     own: int  # other parameters per output: bias, scale and shift
-    uses: int  # positions at which every weight multiplies
+    uses: float  # positions at which every weight multiplies, on average
     counts: bool  # False where the weight is shared with a layer counted before
 
 
@@ -38,7 +38,7 @@ class CostModel:
     """
 
     def __init__(
-        self, model: nn.Module, groups: Iterable[Group], shapes: dict[str, int] | None = None
+        self, model: nn.Module, groups: Iterable[Group], shapes: dict[str, float] | None = None
     ):
         self.groups = tuple(groups)
         self._parts: dict[tuple[str, str], list[tuple[str, int, int]]] = {}
@@ -47,7 +47,7 @@ class CostModel:
                 self._parts.setdefault((part.layer, part.side), []).append(
                     (group.name, group.units, part.index.shape[1])
                 )
-        makers = [name for name, module in model.named_modules() if produces(module)]
+        makers = [name for name, module in model.named_modules() if makes(module)]
         others = sorted({layer for layer, _ in self._parts} - set(makers))
         seen: set[int] = set()
         self._layers = [
@@ -58,13 +58,12 @@ class CostModel:
         self._shares: dict[str, dict[str, float]] = {}
 
     @staticmethod
-    def _layer(model: nn.Module, name: str, uses: int, seen: set[int]) -> _Layer:
+    def _layer(model: nn.Module, name: str, uses: float, seen: set[int]) -> _Layer:
         layer = find_layer(model, name)
         kind = kind_of(layer)  # None for a grouped convolution, which stays as it is
         sides = {side: width(model, name, side) for side in (kind.dims if kind else ())}
-        weight = layer.weight if produces(layer) else None
-        bare = isinstance(layer, nn.Parameter)
-        owned = [layer] if bare else list(layer.parameters(recurse=False))
+        weight = weight_of(layer) if makes(layer) else None
+        owned = _owned(layer)
         new = [p for p in owned if id(p) not in seen]
         seen |= {id(p) for p in owned}
         others = sum(p.numel() for p in new if p is not weight)
@@ -95,7 +94,7 @@ class CostModel:
         return dict(
             kept,
             params=pairs * layer.counts + kept.get('out', 1) * layer.own,
-            macs=pairs * layer.uses,
+            macs=round(pairs * layer.uses),
         )
 
     def unit_shares(self, kind: str) -> dict[str, float]:
@@ -146,3 +145,11 @@ class CostModel:
         for kind, total in self.dense.items():
             fractions[kind] = 1 - left[kind] / total if total else 0.0
         return fractions
+
+
+def _owned(layer: nn.Module | nn.Parameter) -> list[nn.Parameter]:
+    """The parameters that go with a layer's channels."""
+    if isinstance(layer, nn.Parameter):
+        return [layer]
+    loose = {name for name, _ in loose_parameters(layer)} if kind_of(layer) is not None else ()
+    return [value for name, value in layer.named_parameters(recurse=False) if name not in loose]

@@ -5,5 +5,6 @@
 from . import norms as _norms  # noqa: F401  fills the table of families
 from .grouped_conv import GroupedKernelConv2d
 from .groups import Group, Slice, Trace
+from .packed_attention import NarrowMultiheadAttention
 
-__all__ = ['Group', 'GroupedKernelConv2d', 'Slice', 'Trace']
+__all__ = ['Group', 'GroupedKernelConv2d', 'NarrowMultiheadAttention', 'Slice', 'Trace']

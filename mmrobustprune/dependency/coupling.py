@@ -21,6 +21,7 @@ class Coupling:
         self.widths: dict[Hashable, int] = {}
         self.reasons: dict[Hashable, str] = {}  # slot -> why its channels all stay
         self.links: list[tuple[Hashable, np.ndarray, Hashable, np.ndarray]] = []
+        self.ends: list[tuple[Hashable, np.ndarray]] = []
 
     def keep(self, slot: Hashable, reason: str) -> None:
         """Every channel that is tied to this slot stays; the first reason given counts."""
@@ -29,6 +30,10 @@ class Coupling:
     def link(self, a: Hashable, of_a: np.ndarray, b: Hashable, of_b: np.ndarray) -> None:
         """Channel `of_a[i]` of slot a goes when channel `of_b[i]` of slot b goes."""
         self.links.append((a, of_a, b, of_b))
+
+    def end(self, slot: Hashable, channels: np.ndarray) -> None:
+        """No layer need read these channels and what is tied to them: they end in a product."""
+        self.ends.append((slot, channels))
 
     def solve(
         self, sides: dict[Hashable, Side], producers: set[str], order: Iterable[str]
@@ -51,7 +56,10 @@ class Coupling:
         read = np.array([side == 'in' for _, side in parts], bool)
         table = self._table([slot for slot, _ in ordered])
         reasons = self._reasons()
-        lonely = (reasons == None) & (table @ read == 0)  # noqa: E711 (elementwise)
+        ended = np.zeros(self._count, bool)
+        for slot, channels in self.ends:
+            ended[self._components(slot)[channels]] = True
+        lonely = (reasons == None) & (table @ read == 0) & ~ended  # noqa: E711 (elementwise)
         reasons[lonely] = 'no layer that can shrink reads it'
         free = (reasons == None) & (table @ made > 0)  # noqa: E711
         unprunable: dict[str, str] = {}

@@ -61,6 +61,15 @@ def tensors(model: nn.Module, layer: str, side: str) -> Iterator[tuple[str, Tens
             yield (f'{layer}.{name}' if name else layer), tensor, dim
 
 
+def loose_parameters(module: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """A module's own parameters that its kind does not know, which are layers by themselves."""
+    kind = kind_of(module)
+    known = set().union(*kind.dims.values()) if kind is not None else ()
+    for name, parameter in module.named_parameters(recurse=False):
+        if name not in known:
+            yield name, parameter
+
+
 def width(model: nn.Module, layer: str, side: str) -> int:
     """Number of channels of a layer's side."""
     found = find_layer(model, layer)
@@ -114,12 +123,13 @@ class Trace:
         unprunable: each layer whose width stays, with the reason.
         shapes: output positions of each convolution and linear layer that ran, summed over its
             calls (input positions for a transposed convolution), so that
-            MACs = weights * positions.
+            MACs = weights * positions; the mean over queries, keys and values where these share
+            one weight.
     """
 
     groups: tuple[Group, ...]
     unprunable: dict[str, str] = field(default_factory=dict)
-    shapes: dict[str, int] = field(default_factory=dict)
+    shapes: dict[str, float] = field(default_factory=dict)
 
     def explain(self) -> str:
         """Every dependency chain, then what is unprunable and why."""

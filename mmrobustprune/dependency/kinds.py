@@ -63,6 +63,10 @@ NORM = Kind(
     {'out': ('num_features',)},
 )
 PRELU = Kind('prelu', {'out': {'weight': 0}}, {'out': ('num_parameters',)})
+PACKED = Kind(  # nn.MultiheadAttention: queries, keys and values of one weight
+    'packed', {'out': {'in_proj_weight': 0, 'in_proj_bias': 0}, 'in': {'in_proj_weight': 1}}, {}
+)
+KINDS: dict[type[nn.Module], Kind] = {}  # of classes that others make known
 
 # More families by class, subclasses included: layers of one input and one output whose inside is
 # their own. `norms` fills it, and so do rooms that know layers of other projects.
@@ -86,6 +90,8 @@ def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
         return NORM
     if isinstance(layer, nn.PReLU) and layer.num_parameters > 1:
         return PRELU
+    if type(layer) in KINDS:
+        return KINDS[type(layer)]
     family = next((FAMILIES[base] for base in type(layer).__mro__ if base in FAMILIES), None)
     return None if family is None else family(layer)
 
@@ -118,12 +124,32 @@ def produces(layer: nn.Module | nn.Parameter) -> bool:
     return isinstance(layer, (nn.modules.conv._ConvNd, nn.Linear))
 
 
+def makes(layer: nn.Module | nn.Parameter) -> bool:
+    """Whether the layer has filters: it produces channels, or is a packed projection of some."""
+    return produces(layer) or KINDS.get(type(layer)) is PACKED
+
+
+def weight_name(layer: nn.Module) -> str:
+    """The name of the weight of a layer that makes channels."""
+    return 'in_proj_weight' if KINDS.get(type(layer)) is PACKED else 'weight'
+
+
+def weight_of(layer: nn.Module) -> Tensor:
+    """The weight of a layer that makes channels."""
+    return getattr(layer, weight_name(layer))
+
+
+def bias_of(layer: nn.Module) -> Tensor | None:
+    """The bias of a layer that makes channels."""
+    return getattr(layer, weight_name(layer).replace('weight', 'bias'))
+
+
 def weights_used(layer: nn.Module | nn.Parameter) -> int:
     """Weights of a layer that multiply at every position; MACs = weights used * positions.
 
     Those of a convolution or linear layer, unless they are constants of the architecture.
     """
-    return layer.weight.numel() if produces(layer) and not is_fixed(layer) else 0
+    return weight_of(layer).numel() if makes(layer) and not is_fixed(layer) else 0
 
 
 def is_fixed(layer: nn.Module | nn.Parameter) -> bool:

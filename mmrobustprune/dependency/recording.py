@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from mmrobustprune.compat.onednn import as_written
 
+from .attention_runs import AttentionRun, watch
 from .kinds import encloses, positions, produces
 
 Forward = Callable[[nn.Module, Any], Any]
@@ -82,6 +83,7 @@ class ForwardPass:
         outputs: the nodes of the model's outputs.
         blind: nodes read by a layer that ran without gradients, and its name.
         ran: modules that were called.
+        attentions: the runs of attentions whose heads can go.
         shapes: weight uses per layer (see `Trace`).
     """
 
@@ -92,6 +94,7 @@ class ForwardPass:
     outputs: set = field(default_factory=set)
     blind: dict = field(default_factory=dict)
     ran: set = field(default_factory=set)
+    attentions: list[AttentionRun] = field(default_factory=list)
     shapes: dict[str, int] = field(default_factory=dict)
 
     def run(self, model: nn.Module, example: Any, forward: Forward) -> list[Tensor]:
@@ -110,6 +113,7 @@ class ForwardPass:
         handles = []
         for name, module in model.named_modules():
             handles += self._hook(name, module, stack, made)
+        handles += watch(model, self.attentions)
         try:
             with torch.enable_grad(), as_written(), _Shapes(self.calls):
                 result = forward(model, tree_map(self._source, example))
@@ -168,3 +172,11 @@ class ForwardPass:
 
         yield module.register_forward_pre_hook(before)
         yield module.register_forward_hook(after)
+
+
+def between(fn: Any, source: Any, depth: int = 12) -> set:
+    """The nodes that a layer makes of its own between its input and its output."""
+    if depth == 0 or fn is None or fn is source:
+        return set()
+    steps = {f for f, _ in fn.next_functions if f is not None and f is not source}
+    return steps.union(*(between(step, source, depth - 1) for step in steps))

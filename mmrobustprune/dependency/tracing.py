@@ -14,21 +14,29 @@ from typing import Any
 import numpy as np
 import torch_pruning
 from torch import nn
+from torch_pruning.ops import OPTYPE
 
 from mmrobustprune.flags import flags_restored
 
 from .arithmetic import Passage, Unknown, enter
+from .attention import spelled_out
 from .coupling import Coupling
-from .groups import Group, Trace, matching
+from .groups import Group, Trace, find_layer, loose_parameters, matching
+from .heads import Heads
 from .kinds import FAMILIES, Kind, kind_of, produces
+from .packed_attention import packed
 from .partial import PartialForward, uses
-from .recording import Forward, ForwardPass, default_forward
+from .recording import Forward, ForwardPass, between, default_forward
 
 Slot = tuple[int, str]  # (index of a node, 'in' | 'out')
 
 
 def trace(
-    model: nn.Module, example: Any, forward: Forward | None = None, ignore: Iterable[str] = ()
+    model: nn.Module,
+    example: Any,
+    forward: Forward | None = None,
+    ignore: Iterable[str] = (),
+    attention: str = 'dims',
 ) -> Trace:
     """Find the groups of channels that can be removed together (DepGraph, arXiv:2301.12900).
 
@@ -40,9 +48,17 @@ def trace(
         forward: `forward(model, example)` returns the outputs that must keep their meaning; by
             default the model is called with the example.
         ignore: layers whose widths stay: names, prefixes or fnmatch patterns.
+        attention: what a unit of an attention is: 'dims' (one dimension of every head, of queries
+            and keys or of values) or 'heads'.
     Raises:
-        ValueError: a pattern matches nothing, or the model cannot be traced.
+        ValueError: a pattern matches nothing, the model cannot be traced, or there is no such unit
+            of an attention.
     """
+    with spelled_out(model):
+        return packed(model, _trace(model, example, forward, ignore, attention))
+
+
+def _trace(model: nn.Module, example: Any, forward: Forward | None, ignore, attention) -> Trace:
     names = _names(model)
     ignored = matching(names, [ignore] if isinstance(ignore, str) else ignore)
     record = ForwardPass()
@@ -53,7 +69,8 @@ def trace(
 
     with flags_restored(model):
         graph.read(run, example)
-        groups, unprunable = _ChannelWalk(graph, record, names).solve(ignored)
+        heads = Heads(record.attentions, attention)
+        groups, unprunable = _ChannelWalk(graph, record, names, heads).solve(ignored)
     for name, layer in names.items():
         if produces(layer) and layer not in graph.module2node:
             ran = layer in record.ran
@@ -75,6 +92,7 @@ class _Graph(torch_pruning.DependencyGraph):
         self.verbose = False
         self.ignored_params = []
         self.CUSTOMIZED_PRUNERS = dict.fromkeys(FAMILIES)  # layers that it need not know itself
+        del self.REGISTERED_PRUNERS[OPTYPE.MHA]  # spelled out, it is linear layers
         self._module2name = {module: name for name, module in model.named_modules()}
 
     def read(self, forward: Forward, example: Any) -> None:
@@ -88,18 +106,18 @@ def _names(model: nn.Module) -> dict[str, nn.Module | nn.Parameter]:
     names: dict[str, nn.Module | nn.Parameter] = {}
     for name, module in model.named_modules():
         names[name] = module
-        if kind_of(module) is None:
-            for key, parameter in module.named_parameters(name, recurse=False):
-                names[key] = parameter
+        for key, parameter in loose_parameters(module):
+            names[f'{name}.{key}' if name else key] = parameter
     return names
 
 
 class _ChannelWalk:
     """Follows the channels of every producer to the layers that read them."""
 
-    def __init__(self, graph: _Graph, record: ForwardPass, names: dict):
+    def __init__(self, graph: _Graph, record: ForwardPass, names: dict, heads: Heads):
         self.graph = graph
         self.record = record
+        self.heads = heads
         self.coupling = Coupling()
         self.nodes = list(graph.module2node.values())
         self.index = {node: i for i, node in enumerate(self.nodes)}
@@ -116,13 +134,17 @@ class _ChannelWalk:
         for fn, node in self.owner.items():
             self.doors[node].append(fn)
         self.ways: dict[Slot, list] = {}  # slot -> (autograd node, input position, graph node)
-        inside = set()  # nodes that an enclosing layer makes of its own
+        inside = set(heads.inside)  # and nodes that an enclosing layer makes of its own
         for fn, source in record.fed.items():
-            inside |= _between(fn, source)
+            inside |= between(fn, source)
         for node, fns in self.doors.items():
             for fn in fns:
                 if fn not in inside:
                     self._add_ways(fn, node)
+        for source, sink, position in heads.ways():
+            if source in self.owner:
+                slot = self._slot(self.owner[source], 'out')
+                self.ways.setdefault(slot, []).append((sink, position, self.owner[sink]))
 
     def _add_ways(self, fn: Any, node: Any) -> None:
         """The ways by which channels enter a graph node through one of its autograd nodes."""
@@ -144,6 +166,7 @@ class _ChannelWalk:
             for slot in self.coupling.widths
             if self.kinds[slot[0]] is not None
         }
+        sides |= self.heads.tie(self.coupling, self._slot_of, self.owner, self.record.outputs)
         makers = {self._layer(node): node for node in self.nodes if produces(node.module)}
         groups, unprunable = self.coupling.solve(sides, set(makers), self.order)
         for name, node in makers.items():  # grouped convolutions have no side of their own
@@ -260,6 +283,8 @@ class _ChannelWalk:
                         f'channels where {width} arrive'
                     )
                 return same
+            if fn in self.heads.sinks:
+                return self.heads.enter(fn, position, width)
             several = sum(f is not None for f, _ in fn.next_functions) > 1
             if width == 1 and several and 'cat' not in fn.name().lower():
                 return None  # one channel that is broadcast over the others
@@ -283,6 +308,14 @@ class _ChannelWalk:
                 first, *others = np.arange(self.coupling.widths[slot]).reshape(blocks, -1)
                 for other in others:
                     self.coupling.link(slot, first, slot, other)
+
+    def _slot_of(self, source: Any, side: str = 'out') -> Slot | None:
+        """A side of what made an autograd node, or of a bare parameter of this name."""
+        if isinstance(source, str):
+            node = self.graph.module2node.get(find_layer(self.graph.model, source))
+        else:
+            node = self.owner.get(source)
+        return None if node is None else self._slot(node, side)
 
     def _tie_shared_parameters(self) -> None:
         """Layers that share a parameter lose the same channels of it."""
@@ -309,14 +342,6 @@ class _ChannelWalk:
                         self.coupling.keep(slot, 'it shares a parameter with another kind of layer')
                     else:
                         self.coupling.link(first, every, slot, every)
-
-
-def _between(fn, source, depth: int = 12) -> set:
-    """The nodes that a layer makes of its own between its input and its output."""
-    if depth == 0 or fn is None or fn is source:
-        return set()
-    steps = {f for f, _ in fn.next_functions if f is not None and f is not source}
-    return steps.union(*(_between(step, source, depth - 1) for step in steps))
 
 
 def _uses_weight(fn, conv: nn.Module) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, find_layer, full, tensors, width
-from mmrobustprune.dependency.kinds import kind_of, produces
+from mmrobustprune.dependency.kinds import kind_of, makes
 from mmrobustprune.structure.masked_norm import count_all, count_kept
 from mmrobustprune.structure.record import Structure, dense_shape
 
@@ -131,11 +131,11 @@ class MaskSet:
         return torch.ones(width(self.model, layer, side), dtype=torch.bool)
 
     def filters(self) -> dict[str, Tensor]:
-        """Alive output channels (out,) of every convolution and linear layer in the groups."""
+        """Alive output channels (out,) of every layer in the groups that has filters."""
         return {
             layer: self.kept(layer)
             for layer, side in self._sides
-            if side == 'out' and produces(find_layer(self.model, layer))
+            if side == 'out' and makes(find_layer(self.model, layer))
         }
 
     def structure(self, method: str, **achieved: float) -> Structure:

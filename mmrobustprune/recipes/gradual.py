@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from mmrobustprune.dependency.attention import UNITS
 from mmrobustprune.latency.selection import SOLVERS
 from mmrobustprune.masks.limits import read_ratios
 from mmrobustprune.masks.ranked import PER
@@ -52,6 +53,8 @@ class Recipe:
         ignore: module names (prefixes or patterns) that stay as they are.
         ratios: {pattern of layer names: the largest fraction of a group of channels that goes}, or
             the path of a JSON file that holds it, as `tools/analyze.py sensitivity` writes it.
+        attention: what a neuron of an attention is: 'dims' (one dimension of every head, of queries
+            and keys or of values) or 'heads'.
         prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) are
             pruned as well; they cannot recover what they lose.
         forward: 'package.module:function', called as `function(model, example)` instead of the
@@ -91,6 +94,7 @@ class Recipe:
     round_to: int | None = None
     ignore: tuple[str, ...] = ()
     ratios: dict | str = field(default_factory=dict)
+    attention: str = 'dims'
     prune_frozen: bool = False
     forward: str = ''
     warmup: float | str = 1 / 9
@@ -122,6 +126,7 @@ class Recipe:
         read_ratios(self.ratios)
         check_choice('budget', self.budget, self.budgets)
         check_choice('scope', self.scope, SCOPES)
+        check_choice('attention', self.attention, UNITS)
         check_choice('normalise', self.normalise, NORMALISE)
         check_choice('per', self.per, PER)
         check_choice('weigh', self.weigh, WEIGH)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer
-from mmrobustprune.dependency.kinds import kind_of, produces
+from mmrobustprune.dependency.kinds import kind_of, makes, weight_name, weight_of
 
 
 class Watching:
@@ -114,27 +114,25 @@ class FilterScore(Score):
 def producing(model: nn.Module, group: Group) -> list[Slice]:
     """The slices of a group that hold the filters which make its channels."""
     return [
-        part
-        for part in group.slices
-        if part.side == 'out' and produces(find_layer(model, part.layer))
+        part for part in group.slices if part.side == 'out' and makes(find_layer(model, part.layer))
     ]
 
 
 def makers(model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
-    """Every convolution and linear layer with its name."""
-    return ((name, layer) for name, layer in model.named_modules() if produces(layer))
+    """Every layer that has filters with its name."""
+    return ((name, layer) for name, layer in model.named_modules() if makes(layer))
 
 
 def outputs(layer: nn.Module) -> int:
-    """Number of filters of a convolution or linear layer."""
-    return layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+    """Number of filters of a layer that has some."""
+    return len(filter_rows(layer))
 
 
 def filter_rows(layer: nn.Module, side: str = 'out', of: Tensor | None = None) -> Tensor:
     """The weight, or a tensor of its shape, as (channels of that side, all the rest)."""
     kind = kind_of(layer)  # None for a grouped convolution: its filters lie on dimension 0
-    tensor = layer.weight if of is None else of
-    return tensor.movedim(kind.dims[side]['weight'] if kind else 0, 0).flatten(1)
+    tensor = weight_of(layer) if of is None else of
+    return tensor.movedim(kind.dims[side][weight_name(layer)] if kind else 0, 0).flatten(1)
 
 
 def unit_rows(model: nn.Module, part: Slice) -> Tensor:

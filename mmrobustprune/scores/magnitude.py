@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, find_layer
-from mmrobustprune.dependency.kinds import is_fixed, produces
+from mmrobustprune.dependency.kinds import is_fixed, makes
 
 from .base import Score, filter_rows, makers, unit_rows
 
@@ -61,4 +61,4 @@ class Magnitude(Score):
 
 def _learns(layer: nn.Module | nn.Parameter) -> bool:
     """Whether the layer has weights, and they are no constants of the architecture."""
-    return produces(layer) and not is_fixed(layer)
+    return makes(layer) and not is_fixed(layer)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, find_layer
-from mmrobustprune.dependency.kinds import kind_of
+from mmrobustprune.dependency.kinds import kind_of, weight_name, weight_of
 
 from .base import Score, makers, producing
 from .roughness import energy, roughness
@@ -62,7 +62,8 @@ class SmoothMix(Score):
 def _sums(layer: nn.Module) -> tuple[Tensor, Tensor]:
     """Size and roughness (out,) of a layer's filters; those of a linear layer have no roughness."""
     kind = kind_of(layer)  # None for a grouped convolution: its filters lie on dimension 0
-    weight = layer.weight.movedim(kind.dims['out']['weight'] if kind else 0, 0)
+    weight = weight_of(layer)
+    weight = weight.movedim(kind.dims['out'][weight_name(layer)] if kind else 0, 0)
     kernels = weight if weight.dim() == 4 else weight.flatten(1)[..., None, None]
     return energy(kernels).sum(1), roughness(kernels).sum(1)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer
-from mmrobustprune.dependency.kinds import produces
+from mmrobustprune.dependency.kinds import bias_of, makes, weight_of
 
 from .base import Score, Watching, filter_rows, makers, producing
 from .bn_scale import norms, over_filters
@@ -38,9 +38,7 @@ class Taylor(Score):
         A batch whose gradients overflowed is left out, as mixed precision skips its step.
         """
         products = {
-            name: self._product(layer)
-            for name, layer in self.layers(model)
-            if layer.weight is not None and layer.weight.grad is not None
+            name: self._product(layer) for name, layer in self.layers(model) if _has_gradient(layer)
         }
         if all(torch.isfinite(product).all() for product in products.values()):
             for name, value in self._losses(model, products).items():
@@ -62,7 +60,7 @@ class Taylor(Score):
     def can_score(self, model: nn.Module, group: Group) -> bool:
         """Whether a layer of the group has gradients."""
         parts = self._parts(model, group)
-        return any(find_layer(model, part.layer).weight.requires_grad for part in parts)
+        return any(weight_of(find_layer(model, part.layer)).requires_grad for part in parts)
 
     def _losses(self, model: nn.Module, products: dict[str, Tensor]) -> dict[str, Tensor]:
         """What a batch adds to the sums, of the products sum of w g by layer."""
@@ -95,9 +93,11 @@ class Taylor(Score):
 
     def _product(self, layer: nn.Module) -> Tensor:
         """sum of w g (out,) over weight and bias."""
-        total = filter_rows(layer, of=layer.weight * layer.weight.grad).sum(1)
-        if layer.bias is not None and layer.bias.grad is not None:
-            total = total + layer.bias * layer.bias.grad
+        weight = weight_of(layer)
+        bias = bias_of(layer)
+        total = filter_rows(layer, of=weight * weight.grad).sum(1)
+        if bias is not None and bias.grad is not None:
+            total = total + bias * bias.grad
         return total
 
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
@@ -129,6 +129,11 @@ class Taylor(Score):
         }
 
 
+def _has_gradient(layer: nn.Module) -> bool:
+    weight = weight_of(layer)
+    return weight is not None and weight.grad is not None
+
+
 class TaylorBN(Taylor):
     """s_i = mean over batches of (gamma_i g_gamma_i + beta_i g_beta_i)^2 (arXiv:1906.10771, 5.1).
 
@@ -140,7 +145,7 @@ class TaylorBN(Taylor):
         return (
             (name, layer)
             for name, layer in model.named_modules()
-            if _is_norm(layer) or produces(layer)
+            if _is_norm(layer) or makes(layer)
         )
 
     def _product(self, layer: nn.Module) -> Tensor:

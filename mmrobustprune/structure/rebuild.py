@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmrobustprune.dependency.attention import narrowings
 from mmrobustprune.dependency.grouped_conv import swap
 from mmrobustprune.dependency.groups import find_layer, tensors
 
@@ -24,7 +25,8 @@ def rebuild(
 
     W' = W[out][:, in], and a layer with `kept` channels per group becomes a GroupedKernelConv2d:
     parameters become new `nn.Parameter` objects (tied ones stay tied, values, gradients and
-    `requires_grad` stay), buffers and integer attributes that repeat a width follow.
+    `requires_grad` stay), buffers and integer attributes that repeat a width follow. An attention
+    that changes takes its narrowed form.
 
     Args:
         dense_model: the network that was pruned, with any weights.
@@ -43,6 +45,7 @@ def rebuild(
     }
     keep = _kept(dense_model, structure, grouped)
     widths = list(repeated_widths(dense_model, structure))
+    narrowed = narrowings(dense_model, structure.layers)
     states = {} if optimizer is None else _sliced_states(optimizer, keep)
     fresh = {key: _sliced(old, dims) for key, (old, dims) in keep.items()}
     for module in dense_model.modules():
@@ -51,6 +54,8 @@ def rebuild(
             for name, old in slot.items():
                 if id(old) in fresh:
                     slot[name] = fresh[id(old)]
+    for attention in narrowed:
+        attention.apply()
     for owner, attribute, value in widths:
         setattr(owner, attribute, value)
     for name, record in grouped.items():

@@ -128,7 +128,7 @@ def _fits(record: dict, kind: Kind, shape: list[int]) -> bool:
     """Whether a weight has the recorded shape, but for the sides that keep all of theirs."""
     free = set()
     if 'kept' not in record:
-        free = {dims['weight'] for side, dims in kind.dims.items() if side not in record}
+        free = {next(iter(dims.values())) for side, dims in kind.dims.items() if side not in record}
     expected = record['shape']
     return len(shape) == len(expected) and all(
         ours == theirs or dim in free
@@ -140,7 +140,7 @@ def dense_shape(layer: nn.Module | nn.Parameter) -> list[int]:
     """Shape of a layer's weight (of what a normalisation has instead, or its width)."""
     if isinstance(layer, nn.Parameter):
         return list(layer.shape)
-    for name in ('weight', 'running_mean'):
+    for name in ('weight', 'in_proj_weight', 'running_mean'):
         if getattr(layer, name, None) is not None:
             return list(getattr(layer, name).shape)
     kind = kind_of(layer)

@@ -16,8 +16,9 @@ from typing import Any
 
 from torch import nn
 
-from mmrobustprune.dependency.groups import find_layer, width
-from mmrobustprune.dependency.kinds import kind_of
+from mmrobustprune.dependency.attention import form_of
+from mmrobustprune.dependency.groups import find_layer, loose_parameters, width
+from mmrobustprune.dependency.kinds import KINDS, kind_of
 
 from .record import Structure
 
@@ -69,8 +70,8 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
     sides = list(_sides(model, structure))
     changed = {side.dense for side in sides if side.new != side.dense}
     for name, module in model.named_modules():
-        if name in structure.layers:
-            continue
+        if name in structure.layers or form_of(module) is not None:
+            continue  # an attention's numbers are those of its training, such as its scale
         below = partial(_below, sides, f'{name}.' if name else '')
         attributes = {key: value for key, value in vars(module).items() if type(value) is int}
         for attribute, value in attributes.items():
@@ -88,7 +89,10 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
 def _sides(model: nn.Module, structure: Structure) -> Iterator[Side]:
     """The sides of all layers whose channels can be removed, in the order of the modules."""
     for name in _layer_names(model):
-        kind = kind_of(find_layer(model, name))
+        layer = find_layer(model, name)
+        if type(layer) in KINDS:  # its numbers are none of the modules around it
+            continue
+        kind = kind_of(layer)
         for side in kind.dims if kind is not None else ():
             record = structure.layers.get(name, {})
             dense = width(model, name, side)
@@ -101,9 +105,8 @@ def _layer_names(model: nn.Module) -> Iterator[str]:
     """Every module, and every parameter of a module that is no layer of a known kind."""
     for name, module in model.named_modules():
         yield name
-        if kind_of(module) is None:
-            for key, _ in module.named_parameters(name, recurse=False):
-                yield key
+        for key, _ in loose_parameters(module):
+            yield f'{name}.{key}' if name else key
 
 
 def _below(sides: list[Side], prefix: str, width: int) -> list[Side]:

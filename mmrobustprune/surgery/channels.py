@@ -39,6 +39,7 @@ def prune_channels(
     per: str = 'cost',
     weigh: str = 'scores',
     macs: float | None = None,
+    attention: str = 'dims',
 ) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
 
@@ -68,12 +69,13 @@ def prune_channels(
         weigh: what a group is worth as a whole, 'scores' (the sum of their squares), 'reads' (the
             square of the number of layers that read it) or 'none'.
         macs: the largest fraction of the MACs that may go along with another budget.
+        attention: what a unit of an attention is, 'dims' or 'heads', as in `trace`.
     Raises:
         ValueError: the model cannot be traced, a pattern matches nothing, a demanded layer is
             unprunable, the budget cannot be met or the certificate fails; the model is left as it
             was.
     """
-    found = trace(model, example_input, forward, ignore)
+    found = trace(model, example_input, forward, ignore, attention)
     groups = found.groups if layers is None else _demanded(model, found, layers)
     cost = CostModel(model, groups, found.shapes)
     limits = limits_of(model, groups, ratios)

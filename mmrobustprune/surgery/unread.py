@@ -13,7 +13,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from mmrobustprune.copies import in_precision, shell
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Group, find_layer, full
-from mmrobustprune.dependency.kinds import kind_of, produces
+from mmrobustprune.dependency.kinds import kind_of, makes, weight_name, weight_of
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.masks.maskset import MaskSet
@@ -42,8 +42,9 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
 
     Filter j of a convolution goes if and only if every reader of its channel j has zeros there,
     with the normalisation and activation between them; so the outputs stay the same but for
-    rounding. Where channels of several layers are added up, all readers of the sum must agree.
-    Channels that a norm goes across stay, for it reads all of them.
+    rounding. An attention loses the heads that its output projection does not read. Where channels
+    of several layers are added up, all readers of the sum must agree. Channels that a norm goes
+    across stay, for it reads all of them.
 
     Args:
         model: plain weights, zeros included (see `mmrobustprune.mask_search.make_plain`).
@@ -59,8 +60,8 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
                 f"'{name}' is parametrized, so its weights are not its own; call make_plain(model) "
                 'first.'
             )
-    found = trace(model, example_input, forward)
-    dead = {name: _dead_inputs(layer) for name, layer in model.named_modules() if produces(layer)}
+    found = trace(model, example_input, forward, attention='heads')  # of whole heads alone
+    dead = {name: _dead_inputs(layer) for name, layer in model.named_modules() if makes(layer)}
     norms = {group.name: _norm_across(model, group) for group in found.groups}
     free = [group for group in found.groups if norms[group.name] is None]
     alive = full(found.groups) | {group.name: _read_by_some(group, dead) for group in free}
@@ -79,7 +80,7 @@ def _dead_inputs(layer: nn.Module) -> Tensor:
     kind = kind_of(layer)
     if kind is None or 'in' not in kind.dims:
         return torch.zeros(0, dtype=torch.bool)
-    weight = layer.weight.detach().movedim(kind.dims['in']['weight'], 0)
+    weight = weight_of(layer).detach().movedim(kind.dims['in'][weight_name(layer)], 0)
     return (weight.flatten(1) == 0).all(1).cpu()
 
 

@@ -115,6 +115,7 @@ class _Removal:
     def _verdict(self, model: nn.Module, alive: dict[str, Tensor]) -> Verdict:
         twin = MaskSet(model, self.masks.groups)
         twin.remove(alive)
+        model.eval()  # what is computed from weights and kept (LeViT's biases) follows them
         removed = rebuild(shell(model), twin.structure('certificate'))
         with FullPrecision():
             ours = self.forward(model, self.example)

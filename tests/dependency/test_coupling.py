@@ -74,3 +74,11 @@ def test_the_first_reason_to_stay_counts_for_all_that_is_tied():
     coupling.keep('b.in', 'something else')
     slots = {'a.out': ('a', 'out'), 'b.in': ('b', 'in')}
     assert coupling.solve(slots, {'a', 'b'}, ['a', 'b']) == ((), {'a': 'it is closed'})
+
+
+def test_channels_that_end_in_a_product_need_no_reader():
+    """Two halves of one layer, multiplied with each other: what a sum of products reads."""
+    coupling = linked(('a.out', [2, 3], 'a.out', [0, 1]), widths={'a.out': 4, 'a.in': 1})
+    coupling.end('a.out', np.array([0, 1]))
+    (group,), unprunable = coupling.solve(sides('a'), {'a'}, ['a'])
+    assert indices(group) == {('a', 'out'): [[0, 2], [1, 3]]} and not unprunable

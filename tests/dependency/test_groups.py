@@ -11,6 +11,7 @@ from mmrobustprune.dependency.groups import (
     full,
     halves,
     learned,
+    loose_parameters,
     matching,
     spread,
     tensors,
@@ -77,3 +78,20 @@ def test_a_group_explains_itself():
         '  1 output channel of a',
         '  2 input channels of b',
     ]
+
+
+def test_a_packed_projection_has_the_width_of_its_rows():
+    model = nn.ModuleDict(dict(attn=nn.MultiheadAttention(4, 2)))
+    assert width(model, 'attn', 'out') == 12 and width(model, 'attn', 'in') == 4
+    assert [name for name, *_ in tensors(model, 'attn', 'out')] == [
+        'attn.in_proj_weight',
+        'attn.in_proj_bias',
+    ]
+
+
+def test_parameters_that_no_kind_knows_are_loose():
+    scale = nn.Module()
+    scale.gamma = nn.Parameter(torch.ones(3))
+    assert [name for name, _ in loose_parameters(scale)] == ['gamma']
+    assert not list(loose_parameters(nn.BatchNorm2d(3)))
+    assert not list(loose_parameters(nn.MultiheadAttention(4, 2)))

@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from mmrobustprune.dependency.kinds import kind_of, positions, weights_used
+from mmrobustprune.dependency.kinds import (
+    bias_of,
+    kind_of,
+    makes,
+    positions,
+    produces,
+    weight_name,
+    weight_of,
+    weights_used,
+)
 
 
 class Constant(nn.Conv2d):
@@ -19,6 +28,7 @@ def test_kinds_of_layers():
         'linear': nn.Linear(4, 6),
         'norm': nn.BatchNorm2d(4),
         'prelu': nn.PReLU(4),
+        'packed': nn.MultiheadAttention(4, 2),
         'parameter': nn.Parameter(torch.ones(1, 4, 1)),
     }
     assert {name: kind_of(layer).name for name, layer in kinds.items()} == {n: n for n in kinds}
@@ -64,3 +74,13 @@ def test_constants_and_layers_that_make_nothing_use_no_weights():
     assert weights_used(nn.Conv2d(4, 6, 3)) == 4 * 6 * 9
     assert weights_used(nn.Linear(4, 6)) == 24
     assert weights_used(Constant(4, 6, 3)) == weights_used(nn.BatchNorm2d(4)) == 0
+
+
+def test_a_packed_projection_makes_channels():
+    packed = nn.MultiheadAttention(4, 2)
+    linear = nn.Linear(4, 6, bias=False)
+    assert makes(packed) and not produces(packed) and makes(linear) and not makes(nn.ReLU())
+    assert weight_name(packed) == 'in_proj_weight' and weight_name(linear) == 'weight'
+    assert weight_of(packed) is packed.in_proj_weight and weight_of(linear) is linear.weight
+    assert bias_of(packed) is packed.in_proj_bias and bias_of(linear) is None
+    assert weights_used(packed) == 12 * 4

@@ -37,6 +37,7 @@ def test_a_latency_recipe_has_the_budget_score_and_rounding_of_halp():
         (dict(seconds=0.0), 'batch=1 and seconds=0.0 must be above 0'),
         (dict(per='cost'), "per='cost', weigh='none' and macs=None go with other budgets"),
         (dict(weigh='reads'), "weigh='reads'"),
+        (dict(attention='rows'), "unknown robust_prune.attention 'rows'"),
         (dict(min_keep=1), r'min_keep=1 is not in \[0, 1\)'),
     ],
 )

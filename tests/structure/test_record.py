@@ -73,3 +73,15 @@ def test_sides_of_a_layer_that_is_grouped_must_be_the_recorded_ones():
     rebuild(nn.ModuleDict(dict(conv=nn.Conv2d(4, 4, 3))), structure)
     with pytest.raises(ValueError, match=r"at 'conv': .* found conv \[4, 5, 3, 3\]"):
         rebuild(nn.ModuleDict(dict(conv=nn.Conv2d(5, 4, 3))), structure)
+
+
+def test_a_packed_projection_in_a_record():
+    layers = {
+        'attn': dict(kind='packed', shape=[12, 4], out=[0, 1, 4, 5, 8, 9]),
+        'attn.out_proj': {'kind': 'linear', 'shape': [4, 4], 'in': [0, 1]},
+    }
+    structure = Structure.from_json(Structure(layers, 'by hand').to_json())
+    small = rebuild(nn.ModuleDict(dict(attn=nn.MultiheadAttention(4, 2))), structure)
+    assert small['attn'].in_proj_weight.shape == (6, 4) and small['attn'].num_heads == 1
+    with pytest.raises(ValueError, match=r"at 'attn': recorded packed \[12, 4\], found packed"):
+        rebuild(nn.ModuleDict(dict(attn=nn.MultiheadAttention(8, 2))), structure)

@@ -136,3 +136,26 @@ def test_channels_that_a_norm_goes_across_stay():
     done = remove_unread(model, x)
     assert torch.equal(outputs(model, x), expected) and not done.structure.layers
     assert done.left == {'2': "2 of 2 masked input channels stay: '1' normalises across them"}
+
+
+def test_a_head_that_nobody_reads_goes():
+    """Of the second head one dimension is read, of the first none."""
+
+    class Attended(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attn = nn.MultiheadAttention(8, 2, batch_first=True)
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, tokens):
+            return self.head(self.attn(tokens, tokens, tokens)[0])
+
+    model = Attended()
+    with torch.no_grad():
+        model.attn.out_proj.weight[:, [0, 1, 2, 3, 5]] = 0
+    tokens = torch.randn(2, 3, 8)
+    expected = outputs(model, tokens)
+    done = remove_unread(model, tokens)
+    assert done.structure.layers['attn.out_proj']['in'] == [4, 5, 6, 7]
+    assert model.attn.in_proj_weight.shape == (12, 8) and model.attn.num_heads == 1
+    assert (outputs(model, tokens) - expected).abs().max() < 1e-10

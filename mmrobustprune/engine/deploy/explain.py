@@ -18,6 +18,7 @@ def explain(
     size: tuple[int, int],
     ignore: Sequence[str] = (),
     forward: str = '',
+    attention: str = 'dims',
 ) -> str:
     """Every chain of channels that go together, then what is unprunable and why, line by line.
 
@@ -27,10 +28,11 @@ def explain(
         size: input in pixels, (H, W).
         ignore: module names, prefixes or patterns to leave as they are.
         forward: 'package.module:function' instead of the model's own, see `Recipe`.
+        attention: what a unit of an attention is, see `Recipe`.
 
     Raises:
         ValueError: the network cannot be traced, or there is no such function.
     """
     model, _, _ = load_model(config, checkpoint)
     call = structure_forward(forward, model)
-    return trace(model, example_of_shape(model, *size, call), call, ignore).explain()
+    return trace(model, example_of_shape(model, *size, call), call, ignore, attention).explain()

@@ -58,7 +58,7 @@ class Surgery:
 def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) -> Surgery:
     """Remove channels, the least worth first."""
     forward = structure_forward(recipe.forward, model)
-    found = trace(model, example, forward, recipe.ignore)
+    found = trace(model, example, forward, recipe.ignore, recipe.attention)
     structure = prune_channels(
         model,
         example,
@@ -75,6 +75,7 @@ def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) 
         per=recipe.per,
         weigh=recipe.weigh,
         macs=recipe.macs,
+        attention=recipe.attention,
     )
     return Surgery(structure, found.unprunable, found.explain())
 
@@ -118,7 +119,7 @@ class Method:
 def _channels(score: Mapping[str, Any], weigh: str = 'reads') -> Method:
     recipe = dict(recipe='magnitude', score=score, weigh=weigh)
     ranking = ('budget', 'scope', 'normalise', 'per', 'weigh', 'macs', 'min_keep', 'round_to')
-    options = (*ranking, 'ignore', 'ratios', 'forward', 'recalibrate')
+    options = (*ranking, 'ignore', 'ratios', 'attention', 'forward', 'recalibrate')
     return Method(recipe, options, remove_channels)
 
 

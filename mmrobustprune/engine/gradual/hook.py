@@ -94,7 +94,9 @@ class PrunePhaseHook(PruningHook):
             runner.work_dir,
             wrapper if isinstance(wrapper, SharpnessMixin) else None,
         )
-        found = trace(model, setting.example, setting.forward, self.recipe.ignore)
+        found = trace(
+            model, setting.example, setting.forward, self.recipe.ignore, self.recipe.attention
+        )
         found = only(found, self._groups(runner, found))
         self.pruning = GradualPruning(
             model, found, self.recipe, self.schedule.number, wrapper.optimizer, setting

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from mmrobustprune.copies import copied
 from mmrobustprune.cost.model import CostModel
-from mmrobustprune.dependency.groups import Group, Trace, halves, spread
+from mmrobustprune.dependency.groups import Group, Trace, find_layer, halves, spread
+from mmrobustprune.dependency.kinds import weight_name
 from mmrobustprune.engine.pruning.rehearsal import check_copy
 from mmrobustprune.masks import MaskSet, loss_weights
 from mmrobustprune.recipes.gradual import Recipe
@@ -117,7 +118,10 @@ class GradualPruning:
 
     def _by_weight(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
         known = dict(self.model.named_parameters())  # of two layers that share a weight the first
-        named = {f'{layer}.weight': value for layer, value in values.items()}
+        named = {
+            f'{layer}.{weight_name(find_layer(self.model, layer))}': value
+            for layer, value in values.items()
+        }
         return {name: value for name, value in named.items() if name in known}
 
     def rehearse(self) -> Structure:

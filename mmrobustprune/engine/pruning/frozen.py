@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mmrobustprune.dependency.groups import Group, tensors
-from mmrobustprune.dependency.kinds import produces
+from mmrobustprune.dependency.kinds import makes
 
 
 def learning(optimizer: Optimizer) -> set[int]:
@@ -30,7 +30,7 @@ def frozen_layers(model: nn.Module, optimizer: Optimizer) -> list[str]:
     names = []
     for name, layer in model.named_modules():
         own = list(layer.parameters())
-        if produces(layer) and own and not any(id(parameter) in learned for parameter in own):
+        if makes(layer) and own and not any(id(parameter) in learned for parameter in own):
             names.append(name)
     return names
 
