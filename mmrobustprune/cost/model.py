@@ -16,7 +16,7 @@ from mmrobustprune.dependency.kinds import kind_of, produces, weights_used
 class _Layer:
     name: str
     sides: dict[str, int]  # side -> dense width
-    fan: int  # weights per (output, input) pair
+    weights: int  # that multiply at every position
     own: int  # other parameters per output: bias, scale and shift
     uses: int  # positions at which every weight multiplies
     counts: bool  # False where the weight is shared with a layer counted before
@@ -26,8 +26,9 @@ class CostModel:
     """Channels, parameters and MACs as exact functions of the alive units of each group.
 
     params = rest + sum_l out_l (in_l fan_l + own_l) and MACs = sum_l out_l in_l fan_l positions_l
-    with the kept widths out_l and in_l (in_l = 1 for depthwise convolutions and normalisations) and
-    the positions of `Trace.shapes`. MACs are those of convolutions and linear layers, for the
+    with the kept widths out_l and in_l (in_l = 1 for depthwise convolutions, those that lose whole
+    groups, and normalisations), fan_l the dense weights per pair of channels, and the positions of
+    `Trace.shapes`. MACs are those of convolutions and linear layers, for the
     traced input. Shared parameters count once; a layer that runs several times multiplies in each.
     Layers whose class says `fixed = True` count nothing, as in `count`.
 
@@ -59,7 +60,7 @@ class CostModel:
     @staticmethod
     def _layer(model: nn.Module, name: str, uses: int, seen: set[int]) -> _Layer:
         layer = find_layer(model, name)
-        kind = kind_of(layer)  # None for a grouped convolution, which stays as it is
+        kind = kind_of(layer)  # None for what stays as it is
         sides = {side: width(model, name, side) for side in (kind.dims if kind else ())}
         weight = layer.weight if produces(layer) else None
         bare = isinstance(layer, nn.Parameter)
@@ -70,7 +71,7 @@ class CostModel:
         return _Layer(
             name,
             sides,
-            fan=weights_used(layer) // math.prod(sides.values()),
+            weights=weights_used(layer),
             own=others // sides.get('out', 1),
             uses=uses,
             counts=any(p is weight for p in new),
@@ -89,11 +90,12 @@ class CostModel:
                 parts = self._parts.get((layer.name, side), ())
                 lost = (k * (units - counts.get(group, units)) for group, units, k in parts)
                 kept[side] = dense - sum(lost)
-            pairs = math.prod(kept.values()) * layer.fan
+            pairs = math.prod(layer.sides.values())  # of a grouped convolution: n times its own
+            weights = layer.weights * math.prod(kept.values()) // pairs
             rows[layer.name] = dict(
                 kept,
-                params=pairs * layer.counts + kept.get('out', 1) * layer.own,
-                macs=pairs * layer.uses,
+                params=weights * layer.counts + kept.get('out', 1) * layer.own,
+                macs=weights * layer.uses,
             )
         return rows
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import torch
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from .groups import Group, Slice
+from .balance import Even, even_units
+from .groups import Cut, Group, Slice
 
-Side = tuple[str, str]  # (layer name, 'out' | 'in')
+Side = tuple[Hashable, str]  # (layer name, 'out' | 'in') or (Cut, 'cut')
 Unit = dict[Side, list[int]]  # the channels of each side that go together
 
 
@@ -22,6 +24,8 @@ class Coupling:
         self.widths: dict[Hashable, int] = {}
         self.reasons: dict[Hashable, str] = {}  # slot -> why its channels all stay
         self.links: list[tuple[Hashable, np.ndarray, Hashable, np.ndarray]] = []
+        self.parts: dict[tuple[Hashable, str], np.ndarray] = {}  # (slot, why) -> part per channel
+        self.cuts: dict[Hashable, Side] = {}  # slot -> the cut whose channels it counts
 
     def keep(self, slot: Hashable, reason: str) -> None:
         """Every channel that is tied to this slot stays; the first reason given counts."""
@@ -31,13 +35,31 @@ class Coupling:
         """Channel `of_a[i]` of slot a goes when channel `of_b[i]` of slot b goes."""
         self.links.append((a, of_a, b, of_b))
 
+    def together(self, slot: Hashable, labels: np.ndarray) -> None:
+        """Channels of a slot that have the same label (width,) go together."""
+        _, first, label = np.unique(labels, return_index=True, return_inverse=True)
+        self.link(slot, np.arange(len(labels)), slot, first[label.flatten()])
+
+    def even(self, slot: Hashable, parts: np.ndarray, why: str) -> None:
+        """All parts (width,) of a slot lose equally many channels; others stay because of why."""
+        self.parts[slot, why] = parts
+
+    def count(self, cut: Cut, slot: Hashable, channels: np.ndarray) -> None:
+        """A number in the model counts these channels of a slot."""
+        own = (cut, 'cut')
+        if own not in self.cuts:
+            self.cuts[own] = own
+            self.widths[own] = len(channels)
+            self.link(own, np.arange(len(channels)), slot, channels)
+
     def solve(
         self, sides: dict[Hashable, Side], producers: set[str], order: Iterable[str]
     ) -> tuple[tuple[Group, ...], dict[str, str]]:
         """Groups of the channels on the given sides, and why each other producer is unprunable.
 
-        A unit is a connected component of channels with a producer's output and a consumer's input
-        in it and no reason to stay; units of the same make-up form one group.
+        A unit is a connected component of channels, or as few of them as leave all parts even, with
+        a producer's output and a consumer's input in it and no reason to stay; units of the same
+        make-up form one group.
 
         Args:
             sides: slot -> the side of a layer that it stands for.
@@ -47,19 +69,37 @@ class Coupling:
         self._number_channels()
         rank = {name: i for i, name in enumerate(order)}
         reasons = self._reasons()
+
+        def place(side: Side) -> tuple:
+            return 'out in cut'.index(side[1]), rank.get(side[0], 0)
+
+        components = self._units(sides | self.cuts, place)
         makeups: dict[tuple, list[Unit]] = {}
         unprunable: dict[str, str] = {}
-        for unit, reason in zip(self._units(sides, rank), reasons, strict=True):
-            made = [layer for layer, side in unit if side == 'out' and layer in producers]
-            read = any(side == 'in' for _, side in unit)
-            if reason is None and not read:
-                reason = 'no layer that can shrink reads it'
-            if reason is None and made:
-                makeup = tuple((side, len(channels)) for side, channels in unit.items())
+
+        def makers(unit: Unit) -> list[str]:
+            return [layer for layer, side in unit if side == 'out' and layer in producers]
+
+        made = np.array([bool(makers(unit)) for unit in components], bool)
+        free = made & (reasons == None)  # noqa: E711 (elementwise)
+        members: dict[tuple, list[np.ndarray]] = {}
+        for joined in even_units(free, self._rules()):
+            unit = _merged([components[i] for i in joined], place)
+            if any(side == 'in' for _, side in unit):
+                makeup = tuple((side, _count(side, channels)) for side, channels in unit.items())
                 makeups.setdefault(makeup, []).append(unit)
-            if reason is not None:
-                for layer in made:
-                    unprunable.setdefault(layer, reason)
+                members.setdefault(makeup, []).append(joined)
+        taken = np.zeros(len(free), bool)
+        for makeup, sets in members.items():
+            if len(sets) == 1 and len(sets[0]) > 1:
+                del makeups[makeup]  # nothing is left where the only even set goes
+            else:
+                taken[np.concatenate(sets)] = True
+        uneven = self._uneven()
+        for i in np.flatnonzero(made & ~taken):
+            why = reasons[i] or uneven.get(i, 'no layer that can shrink reads it')
+            for layer in makers(components[i]):
+                unprunable.setdefault(layer, why)
         groups = _groups(makeups, producers, rank)
         pruned = set()
         for group in groups:
@@ -97,14 +137,42 @@ class Coupling:
                 why[own[why[own] == None]] = reason  # noqa: E711 (elementwise)
         return why
 
-    def _units(self, sides: dict[Hashable, Side], rank: dict[str, int]) -> list[Unit]:
+    def _rules(self) -> list[Even]:
+        return [
+            Even(self._components(slot), parts)
+            for (slot, _), parts in self.parts.items()
+            if slot in self._start
+        ]
+
+    def _uneven(self) -> dict[int, str]:
+        """Why each component that a rule speaks of stays where it fits into no even unit."""
+        why: dict[int, str] = {}
+        for slot, reason in self.parts:
+            for component in self._components(slot) if slot in self._start else ():
+                why.setdefault(component, reason)
+        return why
+
+    def _units(self, sides: dict[Hashable, Side], place: Callable[[Side], tuple]) -> list[Unit]:
         """The channels of each component, outputs first, in the order of the layers."""
         units: list[Unit] = [{} for _ in range(self._count)]
-        ordered = sorted(sides.items(), key=lambda item: (item[1][1] == 'in', rank[item[1][0]]))
-        for slot, side in ordered:
+        for slot, side in sorted(sides.items(), key=lambda item: place(item[1])):
             for channel, component in enumerate(self._components(slot)):
                 units[component].setdefault(side, []).append(channel)
         return units
+
+
+def _count(side: Side, channels: list[int]) -> int:
+    """How many channels of a side a unit holds; where no number is known it does not matter."""
+    cut = side[0]
+    return 1 if isinstance(cut, Cut) and not cut.attribute else len(channels)
+
+
+def _merged(units: list[Unit], place: Callable[[Side], tuple]) -> Unit:
+    """Several components as one unit, its sides and the channels of each in order."""
+    merged: Unit = {}
+    for side in sorted(set().union(*units), key=place):
+        merged[side] = sorted(sum((unit.get(side, []) for unit in units), []))
+    return merged
 
 
 def _groups(
@@ -123,8 +191,11 @@ def _groups(
         taken[name] = taken.get(name, 0) + 1
         label = name if taken[name] == 1 else f'{name}#{taken[name]}'
         slices = []
-        for side, _ in makeup:
-            index = torch.tensor([unit[side] for unit in units])
-            slices.append(Slice(*side, index))
-        groups.append(Group(label, len(units), tuple(slices)))
+        cuts = []
+        for side, count in makeup:
+            if side[1] == 'cut':
+                cuts.append(replace(side[0], channels=count))
+            else:
+                slices.append(Slice(*side, torch.tensor([unit[side] for unit in units])))
+        groups.append(Group(label, len(units), tuple(slices), tuple(cuts)))
     return tuple(groups)

@@ -17,14 +17,17 @@ from torch import nn
 
 from mmrobustprune.flags import flags_restored
 
-from .arithmetic import Passage, Unknown, enter
+from .arithmetic import enter
 from .coupling import Coupling
-from .groups import Group, Trace, matching
-from .kinds import Kind, kind_of, produces
+from .cuts import cuts_of
+from .groups import Trace, matching
+from .kinds import Kind, is_deformable, kind_of, produces
+from .layers import enter_layer, even_parts, layout_of, uses_weight, why_closed
+from .layout import Layout, Passage, Unknown, guessed
 from .partial import PartialForward, uses
-from .recording import Forward, ForwardPass, default_forward
+from .recording import Forward, ForwardPass, between, default_forward
 
-Slot = tuple[int, str]  # (index of a node, 'in' | 'out')
+Slot = tuple[int, str]  # (index of a node, 'in' | 'out', of a split 'out 1' and so on, too)
 
 
 def trace(
@@ -53,17 +56,17 @@ def trace(
 
     with flags_restored(model):
         graph.read(run, example)
-        groups, unprunable = _ChannelWalk(graph, record, names).solve(ignored)
+        found = _ChannelWalk(graph, record, names).solve(ignored)
     for name, layer in names.items():
         if produces(layer) and layer not in graph.module2node:
             ran = layer in record.ran
             why = 'it ran without gradients' if ran else 'it did not run in the traced forward'
-            unprunable[name] = why
-    in_order = {name: unprunable[name] for name in names if name in unprunable}
+            found.unprunable[name] = why
+    in_order = {name: found.unprunable[name] for name in names if name in found.unprunable}
     shapes = record.shapes
     if isinstance(forward, PartialForward):
         shapes = uses(model, example, forward)
-    return Trace(groups, in_order, shapes)
+    return Trace(found.groups, in_order, shapes)
 
 
 class _Graph(torch_pruning.DependencyGraph):
@@ -75,6 +78,7 @@ class _Graph(torch_pruning.DependencyGraph):
         self.verbose = False
         self.ignored_params = []
         self._module2name = {module: name for name, module in model.named_modules()}
+        self.CUSTOMIZED_PRUNERS = {type(m): None for m in model.modules() if is_deformable(m)}
 
     def read(self, forward: Forward, example: Any) -> None:
         found = self._detect_unwrapped_parameters(None)
@@ -114,10 +118,13 @@ class _ChannelWalk:
         self.doors: dict = {node: [] for node in self.nodes}  # node -> its autograd nodes
         for fn, node in self.owner.items():
             self.doors[node].append(fn)
-        self.ways: dict[Slot, list] = {}  # slot -> (autograd node, input position, graph node)
+        self.ways: dict[Slot, list] = {}  # slot -> (autograd node, input position, graph node,
+        #                                          autograd node that the channels come from)
+        self.slots: dict = {node: {self._slot(node, 'out')} for node in self.nodes}  # its outputs
+        self.layouts: dict[Slot, Layout | None] = {}
         inside = set()  # nodes that a linear layer makes of its own
         for fn, source in record.fed.items():
-            inside |= _between(fn, source)
+            inside |= between(fn, source)
         for node, fns in self.doors.items():
             for fn in fns:
                 if fn not in inside:
@@ -125,22 +132,25 @@ class _ChannelWalk:
 
     def _add_ways(self, fn: Any, node: Any) -> None:
         """The ways by which channels enter a graph node through one of its autograd nodes."""
-        sources = [source for source, _ in fn.next_functions]
+        sources = fn.next_functions
         if fn in self.record.fed:
-            sources = [self.record.fed[fn]]
-        for position, source in enumerate(sources):
+            sources = [(self.record.fed[fn], 0)]
+        for position, (source, output) in enumerate(sources):
             if source in self.owner:
                 slot = self._slot(self.owner[source], 'out')
-                self.ways.setdefault(slot, []).append((fn, position, node))
+                if output and self.kinds[slot[0]] is None:
+                    slot = slot[0], f'out {output}'
+                    self.slots[self.owner[source]].add(slot)
+                self.ways.setdefault(slot, []).append((fn, position, node, source))
 
-    def solve(self, ignored: dict[str, str]) -> tuple[tuple[Group, ...], dict[str, str]]:
+    def solve(self, ignored: dict[str, str]) -> Trace:
         self._keep_what_must_stay(ignored)
         self._spread()
         self._tie_shared_parameters()
         sides = {
             slot: (self._layer(self.nodes[slot[0]]), slot[1])
             for slot in self.coupling.widths
-            if self.kinds[slot[0]] is not None
+            if slot not in self.coupling.cuts and self.kinds[slot[0]] is not None
         }
         makers = {self._layer(node): node for node in self.nodes if produces(node.module)}
         groups, unprunable = self.coupling.solve(sides, set(makers), self.order)
@@ -148,7 +158,7 @@ class _ChannelWalk:
             slot = self._slot(node, 'out')
             if slot not in sides and slot in self.coupling.reasons:
                 unprunable[name] = self.coupling.reasons[slot]
-        return groups, unprunable
+        return Trace(groups, unprunable)
 
     def _layer(self, node) -> str:
         return self.name[id(node.module)]
@@ -164,6 +174,11 @@ class _ChannelWalk:
         two_sided = 'in' in kind.dims if kind is not None else self._closed(node)
         return self.index[node], side if two_sided else 'out'
 
+    def _into(self, node) -> list[Slot]:
+        """The slots that channels come to when they enter a node."""
+        side = self._slot(node, 'in')
+        return [side] if side[1] == 'in' else sorted(self.slots[node])
+
     def _width(self, node, side: str) -> int:
         if isinstance(node.module, nn.Parameter):
             return max(node.module.shape)
@@ -176,20 +191,24 @@ class _ChannelWalk:
             name = self.name.get(id(layer))
             if name in ignored:
                 self.coupling.keep(slot, f"it matches ignore pattern '{ignored[name]}'")
-            if any(fn in self.record.outputs for fn in self.doors[node]):
-                self.coupling.keep(slot, 'it is an output of the model')
-            for fn in self.record.blind.keys() & self.doors[node]:
-                reader = self.record.blind[fn]
-                self.coupling.keep(slot, f"'{reader}' reads it without gradients")
+            for own in self.slots[node]:
+                if any(fn in self.record.outputs for fn in self.doors[node]):
+                    self.coupling.keep(own, 'it is an output of the model')
+                for fn in self.record.blind.keys() & self.doors[node]:
+                    reader = self.record.blind[fn]
+                    self.coupling.keep(own, f"'{reader}' reads it without gradients")
             if node.grad_fn in self.record.inputs:
                 self.coupling.keep(slot, "its channels are tied to the model's input")
             if self._closed(node):
-                self._poison(self._slot(node, 'in'), _why_closed(layer, name))
-                self._poison(slot, _why_closed(layer, name))
+                self._poison(self._slot(node, 'in'), why_closed(layer, name))
+                self._poison(slot, why_closed(layer, name))
             elif isinstance(layer, nn.modules.conv._ConvNd):
-                if not all(_uses_weight(fn, layer) for fn in self.doors[node]):
+                if not all(uses_weight(fn, layer) for fn in self.doors[node]):
                     self._poison(self._slot(node, 'in'), f"the weight of '{name}' is computed")
                     self._poison(slot, f"the weight of '{name}' is computed from other tensors")
+            for side, (parts, what) in even_parts(layer).items():
+                why = f"too few of its channels can go from each of the {what} of '{name}'"
+                self.coupling.even(self._slot(node, side), parts, why)
             if produces(layer) and kind is not None and self._width(node, 'out') == 1:
                 self.coupling.keep(slot, 'it has a single channel')
 
@@ -202,7 +221,8 @@ class _ChannelWalk:
             if slot not in seen:
                 seen.add(slot)
                 self.coupling.keep(slot, reason)
-                stack += [self._slot(way[-1], 'in') for way in self.ways.get(slot, ())]
+                for way in self.ways.get(slot, ()):
+                    stack += self._into(way[2])
 
     def _spread(self) -> None:
         """Let the channels of every source flow on to the layers that read them, and link them."""
@@ -228,45 +248,74 @@ class _ChannelWalk:
         while queue:
             slot = queue.popleft()
             for way in self.ways.get(slot, ()):
-                into = self._slot(way[-1], 'in')
-                passage = self._passage(slot, way)
-                if passage is not None:
-                    here = reached[slot][passage.source]
-                    source = passage.source[here]
-                    target = passage.target[here]
-                    arrive(into, target, passage.width)
-                    self.coupling.link(slot, source, into, target)
+                for into in self._into(way[2]):
+                    passage = self._passage(slot, way, into)
+                    if passage is not None:
+                        here = reached[slot][passage.source]
+                        source = passage.source[here]
+                        target = passage.target[here]
+                        arrive(into, target, passage.width)
+                        self.coupling.link(slot, source, into, target)
+                        self._bind(slot, way, into, passage)
         for slot, mask in reached.items():
             if self.kinds[slot[0]] is not None and not mask.all():
                 name = self._layer(self.nodes[slot[0]])
                 self._poison(slot, f"a part of what '{name}' reads could not be followed")
 
-    def _passage(self, slot: Slot, way: tuple) -> Passage | None:
-        """How the channels of a slot enter the next one; None where they end."""
-        fn, position, target = way
+    def _bind(self, slot: Slot, way: tuple, into: Slot, passage: Passage) -> None:
+        """What else a passage says of the channels on both sides."""
+        what = way[0].name()
+        self.layouts[into] = passage.layout
+        if passage.together is not None:
+            self.coupling.together(into, passage.together)
+        if passage.parts is not None:
+            why = f'too few of its channels can go from each of the parts of {what}'
+            self.coupling.even(slot, passage.parts, why)
+        call = self.record.calls.get(way[0])
+        for count in passage.counts:
+            for cut in cuts_of(self.graph.model, what, '' if call is None else call.module, count):
+                self.coupling.count(cut, slot, count.channels)
+
+    def _layout(self, slot: Slot, fn: Any) -> Layout | None:
+        """Where the channels of a slot lie in the tensor that an autograd node made."""
+        node = self.nodes[slot[0]]
         width = self.coupling.widths[slot]
-        into = self._slot(target, 'in')
-        every = np.arange(width)
-        same = Passage(every, every, width)
+        if self.kinds[slot[0]] is None and slot in self.layouts:
+            return self.layouts[slot]
+        if isinstance(node.module, nn.Parameter):
+            return guessed(node.module.shape, width)
+        shape = self.record.inputs.get(fn) or self.record.sizes.get(fn)
+        if shape is None and fn in self.record.calls:
+            shape = self.record.calls[fn].output
+        return layout_of(node.module, shape, width)
+
+    def _passage(self, slot: Slot, way: tuple, into: Slot) -> Passage | None:
+        """How the channels of a slot enter the next one; None where they end."""
+        fn, position, target, source = way
+        width = self.coupling.widths[slot]
         try:
             if self._closed(target):
                 self.coupling.keep(slot, self.coupling.reasons[into])
                 return None
+            layout = self._layout(slot, source)
             if self.kinds[into[0]] is not None:
-                if self._width(target, into[1]) != width:
-                    raise Unknown(
-                        f"'{self._layer(target)}' reads {self._width(target, into[1])} "
-                        f'channels where {width} arrive'
-                    )
-                return same
+                name = self._layer(target)
+                if position and is_deformable(target.module):
+                    self.coupling.keep(slot, f"'{name}' takes it as offsets or masks")
+                    return None
+                return enter_layer(target.module, name, layout, width)
             several = sum(f is not None for f, _ in fn.next_functions) > 1
             if width == 1 and several and 'cat' not in fn.name().lower():
                 return None  # one channel that is broadcast over the others
-            step = enter(fn, self.record.calls.get(fn), position, width)
+            output = int(into[1].partition(' ')[2] or 0)
+            step = enter(fn, self.record.calls.get(fn), position, width, layout, output)
             if step and self.coupling.widths.get(into, step.width) != step.width:
                 raise Unknown(
                     f'{fn.name()} joins {self.coupling.widths[into]} and {step.width} channels'
                 )
+            known = self.layouts.get(into)
+            if step and known and step.layout and known.axes != step.layout.axes:
+                raise Unknown(f'{fn.name()} joins channels that lie along different axes')
             return step
         except Unknown as error:
             self.coupling.keep(slot, str(error))
@@ -298,27 +347,3 @@ class _ChannelWalk:
                         self.coupling.keep(slot, 'it shares a parameter with another kind of layer')
                     else:
                         self.coupling.link(first, every, slot, every)
-
-
-def _between(fn, source, depth: int = 5) -> set:
-    """The nodes that a linear layer makes of its own between its input and its output."""
-    if depth == 0 or fn is None or fn is source:
-        return set()
-    steps = {f for f, _ in fn.next_functions if f is not None and f is not source}
-    return steps.union(*(_between(step, source, depth - 1) for step in steps))
-
-
-def _uses_weight(fn, conv: nn.Module) -> bool:
-    if len(fn.next_functions) < 2:
-        return False
-    return getattr(fn.next_functions[1][0], 'variable', None) is conv.weight
-
-
-def _why_closed(layer: nn.Module | nn.Parameter, name: str) -> str:
-    if isinstance(layer, nn.Parameter):
-        return f"the channels of parameter '{name}' {tuple(layer.shape)} are not known"
-    if isinstance(layer, nn.modules.conv._ConvNd):
-        return f"'{name}' is a grouped convolution ({layer.groups} groups)"
-    if isinstance(layer, (nn.GroupNorm, nn.LayerNorm, nn.modules.instancenorm._InstanceNorm)):
-        return f"{type(layer).__name__} '{name}' normalises over its channels"
-    return f"'{name}' ({type(layer).__name__}) is not a layer whose channels can be removed"

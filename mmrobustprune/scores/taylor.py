@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer
-from mmrobustprune.dependency.kinds import produces
+from mmrobustprune.dependency.kinds import bias_of, produces
 
 from .base import Score, Watching, filter_rows, makers, producing
 from .bn_scale import norms, over_filters
@@ -96,8 +96,9 @@ class Taylor(Score):
     def _product(self, layer: nn.Module) -> Tensor:
         """sum of w g (out,) over weight and bias."""
         total = filter_rows(layer, of=layer.weight * layer.weight.grad).sum(1)
-        if layer.bias is not None and layer.bias.grad is not None:
-            total = total + layer.bias * layer.bias.grad
+        bias = bias_of(layer)
+        if bias is not None and bias.grad is not None:
+            total = total + bias * bias.grad
         return total
 
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:

@@ -62,8 +62,10 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
         if isinstance(layer, nn.Module):
             for side, attributes in kind_of(layer).widths.items():
                 if side in record:
-                    for attribute in attributes:
-                        yield layer, attribute, len(record[side])
+                    dense = getattr(layer, attributes[0])
+                    for attribute in attributes:  # the groups that it loses with their channels
+                        value = getattr(layer, attribute) * len(record[side]) // dense
+                        yield layer, attribute, value
     sides = list(_sides(model, structure))
     changed = {side.dense for side in sides if side.new != side.dense}
     for name, module in model.named_modules():

@@ -11,13 +11,13 @@ from torch import nn
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Trace, matching
 from mmrobustprune.dependency.recording import Forward
-from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.masks.maskset import MaskSet
 from mmrobustprune.masks.ranked import RankedSelection
 from mmrobustprune.scores import Magnitude, Score
 from mmrobustprune.structure.rebuild import rebuild
 from mmrobustprune.structure.record import Structure
 
+from .followed import trace
 from .verify import certify
 
 
