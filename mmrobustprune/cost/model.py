@@ -16,18 +16,24 @@ from mmrobustprune.dependency.kinds import kind_of, makes, weight_of, weights_us
 class _Layer:
     name: str
     sides: dict[str, int]  # side -> dense width
-    fan: int  # weights per (output, input) pair
+    weights: int  # that multiply at every position
     own: int  # other parameters per output: bias, scale and shift
     uses: float  # positions at which every weight multiplies, on average
     counts: bool  # False where the weight is shared with a layer counted before
+
+    @property
+    def fan(self) -> int:
+        """Weights per pair of an output and an input."""
+        return self.weights // math.prod(self.sides.values())
 
 
 class CostModel:
     """Channels, parameters and MACs as exact functions of the alive units of each group.
 
     params = rest + sum_l out_l (in_l fan_l + own_l) and MACs = sum_l out_l in_l fan_l positions_l
-    with the kept widths out_l and in_l (in_l = 1 for depthwise convolutions and normalisations) and
-    the positions of `Trace.shapes`. MACs are those of convolutions and linear layers, for the
+    with the kept widths out_l and in_l (in_l = 1 for depthwise convolutions, those that lose whole
+    groups, and normalisations), fan_l the dense weights per pair of channels, and the positions of
+    `Trace.shapes`. MACs are those of convolutions and linear layers, for the
     traced input. Shared parameters count once; a layer that runs several times multiplies in each.
     Layers whose class says `fixed = True` count nothing, as in `count`.
 
@@ -60,7 +66,7 @@ class CostModel:
     @staticmethod
     def _layer(model: nn.Module, name: str, uses: float, seen: set[int]) -> _Layer:
         layer = find_layer(model, name)
-        kind = kind_of(layer)  # None for a grouped convolution, which stays as it is
+        kind = kind_of(layer)  # None for what stays as it is
         sides = {side: width(model, name, side) for side in (kind.dims if kind else ())}
         weight = weight_of(layer) if makes(layer) else None
         owned = _owned(layer)
@@ -70,7 +76,7 @@ class CostModel:
         return _Layer(
             name,
             sides,
-            fan=weights_used(layer) // math.prod(sides.values()),
+            weights=weights_used(layer),
             own=others // sides.get('out', 1),
             uses=uses,
             counts=any(p is weight for p in new),
@@ -90,11 +96,12 @@ class CostModel:
             parts = self._parts.get((layer.name, side), ())
             lost = (k * (units - counts.get(group, units)) for group, units, k in parts)
             kept[side] = dense - sum(lost)
-        pairs = math.prod(kept.values()) * layer.fan
+        pairs = math.prod(layer.sides.values())  # of a grouped convolution: n times its own
+        weights = layer.weights * math.prod(kept.values()) // pairs
         return dict(
             kept,
-            params=pairs * layer.counts + kept.get('out', 1) * layer.own,
-            macs=round(pairs * layer.uses),
+            params=weights * layer.counts + kept.get('out', 1) * layer.own,
+            macs=round(weights * layer.uses),
         )
 
     def unit_shares(self, kind: str) -> dict[str, float]:

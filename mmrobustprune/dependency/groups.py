@@ -56,7 +56,7 @@ def tensors(model: nn.Module, layer: str, side: str) -> Iterator[tuple[str, Tens
     found = find_layer(model, layer)
     kind = kind_of(found)
     for name, dim in kind.dims.get(side, {}).items():
-        tensor = getattr(found, name) if name else found
+        tensor = getattr(found, name, None) if name else found  # some have no bias at all
         if tensor is not None:
             yield (f'{layer}.{name}' if name else layer), tensor, dim
 
@@ -96,13 +96,41 @@ class Slice:
         return self.index.to(units.device)[units].flatten()
 
 
+@dataclass(frozen=True)
+class Cut:
+    """A place at which an operation splits, slices or folds channels, as a number in the model.
+
+    Attributes:
+        operation: its name.
+        module: the module that ran it.
+        attribute: of the module, the integer that says where; '' where there is none, the number
+            may be computed from a width.
+        place: which one it is, where the attribute is a list or tuple.
+        channels: how many of the channels that it counts go with a unit.
+    """
+
+    operation: str
+    module: str
+    attribute: str = ''
+    place: int | None = None
+    channels: int = 0
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Slices that must shrink together; `name` is the first layer that produces the channels."""
+    """Slices that must shrink together.
+
+    Attributes:
+        name: the first layer that produces the channels.
+        units: their number.
+        slices: what a unit takes along.
+        cuts: numbers that count its channels.
+    """
 
     name: str
     units: int
     slices: tuple[Slice, ...]
+    cuts: tuple[Cut, ...] = ()
 
     def explain(self) -> str:
         """The dependency chain, one line per tensor side."""
@@ -180,6 +208,26 @@ def spread(
 def full(groups: tuple[Group, ...]) -> dict[str, Tensor]:
     """The alive masks (units,) of a network from which nothing was removed."""
     return {group.name: torch.ones(group.units, dtype=torch.bool) for group in groups}
+
+
+def numbers_left(
+    model: nn.Module, groups: Iterable[Group], alive: dict[str, Tensor]
+) -> dict[str, dict[str, int | list[int]]]:
+    """module -> {attribute: its new value} of every cut through groups that lose units."""
+    left: dict[str, dict[str, int | list[int]]] = {}
+    for group in groups:
+        lost = int((~alive[group.name]).sum())
+        for cut in group.cuts if lost else ():
+            if cut.attribute:
+                value = getattr(model.get_submodule(cut.module), cut.attribute)
+                values = left.setdefault(cut.module, {})
+                old = values.get(cut.attribute, list(value) if cut.place is not None else value)
+                if cut.place is None:
+                    old -= lost * cut.channels
+                else:
+                    old[cut.place] -= lost * cut.channels
+                values[cut.attribute] = old
+    return left
 
 
 def halves(groups: tuple[Group, ...]) -> dict[str, Tensor]:

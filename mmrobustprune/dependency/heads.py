@@ -9,10 +9,10 @@ import numpy as np
 
 from mmrobustprune.naming import unknown
 
-from .arithmetic import Passage, Unknown
 from .attention import HEAD, KEY, QUERY, UNITS, VALUE, Layout, Place
 from .attention_runs import AttentionRun
-from .coupling import Coupling, Side
+from .flow.coupling import Coupling, Side
+from .flow.layout import Passage, Unknown
 
 Located = list[tuple[Place, Hashable]]  # places and the slots that hold their channels
 

@@ -18,8 +18,8 @@ class Kind:
     Attributes:
         name: what a structure record calls it.
         dims: side -> {name of a tensor inside the module: the dimension of its channels}.
-        widths: side -> the attributes of the module that repeat the width, integers or tuples of
-            one.
+        widths: side -> the attributes of the module that follow the width, integers or tuples of
+            one: the first one is the width, the others stay in proportion to it.
         aware: whether the layer computes across its channels, so that masked ones must be left
             out while they are there (see `structure.masked_norm`).
         blocks: the channels stand in this many blocks of one size, which lose equally many.
@@ -41,8 +41,12 @@ class Kind:
 
     def resized(self, layer: nn.Module, side: str, size: int) -> dict[str, Any]:
         """What the attributes that repeat the width of a side become when `size` channels stay."""
-        names = self.widths.get(side, ())
-        return {n: (size,) if isinstance(getattr(layer, n), tuple) else size for n in names}
+        dense = self.width(layer, side)
+        found = {}
+        for name in self.widths.get(side, ()):
+            value = getattr(layer, name)
+            found[name] = (size,) if isinstance(value, tuple) else value * size // dense
+        return found
 
 
 CONV = Kind(
@@ -56,12 +60,17 @@ DEPTHWISE = Kind(
     {'out': {'weight': 0, 'bias': 0}},
     {'out': ('out_channels', 'in_channels', 'groups')},
 )
+# Every group of filters reads as many channels of its own part of the input as the others.
+GROUPED = Kind('grouped', CONV.dims, CONV.widths)
+# The channels that one group reads and those that it makes go together, and the group with them.
+GROUPS = Kind('groups', DEPTHWISE.dims, DEPTHWISE.widths)
 LINEAR = Kind('linear', CONV.dims, {'out': ('out_features',), 'in': ('in_features',)})
 NORM = Kind(
     'norm',
     {'out': {'weight': 0, 'bias': 0, 'running_mean': 0, 'running_var': 0}},
     {'out': ('num_features',)},
 )
+_DEFORMABLE = {'DeformConv2d', 'ModulatedDeformConv2d'}
 PRELU = Kind('prelu', {'out': {'weight': 0}}, {'out': ('num_parameters',)})
 PACKED = Kind(  # nn.MultiheadAttention: queries, keys and values of one weight
     'packed', {'out': {'in_proj_weight': 0, 'in_proj_bias': 0}, 'in': {'in_proj_weight': 1}}, {}
@@ -80,10 +89,8 @@ def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
         return None if dim is None else Kind('parameter', {'out': {'': dim}}, {})
     if isinstance(layer, GroupedKernelConv2d):
         return None
-    if isinstance(layer, nn.modules.conv._ConvNd):
-        if layer.groups == 1:
-            return TRANSPOSED if layer.transposed else CONV
-        return DEPTHWISE if layer.groups == layer.in_channels == layer.out_channels else None
+    if is_convolution(layer):
+        return _kind_of_convolution(layer)
     if isinstance(layer, nn.Linear):
         return LINEAR
     if isinstance(layer, nn.modules.batchnorm._BatchNorm):
@@ -119,9 +126,64 @@ def encloses(layer: nn.Module) -> bool:
     return known or isinstance(layer, nn.Linear)
 
 
+def _kind_of_convolution(conv: nn.Module) -> Kind | None:
+    transposed = getattr(conv, 'transposed', False)  # no attribute of torchvision's deformable one
+    if conv.groups == 1:
+        return TRANSPOSED if transposed else CONV
+    if conv.groups == conv.in_channels == conv.out_channels:
+        return DEPTHWISE
+    if transposed:
+        return None  # its weight has a dimension for the outputs of one group, its bias for all
+    reads = conv.in_channels // conv.groups
+    makes = conv.out_channels // conv.groups
+    return GROUPED if reads > 1 and reads + makes > conv.groups else GROUPS  # where more can go
+
+
+def is_convolution(layer: nn.Module | nn.Parameter) -> bool:
+    """Whether the layer is a convolution, a deformable one included."""
+    return isinstance(layer, nn.modules.conv._ConvNd) or is_deformable(layer)
+
+
+def is_deformable(layer: nn.Module | nn.Parameter) -> bool:
+    """Whether the layer is a deformable convolution: torchvision's, or one of mmcv's, by name."""
+    return any(kind.__name__ in _DEFORMABLE for kind in type(layer).__mro__)
+
+
 def produces(layer: nn.Module | nn.Parameter) -> bool:
     """Whether the layer computes channels of its own (convolution or linear)."""
-    return isinstance(layer, (nn.modules.conv._ConvNd, nn.Linear))
+    return is_convolution(layer) or isinstance(layer, nn.Linear)
+
+
+def blocks_of(layer: nn.Module | nn.Parameter, side: str) -> int:
+    """How many blocks of filters each read a part of their own of that side's channels."""
+    return layer.groups if side == 'in' and kind_of(layer) is GROUPED else 1
+
+
+def by_channel(layer: nn.Module, side: str, tensor: Tensor) -> Tensor:
+    """A tensor of the shape of a layer's weight as (channels of that side, all the rest)."""
+    kind = kind_of(layer)  # None: its filters lie on dimension 0
+    dim = kind.dims[side][weight_name(layer)] if kind else 0
+    blocks = blocks_of(layer, side)
+    if blocks > 1:  # (O, C / n, ...) -> (C, O / n, ...)
+        return tensor.unflatten(0, (blocks, -1)).transpose(1, 2).flatten(0, 1).flatten(1)
+    return tensor.movedim(dim, 0).flatten(1)
+
+
+def over_tensor(flags: Tensor, like: Tensor, dim: int, blocks: int = 1) -> Tensor:
+    """Flags (channels,) in a shape that broadcasts over a tensor with channels on `dim`.
+
+    Args:
+        flags: one a channel.
+        like: the tensor, of shape (O, C / blocks, ...) where there are several blocks.
+        dim: the dimension of the channels.
+        blocks: of filters, see `blocks_of`.
+    """
+    if blocks > 1:
+        rows = flags.view(blocks, -1).repeat_interleave(len(like) // blocks, 0)
+        return rows.view(*rows.shape, *[1] * (like.dim() - 2))
+    shape = [1] * like.dim()
+    shape[dim] = -1
+    return flags.view(shape)
 
 
 def makes(layer: nn.Module | nn.Parameter) -> bool:
@@ -140,8 +202,8 @@ def weight_of(layer: nn.Module) -> Tensor:
 
 
 def bias_of(layer: nn.Module) -> Tensor | None:
-    """The bias of a layer that makes channels."""
-    return getattr(layer, weight_name(layer).replace('weight', 'bias'))
+    """The bias of a layer that makes channels; mmcv's deformable convolution has no such name."""
+    return getattr(layer, weight_name(layer).replace('weight', 'bias'), None)
 
 
 def weights_used(layer: nn.Module | nn.Parameter) -> int:
@@ -161,6 +223,6 @@ def positions(layer: nn.Module, inputs: Tensor | None, output: Tensor) -> int:
     """How often a layer's weights are used in one call: output positions, batch included."""
     if isinstance(layer, nn.Linear):
         return output.numel() // output.shape[-1]
-    if layer.transposed:
+    if getattr(layer, 'transposed', False):
         return inputs.numel() // layer.in_channels
     return output.numel() // layer.out_channels

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import BackwardCFunction
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -39,16 +40,25 @@ def tensors_in(nested: Any) -> list[Tensor]:
 
 @dataclass(frozen=True)
 class Call:
-    """Shapes of one operation: `inputs` holds (shape, takes part in autograd) per tensor."""
+    """Shapes of one operation.
+
+    Attributes:
+        inputs: (shape, takes part in autograd) per tensor.
+        output: the shape of its first output.
+        module: the name of the module that ran it.
+    """
 
     inputs: tuple[tuple[torch.Size, bool], ...]
     output: torch.Size
+    module: str = ''
 
 
 class _Shapes(TorchFunctionMode):
-    def __init__(self, calls: dict):
+    def __init__(self, calls: dict, held: list, stack: list[str]):
         super().__init__()
         self.calls = calls
+        self.held = held
+        self.stack = stack
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         given = _one_by_one((*args, *(kwargs or {}).values()))
@@ -58,8 +68,16 @@ class _Shapes(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         for out in _one_by_one((result,)):
             if isinstance(out, Tensor) and out.grad_fn is not None:
-                self.calls.setdefault(out.grad_fn, Call(inputs, out.shape))
+                where = self.stack[-1] if self.stack else ''
+                self.calls.setdefault(out.grad_fn, Call(inputs, out.shape, where))
+                _hold(out, self.held)
         return result
+
+
+def _hold(tensor: Tensor, held: list) -> None:
+    """Keep what a custom function made: its node ends with its output, all others when let go."""
+    if isinstance(tensor.grad_fn, BackwardCFunction):
+        held.append(tensor)
 
 
 def _one_by_one(values: Iterable[Any]) -> Iterator[Any]:
@@ -78,6 +96,7 @@ class ForwardPass:
     Attributes:
         calls: autograd node -> shapes.
         made: autograd node -> the innermost module it belongs to.
+        sizes: autograd node of a module's output -> its shape.
         fed: the node of the output of a layer that encloses what it does -> that of its input.
         inputs: the nodes that stand for the model's inputs, with their shapes.
         outputs: the nodes of the model's outputs.
@@ -85,10 +104,12 @@ class ForwardPass:
         ran: modules that were called.
         attentions: the runs of attentions whose heads can go.
         shapes: weight uses per layer (see `Trace`).
+        held: outputs of custom functions, which keep their nodes.
     """
 
     calls: dict = field(default_factory=dict)
     made: dict = field(default_factory=dict)
+    sizes: dict = field(default_factory=dict)
     fed: dict = field(default_factory=dict)
     inputs: dict = field(default_factory=dict)
     outputs: set = field(default_factory=set)
@@ -96,6 +117,7 @@ class ForwardPass:
     ran: set = field(default_factory=set)
     attentions: list[AttentionRun] = field(default_factory=list)
     shapes: dict[str, int] = field(default_factory=dict)
+    held: list[Tensor] = field(default_factory=list)
 
     def run(self, model: nn.Module, example: Any, forward: Forward) -> list[Tensor]:
         """Call `forward(model, example)`.
@@ -115,7 +137,7 @@ class ForwardPass:
             handles += self._hook(name, module, stack, made)
         handles += watch(model, self.attentions)
         try:
-            with torch.enable_grad(), as_written(), _Shapes(self.calls):
+            with torch.enable_grad(), as_written(), _Shapes(self.calls, self.held, stack):
                 result = forward(model, tree_map(self._source, example))
         except Exception as error:
             where = f"in '{stack[-1]}'" if stack and stack[-1] else 'in the model itself'
@@ -138,6 +160,8 @@ class ForwardPass:
                 "robust_prune.forward='package.module:function')."
             )
         self.outputs = {t.grad_fn for t in outputs}
+        for output in outputs:
+            _hold(output, self.held)
         return outputs + made
 
     def _source(self, leaf: Any) -> Any:
@@ -161,6 +185,8 @@ class ForwardPass:
             first = output[0] if isinstance(output, (tuple, list)) and output else output
             if isinstance(first, Tensor) and first.grad_fn is not None:
                 self.made.setdefault(first.grad_fn, module)  # the innermost module
+                self.sizes.setdefault(first.grad_fn, first.shape)
+                _hold(first, self.held)
                 made.extend([first] * weighted)
                 if enclosed and args and args[0].grad_fn is not None:
                     self.fed[first.grad_fn] = args[0].grad_fn

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import Node
 
 from mmrobustprune.dependency.groups import weighted_layers
-from mmrobustprune.dependency.kinds import kind_of, positions
+from mmrobustprune.dependency.kinds import blocks_of, kind_of, positions
 from mmrobustprune.flags import flags_restored
 
 
@@ -59,7 +59,8 @@ def find_reads(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Read
 def input_dim(layer: nn.Module) -> int | None:
     """The dimension of a layer's weight with its input channels; None in grouped convolutions."""
     kind = kind_of(layer)
-    return kind.dims['in']['weight'] if kind and 'in' in kind.dims else None
+    alone = kind and 'in' in kind.dims and blocks_of(layer, 'in') == 1
+    return kind.dims['in']['weight'] if alone else None
 
 
 class _Reads:

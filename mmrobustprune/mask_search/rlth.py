@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from mmrobustprune.dependency.kinds import bias_of
+
 from .host import Host
 from .initial import kaiming_normal, scaled, signed_constant, uniform
 from .layers import NORMS
@@ -60,7 +62,7 @@ class RLTH(Host):
     def prepare(self, model: nn.Module, layers: dict[str, nn.Module]) -> None:
         for layer in layers.values():
             layer.weight.copy_(WEIGHTS[self.weights](layer.weight, self._draw))
-            if layer.bias is not None and self.weights != 'given':
+            if bias_of(layer) is not None and self.weights != 'given':
                 layer.bias.zero_()
         if not self.affine:
             for module in model.modules():

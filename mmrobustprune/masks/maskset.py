@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, find_layer, full, tensors, width
-from mmrobustprune.dependency.kinds import kind_of, makes
+from mmrobustprune.dependency.groups import Group, find_layer, full, numbers_left, tensors, width
+from mmrobustprune.dependency.kinds import blocks_of, kind_of, makes, over_tensor
 from mmrobustprune.structure.masked_norm import count_all, count_kept
 from mmrobustprune.structure.record import Structure, dense_shape
 
@@ -152,7 +152,9 @@ class MaskSet:
                     name, dict(kind=kind_of(layer).name, shape=dense_shape(layer))
                 )
                 record[side] = torch.nonzero(~dead).flatten().tolist()
-        return Structure(layers, method, dict(channels=self.removed()) | achieved)
+        numbers = numbers_left(self.model, self.groups, self.alive)
+        shares = dict(channels=self.removed()) | achieved
+        return Structure(layers, method, shares, numbers=numbers)
 
     def removed(self) -> float:
         """Fraction of units removed."""
@@ -195,9 +197,8 @@ class MaskSet:
         if mask is None or mask.device != like.device:
             mask = torch.zeros((1,) * like.dim(), dtype=torch.bool)
             for layer, side, dim in self._owners[name]:
-                shape = [1] * like.dim()
-                shape[dim] = -1
-                mask = mask | self._dead[layer, side].view(shape)
+                blocks = blocks_of(find_layer(self.model, layer), side)
+                mask = mask | over_tensor(self._dead[layer, side], like, dim, blocks)
             mask = self._masks[name] = mask.to(like.device)
         return mask
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer
-from mmrobustprune.dependency.kinds import kind_of, makes, weight_name, weight_of
+from mmrobustprune.dependency.kinds import by_channel, makes, weight_of
 
 
 class Watching:
@@ -130,9 +130,7 @@ def outputs(layer: nn.Module) -> int:
 
 def filter_rows(layer: nn.Module, side: str = 'out', of: Tensor | None = None) -> Tensor:
     """The weight, or a tensor of its shape, as (channels of that side, all the rest)."""
-    kind = kind_of(layer)  # None for a grouped convolution: its filters lie on dimension 0
-    tensor = weight_of(layer) if of is None else of
-    return tensor.movedim(kind.dims[side][weight_name(layer)] if kind else 0, 0).flatten(1)
+    return by_channel(layer, side, weight_of(layer) if of is None else of)
 
 
 def unit_rows(model: nn.Module, part: Slice) -> Tensor:

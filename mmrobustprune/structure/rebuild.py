@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.attention import narrowings
 from mmrobustprune.dependency.grouped_conv import swap
 from mmrobustprune.dependency.groups import find_layer, tensors
+from mmrobustprune.dependency.kinds import blocks_of
 
 from .grouped_record import GroupedRecord
 from .masked_norm import count_all
@@ -44,7 +48,7 @@ def rebuild(
         if 'kept' in record
     }
     keep = _kept(dense_model, structure, grouped)
-    widths = list(repeated_widths(dense_model, structure))
+    widths = [*repeated_widths(dense_model, structure), *_numbers(dense_model, structure)]
     narrowed = narrowings(dense_model, structure.layers)
     states = {} if optimizer is None else _sliced_states(optimizer, keep)
     fresh = {key: _sliced(old, dims) for key, (old, dims) in keep.items()}
@@ -70,6 +74,14 @@ def rebuild(
     return dense_model
 
 
+def _numbers(model: nn.Module, structure: Structure) -> Iterator[tuple[nn.Module, str, Any]]:
+    """(module, attribute, new value) of the numbers that the record lists."""
+    for name, values in structure.numbers.items():
+        module = model.get_submodule(name)
+        for attribute, value in values.items():
+            yield module, attribute, type(getattr(module, attribute))(value)
+
+
 def _kept(
     model: nn.Module, structure: Structure, grouped: dict[str, GroupedRecord]
 ) -> dict[int, tuple[Tensor, Keep]]:
@@ -84,20 +96,34 @@ def _kept(
         if layer in grouped:
             kept = {'out': grouped[layer].order, 'in': grouped[layer].kept}
         for side, index in kept.items():
+            blocks = 1 if layer in grouped else blocks_of(find_layer(model, layer), side)
             for _, tensor, dim in tensors(model, layer, side):
-                size = tensor.shape[dim]
+                size = tensor.shape[dim] * blocks
                 if index.numel() == 0 or index.min() < 0 or index.max() >= size:
                     raise ValueError(
                         f"the structure keeps no channel of '{layer}' ({side}), or "
                         f'one outside 0..{size - 1}; give the record of this model.'
                     )
                 dims = keep.setdefault(id(tensor), (tensor, {}))[1]
-                if not torch.equal(dims.setdefault(dim, index), index):
+                own = index if blocks == 1 else _columns(index, blocks, size, layer)
+                if not torch.equal(dims.setdefault(dim, own), own):
                     raise ValueError(
                         f"'{layer}' shares a tensor with a layer that keeps other "
                         'channels; give the record of this model.'
                     )
     return keep
+
+
+def _columns(index: Tensor, blocks: int, size: int, layer: str) -> Tensor:
+    """Kept channels of an input that blocks of filters share out -> (blocks, n) columns of each."""
+    width = size // blocks
+    counts = torch.bincount(index // width, minlength=blocks)
+    if (counts != counts[0]).any():
+        raise ValueError(
+            f"the structure keeps {counts.tolist()} input channels of the groups of '{layer}', "
+            'which need equally many; give the record of this model.'
+        )
+    return index.sort().values.view(blocks, -1) % width
 
 
 def _slice(tensor: Tensor, dims: Keep) -> Tensor:

@@ -30,12 +30,15 @@ class Structure:
         method: how they were chosen.
         achieved: which fraction was removed ('channels', 'params', 'macs').
         versions: of the libraries that wrote the record.
+        numbers: module -> {attribute: new value} of integers, and lists of them, at which the
+            forward pass splits, slices or folds channels.
     """
 
     layers: dict[str, dict]
     method: str
     achieved: dict[str, float] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=own_versions)
+    numbers: dict[str, dict[str, int | list[int]]] = field(default_factory=dict)
 
     def to_dict(self) -> dict:
         """Plain JSON types only."""
@@ -45,6 +48,7 @@ class Structure:
             achieved=dict(self.achieved),
             versions=dict(self.versions),
             layers={name: dict(record) for name, record in self.layers.items()},
+            numbers={name: dict(values) for name, values in self.numbers.items()},
         )
 
     @classmethod
@@ -70,7 +74,8 @@ class Structure:
                 f"the structure record lacks '{lacking[0]}'; "
                 'give the structure.json that the pruning run wrote.'
             )
-        return cls(data['layers'], data['method'], data['achieved'], data['versions'])
+        numbers = data.get('numbers', {})  # records of earlier versions have none
+        return cls(data['layers'], data['method'], data['achieved'], data['versions'], numbers)
 
     def summary(self) -> str:
         """Method and removed fractions in a few words."""

@@ -31,7 +31,7 @@ __all__ = [
 
 # What reaches torch-pruning is imported on first use: a pruned network is rebuilt without it.
 _TRACING = {
-    'trace': 'mmrobustprune.dependency.tracing',
+    'trace': 'mmrobustprune.surgery.followed',
     'prune_channels': 'mmrobustprune.surgery.channels',
     'remove_unread': 'mmrobustprune.surgery.unread',
 }

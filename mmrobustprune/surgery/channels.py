@@ -11,7 +11,6 @@ from torch import nn
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Trace, matching
 from mmrobustprune.dependency.recording import Forward
-from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.masks.limits import Ratios, limits_of
 from mmrobustprune.masks.maskset import MaskSet
 from mmrobustprune.masks.ranked import RankedSelection
@@ -19,6 +18,7 @@ from mmrobustprune.scores import Magnitude, Score
 from mmrobustprune.structure.rebuild import rebuild
 from mmrobustprune.structure.record import Structure
 
+from .followed import trace
 from .verify import certify
 
 

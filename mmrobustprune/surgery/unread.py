@@ -13,14 +13,14 @@ from torch.nn.utils.parametrize import is_parametrized
 from mmrobustprune.copies import in_precision, shell
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Group, find_layer, full
-from mmrobustprune.dependency.kinds import kind_of, makes, weight_name, weight_of
+from mmrobustprune.dependency.kinds import by_channel, kind_of, makes, weight_of
 from mmrobustprune.dependency.recording import Forward, default_forward
-from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.masks.maskset import MaskSet
 from mmrobustprune.structure.compare import FullPrecision, judge, random_like
 from mmrobustprune.structure.rebuild import rebuild
 from mmrobustprune.structure.record import Structure
 
+from .followed import trace
 from .verify import certify
 
 
@@ -76,12 +76,11 @@ def remove_unread(model: nn.Module, example_input: Any, forward: Forward | None 
 
 
 def _dead_inputs(layer: nn.Module) -> Tensor:
-    """Which input channels (in,) have zero weights alone; empty for a grouped convolution."""
+    """Which input channels (in,) have zero weights alone; empty where they cannot go alone."""
     kind = kind_of(layer)
     if kind is None or 'in' not in kind.dims:
         return torch.zeros(0, dtype=torch.bool)
-    weight = weight_of(layer).detach().movedim(kind.dims['in'][weight_name(layer)], 0)
-    return (weight.flatten(1) == 0).all(1).cpu()
+    return (by_channel(layer, 'in', weight_of(layer).detach()) == 0).all(1).cpu()
 
 
 def _norm_across(model: nn.Module, group: Group) -> str | None:

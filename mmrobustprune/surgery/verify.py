@@ -81,6 +81,22 @@ def certify(
     )
 
 
+def failing(
+    masks: MaskSet, groups: list[Group], example: Any, forward: Forward | None = None, seed: int = 0
+) -> list[Group]:
+    """Of some groups those whose removal, as the masks say, changes outputs at random weights."""
+    for dtype in (torch.float64, torch.float32):
+        removal = _Removal(
+            masks, random_like(example, dtype, seed), forward or default_forward, dtype, seed
+        )
+        try:
+            return guilty(groups, removal.fails_at_random)
+        except RuntimeError as problem:
+            if dtype is torch.float32 or 'double' not in str(problem).lower():
+                raise
+    return []
+
+
 @dataclass
 class _Removal:
     """Removals from copies of a masked network."""
@@ -103,6 +119,13 @@ class _Removal:
             return self.verdicts(alive)
         except Exception:  # a network of one image size raises anything
             return [Verdict(float('inf'), TOLERANCE[self.dtype])]
+
+    def fails_at_random(self, groups: list[Group]) -> bool:
+        """The same with random weights alone."""
+        only = {group.name: self.masks.alive[group.name] for group in groups}
+        model = in_precision(self.masks.model, self.dtype).eval()
+        randomise(model, self.seed)
+        return not self._verdict(model, full(self.masks.groups) | only).same
 
     def verdicts(self, alive: dict[str, Tensor]) -> list[Verdict]:
         """With the model's own weights, and with random ones."""

@@ -25,7 +25,7 @@ def test_a_network_written_out():
     assert cost.layers == {
         '0': {'in': 3, 'out': 8, 'params': 216 + 8, 'macs': 216 * 16},
         '1': {'out': 8, 'params': 16, 'macs': 0},
-        '2': {'params': 8 * 2 * 9 + 8, 'macs': 144 * 4},
+        '2': {'out': 8, 'params': 8 * 2 * 9 + 8, 'macs': 144 * 4},
         '5': {'in': 8, 'out': 5, 'params': 45, 'macs': 40},
     }
     assert (cost.params, cost.macs) == (437, 3456 + 576 + 40)

@@ -2,12 +2,20 @@
 
 import pytest
 import torch
+import torchvision
 from torch import nn
 
 from mmrobustprune.dependency.kinds import (
+    CONV,
+    GROUPED,
+    GROUPS,
     bias_of,
+    blocks_of,
+    by_channel,
+    is_deformable,
     kind_of,
     makes,
+    over_tensor,
     positions,
     produces,
     weight_name,
@@ -32,7 +40,12 @@ def test_kinds_of_layers():
         'parameter': nn.Parameter(torch.ones(1, 4, 1)),
     }
     assert {name: kind_of(layer).name for name, layer in kinds.items()} == {n: n for n in kinds}
-    others = (nn.Conv2d(4, 6, 1, groups=2), nn.PReLU(1), nn.ReLU(), nn.Parameter(torch.ones(2, 4)))
+    others = (
+        nn.ConvTranspose2d(4, 6, 1, groups=2),
+        nn.PReLU(1),
+        nn.ReLU(),
+        nn.Parameter(torch.ones(2, 4)),
+    )
     assert [kind_of(layer) for layer in others] == [None] * 4
 
 
@@ -57,6 +70,38 @@ def test_channels_of_bare_parameters(shape):
     dim = PARAMETERS[shape]
     assert (kind is None) == (dim is None)
     assert kind is None or (kind.dims, kind.width(parameter, 'out')) == ({'out': {'': dim}}, 8)
+
+
+@pytest.mark.parametrize(
+    'inputs, outputs, groups, kind',
+    [
+        (8, 8, 2, GROUPED),  # 4 channels of each side can go, or 2 groups
+        (8, 16, 4, GROUPED),  # 2 and 4, or 4
+        (12, 12, 6, GROUPS),  # 2 and 2, or 6
+        (4, 8, 4, GROUPS),  # a depthwise convolution with a multiplier: one input of each group
+    ],
+)
+def test_equal_numbers_per_group_or_whole_groups_where_more_can_go(inputs, outputs, groups, kind):
+    assert kind_of(nn.Conv2d(inputs, outputs, 1, groups=groups)) is kind
+
+
+def test_a_deformable_convolution_is_a_convolution_by_name():
+    conv = torchvision.ops.DeformConv2d(4, 6, 3)
+    assert kind_of(conv) is CONV and produces(conv) and is_deformable(conv)
+    assert positions(conv, torch.zeros(2, 4, 5, 5), torch.zeros(2, 6, 3, 3)) == 2 * 9
+
+
+def test_blocks_of_filters_read_channels_of_their_own():
+    """Two groups of one filter read two channels each: channel 2 is the first of the second."""
+    conv = nn.Conv2d(4, 2, 1, groups=2)
+    weight = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).view(2, 2, 1, 1)
+    assert blocks_of(conv, 'in') == 2 and blocks_of(conv, 'out') == 1
+    assert by_channel(conv, 'in', weight).tolist() == [[1], [2], [3], [4]]
+    assert by_channel(conv, 'out', weight).tolist() == [[1, 2], [3, 4]]
+    dead = torch.tensor([False, True, True, False])
+    assert over_tensor(dead, weight, 1, 2).flatten(1).tolist() == [[False, True], [True, False]]
+    plain = over_tensor(dead[:2], weight, 0)
+    assert plain.shape == (2, 1, 1, 1) and plain.flatten().tolist() == [False, True]
 
 
 def test_a_layer_is_used_once_per_output_position():

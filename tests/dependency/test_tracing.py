@@ -155,15 +155,14 @@ def test_an_activation_in_place_after_a_linear_layer(shape):
 # name -> (what stands between two convolutions, why the first stays unprunable or None)
 WHOLE = {
     'layer_norm': (Function(lambda x: functional.layer_norm(x, x.shape[1:])), 'normalises'),
-    'grouped': (nn.Conv2d(8, 8, 1, groups=2), "'middle' is a grouped convolution (2 groups)"),
-    'shuffle': (nn.ChannelShuffle(2), 'ChannelShuffleBackward0 is not known'),
-    'reshape': (
-        Function(lambda x: x.reshape(2, 2, 4, 6, 6).transpose(1, 2).reshape(2, 8, 6, 6)),
-        'rearranges its channels',
+    'transposed': (
+        nn.ConvTranspose2d(8, 8, 1, groups=2),
+        "'middle' is a transposed convolution of 2 groups",
     ),
     'split elsewhere': (Function(lambda x: torch.cat(x.split(3, 2)[::-1], 2)), None),
-    'split': (Function(lambda x: torch.cat(x.chunk(2, 1)[::-1], 1)), 'splits its channels'),
-    'slice': (Function(lambda x: torch.cat([x[:, 4:], x[:, :4]], 1)), 'at fixed places'),
+    'unequal split': (Function(lambda x: torch.cat(x.split(3, 1)[::-1], 1)), 'are not equal'),
+    'stride': (Function(lambda x: torch.cat([x[:, ::2], x[:, 1::2]], 1)), 'at fixed places'),
+    'one channel': (Function(lambda x: x * x[:, :1]), 'too few of its channels'),
     'softmax': (nn.Softmax(1), 'works across its channels'),
     'mean': (Function(lambda x: x - x.mean(1, keepdim=True)), 'works across its channels'),
     'constant': (Function(lambda x: x * torch.arange(8.0)[:, None, None]), 'a value per channel'),
@@ -177,7 +176,7 @@ WHOLE = {
     ),
     'without gradients': (
         Function(lambda x: checkpoint(torch.relu, x, use_reentrant=True)),
-        'is not known to keep',
+        "the function 'CheckpointFunction' is not known",
     ),
 }
 

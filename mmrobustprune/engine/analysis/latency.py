@@ -16,7 +16,6 @@ from torch import nn
 
 from mmrobustprune.cost.count import count, latency
 from mmrobustprune.dependency.groups import Group
-from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.attacks.evaluate import device_of
 from mmrobustprune.engine.bridge.channels_last import give_channels_last
 from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
@@ -28,6 +27,7 @@ from mmrobustprune.models.pruned import is_pruned_config, without_pretrained
 from mmrobustprune.records import stamp
 from mmrobustprune.records.files import write_json
 from mmrobustprune.structure.record import Structure
+from mmrobustprune.surgery.followed import trace
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from mmengine.config import Config
 
-from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.bridge.model import example_of_shape
 from mmrobustprune.engine.pruning.forward import structure_forward
+from mmrobustprune.surgery.followed import trace
 
 
 def explain(

@@ -16,7 +16,6 @@ from mmrobustprune.cost.count import Cost, count
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.dependency.kinds import produces
 from mmrobustprune.dependency.recording import Forward
-from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
 from mmrobustprune.engine.bridge.model import example_of_shape
 from mmrobustprune.engine.grouped.prune import prune_by_recipe
@@ -32,6 +31,7 @@ from mmrobustprune.records.stamp import command, commit
 from mmrobustprune.scores import build_score
 from mmrobustprune.structure.record import Structure
 from mmrobustprune.surgery import prune_channels
+from mmrobustprune.surgery.followed import trace
 
 from .statistics import After, after_surgery
 

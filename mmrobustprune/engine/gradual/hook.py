@@ -12,7 +12,6 @@ from torch import Tensor
 
 from mmrobustprune.copies import copied
 from mmrobustprune.dependency.groups import Group, Trace
-from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.dist import from_main
 from mmrobustprune.engine.bridge.model import example_of, unwrap
 from mmrobustprune.engine.bridge.training_loss import FixedBatch, sampled_loss
@@ -26,6 +25,7 @@ from mmrobustprune.registry import HOOKS
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import AdaSAP
 from mmrobustprune.structure.record import Structure
+from mmrobustprune.surgery.followed import trace
 
 from .phases import Rounds
 from .setting import Setting

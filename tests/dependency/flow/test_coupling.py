@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mmrobustprune.dependency.coupling import Coupling
+from mmrobustprune.dependency.flow.coupling import Coupling
 
 
 def linked(*links, widths):

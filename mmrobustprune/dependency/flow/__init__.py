@@ -1,0 +1,1 @@
+"""How channels flow from layer to layer through the operations of a recorded forward pass."""
