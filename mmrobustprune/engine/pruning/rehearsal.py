@@ -13,6 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from mmrobustprune.engine.bridge.model import unwrap
+from mmrobustprune.flags import flags_restored
 from mmrobustprune.rng import preserved_rng
 from mmrobustprune.structure import rebuild
 from mmrobustprune.structure.record import Structure
@@ -81,8 +82,9 @@ def check_copy(model: nn.Module, twin: nn.Module, call: Callable[[nn.Module], An
         layer.register_forward_pre_hook(note(name)) for name, layer in model.named_modules() if name
     ]
     try:
-        with preserved_rng(), torch.no_grad():
-            call(twin)
+        # in training some detectors hand their heads more than a forward takes
+        with preserved_rng(), torch.no_grad(), flags_restored(twin):
+            call(twin.eval())
     finally:
         for handle in handles:
             handle.remove()
