@@ -23,10 +23,15 @@ from mmrobustprune.engine.attacks.evaluate import device_of
 from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.bridge.config import as_config
 from mmrobustprune.engine.bridge.data import fingerprint, image_sizes
-from mmrobustprune.engine.bridge.evaluation import EvaluationImages
+from mmrobustprune.engine.bridge.evaluation import EvaluationImages, quiet_log
 from mmrobustprune.engine.bridge.model import example_of, forward_of
 from mmrobustprune.engine.robustness.loader import Stream, corrupted, read, unreadable_images
-from mmrobustprune.engine.robustness.metrics import evaluate_all, main_metric, suite_name
+from mmrobustprune.engine.robustness.metrics import (
+    Evaluated,
+    evaluate_all,
+    main_metric,
+    suite_name,
+)
 from mmrobustprune.engine.robustness.pipeline import Computed, Unreadable, leaves
 from mmrobustprune.masks import MaskSet, RankedSelection
 from mmrobustprune.records import stamp
@@ -255,13 +260,17 @@ class _Run:
                 self.progress(f'{variant.name}, {label(cell)}', done, total)
                 with without(self.model, variant.group, variant.gone):
                     self.images.feed(self.model, batches)
-                found = evaluate_all(self.images.evaluator, len(self.images.places), self.metric)
+                found = self._evaluated()
                 key = main_metric(found.metrics, self.metric)
                 self.store.write(
                     self.key(variant, cell), dict(metric=key, value=found.metrics[key])
                 )
                 done += 1
         self.progress('done', done, total)
+
+    def _evaluated(self) -> Evaluated:
+        with quiet_log():
+            return evaluate_all(self.images.evaluator, len(self.images.places), self.metric)
 
     def _batches(self, cell: Cell) -> list[Any]:
         if cell == CLEAN:

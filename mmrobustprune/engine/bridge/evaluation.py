@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 from mmengine.registry import EVALUATOR
 from torch import nn
 from torch.utils.data import DataLoader, Subset
@@ -79,6 +81,18 @@ class EvaluationImages:
         """What the evaluator says of a network."""
         self.feed(model)
         return self.evaluator.evaluate(len(self.places))
+
+
+@contextmanager
+def quiet_log() -> Iterator[None]:
+    """Inside, only warnings are logged: some evaluators log a table of every class."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def build_loader(config: Config, name: str) -> DataLoader:
