@@ -54,7 +54,7 @@ ENGINE = {
     'grouped': {'bridge', 'optim', 'pruning'},
     'search': {'bridge', 'optim', 'pruning'},
     'runners': {'bridge', 'optim', 'resuming', 'robustness'},
-    'analysis': {'attacks', 'bridge', 'robustness', 'search'},
+    'analysis': {'attacks', 'bridge', 'pruning', 'robustness', 'search'},
     'deploy': {'bridge', 'grouped', 'pruning'},
 }
 OPENMMLAB_ROOMS = {'engine', 'models', 'datasets', 'registry'}

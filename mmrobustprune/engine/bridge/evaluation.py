@@ -19,6 +19,7 @@ from mmrobustprune.attack import choose_subset
 
 from .data import info_of
 from .runner import RebuildRunner
+from .sampled import batch_size
 
 
 class EvaluationImages:
@@ -54,7 +55,7 @@ class EvaluationImages:
         self.places = choose_subset(total, size, seed=seed).tolist()
         self.loader = DataLoader(
             Subset(loader.dataset, self.places),
-            batch_size=loader.batch_size,
+            batch_size=batch_size(loader),
             num_workers=loader.num_workers,
             collate_fn=loader.collate_fn,
             generator=torch.Generator(),
