@@ -76,7 +76,7 @@ def _own_configs(module: ModuleType) -> None:
 
 
 def _distillation(module: ModuleType) -> None:
-    """`model.eval()` gives the model, as everywhere else."""
+    """`model.eval()` gives the model, and `model.to(torch.float64)` is possible, as everywhere."""
     detector = module.KnowledgeDistillationSingleStageDetector
     change = detector.train
 
@@ -85,12 +85,17 @@ def _distillation(module: ModuleType) -> None:
         change(self, mode)
         return self
 
+    def to(self, *args: Any, **kwargs: Any):
+        self.teacher_model.to(*args, **kwargs)
+        return super(detector, self).to(*args, **kwargs)
+
     detector.train = train
+    detector.to = to
 
 
 FIXES = (  # without a number: not reported upstream
     Fix('mmdet.models.dense_heads.ssd_head', '3.4', _ssd_head, 'mmdetection#11063, #11305, #11780'),
-    Fix('mmdet.models.detectors.kd_one_stage', '3.4', _distillation, 'train returns None'),
+    Fix('mmdet.models.detectors.kd_one_stage', '3.4', _distillation, 'train gives None'),
     Fix('mmengine.logging', '0.11', loading.allow_history, 'mmengine#1655'),
     Fix('mmengine.runner', '0.11', loading.name_unreadable_files, 'mmengine#1655'),
     Fix('mmengine.optim.optimizer.amp_optimizer_wrapper', '0.11', _amp_on_cpu, 'mmpretrain#1556'),

@@ -39,7 +39,7 @@ def test_ssd_predicts():
     assert len(head.predict_by_feat(*head(features), batch_img_metas=[meta])) == 1
 
 
-def test_a_distilled_detector_is_given_back_by_eval():
+def test_a_distilled_detector_changes_as_every_network_does():
     pytest.importorskip('mmdet')
     from mmdet.models.detectors import KnowledgeDistillationSingleStageDetector
 
@@ -51,6 +51,9 @@ def test_a_distilled_detector_is_given_back_by_eval():
     model.teacher_model = nn.Linear(1, 1)
     assert model.train() is model and model.training
     assert model.eval() is model and not model.training and not model.teacher_model.training
+    model.layer = nn.Linear(1, 1)
+    assert model.to(torch.float64) is model and model.layer.weight.dtype == torch.float64
+    assert model.teacher_model.weight.dtype == torch.float64
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='without a GPU only')

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from mmrobustprune.dependency.partial import PartialForward
 from mmrobustprune.dependency.recording import Forward
+from mmrobustprune.flags import flags_restored
 
 
 def plain(model: nn.Module, example: dict) -> Any:
@@ -25,6 +26,13 @@ def rpn(model: nn.Module, example: dict) -> Any:
     features = model.extract_feat(example['inputs'])
     with everywhere(model):
         return first_stage(model.rpn_head, features, example['data_samples'])
+
+
+def yolact(model: nn.Module, example: dict) -> Any:
+    """The tensor forward, with the branch that only the training loss of mmdet's `YOLACT` reads."""
+    with flags_restored(model.mask_head):
+        model.mask_head.training = True  # itself alone: its layers go on as in a test
+        return plain(model, example)
 
 
 def two_stage(model: nn.Module, example: dict, count: int) -> tuple:
@@ -165,4 +173,5 @@ FORWARDS: dict[str, Forward] = dict(
     TwoStageDetector=PartialForward(two_stage, _proposals, small=8, even=101),
     SparseRCNN=PartialForward(sparse, _objects, small=8, even=8),
     RPN=rpn,
+    YOLACT=yolact,
 )

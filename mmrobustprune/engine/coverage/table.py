@@ -102,8 +102,10 @@ def _failed(record: Record, step: str) -> str:
 
 
 def _seconds(record: Record) -> str:
+    """Of trace and removal; nothing where one of them failed, or was not timed on its own."""
     steps = [record['steps'][step] for step in ('trace', 'prune') if _done(record, step)]
-    return f'{sum(step["seconds"] for step in steps):.0f}' if steps else ''
+    known = [step['seconds'] for step in steps if 'seconds' in step]
+    return f'{sum(known):.0f}' if len(known) == 2 else ''
 
 
 def _line(values: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from .samples import RandomSamples
 from .zoo import Case
 
 ITERATIONS = 3
+BOXES = 16
 
 
 def training_config(case: Case, channels: int, folder: Path, target: float) -> Config:
@@ -24,6 +25,7 @@ def training_config(case: Case, channels: int, folder: Path, target: float) -> C
     kind = case.config.partition('::')[0]
     head = config.model.get('head') or {}
     several = 'MultiLabel' in str(head.get('type')) or 'CSRA' in str(head.get('type'))
+    _sample_few_boxes(config.model)
     config.train_dataloader = dict(
         batch_size=2,
         num_workers=0,
@@ -58,6 +60,19 @@ def training_config(case: Case, channels: int, folder: Path, target: float) -> C
         measure=False,
     )
     return config
+
+
+def _sample_few_boxes(model: Any) -> None:
+    """A second stage learns from BOXES of its boxes, not from 512, which take minutes on a core."""
+    for value in model.values() if isinstance(model, dict) else model:
+        if isinstance(value, (dict, list, tuple)):
+            _sample_few_boxes(value)
+    if (
+        isinstance(model, dict)
+        and isinstance(model.get('sampler'), dict)
+        and 'num' in model.sampler
+    ):
+        model.sampler.num = BOXES
 
 
 def _on_any_machine(wrapper: dict) -> dict:

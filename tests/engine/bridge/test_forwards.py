@@ -6,6 +6,7 @@ from mmengine.config import ConfigDict
 from mmengine.hub import get_config
 from mmengine.registry import MODELS, init_default_scope
 
+from mmrobustprune.copies import copied
 from mmrobustprune.dependency.recording import tensors_in
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.forwards import everywhere, logits_of, spread_boxes
@@ -68,6 +69,15 @@ def test_masks_that_a_head_merges_are_outputs():
     with logits_of(model) as none:
         pass
     assert none == [] and not any(layer._forward_hooks for layer in model.modules())
+
+
+def test_a_branch_of_the_loss_alone_is_traced():
+    model = detector('yolact/yolact_r50_1xb8-55e_coco.py')
+    example = example_of_shape(model, 128, 128, forward_of(model))
+    found = trace(model, example, forward_of(model))
+    why = found.unprunable['mask_head.segm_branch.segm_conv']
+    assert why == 'it is an output of the model' and not model.mask_head.training
+    copied(model)  # priors and masks of the pass are kept in it
 
 
 def test_guided_anchors_are_computed_everywhere():

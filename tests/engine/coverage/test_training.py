@@ -20,6 +20,7 @@ def test_the_zoo_s_training_stays_but_for_data_and_length(tmp_path):
     assert config.train_dataloader.dataset.channels == 1
     mixed = Case('mmdet::convnext/mask-rcnn_convnext-t-p4-w7_fpn_amp-ms-crop-3x_coco.py', 64)
     assert training_config(mixed, 3, tmp_path, 0.3).optim_wrapper.type == 'OptimWrapper'
+    assert training_config(mixed, 3, tmp_path, 0.3).model.train_cfg.rcnn.sampler.num == 16
 
 
 def test_trained_and_loaded_by_the_stock_loader(tmp_path):
