@@ -55,6 +55,9 @@ def loss_weights(
             sums.append(lost[gone - 1])
         masks.remove({group.name: torch.ones(group.units, dtype=torch.bool)})
         weights[group.name] = float(np.dot(rises, sums) / (np.dot(sums, sums) or 1.0))
+    finite = [weight for weight in weights.values() if np.isfinite(weight)]
+    most = max(finite, default=1.0)  # where the loss is no number without them
+    weights = {name: one if np.isfinite(one) else most for name, one in weights.items()}
     least = FLOOR * float(np.median(list(weights.values())))
     if least <= 0:  # the loss tells nothing: groups are worth the same
         return dict.fromkeys(weights, 1.0)

@@ -53,3 +53,16 @@ def test_a_loss_that_tells_nothing_makes_groups_equal():
     groups = trace(net, IMAGE).groups
     scores = {group.name: torch.rand(4) for group in groups}
     assert loss_weights(net, groups, scores, lambda model: 3.0) == {'0': 1.0, '2': 1.0}
+
+
+def test_a_group_without_which_the_loss_is_no_number_is_worth_as_much_as_any():
+    net = network()
+    groups = trace(net, IMAGE).groups
+
+    def loss(model):
+        if bool((model[0].weight == 0).any()):
+            return float('nan')
+        return float((model[2].weight == 0).any())
+
+    weights = loss_weights(net, groups, {group.name: torch.ones(4) for group in groups}, loss)
+    assert weights['0'] == weights['2'] > 0
