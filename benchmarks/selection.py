@@ -114,13 +114,10 @@ class Peer:
 
 
 RULES = {
-    'loss, share, per cost (recipes)': Rule(
-        False, dict(normalise='share', per='cost', weigh='loss')
-    ),
-    'scores, share, per cost (at once)': Rule(
-        True, dict(normalise='share', per='cost', weigh='scores')
-    ),
-    'reads, share, per cost': Rule(False, dict(normalise='share', per='cost', weigh='reads')),
+    'relative, loss': Rule(True, dict(normalise='rise', per='cost', weigh='loss')),
+    'loss': Rule(False, dict(normalise='rise', per='cost', weigh='loss')),
+    'relative, scores': Rule(True, dict(normalise='rise', per='cost', weigh='scores')),
+    'reads': Rule(False, dict(normalise='rise', per='cost', weigh='reads')),
     'mean': Rule(False, dict(normalise='mean')),
     'none': Rule(False, dict(normalise='none')),
     'l2': Rule(False, dict(normalise='l2')),

@@ -64,8 +64,8 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
             channels(
                 '--normalise',
                 metavar='NAME',
-                help='how scores are scaled before groups compete: share (default) | mean | max | '
-                'l2 | none',
+                help='how scores are scaled before groups compete: rise (default) | share | mean | '
+                'max | l2 | none',
             ),
             channels(
                 '--per',

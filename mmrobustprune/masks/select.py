@@ -10,6 +10,8 @@ from torch import Tensor
 
 from mmrobustprune.dependency.groups import Group
 
+POWER = 1.25  # of the shares that are gone: the loss rises faster than they do
+
 
 def share_of_rest(scores: np.ndarray) -> np.ndarray:
     """s_i^2 over the sum of s_j^2 of all that are no smaller (LAMP, arXiv:2010.07611), in (0, 1].
@@ -24,7 +26,20 @@ def share_of_rest(scores: np.ndarray) -> np.ndarray:
     return shares
 
 
+def rise(scores: np.ndarray) -> np.ndarray:
+    """What each unit adds to E^1.25 where E is the sum of the shares of it and of all below it.
+
+    Shares are those of `share_of_rest`. The loss is a convex function of what a group has lost.
+    """
+    order = np.argsort(scores, kind='stable')
+    gone = np.cumsum(share_of_rest(scores)[order]) ** POWER
+    rises = np.empty(len(scores))
+    rises[order] = np.diff(gone, prepend=0.0)
+    return rises
+
+
 NORMALISE = {
+    'rise': rise,
     'share': share_of_rest,
     'mean': lambda s: s / (s.mean() or 1.0),
     'max': lambda s: s / (s.max() or 1.0),

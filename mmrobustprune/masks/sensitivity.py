@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group
 
-from .select import finite_scores, share_of_rest
+from .select import finite_scores, rise
 from .soft import SoftMaskSet
 
 PARTS = (0.25, 0.5)  # of a group's units
-FLOOR = 0.5  # of the median weight: less than that a few batches cannot tell
+FLOOR = 0.25  # of the median weight: less than that a few batches cannot tell
 
 
 def loss_weights(
@@ -23,10 +23,10 @@ def loss_weights(
     scores: Mapping[str, Tensor],
     loss: Callable[[nn.Module], float],
 ) -> dict[str, float]:
-    """The weight a of each group in rise = a E, fitted by least squares to measured rises.
+    """The weight a of each group in rise = a R, fitted by least squares to measured rises.
 
     The rise is that of the loss when a quarter or a half of the group's units go, the lowest
-    first, and E is the sum of their `share_of_rest`. A weight is at least half the median one.
+    first, and R the sum of their `rise`. A weight is at least a quarter of the median one.
 
     Args:
         model: the network; as before afterwards.
@@ -41,7 +41,7 @@ def loss_weights(
     for group in groups:
         score = finite_scores(scores, group)
         order = np.argsort(score, kind='stable')
-        lost = np.cumsum(share_of_rest(score)[order])
+        lost = np.cumsum(rise(score)[order])
         rises = []
         sums = []
         for part in PARTS:
@@ -55,6 +55,9 @@ def loss_weights(
             sums.append(lost[gone - 1])
         masks.remove({group.name: torch.ones(group.units, dtype=torch.bool)})
         weights[group.name] = float(np.dot(rises, sums) / (np.dot(sums, sums) or 1.0))
+    finite = [weight for weight in weights.values() if np.isfinite(weight)]
+    most = max(finite, default=1.0)  # where the loss is no number without them
+    weights = {name: one if np.isfinite(one) else most for name, one in weights.items()}
     least = FLOOR * float(np.median(list(weights.values())))
     if least <= 0:  # the loss tells nothing: groups are worth the same
         return dict.fromkeys(weights, 1.0)

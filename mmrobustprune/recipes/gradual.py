@@ -86,7 +86,7 @@ class Recipe:
     budget: str = 'params'
     score: dict = field(default_factory=_magnitude)
     scope: str = 'network'
-    normalise: str = 'share'
+    normalise: str = 'rise'
     per: str = 'cost'
     weigh: str = 'loss'
     macs: float | None = None

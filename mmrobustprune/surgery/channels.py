@@ -30,7 +30,7 @@ def prune_channels(
     ignore: Iterable[str] = (),
     budget: str = 'channels',
     scope: str = 'network',
-    normalise: str = 'share',
+    normalise: str = 'rise',
     min_keep: float = 0.1,
     round_to: int | None = None,
     layers: Iterable[str] | None = None,

@@ -38,6 +38,13 @@ def test_a_share_is_of_what_is_no_smaller():
     assert NORMALISE['share'](np.zeros(2)).tolist() == [0, 0]
 
 
+def test_a_rise_is_what_a_unit_adds_to_the_power_of_what_is_gone():
+    """Shares 1/21, 4/20 and 1 in the order in which the units go."""
+    gone = np.cumsum([1 / 21, 4 / 20, 1]) ** 1.25
+    expected = [gone[1] - gone[0], gone[0], gone[2] - gone[1]]
+    assert NORMALISE['rise'](np.array([2.0, 1.0, 4.0])).tolist() == pytest.approx(expected)
+
+
 def test_shares_of_a_group_that_lost_its_least_are_as_before():
     scores = np.array([3.0, 1.0, 2.0, 5.0])
     assert (

@@ -19,9 +19,9 @@ def network():
 
 
 def test_weights_by_hand():
-    """Equal units have shares 1/4 and 1/3 of what is left: E is 1/4 and 7/12.
+    """Equal units have shares 1/4 and 1/3 of what is left: R is (1/4)^1.25 and (7/12)^1.25.
 
-    Told rises of 1 and 2 are a least squares weight of (1/4 + 14/12) / (1/16 + 49/144).
+    Told rises of 1 and 2 are a least squares weight of (R1 + 2 R2) / (R1^2 + R2^2).
     """
     net = network()
     groups = trace(net, IMAGE).groups
@@ -33,8 +33,10 @@ def test_weights_by_hand():
 
     scores = {group.name: torch.ones(4) for group in groups}
     weights = loss_weights(net, groups, scores, loss)
-    one = (1 / 4 + 14 / 12) / (1 / 16 + 49 / 144)
-    assert weights == {'0': pytest.approx(11 * one / 4), '2': pytest.approx(10 * one)}
+    first = (1 / 4) ** 1.25
+    second = (7 / 12) ** 1.25
+    one = (first + 2 * second) / (first**2 + second**2)
+    assert weights == {'0': pytest.approx(11 * one / 8), '2': pytest.approx(10 * one)}
 
 
 def test_the_network_is_as_before():
@@ -51,3 +53,16 @@ def test_a_loss_that_tells_nothing_makes_groups_equal():
     groups = trace(net, IMAGE).groups
     scores = {group.name: torch.rand(4) for group in groups}
     assert loss_weights(net, groups, scores, lambda model: 3.0) == {'0': 1.0, '2': 1.0}
+
+
+def test_a_group_without_which_the_loss_is_no_number_is_worth_as_much_as_any():
+    net = network()
+    groups = trace(net, IMAGE).groups
+
+    def loss(model):
+        if bool((model[0].weight == 0).any()):
+            return float('nan')
+        return float((model[2].weight == 0).any())
+
+    weights = loss_weights(net, groups, {group.name: torch.ones(4) for group in groups}, loss)
+    assert weights['0'] == weights['2'] > 0

@@ -48,7 +48,7 @@ def test_wrong_fields_of_a_latency_recipe_are_refused(fields, message):
 
 def test_units_compete_per_cost_in_groups_that_the_loss_weighs():
     recipe = build_recipe(dict(recipe='adasap', target=0.5))
-    assert (recipe.scope, recipe.normalise, recipe.per) == ('network', 'share', 'cost')
+    assert (recipe.scope, recipe.normalise, recipe.per) == ('network', 'rise', 'cost')
     assert (recipe.weigh, recipe.macs) == ('loss', None)
     assert recipe.score == dict(type='Magnitude', p=2)
 
@@ -56,7 +56,7 @@ def test_units_compete_per_cost_in_groups_that_the_loss_weighs():
 @pytest.mark.parametrize(
     'fields, message',
     [
-        (dict(normalise='shares'), "did you mean 'share'"),
+        (dict(normalise='rises'), "did you mean 'rise'"),
         (dict(per='costs'), "did you mean 'cost'"),
         (dict(weigh='losses'), "unknown robust_prune.weigh 'losses'"),
         (dict(scope='isomorph'), "did you mean 'isomorphic'"),

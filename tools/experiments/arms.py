@@ -59,6 +59,29 @@ EXPERIMENTS = {
             'magnitude-2x': Arm('bccd/ssdlite_mobilenetv2-magnitude-p50_bccd.py', 2),
         },
     ),
+    'bccd_pretrained': Experiment(
+        'SSDLite-MobileNetV2 from ImageNet weights on BCCD, by what ranks units',
+        'voc-c',
+        (224, 224),
+        12,
+        'bccd/ssdlite_mobilenetv2-pretrained_bccd.py',
+        {
+            name: Arm(f'bccd/ssdlite_mobilenetv2-pretrained-{name}-p50_bccd.py')
+            for name in ('magnitude', 'adasap', 'magnitude-mean', 'oneshot-layer')
+        },
+    ),
+    'cifar_jpeg_ranking': Experiment(
+        'ResNet-20 on 10,000 images of CIFAR-10 as JPEG, by what ranks units',
+        'imagenet-c-at-32',
+        (32, 32),
+        10,
+        'cifar_jpeg/resnet20_10k_cifar10-jpeg.py',
+        {
+            name: Arm(f'cifar_jpeg/resnet20_10k-{name}-p50_cifar10-jpeg.py')
+            for name in ('magnitude', 'magnitude-mean', 'adasap', 'adasap-mean')
+        },
+        weights='data/resnet20_cifar10.pth',
+    ),
     'bccd_latency': Experiment(
         'SSDLite-MobileNetV2 on BCCD in half the time',
         'voc-c',

@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Unpack the data of the real experiments into data/.
 
-That is BCCD, CIFAR-10 as JPEG with lists of parts of it, and a trained ResNet-20. What is there
-already is left alone.
+That is BCCD, CIFAR-10 as JPEG with lists of parts of it, a trained ResNet-20, and MobileNetV2's
+weights of ImageNet. What is there already is left alone.
 
 Example:
     python tools/experiments/prepare_data.py --source ../shared/data
@@ -21,11 +21,12 @@ import torch  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 from mmrobustprune import cli  # noqa: E402
-from mmrobustprune.models.backbones import classifier_state  # noqa: E402
+from mmrobustprune.models.backbones import classifier_state, mobilenet_v2_state  # noqa: E402
 from mmrobustprune.records.files import replacing  # noqa: E402
 
 ARCHIVES = {'bccd': 'bccd.tar.gz', 'cifar10_jpeg': 'cifar10_jpeg.tar.gz'}
 WEIGHTS = {'resnet20_cifar10.pth': 'resnet20_cifar10_state_dict.pth'}
+BACKBONES = {'mobilenet_v2_imagenet.pth': 'mobilenet_v2_imagenet_torchvision.pth'}
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -39,7 +40,16 @@ def unpack(archive: Path, target: Path) -> None:
 
 def convert(source: Path, target: Path) -> None:
     """Write a published ResNet-20 as a checkpoint of an mmpretrain classifier."""
-    state = classifier_state(torch.load(source, weights_only=True))
+    write(classifier_state(torch.load(source, weights_only=True)), source, target)
+
+
+def convert_backbone(source: Path, target: Path) -> None:
+    """Write a published MobileNetV2 as a backbone of mmdet and mmpretrain."""
+    write(mobilenet_v2_state(torch.load(source, weights_only=True)), source, target)
+
+
+def write(state: dict[str, torch.Tensor], source: Path, target: Path) -> None:
+    """Write a checkpoint."""
     with replacing(target) as part:
         torch.save(dict(meta=dict(source=source.name), state_dict=state), part)
 
@@ -64,7 +74,8 @@ def main() -> None:
     parser.add_argument('--out', type=Path, default=Path('data'))
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    for files, write in ((ARCHIVES, unpack), (WEIGHTS, convert)):
+    steps = ((ARCHIVES, unpack), (WEIGHTS, convert), (BACKBONES, convert_backbone))
+    for files, make in steps:
         for name, given in files.items():
             if (args.out / name).exists():
                 print(f'{args.out / name}: there already')
@@ -74,7 +85,7 @@ def main() -> None:
                     f'{args.source / given} is not there; '
                     'give the folder of the archives as --source.'
                 )
-            write(args.source / given, args.out / name)
+            make(args.source / given, args.out / name)
             print(f'{args.out / name}: written')
     write_lists(args.out / 'cifar10_jpeg')
 

@@ -23,6 +23,8 @@ def job(tool, name, arm, seed=1, epochs=12, work=Path('w')):
         ('bccd', 'magnitude-2x', 'w/bccd/dense-seed1/epoch_12.pth', 24),
         ('bccd', 'dense', 'w/bccd/dense-seed1/epoch_12.pth', 12),
         ('bccd_latency', 'halp', 'w/bccd/dense-seed0/epoch_20.pth', 12),
+        ('bccd_pretrained', 'oneshot-layer', 'w/bccd_pretrained/dense-seed1/epoch_12.pth', 12),
+        ('cifar_jpeg_ranking', 'adasap-mean', 'data/resnet20_cifar10.pth', 12),
         ('cifar_jpeg', 'dense', 'data/resnet20_cifar10.pth', None),
         ('s2ap', 'harp', 'w/s2ap/dense-seed0/epoch_20.pth', 12),
         ('s2ap', 'dense', 'w/s2ap/dense-seed0/epoch_20.pth', 20),
