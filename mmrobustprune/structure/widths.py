@@ -7,7 +7,7 @@ RepVGG's `switch_to_deploy`; no certificate would see that it is out of date.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from inspect import isfunction
 from types import CodeType
@@ -15,7 +15,7 @@ from types import CodeType
 from torch import nn
 
 from mmrobustprune.dependency.groups import find_layer, width
-from mmrobustprune.dependency.kinds import kind_of
+from mmrobustprune.dependency.kinds import GROUPS, kind_of
 
 from .record import Structure
 
@@ -49,9 +49,9 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
 
     Of a layer these are the attributes of its kind. Of the modules around it: every attribute
     that equals a dense width below it, and whose name speaks of a width or which a method reads
-    that makes layers anew; and the `groups` of a depthwise block. It repeats the first input or the
-    last output of that width, where its name says which; else the only width that the old one has
-    become below the module, if there is only one.
+    that makes layers anew; and the `groups` of a layer that loses some. It repeats the first input
+    or the last output of that width, where its name says which; else the only width that the old
+    one has become below the module, if there is only one.
 
     Args:
         model: the dense network.
@@ -66,6 +66,8 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
                     for attribute in attributes:  # the groups that it loses with their channels
                         value = getattr(layer, attribute) * len(record[side]) // dense
                         yield layer, attribute, value
+                        if attribute == 'groups':
+                            yield from _around(model, name, layer.groups, value)
     sides = list(_sides(model, structure))
     changed = {side.dense for side in sides if side.new != side.dense}
     for name, module in model.named_modules():
@@ -73,12 +75,23 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
             continue
         attributes = {key: value for key, value in vars(module).items() if type(value) is int}
         for attribute, value in attributes.items():
-            if value in changed and _may_be_width(module, attribute, attributes):
+            if value in changed and _may_be_width(module, attribute):
                 prefix = f'{name}.' if name else ''
                 below = [s for s in sides if s.dense == value and s.layer.startswith(prefix)]
                 new = _follow(attribute, value, below)
                 if new != value:
                     yield module, attribute, new
+
+
+def _around(
+    model: nn.Module, name: str, groups: int, new: int
+) -> Iterator[tuple[nn.Module, str, int]]:
+    """The modules around a layer that lost groups which repeat their number."""
+    while name:
+        name = name.rpartition('.')[0]
+        module = model.get_submodule(name)
+        if vars(module).get('groups') == groups:
+            yield module, 'groups', new
 
 
 def _sides(model: nn.Module, structure: Structure) -> Iterator[Side]:
@@ -91,6 +104,9 @@ def _sides(model: nn.Module, structure: Structure) -> Iterator[Side]:
             new = len(record[side]) if side in record else dense
             alone = len(kind.dims) == 1
             yield Side(name, alone or side == 'in', alone or side == 'out', dense, new)
+            if kind is GROUPS:  # what it reads is in proportion
+                reads = find_layer(model, name).in_channels
+                yield Side(name, True, False, reads, new * reads // dense)
 
 
 def _layer_names(model: nn.Module) -> Iterator[str]:
@@ -123,10 +139,10 @@ def _clear(sides: list[Side]) -> list[Side]:
     return [side for side in sides if side.reads != side.makes] or sides
 
 
-def _may_be_width(module: nn.Module, attribute: str, attributes: Mapping[str, int]) -> bool:
+def _may_be_width(module: nn.Module, attribute: str) -> bool:
     lower = attribute.lower()
-    if lower == 'groups':
-        return attributes.get('in_channels') == attributes[attribute]
+    if lower == 'groups':  # they follow those of a layer
+        return False
     if _COUNT & set(lower.split('_')):
         return False
     if _WIDTH.search(lower):
