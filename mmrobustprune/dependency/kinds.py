@@ -134,9 +134,17 @@ def _kind_of_convolution(conv: nn.Module) -> Kind | None:
         return DEPTHWISE
     if transposed:
         return None  # its weight has a dimension for the outputs of one group, its bias for all
-    reads = conv.in_channels // conv.groups
-    makes = conv.out_channels // conv.groups
-    return GROUPED if reads > 1 and reads + makes > conv.groups else GROUPS  # where more can go
+    whole = loses_groups(conv.in_channels, conv.out_channels, conv.groups)
+    return GROUPS if whole else GROUPED
+
+
+def loses_groups(inputs: int, outputs: int, groups: int) -> bool:
+    """Whether a grouped convolution loses whole groups, or equal numbers of channels of each.
+
+    Whatever leaves more choice: `groups` units, or inputs / groups and outputs / groups of them.
+    """
+    reads = inputs // groups
+    return reads == 1 or reads + outputs // groups <= groups
 
 
 def is_convolution(layer: nn.Module | nn.Parameter) -> bool:

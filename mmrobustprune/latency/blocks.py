@@ -13,6 +13,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 from mmrobustprune.dependency.attention import spelled_out
+from mmrobustprune.dependency.kinds import loses_groups
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.flags import flags_restored
 
@@ -43,7 +44,8 @@ class Signature:
         layer: the functional that runs: 'conv2d', 'linear', ...
         kernel: its window.
         size: the input's shape without batch and channels.
-        depthwise: whether it is a depthwise convolution, which has one width; others have two.
+        depthwise: whether it is a depthwise convolution, or a grouped one that loses whole groups,
+            which has one width; others have two.
         bias: whether it adds one.
         options: its stride, padding and the like.
         tail: the operations behind it, each with its plain options.
@@ -174,8 +176,12 @@ class _Watch(TorchFunctionMode):
         named = [key for key in LAYERS[name][3:] if key != 'groups' and key in given]
         options = tuple((key, _plain(given[key])) for key in named)
         depthwise = not linear and groups == inputs == outputs and groups > 1
-        if groups > 1 and not depthwise:  # its widths stay
-            options += (('groups', groups),)
+        if groups > 1 and not depthwise:
+            if loses_groups(inputs, outputs, groups):  # one width, as of a depthwise convolution
+                depthwise = True
+                options += (('per_group', (inputs // groups, outputs // groups)),)
+            else:
+                options += (('groups', groups),)
         signature = Signature(
             name,
             () if linear else tuple(weight.shape[2:]),
@@ -260,9 +266,13 @@ def callable_block(
     layer = getattr(functional, signature.layer)
     options = dict(signature.options)
     if signature.depthwise:
-        inputs = outputs
-        options['groups'] = outputs
+        reads, makes = options.pop('per_group', (1, 1))
+        options['groups'] = -(-outputs // makes)
+        inputs = reads * options['groups']
+        outputs = makes * options['groups']
     groups = options.get('groups', 1)
+    inputs = -(-inputs // groups) * groups  # a grid of widths knows nothing of groups
+    outputs = -(-outputs // groups) * groups
     linear = signature.layer == 'linear'
     shape = (outputs, inputs // groups)
     if signature.layer.startswith('conv_transpose'):

@@ -7,7 +7,7 @@ RepVGG's `switch_to_deploy`; no certificate would see that it is out of date.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from inspect import isfunction
@@ -18,7 +18,7 @@ from torch import nn
 
 from mmrobustprune.dependency.attention import form_of
 from mmrobustprune.dependency.groups import find_layer, loose_parameters, width
-from mmrobustprune.dependency.kinds import KINDS, kind_of
+from mmrobustprune.dependency.kinds import GROUPS, KINDS, kind_of
 
 from .record import Structure
 
@@ -52,9 +52,9 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
 
     Of a layer these are the attributes of its kind. Of the modules around it: every attribute
     that equals a dense width below it, and whose name speaks of a width or which a method reads
-    that makes layers anew; and the `groups` of a depthwise block. It repeats the first input or the
-    last output of that width, where its name says which; else the only width that the old one has
-    become below the module, if there is only one. Lists of widths follow number by number.
+    that makes layers anew; and the `groups` of a layer that loses some. It repeats the first input
+    or the last output of that width, where its name says which; else the only width that the old
+    one has become below the module, if there is only one. Lists of widths follow number by number.
 
     Args:
         model: the dense network.
@@ -67,6 +67,8 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
             for side in [side for side in kind.widths if side in record]:
                 for attribute, value in kind.resized(layer, side, len(record[side])).items():
                     yield layer, attribute, value
+                    if attribute == 'groups':
+                        yield from _around(model, name, layer.groups, value)
     sides = list(_sides(model, structure))
     changed = {side.dense for side in sides if side.new != side.dense}
     for name, module in model.named_modules():
@@ -75,7 +77,7 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
         below = partial(_below, sides, f'{name}.' if name else '')
         attributes = {key: value for key, value in vars(module).items() if type(value) is int}
         for attribute, value in attributes.items():
-            if value in changed and _may_be_width(module, attribute, attributes):
+            if value in changed and _may_be_width(module, attribute):
                 new = _follow(attribute, value, below(value))
                 if new != value:
                     yield module, attribute, new
@@ -84,6 +86,17 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
                 new = type(values)(_follow(attribute, value, below(value)) for value in values)
                 if new != values:
                     yield module, attribute, new
+
+
+def _around(
+    model: nn.Module, name: str, groups: int, new: int
+) -> Iterator[tuple[nn.Module, str, int]]:
+    """The modules around a layer that lost groups which repeat their number."""
+    while name:
+        name = name.rpartition('.')[0]
+        module = model.get_submodule(name)
+        if vars(module).get('groups') == groups:
+            yield module, 'groups', new
 
 
 def _sides(model: nn.Module, structure: Structure) -> Iterator[Side]:
@@ -99,6 +112,9 @@ def _sides(model: nn.Module, structure: Structure) -> Iterator[Side]:
             new = len(record[side]) if side in record else dense
             alone = len(kind.dims) == 1
             yield Side(name, alone or side == 'in', alone or side == 'out', dense, new)
+            if kind is GROUPS:  # what it reads is in proportion
+                reads = find_layer(model, name).in_channels
+                yield Side(name, True, False, reads, new * reads // dense)
 
 
 def _layer_names(model: nn.Module) -> Iterator[str]:
@@ -143,10 +159,10 @@ def _clear(sides: list[Side]) -> list[Side]:
     return [side for side in sides if side.reads != side.makes] or sides
 
 
-def _may_be_width(module: nn.Module, attribute: str, attributes: Mapping[str, int]) -> bool:
+def _may_be_width(module: nn.Module, attribute: str) -> bool:
     lower = attribute.lower()
-    if lower == 'groups':
-        return attributes.get('in_channels') == attributes[attribute]
+    if lower == 'groups':  # they follow those of a layer
+        return False
     if _COUNT & set(lower.split('_')):
         return False
     if _WIDTH.search(lower):

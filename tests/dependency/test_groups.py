@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from mmrobustprune.dependency.groups import (
+    Cut,
     Group,
     Slice,
     find_layer,
@@ -13,6 +14,7 @@ from mmrobustprune.dependency.groups import (
     learned,
     loose_parameters,
     matching,
+    numbers_left,
     spread,
     tensors,
     width,
@@ -68,6 +70,21 @@ def test_full_and_half():
     group = Group('a', 5, ())
     assert full((group,))['a'].tolist() == [True] * 5
     assert halves((group,))['a'].tolist() == [True, False, True, False, True]
+
+
+def test_numbers_count_what_is_left():
+    """Two groups take channels from what dims[1] counts, one of them two with each unit."""
+    model = nn.Sequential(nn.ReLU())
+    model[0].width = 8
+    model[0].dims = (4, 12)
+    wide = Cut('op', '0', 'dims', 1, 2)
+    groups = (
+        Group('a', 5, (), (wide, Cut('op', '0', 'width', channels=1))),
+        Group('b', 2, (), (Cut('op', '0', 'dims', 1, 1), Cut('op', '0'))),
+        Group('c', 2, (), (wide,)),
+    )
+    alive = halves(groups[:2]) | full(groups[2:])
+    assert numbers_left(model, groups, alive) == {'0': {'dims': [4, 7], 'width': 6}}
 
 
 def test_a_group_explains_itself():

@@ -57,6 +57,33 @@ def test_layers_without_gradients_are_blind():
     assert list(record.blind.values()) == ['1']
 
 
+def test_nodes_of_custom_functions_outlive_their_outputs():
+    class Twice(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, grad):
+            return 2 * grad
+
+    class Net(nn.Linear):
+        def forward(self, x):
+            return Twice.apply(super().forward(x))
+
+    record = ForwardPass()
+    record.run(Net(3, 3), torch.zeros(5, 3), default_forward)
+    (node,) = record.outputs
+    assert 'Twice' in node.name() and len(node.next_functions) == 1
+
+
+def test_the_module_that_ran_an_operation():
+    record = ForwardPass()
+    record.run(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), torch.zeros(5, 3), default_forward)
+    ran = [call.module for call in record.calls.values()]
+    assert ran == ['', '0', '1']  # the example itself comes from no module
+
+
 def test_what_fails_is_named_and_hooks_are_taken_off():
     model = nn.Sequential(nn.Linear(3, 3), nn.Linear(4, 2))
     with pytest.raises(ValueError, match="cannot be traced: RuntimeError in '1'"):

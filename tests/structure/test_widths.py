@@ -153,6 +153,20 @@ def test_wrappers_of_convolutions_follow():
 
 BACKBONES = {
     'RepVGG': (dict(type='RepVGG', arch='A0', out_indices=(3,)), 1280),
+    'RepVGG in groups': (
+        dict(
+            type='RepVGG',
+            arch=dict(
+                num_blocks=[1, 2, 2, 1],
+                width_factor=[0.25] * 4,
+                group_layer_map={2: 2, 3: 16, 5: 4},  # equal numbers of each, or whole groups
+                se_cfg=None,
+                stem_channels=16,
+            ),
+            out_indices=(3,),
+        ),
+        128,
+    ),
     'MobileOne': (dict(type='MobileOne', arch='s0', out_indices=(3,)), 1024),
 }
 
