@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.parse_args(arguments)
-    findings = [*_python(), *_packages(), *_mends(), *_devices(), *_folders()]
+    findings = [*_python(), *_packages(), *_operators(), *_mends(), *_devices(), *_folders()]
     print(report(findings))
     return int(any(finding.wrong for finding in findings))
 
@@ -157,6 +157,20 @@ def _version(module: Any, distribution: str) -> str:
     own = str(getattr(module, '__version__', ''))
     installed = next((one.version for one in distributions(name=distribution)), own)
     return own if own.startswith(installed) else installed
+
+
+def _operators() -> Iterator[Finding]:
+    """Whether mmcv's operators are its own, compiled, or those that stand in for them."""
+    if importlib.util.find_spec('mmcv') is None:
+        return
+    try:
+        extension = importlib.import_module('mmcv._ext')
+    except ImportError as error:
+        yield Finding('packages', "mmcv's operators", str(error), 'do as it says', True)
+        return
+    compiled = getattr(extension, '__file__', None)
+    state = 'compiled' if compiled else 'torchvision and plain PyTorch stand in'
+    yield Finding('packages', "mmcv's operators", state)
 
 
 def _mends() -> Iterator[Finding]:

@@ -37,6 +37,7 @@ def test_this_installation_is_well(capsys):
     text = capsys.readouterr().out
     assert f'   torch                    {torch.__version__} (torch)' in text
     assert 'active: mmengine#1655' in text
+    assert "   mmcv's operators         " in text
     assert ' cores, ' in text
 
 
