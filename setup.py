@@ -25,6 +25,14 @@ def package_data() -> list[str]:
     return found
 
 
+version = next(
+    line.split("'")[1]
+    for line in (ROOT / 'mmrobustprune' / '__init__.py').read_text().splitlines()
+    if line.startswith('__version__')
+)
+readme = ROOT / 'README.md'
+
+
 class BuildPy(build_py):
     """Takes the line along that Python runs at its start, for a place beside the package."""
 
@@ -35,13 +43,6 @@ class BuildPy(build_py):
         self.copy_file(str(ROOT / 'mmrobustprune.pth'), beside)
 
 
-version = next(
-    line.split("'")[1]
-    for line in (ROOT / 'mmrobustprune' / '__init__.py').read_text().splitlines()
-    if line.startswith('__version__')
-)
-readme = ROOT / 'README.md'
-
 setup(
     name='mmrobustprune',
     version=version,
@@ -49,6 +50,7 @@ setup(
     long_description=readme.read_text() if readme.exists() else '',
     long_description_content_type='text/markdown',
     license='Apache-2.0',
+    cmdclass={'build_py': BuildPy},
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['mmrobustprune*']),
     package_data={'mmrobustprune': package_data()},
@@ -57,6 +59,5 @@ setup(
         name: requirements(name) for name in ('corruption', 'openmmlab', 'attack', 'docs', 'dev')
     },
     entry_points={'console_scripts': ['mmrobustprune = mmrobustprune.console:main']},
-    cmdclass={'build_py': BuildPy},
     zip_safe=False,
 )

@@ -241,17 +241,8 @@ def latency(args: argparse.Namespace, work_dir: Path) -> None:
     """Run the kind 'latency' and print its table."""
     from mmrobustprune.engine.analysis.latency import LatencyOptions, measure_latency
 
-    options = LatencyOptions(
-        args.shape,
-        args.batch,
-        args.threads,
-        args.device,
-        args.repeats,
-        args.table,
-        args.seconds,
-        args.cfg_options,
-        args.forward,
-    )
+    fields = 'shape batch threads device repeats table seconds cfg_options forward'.split()
+    options = LatencyOptions(**{name: getattr(args, name) for name in fields})
     results = measure_latency(args.config, args.checkpoint, work_dir, options)
     rows = []
     for name, one in results['networks'].items():

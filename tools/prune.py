@@ -6,7 +6,8 @@ Examples:
     python tools/prune.py my_resnet.py my_resnet.pth --out work_dirs/gkp --method sr_gkp \
         --target 0.4375 --search beam,width=8
 
-The pruned network is not fine-tuned here: pruned.py starts a training from pruned.pth.
+BatchNorm statistics are computed anew over training images (--recalibrate '' leaves them). The
+pruned network is not fine-tuned here: pruned.py starts a training from pruned.pth.
 """
 
 from __future__ import annotations

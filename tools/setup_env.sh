@@ -90,9 +90,9 @@ if [ ! -e "$env/.complete" ]; then
   fi
   step "check" env PYTHONPATH="$root" "$env/bin/python" -c 'import mmcv.ops, mmdet.apis, mmpretrain.apis, torch_pruning, imagecorruptions'
   touch "$env/.complete" "$env/.used"
-  # Two environments stay: this one and the one used last before it. One without .complete was interrupted.
+  # Three environments stay: this one and the two used last before it. One without .complete was interrupted.
   for other in "$home"/envs/*/; do [ -e "$other/.complete" ] || rm -rf "$other"; done
-  ls -dt "$home"/envs/*/.used 2>/dev/null | tail -n +3 | while read -r used; do rm -rf "$(dirname "$used")"; done
+  ls -dt "$home"/envs/*/.used 2>/dev/null | tail -n +4 | while read -r used; do rm -rf "$(dirname "$used")"; done
 fi
 link
 printf 'setup: environment ready (%s, %d s)\n' "$env" $(($(date +%s) - started))

@@ -1,4 +1,4 @@
-"""mmcv's operators under autocast on a CPU, where the compiled ones know no half precision."""
+"""Half precision on a CPU, which mmcv's compiled operators and NumPy do not know."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 HALF = (torch.bfloat16, torch.float16)
 
@@ -23,6 +24,19 @@ def widen_operators(package: ModuleType) -> None:
             if isinstance(value, type) and issubclass(value, torch.autograd.Function):
                 if value.__module__ == module.__name__:
                     widen(value)
+
+
+def widen_predictions(module: ModuleType) -> None:
+    """Let mmengine's Evaluator give its metrics predictions in float32: NumPy has no bfloat16."""
+    process = module.Evaluator.process
+
+    @functools.wraps(process)
+    def wide(self, data_samples, data_batch=None):
+        element = module.BaseDataElement
+        plain = [one.to_dict() if isinstance(one, element) else one for one in data_samples]
+        return process(self, tree_map(_widened, plain), data_batch)
+
+    module.Evaluator.process = wide
 
 
 def widen(operator: type[torch.autograd.Function]) -> None:

@@ -95,6 +95,7 @@ FIXES = (  # without a number: not reported upstream
     Fix('mmengine.runner', '0.11', loading.name_unreadable_files, 'mmengine#1655'),
     Fix('mmengine.optim.optimizer.amp_optimizer_wrapper', '0.11', _amp_on_cpu, 'mmpretrain#1556'),
     Fix('mmcv.ops', '3', autocast.widen_operators, 'no bfloat16 on a CPU'),
+    Fix('mmengine.evaluator.evaluator', '0.11', autocast.widen_predictions, 'no bfloat16 in NumPy'),
     Fix(
         'mmpretrain.evaluation.metrics.single_label',
         '1.4',

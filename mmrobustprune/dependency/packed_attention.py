@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -189,7 +190,7 @@ def _packed_group(group: Group, own: dict[str, tuple[str, int]]) -> Group:
             parts.append(index)
     slices = tuple(Slice(*side, torch.cat(parts, 1)) for side, parts in sides.items())
     name, mark, number = group.name.partition('#')
-    return Group(own.get(name, (name, 0))[0] + mark + number, group.units, slices)
+    return replace(group, name=own.get(name, (name, 0))[0] + mark + number, slices=slices)
 
 
 def _added(mask: Tensor, like: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from mmrobustprune.dependency.attention import spelled_out
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.flags import flags_restored
 
@@ -103,7 +104,7 @@ def record_blocks(
         if isinstance(getattr(module, 'weight', None), Tensor):
             owners.setdefault(id(module.weight), (name, module.weight))
     watch = _Watch({key: name for key, (name, _) in owners.items()})
-    with flags_restored(model), torch.no_grad():
+    with flags_restored(model), spelled_out(model), torch.no_grad():
         model.eval()
         try:
             with watch:

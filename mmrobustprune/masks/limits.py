@@ -61,7 +61,10 @@ def limits_of(model: nn.Module, groups: Iterable[Group], ratios: Ratios) -> dict
     groups = tuple(groups)
     found: dict[str, tuple[float, str]] = {}
     for pattern, most in ratios.items():
-        layers = matching(names, [pattern])
+        try:
+            layers = matching(names, [pattern])
+        except ValueError as problem:
+            raise ValueError(f'ratios: {problem}') from problem
         for group in groups:
             if not any(part.side == 'out' and part.layer in layers for part in group.slices):
                 continue

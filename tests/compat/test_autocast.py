@@ -5,6 +5,9 @@ import torch
 
 pytest.importorskip('mmcv')
 from mmcv.ops import batched_nms, roi_align
+from mmengine.evaluator import BaseMetric, Evaluator
+from mmengine.registry import METRICS
+from mmengine.structures import BaseDataElement, InstanceData
 
 import mmrobustprune.engine  # noqa: F401
 from mmrobustprune.compat.autocast import widen
@@ -39,6 +42,30 @@ def test_regions_and_their_gradients_are_those_of_single_precision_rounded():
     expected.sum().backward()
     assert torch.equal(found, expected.bfloat16())
     assert torch.equal(images.grad, single.grad.bfloat16())
+
+
+def test_metrics_get_predictions_that_numpy_knows():
+    found = []
+
+    @METRICS.register_module(force=True)
+    class Arrays(BaseMetric):
+        """Keeps what it is given, as arrays."""
+
+        def process(self, data_batch, data_samples):
+            for sample in data_samples:
+                boxes = sample['pred_instances']
+                found.append((boxes['scores'].numpy(), boxes['labels'].numpy(), sample['name']))
+
+        def compute_metrics(self, results):
+            return {}
+
+    instances = InstanceData(scores=SCORES.bfloat16(), labels=torch.tensor([1, 2, 3]))
+    sample = BaseDataElement(metainfo=dict(name='a'), pred_instances=instances)
+    Evaluator(dict(type='Arrays')).process([sample, sample.to_dict()], None)
+    for scores, labels, name in found:
+        assert scores.tolist() == SCORES.tolist() and scores.dtype == 'float32'
+        assert labels.dtype == 'int64' and name == 'a'
+    assert len(found) == 2 and sample.pred_instances.scores.dtype == torch.bfloat16
 
 
 class Seen(torch.autograd.Function):

@@ -85,10 +85,11 @@ def test_the_stand_in_is_a_module_of_that_name():
     assert 'torchvision' in module.__doc__
 
 
-def fresh(code, *paths, folder, options=()):
-    """Run `code` as in an environment where the line is installed; its output."""
+def fresh(code, *paths, folder, options=(), has_line=True):
+    """Run `code` as in an environment where the line is installed, or is not; its output."""
     (folder / 'site').mkdir()
-    (folder / 'site' / LINE.name).write_bytes(LINE.read_bytes())
+    if has_line:
+        (folder / 'site' / LINE.name).write_bytes(LINE.read_bytes())
     start = f'import site\nsite.addsitedir({str(folder / "site")!r})\n'
     env = dict(os.environ, PYTHONPATH=os.pathsep.join(map(str, paths)), OMP_NUM_THREADS='1')
     done = subprocess.run(
@@ -144,3 +145,19 @@ print(get_compiler_version())
 """
     found = fresh(code, lite, ROOT, folder=tmp_path).splitlines()
     assert found == ['[2, 1]', "none: mmrobustprune's operators stand in"]
+
+
+@pytest.mark.slow
+def test_a_program_that_imports_the_package_first(tmp_path):
+    """From a checkout on the path alone, without the line."""
+    lite = without_compiled(tmp_path / 'lite')
+    code = """
+import mmrobustprune
+import torch
+from mmcv.ops import deform_conv2d, get_compiler_version
+images = torch.arange(4.).view(1, 1, 2, 2)
+print(deform_conv2d(images, torch.zeros(1, 2, 2, 2), torch.ones(1, 1, 1, 1)).flatten().tolist())
+print(get_compiler_version())
+"""
+    found = fresh(code, lite, ROOT, folder=tmp_path, has_line=False).splitlines()
+    assert found == ['[0.0, 1.0, 2.0, 3.0]', "none: mmrobustprune's operators stand in"]

@@ -187,3 +187,19 @@ def test_a_forward_that_fails_or_runs_nothing_is_refused():
         record_blocks(nn.Conv2d(3, 4, 1), torch.randn(1, 5, 4, 4))
     with pytest.raises(ValueError, match='ran no convolution'):
         record_blocks(nn.ReLU(), torch.randn(1, 5))
+
+
+def test_the_output_projection_of_an_attention_is_a_block():
+    class Attended(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attn = nn.MultiheadAttention(8, 2, batch_first=True)
+            self.head = nn.Linear(8, 2)
+
+        def forward(self, tokens):
+            return self.head(self.attn(tokens, tokens, tokens)[0])
+
+    model, tokens = Attended(), torch.randn(1, 3, 8)
+    assert [block.name for block in record_blocks(model, tokens)] == ['attn.out_proj', 'head']
+    network = Network.read(model, trace(model, tokens), tokens)
+    assert network.parts[('attn.out_proj', 'in')] == (('attn', 2),)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from mmrobustprune.latency import (
     LatencyModel,
@@ -11,6 +12,7 @@ from mmrobustprune.latency import (
 )
 from mmrobustprune.surgery import trace
 from tests.latency.fake import measured
+from tests.support.networks import Between
 
 
 def flat(ms):
@@ -71,3 +73,14 @@ def test_a_network_of_half_the_units_is_measured_beside_the_dense_one():
     assert Network.read(small, trace(small, x), x).units == {
         name: n // 2 for name, n in network.units.items()
     }
+
+
+def test_half_of_a_network_with_norms_across_channels():
+    """A norm's time is no block's, so it belongs to the constant; the half is a plain network."""
+    model = Between(nn.GroupNorm(2, 8))
+    image = torch.randn(2, 3, 8, 8)
+    network = Network.read(model, trace(model, image), image)
+    assert [block.name for block in network.blocks] == ['first', 'last']
+    half = network.halved(model)
+    assert (half.first.out_channels, half.middle.num_channels, half.middle.num_groups) == (4, 4, 2)
+    assert half(image).shape == model(image).shape and not half.middle._forward_hooks

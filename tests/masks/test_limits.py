@@ -35,7 +35,9 @@ def test_contradictions_and_typing_errors_are_refused():
     with pytest.raises(ValueError, match=r"'stem' 0.5 by 'stem' and 0.1 by 'conv2'; let one"):
         limits_of(model, found.groups, {'stem': 0.5, 'conv2': 0.1})
     assert limits_of(model, found.groups, {'stem': 0.5, 'conv2': 0.5}) == {'stem': 0.5}
-    with pytest.raises(ValueError, match=r"'cnv1' matches no layer \(nearest: conv1\)"):
+    with pytest.raises(
+        ValueError, match=r"ratios: pattern 'cnv1' matches no layer \(nearest: conv1\)"
+    ):
         limits_of(model, found.groups, {'cnv1': 0.5})
 
 

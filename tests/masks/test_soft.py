@@ -4,13 +4,14 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import full
 from mmrobustprune.masks import MaskSet, RankedSelection, SoftMaskSet
 from mmrobustprune.scores import Magnitude
 from mmrobustprune.surgery import trace
-from tests.support.networks import Residual
+from tests.support.networks import Between, Residual
 
 IMAGE = torch.randn(4, 3, 6, 6)
 
@@ -106,3 +107,19 @@ def test_state_dict_there_and_back():
     assert torch.equal(again.alive['stem'], masks.alive['stem'])
     again.remove(full(found.groups))
     assert same(resumed, dense)
+
+
+def test_a_norm_counts_units_that_came_back():
+    torch.manual_seed(0)
+    model = Between(nn.GroupNorm(2, 8))
+    dense = model(IMAGE)
+    masks = SoftMaskSet(model, trace(model, IMAGE).groups)
+    masks.remove({'first': torch.arange(4) > 0})
+    first = model(IMAGE)
+    masks.remove({'first': torch.arange(4) < 3})
+    second = model(IMAGE)
+    with masks.revived():
+        assert model.first.weight.any()
+    assert torch.equal(model(IMAGE), second) and not torch.allclose(first, second)
+    masks.remove(full(masks.groups))
+    assert torch.equal(model(IMAGE), dense) and not model.middle._forward_hooks

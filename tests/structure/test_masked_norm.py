@@ -136,3 +136,19 @@ def test_mixed_precision_and_memory_order_stay():
     with torch.autocast('cpu', torch.bfloat16):
         plain = nn.GroupNorm(1, 4)(x)
         assert layer(x).dtype == plain.dtype and layer(x).stride() == plain.stride()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('case', CASES)
+def test_on_a_gpu_under_mixed_precision(case):
+    layer, shape, axis, kept = CASES[case]
+    layer = copy.deepcopy(layer).cuda()
+    x = torch.randn(shape, device='cuda', requires_grad=True)
+    with torch.autocast('cuda', torch.float16):
+        plain = layer(x)
+        count_kept(layer, kept)
+        found = layer(x)
+    found.float().square().sum().backward()
+    assert (found.dtype, found.device) == (plain.dtype, plain.device)
+    assert (found.movedim(axis, 0)[~kept.cuda()] == 0).all()
+    assert (x.grad.movedim(axis, 0)[~kept.cuda()] == 0).all()

@@ -69,7 +69,7 @@ class Net(nn.Module):
 def test_blocks_fuse_after_pruning():
     torch.manual_seed(0)
     model = Net().double()
-    prune_channels(model, IMAGE.double(), 0.5)
+    prune_channels(model, IMAGE.double(), 0.5, scope='layer')
     blocks = (model.first, model.second, model.third)
     before = model(IMAGE.double())
     for block in blocks:

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim.swa_utils import update_bn
 
 from mmrobustprune.rng import RandomState
-from mmrobustprune.surgery.recalibrate import Moments, recalibrate
+from mmrobustprune.surgery.recalibrate import Moments, learning_norms, recalibrate
 
 
 @pytest.fixture(autouse=True)
@@ -118,6 +118,12 @@ def test_frozen_layers_and_layers_without_statistics_are_left_alone():
     assert torch.equal(model[0].first.running_mean, before)
 
 
+def test_which_layers_learn_statistics():
+    layers = [nn.BatchNorm1d(1), nn.BatchNorm3d(1), nn.SyncBatchNorm(1)]
+    others = [nn.GroupNorm(1, 1), nn.InstanceNorm2d(1, track_running_stats=True)]
+    assert list(learning_norms(nn.Sequential(*layers, *others))) == ['0', '1', '2']
+
+
 def untouchable():
     raise AssertionError('a batch was taken')
     yield
@@ -198,7 +204,7 @@ distributed.destroy_process_group()
 """
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 def test_two_processes_get_the_statistics_of_both(tmp_path):
     commands = [[sys.executable, '-c', RANKS, str(rank), str(tmp_path)] for rank in range(2)]
     running = [Popen(command) for command in commands]

@@ -51,6 +51,12 @@ def add_sensitivity(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--ignore', nargs='*', default=[], metavar='NAME', help='modules that are left out'
     )
+    parser.add_argument(
+        '--forward',
+        default='',
+        metavar='PACKAGE.MODULE:FUNCTION',
+        help='called as function(model, example), for a model that cannot be traced by its own',
+    )
     parser.add_argument('--seed', type=int, default=0, help='of the images and corruptions')
     parser.add_argument('--device', help='default: a GPU where there is one')
 
@@ -69,6 +75,7 @@ def sensitivity(args: argparse.Namespace, work_dir: Path) -> None:
         allowed=args.allowed,
         metric=args.metric,
         ignore=args.ignore,
+        forward=args.forward,
         seed=args.seed,
         device=args.device,
         cfg_options=args.cfg_options,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torchvision import ops
@@ -30,7 +31,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
     far = boxes + boxes.new_tensor([0, 0, offset, offset])
     order = scores.sort(descending=True).indices
     ranks = torch.arange(len(order), 0, -1, device=boxes.device).to(boxes.dtype)
-    return order[ops.nms(far[order], ranks, _single(iou_threshold))]
+    return order[ops.nms(far[order], ranks, float(np.float32(iou_threshold)))]
 
 
 def softnms(
@@ -58,40 +59,38 @@ def softnms(
     Returns:
         (K,) indices of the kept boxes in the order of `dets`.
     """
-    rows = torch.cat([boxes, scores[:, None]], 1)
-    indices = torch.arange(len(rows))
+    rows = torch.cat([wide(boxes), wide(scores)[:, None]], 1).numpy()
+    indices = np.arange(len(rows))
     first = 0
     while first < len(rows):
-        best = first + int(rows[first:, 4].argmax())
-        swapped = [best, first]
-        rows[[first, best]] = rows[swapped]
-        indices[[first, best]] = indices[swapped]
-        overlap = _iou(rows[first, :4], rows[first + 1 :, :4], offset)
+        best = first + rows[first:, 4].argmax()
+        rows[[first, best]] = rows[[best, first]]
+        indices[[first, best]] = indices[[best, first]]
+        overlap = _iou(rows[first], rows[first + 1 :], offset)
         rows[first + 1 :, 4] *= _decay(overlap, iou_threshold, sigma, method)
         first += 1
-        order = _without(rows[:, 4] < min_score, first)
-        rows = rows[order]
-        indices = indices[order]
-    dets[: len(rows)] = rows
-    return indices
+        stays = rows[:, 4] >= min_score
+        stays[:first] = True
+        if not stays.all():
+            order = _filled_from_the_end(stays)
+            rows = rows[order]
+            indices = indices[order]
+    dets[: len(rows)] = torch.from_numpy(rows)
+    return torch.from_numpy(indices)
 
 
-def _decay(overlap: Tensor, threshold: float, sigma: float, method: int) -> Tensor:
+def _decay(overlap: np.ndarray, threshold: float, sigma: float, method: int) -> np.ndarray:
     if method == 2:
-        return torch.exp(-(overlap * overlap) / sigma)
-    left = 1 - overlap if method == 1 else torch.zeros_like(overlap)
-    return torch.where(overlap >= _single(threshold), left, torch.ones_like(overlap))
+        return np.exp(-(overlap * overlap) / sigma)
+    left = 1 - overlap if method == 1 else 0
+    return np.where(overlap >= np.float32(threshold), left, 1)
 
 
-def _without(low: Tensor, first: int) -> Tensor:
-    """Places of what stays, from `first` on: the last that stay fill the places of dropped ones."""
-    stays = ~low
-    stays[:first] = True
-    count = int(stays.sum())
-    order = torch.arange(count)
-    holes = (~stays[:count]).nonzero().flatten()
-    movers = count + stays[count:].nonzero().flatten()
-    order[holes] = movers.flip(0)
+def _filled_from_the_end(stays: np.ndarray) -> np.ndarray:
+    """Places of what stays, in mmcv's order: the last ones fill the places of dropped ones."""
+    count = stays.sum()
+    order = np.arange(count)
+    order[~stays[:count]] = count + np.flatnonzero(stays[count:])[::-1]
     return order
 
 
@@ -101,27 +100,24 @@ def nms_match(dets: Tensor, iou_threshold: float) -> list[list[int]]:
     Args:
         dets: (N, 5), boxes and scores, on the CPU.
     """
-    order = dets[:, 4].sort(descending=True).indices
-    boxes = dets[order, :4]
-    left = torch.arange(len(boxes))
+    order = dets[:, 4].sort(descending=True).indices.numpy()
+    boxes = wide(dets).numpy()[order]
+    left = np.arange(len(boxes))
     groups = []
     while len(left):
-        best, rest = left[0], left[1:]
-        suppressed = _iou(boxes[best], boxes[rest], 0) >= _single(iou_threshold)
-        groups.append(order[torch.cat([left[:1], rest[suppressed]])].tolist())
+        best = left[0]
+        rest = left[1:]
+        suppressed = _iou(boxes[best], boxes[rest], 0) >= np.float32(iou_threshold)
+        groups.append(order[[best, *rest[suppressed]]].tolist())
         left = rest[~suppressed]
     return groups
 
 
-def _iou(box: Tensor, others: Tensor, offset: int) -> Tensor:
-    low = torch.maximum(box[:2], others[:, :2])
-    high = torch.minimum(box[2:], others[:, 2:])
-    shared = (high - low + offset).clamp(min=0).prod(1)
-    own = (box[2:] - box[:2] + offset).prod()
-    theirs = (others[:, 2:] - others[:, :2] + offset).prod(1)
+def _iou(box: np.ndarray, others: np.ndarray, offset: int) -> np.ndarray:
+    """IoU of a row x1, y1, x2, y2, ... with others."""
+    low = np.maximum(box[:2], others[:, :2])
+    high = np.minimum(box[2:4], others[:, 2:4])
+    shared = (high - low + offset).clip(min=0).prod(1)
+    own = (box[2] - box[0] + offset) * (box[3] - box[1] + offset)
+    theirs = (others[:, 2] - others[:, 0] + offset) * (others[:, 3] - others[:, 1] + offset)
     return shared / (own + theirs - shared)
-
-
-def _single(threshold: float) -> float:
-    """The nearest float32."""
-    return torch.tensor(threshold, dtype=torch.float32).item()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
+import torchvision.ops  # noqa: F401  registers torch.ops.torchvision
 from torch import Tensor
-from torchvision import ops
 
 from .interpolation import interpolate, points_in_bins
 from .precision import gradients, wide
@@ -38,24 +38,30 @@ def roi_align_forward(
     """
     size = (aligned_height, aligned_width)
     if pool_mode == 1:
-        numbers = (size, spatial_scale, max(sampling_ratio, 0), aligned)
-        output.copy_(ops.roi_align(wide(input), wide(rois), *numbers))
+        numbers = (spatial_scale, *size, max(sampling_ratio, 0), aligned)
+        output.copy_(torch.ops.torchvision.roi_align(wide(input), wide(rois), *numbers))
         return
-    shift = 0.5 if aligned else 0.0
     for index, roi in enumerate(wide(rois)):
-        x1, y1, x2, y2 = roi[1:] * spatial_scale - shift
-        least = 0.0 if aligned else 1.0
-        y = points_in_bins(y1, (y2 - y1).clamp(min=least), size[0], sampling_ratio)
-        x = points_in_bins(x1, (x2 - x1).clamp(min=least), size[1], sampling_ratio)
-        y, x = torch.broadcast_tensors(y[None, :, None, :, None], x[None, None, :, None, :])
-        values = interpolate(wide(input)[int(roi[0])], y, x).flatten(3)
-        if values.shape[3] == 0:  # a region without extent has no point: 0, and no gradient
+        y, x = _points(roi[1:] * spatial_scale, size, sampling_ratio, aligned)
+        if y.shape[3] == 0:  # a region without extent has no point: 0, and no gradient
             argmax_y[index] = argmax_x[index] = -2  # outside the map
             continue
-        best, where = values.max(3)
-        output[index] = best.to(output.dtype)
-        argmax_y[index] = y.flatten(3)[0].gather(2, where.permute(1, 2, 0)).permute(2, 0, 1)
-        argmax_x[index] = x.flatten(3)[0].gather(2, where.permute(1, 2, 0)).permute(2, 0, 1)
+        best, where = interpolate(wide(input)[int(roi[0])], y, x).max(3, keepdim=True)
+        output[index] = best[..., 0].to(output.dtype)
+        argmax_y[index] = y.expand(len(where), -1, -1, -1).gather(3, where)[..., 0]
+        argmax_x[index] = x.expand(len(where), -1, -1, -1).gather(3, where)[..., 0]
+
+
+def _points(
+    box: Tensor, size: tuple[int, int], points: int, aligned: bool
+) -> tuple[Tensor, Tensor]:
+    """y and x of the points of every bin, (1, *size, points in a bin)."""
+    x1, y1, x2, y2 = box - 0.5 if aligned else box
+    least = 0.0 if aligned else 1.0
+    y = points_in_bins(y1, (y2 - y1).clamp(min=least), size[0], points)
+    x = points_in_bins(x1, (x2 - x1).clamp(min=least), size[1], points)
+    y, x = torch.broadcast_tensors(y[None, :, None, :, None], x[None, None, :, None, :])
+    return y.flatten(3), x.flatten(3)
 
 
 def roi_align_backward(
@@ -79,7 +85,6 @@ def roi_align_backward(
             backward(wide(grad_output), wide(rois), *numbers, max(sampling_ratio, 0), aligned)
         )
         return
-
     if len(rois) == 0:
         return
 

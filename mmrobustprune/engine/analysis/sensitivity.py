@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,18 +17,25 @@ from mmrobustprune.analysis.sensitivity import counts, drop, limits
 from mmrobustprune.corruption import Cell, get_suite
 from mmrobustprune.corruption.suites import CLEAN
 from mmrobustprune.cost.model import CostModel
-from mmrobustprune.dependency.groups import Group, Trace, tensors
+from mmrobustprune.dependency.groups import Group, Trace
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.attacks.evaluate import device_of
 from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.bridge.config import as_config
 from mmrobustprune.engine.bridge.data import fingerprint, image_sizes
-from mmrobustprune.engine.bridge.evaluation import EvaluationImages
-from mmrobustprune.engine.bridge.model import example_of, forward_of
+from mmrobustprune.engine.bridge.evaluation import EvaluationImages, quiet_log
+from mmrobustprune.engine.bridge.model import example_of
+from mmrobustprune.engine.pruning.forward import structure_forward
 from mmrobustprune.engine.robustness.loader import Stream, corrupted, read, unreadable_images
-from mmrobustprune.engine.robustness.metrics import evaluate_all, main_metric, suite_name
+from mmrobustprune.engine.robustness.metrics import (
+    Evaluated,
+    evaluate_all,
+    main_metric,
+    suite_name,
+)
 from mmrobustprune.engine.robustness.pipeline import Computed, Unreadable, leaves
-from mmrobustprune.masks import MaskSet, RankedSelection
+from mmrobustprune.masks import RankedSelection
+from mmrobustprune.masks.without import without
 from mmrobustprune.records import stamp
 from mmrobustprune.records.files import write_json
 from mmrobustprune.records.store import CellStore, Key
@@ -52,6 +59,8 @@ class SensitivityOptions:
         allowed: the fraction of the accuracy that a group may cost, in (0, 1), for the limits.
         metric: the evaluator's key; None takes the usual one.
         ignore: module names, prefixes or patterns that are left out.
+        forward: 'package.module:function' for a model that cannot be traced by its own, see
+            `Recipe`.
         seed: of the choice of images and of the corruptions.
         device: None takes a GPU where there is one.
         cfg_options: KEY=VALUE, over the config's own.
@@ -68,6 +77,7 @@ class SensitivityOptions:
     allowed: float = 0.05
     metric: str | None = None
     ignore: Sequence[str] = ()
+    forward: str = ''
     seed: int = 0
     device: str | None = None
     cfg_options: Sequence[str] = ()
@@ -93,6 +103,10 @@ class Variant:
     @property
     def name(self) -> str:
         return 'dense' if self.group is None else f'{self.group.name}.{int(self.gone.sum())}'
+
+    def of(self, model: nn.Module) -> AbstractContextManager:
+        """Inside, the model is this variant of itself."""
+        return nullcontext() if self.group is None else without(model, self.group, self.gone)
 
 
 def measure_sensitivity(
@@ -129,7 +143,8 @@ def measure_sensitivity(
     model, _, config = load_model(config, str(checkpoint))
     model.to(device_of(options.device))
     images = EvaluationImages(config, 'test', options.subset, options.seed)
-    found = trace(model, example_of(model, images.loader), forward_of(model), options.ignore)
+    forward = structure_forward(options.forward, model)
+    found = trace(model, example_of(model, images.loader), forward, options.ignore)
     if not found.groups:
         raise ValueError(
             'nothing can be pruned: every layer is unprunable; tools/prune.py --why says why.'
@@ -195,31 +210,6 @@ def _identity(
     )
 
 
-@contextmanager
-def without(model: nn.Module, group: Group | None, gone: Tensor | None) -> Iterator[None]:
-    """Inside, units of a group are masked, which is as if they were removed.
-
-    Args:
-        model: afterwards with its own weights.
-        group: whose; None masks nothing.
-        gone: bool (units,), those that are.
-    """
-    if group is None:
-        yield
-        return
-    kept = []
-    for part in group.slices:
-        for _, tensor, _ in tensors(model, part.layer, part.side):
-            kept.append((tensor, tensor.detach().clone()))
-    try:
-        MaskSet(model, [group]).remove({group.name: ~gone})
-        yield
-    finally:
-        with torch.no_grad():
-            for tensor, value in kept:
-                tensor.copy_(value)
-
-
 def label(cell: Cell) -> str:
     """How results call a cell: 'clean', or corruption and severity."""
     return UNCORRUPTED if cell == CLEAN else f'{cell.corruption} {cell.severity}'
@@ -253,15 +243,19 @@ class _Run:
             batches = self._batches(cell) if missing else []
             for variant in missing:
                 self.progress(f'{variant.name}, {label(cell)}', done, total)
-                with without(self.model, variant.group, variant.gone):
+                with variant.of(self.model):
                     self.images.feed(self.model, batches)
-                found = evaluate_all(self.images.evaluator, len(self.images.places), self.metric)
+                found = self._evaluated()
                 key = main_metric(found.metrics, self.metric)
                 self.store.write(
                     self.key(variant, cell), dict(metric=key, value=found.metrics[key])
                 )
                 done += 1
         self.progress('done', done, total)
+
+    def _evaluated(self) -> Evaluated:
+        with quiet_log():
+            return evaluate_all(self.images.evaluator, len(self.images.places), self.metric)
 
     def _batches(self, cell: Cell) -> list[Any]:
         if cell == CLEAN:

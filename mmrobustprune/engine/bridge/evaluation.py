@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
+from mmengine.logging import MMLogger
 from mmengine.registry import EVALUATOR
 from torch import nn
 from torch.utils.data import DataLoader, Subset
@@ -17,6 +19,7 @@ from mmrobustprune.attack import choose_subset
 
 from .data import info_of
 from .runner import RebuildRunner
+from .sampled import batch_size
 
 
 class EvaluationImages:
@@ -52,7 +55,7 @@ class EvaluationImages:
         self.places = choose_subset(total, size, seed=seed).tolist()
         self.loader = DataLoader(
             Subset(loader.dataset, self.places),
-            batch_size=loader.batch_size,
+            batch_size=batch_size(loader),
             num_workers=loader.num_workers,
             collate_fn=loader.collate_fn,
             generator=torch.Generator(),
@@ -79,6 +82,18 @@ class EvaluationImages:
         """What the evaluator says of a network."""
         self.feed(model)
         return self.evaluator.evaluate(len(self.places))
+
+
+@contextmanager
+def quiet_log() -> Iterator[None]:
+    """Inside, only warnings are logged: some evaluators log a table of every class."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel('WARNING')
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def build_loader(config: Config, name: str) -> DataLoader:

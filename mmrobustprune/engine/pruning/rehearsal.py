@@ -69,7 +69,7 @@ def check_copy(model: nn.Module, twin: nn.Module, call: Callable[[nn.Module], An
     ]
     try:
         with preserved_rng(), torch.no_grad(), flags_restored(twin):
-            twin.eval()  # one image has no statistics of its own where a map is 1x1
+            twin.eval()  # a map of 1x1 has no statistics; some detectors hand their heads more
             call(twin)
     finally:
         for handle in handles:

@@ -13,9 +13,12 @@ FORMS = {  # module of OpenMMLab -> our file that narrows its classes
     'mmdet.models.backbones.swin': 'mmdet_swin',
     'mmpretrain.models.backbones.davit': 'davit',
     'mmpretrain.models.backbones.efficientformer': 'efficientformer',
+    'mmpretrain.models.backbones.hivit': 'hivit',
     'mmpretrain.models.backbones.levit': 'levit',
     'mmpretrain.models.backbones.mvit': 'mvit',
     'mmpretrain.models.backbones.twins': 'twins',
+    'mmpretrain.models.backbones.vit_eva02': 'eva02',
+    'mmpretrain.models.backbones.vit_sam': 'sam',
     'mmpretrain.models.backbones.xcit': 'xcit',
     'mmpretrain.models.utils.attention': 'general',
 }

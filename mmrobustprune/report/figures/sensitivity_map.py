@@ -79,7 +79,7 @@ def _panel(
                 fontsize=7,
                 color='white' if dark else INK,
             )
-    axes.set_title(f'{title}: dense {short(dense, percent)}', fontsize=9.5)
+    axes.set_title(f'{title}\ndense {short(dense, percent)}', fontsize=9.5)
     axes.set(xlim=(-0.5, most - 0.5), ylim=(len(groups) - 0.5, -0.5), xticks=[])
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)

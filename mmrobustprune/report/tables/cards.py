@@ -63,8 +63,11 @@ def csv_fields(value: Average | None) -> tuple:
 
 def markdown_table(lines: Iterable[Sequence[str]]) -> str:
     """Lines of a GitHub table (head, rule, rows), each ended; a bar in a text ends no cell."""
-    escaped = ([text.replace('|', r'\|') for text in line] for line in lines)
-    return ''.join('| ' + ' | '.join(line) + ' |\n' for line in escaped)
+    return ''.join(map(_markdown_line, lines))
+
+
+def _markdown_line(texts: Sequence[str]) -> str:
+    return '| ' + ' | '.join(text.replace('|', r'\|') for text in texts) + ' |\n'
 
 
 class Card:

@@ -1,10 +1,12 @@
 """A network's metrics on a part of a config's images."""
 
+import logging
+
 import pytest
 import torch
 from mmengine.registry import MODELS, init_default_scope
 
-from mmrobustprune.engine.bridge.evaluation import EvaluationImages, build_loader
+from mmrobustprune.engine.bridge.evaluation import EvaluationImages, build_loader, quiet_log
 from tests.support.tiny import classifier
 
 
@@ -78,6 +80,17 @@ def test_metrics_with_annotations_of_their_own_count_the_chosen_images_alone(net
     part = EvaluationImages(config, 'test', 5)
     assert part.metrics(network[1]) == dict(counted=5)
     assert part.evaluator.metrics[0].img_ids == [100 + place for place in part.places]
+
+
+def test_tables_of_evaluators_are_not_logged():
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    before = logger.level
+    with pytest.raises(KeyError), quiet_log():
+        assert not logger.isEnabledFor(logging.INFO) and logger.isEnabledFor(logging.WARNING)
+        raise KeyError
+    assert logger.level == before
 
 
 def test_what_is_not_there_is_named(network):

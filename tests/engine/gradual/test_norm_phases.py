@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import EMAHook
-from mmengine.registry import RUNNERS
+from mmengine.registry import MODELS, RUNNERS
 
 from mmrobustprune.engine.gradual.hook import PrunePhaseHook
 from mmrobustprune.structure import rebuild
@@ -39,6 +40,7 @@ BACKBONES = {
         norm_cfg=dict(type='GN', num_groups=2),
     ),
 }
+SLOW = {'ConvNeXt', 'PoolFormer'}
 
 
 def run(folder, name, **changes):
@@ -72,7 +74,13 @@ def assert_equal(found, expected):
         torch.testing.assert_close(found.state_dict()[name], value, rtol=2e-3, atol=2e-4, msg=name)
 
 
-@pytest.mark.parametrize('name', BACKBONES)
+@pytest.mark.parametrize(
+    'name',
+    [
+        pytest.param(n, marks=[pytest.mark.slow] * (n in ('ConvNeXt', 'PoolFormer')))
+        for n in BACKBONES
+    ],
+)
 def test_the_removal_changes_no_step(tmp_path, monkeypatch, name):
     removed = run(tmp_path / 'removed', name)
     monkeypatch.setattr(PrunePhaseHook, '_remove', keep_masked)
@@ -82,6 +90,10 @@ def test_the_removal_changes_no_step(tmp_path, monkeypatch, name):
     assert norms & {record['kind'] for record in hook.would_remove.layers.values()}
     assert_equal(removed.model, rebuild(masked.model, hook.would_remove))
     assert_equal(average(removed), rebuild(average(masked), hook.would_remove))
+    config = Config.fromfile(tmp_path / 'removed' / 'pruned.py')
+    stock = MODELS.build(config.model)
+    saved = torch.load(tmp_path / 'removed' / 'pruned.pth', weights_only=True)
+    stock.load_state_dict(saved['state_dict'])
 
 
 def test_a_run_that_is_resumed_under_masks_is_the_one_that_was_not(tmp_path, monkeypatch):

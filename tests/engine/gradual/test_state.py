@@ -164,6 +164,23 @@ def test_layers_that_share_a_weight_have_one_score():
 FIRST = {'0': [False, True, True, True], '1': [False, True]}
 
 
+def test_a_packed_projection_has_scores_and_dead_neurons_under_its_own_name():
+    class Attended(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.attn = nn.MultiheadAttention(4, 2, batch_first=True)
+            self.head = nn.Linear(4, 2)
+
+        def forward(self, tokens):
+            return self.head(self.attn(tokens, tokens, tokens)[0])
+
+    pruning = begun(Attended(), example=torch.randn(1, 3, 4))
+    assert pruning.neuron_scores()['attn.in_proj_weight'].shape == (12,)
+    pruning.masks.remove({'attn': torch.tensor([False, True])})
+    living = pruning.living_neurons()['attn.in_proj_weight']
+    assert living.tolist() == [False, True] * 6  # dimension 1 of both heads, three times
+
+
 def test_rounds_take_the_least_of_what_is_left():
     """Over their means the scores are 0.4 0.8 1.2 1.6 and 0.5 1.5; 6 sqrt(1/2) = 4.2 units stay."""
     pruning = begun(chain())

@@ -72,6 +72,21 @@ def test_a_copy_that_calls_the_original_is_noticed():
     assert not any(module._forward_pre_hooks for module in plain.modules())
 
 
+def test_the_copy_is_called_as_in_a_test():
+    """In training mmdet's DETR family gives its heads more than their forward takes."""
+    twin = Residual().train()
+    before = copy.deepcopy(twin.state_dict())
+    modes = []
+
+    def call(network):
+        modes.extend(module.training for module in network.modules())
+        network(torch.randn(2, 3, 5, 5))
+
+    check_copy(Residual(), twin, call)
+    assert not any(modes) and all(module.training for module in twin.modules())
+    assert all(torch.equal(value, before[name]) for name, value in twin.state_dict().items())
+
+
 @DATASETS.register_module(force=True)
 class TwoTaskImages(TinyImages):
     """Each image has a label for each of two tasks."""

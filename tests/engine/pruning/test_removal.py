@@ -27,7 +27,7 @@ class Scripted(BaseMetric):
 
 
 def run(folder, monkeypatch=None, **changes):
-    runner = RUNNERS.build(pruned(classifier(folder, **changes)))
+    runner = RUNNERS.build(pruned(classifier(folder, **changes), recalibrate=''))
     if monkeypatch is not None:
         monkeypatch.setattr(PrunePhaseHook, '_remove', keep_masked)
     runner.train()

@@ -50,8 +50,8 @@ def test_every_number_is_there_and_every_limit(drawn):
     assert '39.0  −12%' in texts(fog) and '20.0  −50%' in texts(fog)
     assert [label.get_text() for label in clean.get_yticklabels()] == ['layer1', 'layer2', 'layer3']
     assert texts(fog)[-3:] == ['stays', '25%', '–']
-    assert clean.get_title(loc='left') == 'clean: dense 80.0'
-    assert fog.get_title(loc='left') == 'fog 3: dense 40.0'
+    assert clean.get_title(loc='left') == 'clean\ndense 80.0'
+    assert fog.get_title(loc='left') == 'fog 3\ndense 40.0'
     assert len(clean.patches) == 6
 
 
@@ -65,7 +65,7 @@ def test_several_corruptions_are_one_mean_and_clean_alone_is_one_panel(drawn):
         )
     ]
     _, mean = drawn(several).axes
-    assert mean.get_title(loc='left') == 'mean of 2 corruptions: dense 30.0'
+    assert mean.get_title(loc='left') == 'mean of 2 corruptions\ndense 30.0'
     assert '20.0  −25%' in texts(mean)
     alone = dict(several, dense={'clean': 80.0})
     assert len(drawn(alone).axes) == 1
