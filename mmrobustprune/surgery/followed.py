@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency import tracing
-from mmrobustprune.dependency.groups import Group, Trace
+from mmrobustprune.dependency.flow.walk import OUTPUT
+from mmrobustprune.dependency.groups import Group, Trace, find_layer
+from mmrobustprune.dependency.kinds import kind_of
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.masks.maskset import MaskSet
 from mmrobustprune.scores.base import producing
@@ -29,13 +31,16 @@ def trace(
 
     Groups whose channels are split, sliced or shuffled at numbers are tried: some of their units
     are removed from a copy, and those without which the outputs are right are unprunable. Numbers
-    follow where the code computes them from a width, or where they are attributes (`Cut`).
+    follow where the code computes them from a width, or where they are attributes (`Cut`). So are
+    streams under norms that a layer reads whose own channels could not be followed, as in an
+    attention that is not known: the code behind it may take the stream's width for that layer's.
 
     Raises:
         ValueError: as `dependency.tracing.trace` raises.
     """
     found = tracing.trace(model, example, forward, ignore, attention)
-    doubtful = [group for group in found.groups if group.cuts and group.units > 1]
+    doubts = {group: _doubt(model, group, found) for group in found.groups if group.units > 1}
+    doubtful = [group for group, doubt in doubts.items() if doubt]
     if not doubtful:
         return found
     tried = {group.name: _some(group, i) for i, group in enumerate(doubtful)}
@@ -47,11 +52,22 @@ def trace(
     still = _makers(model, kept)
     unprunable = dict(found.unprunable)
     for group in wrong:
-        why = f'{group.cuts[0].operation} takes its channels at places that do not follow'
+        why = f'{doubts[group]} takes its channels at places that do not follow'
         for layer in _makers(model, [group]) - still:
             unprunable.setdefault(layer, why)
     in_order = [name for name, _ in model.named_modules() if name in unprunable]
     return replace(found, groups=kept, unprunable={name: unprunable[name] for name in in_order})
+
+
+def _doubt(model: nn.Module, group: Group, found: Trace) -> str:
+    """What may hold a width of a group as a number; '' where nothing does."""
+    if group.cuts:
+        return group.cuts[0].operation
+    if any(kind_of(find_layer(model, part.layer)).aware for part in group.slices):
+        for part in group.slices:
+            if part.side == 'in' and found.unprunable.get(part.layer, OUTPUT) != OUTPUT:
+                return f"the code behind '{part.layer}'"
+    return ''
 
 
 def _makers(model: nn.Module, groups: Iterable[Group]) -> set[str]:

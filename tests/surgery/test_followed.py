@@ -130,3 +130,40 @@ def test_one_trial_finds_what_does_not_follow_among_others():
     model = nn.Sequential(Between(Steps(8), after=8), nn.Conv2d(2, 8, 1), Literal(), Chunks(8))
     found = trace(model, IMAGE)
     assert set(found.unprunable) >= {'1'} and '0.first' in by_name(found)
+
+
+class Unknown(nn.Module):
+    """Tokens through an attention of a class that nobody knows, which takes its widths from them.
+
+    Args:
+        own: whether it takes them from its own layer instead.
+    """
+
+    def __init__(self, own=False):
+        super().__init__()
+        self.own = own
+        self.patch = nn.Conv2d(3, 8, 2, 2)
+        self.norm = nn.LayerNorm(8)
+        self.qkv = nn.Linear(8, 24)
+        self.proj = nn.Linear(8, 8)
+        self.up = nn.Linear(8, 12)
+        self.down = nn.Linear(12, 8)
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, x):
+        x = self.patch(x).flatten(2).transpose(1, 2)
+        width = self.proj.in_features if self.own else x.shape[-1]
+        heads = self.qkv(self.norm(x)).reshape(len(x), -1, 3, 2, width // 2)
+        query, key, value = heads.permute(2, 0, 3, 1, 4)
+        found = (query @ key.mT).softmax(-1) @ value
+        x = x + self.proj(found.transpose(1, 2).reshape(len(x), -1, width))
+        return self.head((x + self.down(self.up(x).relu())).mean(1))
+
+
+@pytest.mark.parametrize('own', [False, True])
+def test_a_stream_whose_width_the_code_behind_a_reader_takes(own):
+    found, small = removed(Unknown(own))
+    assert set(by_name(found)) == {'up', 'patch'} - ({'patch'} if not own else set())
+    why = "the code behind 'qkv' takes its channels at places that do not follow"
+    assert own or found.unprunable['patch'] == why
+    assert small.norm.normalized_shape == ((5,) if own else (8,))

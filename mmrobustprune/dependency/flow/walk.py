@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .cuts import cuts_of
 from .layers import enter_layer, even_parts, layout_of, uses_weight, why_closed
 from .layout import Layout, Passage, Unknown, guessed
 
+OUTPUT = 'it is an output of the model'
 Slot = tuple[int, str]  # (index of a node, 'in' | 'out', of a split 'out 1' and so on, too)
 
 
@@ -124,7 +126,7 @@ class ChannelWalk:
                 self.coupling.keep(slot, f"it matches ignore pattern '{ignored[name]}'")
             for own in self.slots[node]:
                 if any(fn in self.record.outputs for fn in self.doors[node]):
-                    self.coupling.keep(own, 'it is an output of the model')
+                    self.coupling.keep(own, OUTPUT)
                 for fn in self.record.blind.keys() & self.doors[node]:
                     reader = self.record.blind[fn]
                     self.coupling.keep(own, f"'{reader}' reads it without gradients")
@@ -222,6 +224,9 @@ class ChannelWalk:
         shape = self.record.inputs.get(fn) or self.record.sizes.get(fn)
         if shape is None and fn in self.record.calls:
             shape = self.record.calls[fn].output
+        known = self.layouts.get(slot)  # of a norm, which leaves channels where they are
+        if known and shape and len(shape) == len(known.shape) and not produces(node.module):
+            return replace(known, shape=tuple(shape))
         return layout_of(node.module, shape, width)
 
     def _passage(self, slot: Slot, way: tuple, into: Slot) -> Passage | None:
