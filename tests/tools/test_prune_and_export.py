@@ -228,7 +228,7 @@ def test_a_model_that_cannot_be_traced_is_pruned_by_a_named_forward(monkeypatch,
     """The advice names the option; with it --why and the surgery see the same chains."""
     config = write_config(tmp_path, write_pictures(tmp_path / 'data'))
     checkpoint, _ = write_weights(config, tmp_path / 'a.pth')
-    words = (checkpoint, '--shape', 32, 32, '--why', '--target', 0.5, '--out')
+    words = (checkpoint, '--shape', 32, 32, '--why', '--target', 0.5, '--recalibrate', '', '--out')
     assert run_tool(monkeypatch, 'prune', config, *words, tmp_path / 'stock') == 0
     stock = capsys.readouterr().out
     numbered = Config.fromfile(config)
