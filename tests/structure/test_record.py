@@ -73,3 +73,14 @@ def test_sides_of_a_layer_that_is_grouped_must_be_the_recorded_ones():
     rebuild(nn.ModuleDict(dict(conv=nn.Conv2d(4, 4, 3))), structure)
     with pytest.raises(ValueError, match=r"at 'conv': .* found conv \[4, 5, 3, 3\]"):
         rebuild(nn.ModuleDict(dict(conv=nn.Conv2d(5, 4, 3))), structure)
+
+
+def test_numbers_of_modules_that_the_model_lacks_are_refused():
+    model = nn.Sequential(nn.ReLU())
+    model[0].width = 8
+    record = Structure({}, 'test', numbers={'0': {'width': 4}})
+    record.check(model)
+    assert Structure.from_json(record.to_json()) == record
+    for numbers in ({'0': {'height': 4}}, {'1': {'width': 4}}):
+        with pytest.raises(ValueError, match='has no number'):
+            Structure({}, 'test', numbers=numbers).check(model)
