@@ -127,6 +127,14 @@ class Structure:
                     f'{record["kind"]} {record["shape"]}, found {found}; give the dense model that '
                     'was pruned.'
                 )
+        modules = dict(model.named_modules())
+        for name, values in self.numbers.items():
+            lacking = [key for key in values if key not in vars(modules.get(name, self))]
+            if name not in modules or lacking:
+                raise ValueError(
+                    f"the structure does not fit this model: its module '{name}' has no number "
+                    f"'{next(iter(lacking or values))}'; give the dense model that was pruned."
+                )
 
 
 def _fits(record: dict, kind: Kind, shape: list[int]) -> bool:

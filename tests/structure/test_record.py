@@ -85,3 +85,14 @@ def test_a_packed_projection_in_a_record():
     assert small['attn'].in_proj_weight.shape == (6, 4) and small['attn'].num_heads == 1
     with pytest.raises(ValueError, match=r"at 'attn': recorded packed \[12, 4\], found packed"):
         rebuild(nn.ModuleDict(dict(attn=nn.MultiheadAttention(8, 2))), structure)
+
+
+def test_numbers_of_modules_that_the_model_lacks_are_refused():
+    model = nn.Sequential(nn.ReLU())
+    model[0].width = 8
+    record = Structure({}, 'test', numbers={'0': {'width': 4}})
+    record.check(model)
+    assert Structure.from_json(record.to_json()) == record
+    for numbers in ({'0': {'height': 4}}, {'1': {'width': 4}}):
+        with pytest.raises(ValueError, match='has no number'):
+            Structure({}, 'test', numbers=numbers).check(model)
