@@ -56,7 +56,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Layout:
+class HeadLayout:
     """Where the channels of all heads of an attention lie.
 
     Attributes:
@@ -88,7 +88,7 @@ class Narrowed:
     kept: tuple[int, ...] | None = None  # of the dense network's heads; None is all
 
     @classmethod
-    def layout(cls, module: nn.Module) -> Layout | None:
+    def layout(cls, module: nn.Module) -> HeadLayout | None:
         """Where its channels lie; None where this module's heads cannot go."""
         raise NotImplementedError
 
@@ -131,7 +131,7 @@ def form_of(module: nn.Module) -> type[Narrowed] | None:
     return _FORMS.get(type(module))
 
 
-def attentions(model: nn.Module) -> Iterator[tuple[str, nn.Module, type[Narrowed], Layout]]:
+def attentions(model: nn.Module) -> Iterator[tuple[str, nn.Module, type[Narrowed], HeadLayout]]:
     """Name, module, narrowed form and layout of every attention whose heads can go."""
     for name, module in model.named_modules():
         form = form_of(module)
@@ -179,7 +179,9 @@ def narrowings(model: nn.Module, layers: Mapping[str, Mapping[str, Any]]) -> lis
     return found
 
 
-def _heads_left(name: str, layout: Layout, layers: Mapping[str, Mapping[str, Any]]) -> list[int]:
+def _heads_left(
+    name: str, layout: HeadLayout, layers: Mapping[str, Mapping[str, Any]]
+) -> list[int]:
     left = None
     for place in layout.places:
         record = layers.get(f'{name}.{place.layer}'.rstrip('.'), {})

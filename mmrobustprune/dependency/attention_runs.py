@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
-from .attention import Layout, attentions
+from .attention import HeadLayout, attentions
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +29,7 @@ class AttentionRun:
     """
 
     name: str
-    layout: Layout
+    layout: HeadLayout
     given: set
     sources: dict[str, Any]
     sink: Any

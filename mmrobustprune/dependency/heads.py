@@ -9,7 +9,7 @@ import numpy as np
 
 from mmrobustprune.naming import unknown
 
-from .attention import HEAD, KEY, QUERY, UNITS, VALUE, Layout, Place
+from .attention import HEAD, KEY, QUERY, UNITS, VALUE, HeadLayout, Place
 from .attention_runs import AttentionRun
 from .flow.coupling import Coupling, Side
 from .flow.layout import Passage, Unknown
@@ -134,7 +134,7 @@ def _tie_columns(coupling: Coupling, run: AttentionRun, slot_of: Callable) -> No
             coupling.link(slot, np.arange(width), slots[0], np.arange(width))
 
 
-def _tie(coupling: Coupling, slots: Located, layout: Layout, single: bool) -> None:
+def _tie(coupling: Coupling, slots: Located, layout: HeadLayout, single: bool) -> None:
     if not single:
         _link(coupling, [(place.channels, slot) for place, slot in slots])
     elif layout.together:

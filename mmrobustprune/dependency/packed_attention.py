@@ -14,7 +14,7 @@ from .attention import (
     KEY,
     QUERY,
     VALUE,
-    Layout,
+    HeadLayout,
     Narrowed,
     Place,
     attend,
@@ -68,7 +68,7 @@ class NarrowMultiheadAttention(Narrowed, nn.MultiheadAttention):
     """
 
     @classmethod
-    def layout(cls, module: nn.MultiheadAttention) -> Layout | None:
+    def layout(cls, module: nn.MultiheadAttention) -> HeadLayout | None:
         """Rows of the packed projection; None with several weights or with added tokens."""
         packed = module.in_proj_weight
         if packed is None or module.bias_k is not None or module.add_zero_attn:
@@ -79,7 +79,7 @@ class NarrowMultiheadAttention(Narrowed, nn.MultiheadAttention):
         for part, role in enumerate(ROLES):
             own = rows(heads, wide // heads, part * wide)
             places.append(Place('', role, own, f'{role}_rows', part * wide))
-        return Layout(tuple(places), 'out_proj', together=True)
+        return HeadLayout(tuple(places), 'out_proj', together=True)
 
     def keep(self, heads: list[int]) -> None:
         """Take note of the heads that are left."""

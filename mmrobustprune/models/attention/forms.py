@@ -12,7 +12,7 @@ from mmrobustprune.dependency.attention import (
     KEY,
     QUERY,
     VALUE,
-    Layout,
+    HeadLayout,
     Narrowed,
     Place,
     attend,
@@ -32,7 +32,7 @@ class FusedHeads(Narrowed):
     single: ClassVar[bool] = True
 
     @classmethod
-    def layout(cls, module: nn.Module) -> Layout | None:
+    def layout(cls, module: nn.Module) -> HeadLayout | None:
         """Three blocks of rows of `qkv`, and one number for each head of the module's own."""
         heads = module.num_heads
         value = module.proj.in_features
@@ -42,7 +42,7 @@ class FusedHeads(Narrowed):
             Place('qkv', KEY, rows(heads, both // heads, both)),
             Place('qkv', VALUE, rows(heads, value // heads, 2 * both)),
         ]
-        return Layout((*places, *own_place(cls, heads)), 'proj', cls.single)
+        return HeadLayout((*places, *own_place(cls, heads)), 'proj', cls.single)
 
     def split_qkv(self, made: Tensor) -> list[Tensor]:
         """What `qkv` made of tokens, as queries, keys and values (..., heads, N, d)."""
@@ -86,7 +86,7 @@ class InterleavedHeads(Narrowed):
     per_head: ClassVar[dict[str, int]] = {'attention_biases': 0}
 
     @classmethod
-    def layout(cls, module: nn.Module) -> Layout | None:
+    def layout(cls, module: nn.Module) -> HeadLayout | None:
         """Rows of one layer, the query's, the key's and the value's of a head side by side."""
         heads = module.num_heads
         wide = module.get_submodule(cls.maker).out_features // heads
@@ -95,7 +95,7 @@ class InterleavedHeads(Narrowed):
         every = rows(heads, wide)
         parts = zip((QUERY, KEY, VALUE), np.split(every, [both, 2 * both], axis=1), strict=True)
         places = [Place(cls.maker, role, index, cls.enters) for role, index in parts]
-        return Layout((*places, *own_place(cls, heads)), 'proj')
+        return HeadLayout((*places, *own_place(cls, heads)), 'proj')
 
     def attended(self, made: Tensor) -> Tensor:
         """What the heads (B, N, heads * (2 k + v)) find, (B, N, heads * v)."""

@@ -20,7 +20,7 @@ from mmrobustprune.dependency.attention import (
     HEAD,
     QUERY,
     VALUE,
-    Layout,
+    HeadLayout,
     Place,
     attend,
     join_heads,
@@ -45,7 +45,7 @@ class NarrowViTAttention(FusedHeads, MultiheadAttention):
     """ViT's attention, scaled by the width that its heads were trained with."""
 
     @classmethod
-    def layout(cls, module: MultiheadAttention) -> Layout | None:
+    def layout(cls, module: MultiheadAttention) -> HeadLayout | None:
         """Rows of `qkv`; None where a shortcut reads the values."""
         return None if module.v_shortcut else super().layout(module)
 
@@ -69,11 +69,11 @@ class NarrowWindowMSAV2(WindowHeads, WindowMSAV2):
     per_head: ClassVar[dict[str, int]] = {'logit_scale': 0}
 
     @classmethod
-    def layout(cls, module: WindowMSAV2) -> Layout | None:
+    def layout(cls, module: WindowMSAV2) -> HeadLayout | None:
         """Rows of `qkv`, its biases, and of the last layer that makes the position bias."""
         layout = super().layout(module)
         more = [Place('cpb_mlp.2', HEAD, rows(layout.heads, 1))]
-        return Layout((*layout.places, *more, *biases(module, layout)), layout.output)
+        return HeadLayout((*layout.places, *more, *biases(module, layout)), layout.output)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """Attend within windows; arguments as in `WindowHeads.forward`."""
@@ -97,11 +97,11 @@ class NarrowBEiTAttention(FusedHeads, BEiTAttention):
     per_head: ClassVar[dict[str, int]] = {'relative_position_bias_table': 1}
 
     @classmethod
-    def layout(cls, module: BEiTAttention) -> Layout | None:
+    def layout(cls, module: BEiTAttention) -> HeadLayout | None:
         """Rows of `qkv` and of its biases."""
         layout = super().layout(module)
         more = biases(module, layout) if module.bias == 'qv_bias' else []
-        return Layout((*layout.places, *more), layout.output)
+        return HeadLayout((*layout.places, *more), layout.output)
 
     def forward(self, x: Tensor, rel_pos_bias: Tensor | None = None) -> Tensor:
         """Attend among tokens.
@@ -137,7 +137,7 @@ class NarrowChannelAttention(FusedHeads, ChannelMultiheadAttention):
     per_head: ClassVar[dict[str, int]] = {'scale': 0}
 
     @classmethod
-    def layout(cls, module: ChannelMultiheadAttention) -> Layout | None:
+    def layout(cls, module: ChannelMultiheadAttention) -> HeadLayout | None:
         """Rows of `qkv`; None where a shortcut reads the values, or without a learned scale."""
         learned = isinstance(module.scale, nn.Parameter) and not module.v_shortcut
         return super().layout(module) if learned else None
@@ -150,7 +150,7 @@ class NarrowChannelAttention(FusedHeads, ChannelMultiheadAttention):
         return self.out_drop(self.proj_drop(self.proj(join_heads((weights @ value).mT))))
 
 
-def biases(module: nn.Module, layout: Layout) -> list[Place]:
+def biases(module: nn.Module, layout: HeadLayout) -> list[Place]:
     """Places of the biases of queries and values that stand beside `qkv`, where there are some."""
     if module.q_bias is None:
         return []

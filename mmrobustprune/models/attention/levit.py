@@ -11,7 +11,7 @@ from mmrobustprune.dependency.attention import (
     KEY,
     QUERY,
     VALUE,
-    Layout,
+    HeadLayout,
     Place,
     attend,
     join_heads,
@@ -41,7 +41,7 @@ class NarrowLeViTSubsample(InterleavedHeads, AttentionSubsample):
     reader: ClassVar[str] = 'proj.1.linear'
 
     @classmethod
-    def layout(cls, module: AttentionSubsample) -> Layout | None:
+    def layout(cls, module: AttentionSubsample) -> HeadLayout | None:
         """Rows of `q`, and of `kv` the key's and the value's of a head side by side."""
         heads = module.num_heads
         both = _linear(module.q[1]).out_features // heads
@@ -51,7 +51,7 @@ class NarrowLeViTSubsample(InterleavedHeads, AttentionSubsample):
             Place('kv.linear', KEY, every[:, :both], 'kv'),
             Place('kv.linear', VALUE, every[:, both:], 'kv'),
         ]
-        return Layout((*places, *own_place(cls, heads)), 'proj')
+        return HeadLayout((*places, *own_place(cls, heads)), 'proj')
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend from a part of the tokens (B, N, C) to all."""

@@ -13,7 +13,7 @@ from mmrobustprune.dependency.attention import (
     KEY,
     QUERY,
     VALUE,
-    Layout,
+    HeadLayout,
     Narrowed,
     Place,
     attend,
@@ -30,7 +30,7 @@ class NarrowGlobalAttention(Narrowed, GlobalSubsampledAttention):
     """The attention to tokens that a convolution made fewer."""
 
     @classmethod
-    def layout(cls, module: GlobalSubsampledAttention) -> Layout | None:
+    def layout(cls, module: GlobalSubsampledAttention) -> HeadLayout | None:
         """Rows of `q`, and of `kv` first all keys, then all values."""
         if module.v_shortcut:
             return None
@@ -42,7 +42,7 @@ class NarrowGlobalAttention(Narrowed, GlobalSubsampledAttention):
             Place('kv', KEY, rows(heads, both // heads)),
             Place('kv', VALUE, rows(heads, value // heads, both)),
         )
-        return Layout(places, 'proj')
+        return HeadLayout(places, 'proj')
 
     def forward(self, x: Tensor, hw_shape: tuple[int, int]) -> Tensor:
         """Attend from the tokens (B, N, C) of an image of that size to fewer of them."""

@@ -12,7 +12,7 @@ from mmrobustprune.dependency.attention import (
     KEY,
     QUERY,
     VALUE,
-    Layout,
+    HeadLayout,
     Narrowed,
     Place,
     attend,
@@ -43,13 +43,13 @@ class NarrowClassAttention(Narrowed, ClassAttntion):
     """The attention of the class token."""
 
     @classmethod
-    def layout(cls, module: ClassAttntion) -> Layout | None:
+    def layout(cls, module: ClassAttntion) -> HeadLayout | None:
         """Rows of three layers."""
         heads = module.num_heads
         both = rows(heads, module.q.out_features // heads)
         value = rows(heads, module.v.out_features // heads)
         places = (Place('q', QUERY, both), Place('k', KEY, both), Place('v', VALUE, value))
-        return Layout(places, 'proj')
+        return HeadLayout(places, 'proj')
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend from the first of the tokens (B, N, C) to all."""
