@@ -52,9 +52,12 @@ def test_frozen_stages_stay_and_one_line_lists_them(tmp_path, recipe):
     assert pruned_layers and not [name for name in pruned_layers if name.startswith(FROZEN)]
 
 
-@pytest.mark.parametrize('recipe', ['adasap', 'taylor', 'sr_gkp'])
-def test_a_field_prunes_them_all_the_same(tmp_path, recipe):
-    assert not logged(RUNNERS.build(freezing(tmp_path, recipe, prune_frozen=True)))
+@pytest.mark.parametrize(
+    'recipe, fields',
+    [('adasap', dict(scope='layer')), ('taylor', dict(scope='layer')), ('sr_gkp', {})],
+)
+def test_a_field_prunes_them_all_the_same(tmp_path, recipe, fields):
+    assert not logged(RUNNERS.build(freezing(tmp_path, recipe, prune_frozen=True, **fields)))
     assert [name for name in layers(tmp_path) if name.startswith('backbone.layer1')]
 
 
