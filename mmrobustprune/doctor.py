@@ -159,9 +159,16 @@ def _version(module: Any, distribution: str) -> str:
     return own if own.startswith(installed) else installed
 
 
+def _is_there(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # so a finder may say it
+        return False
+
+
 def _operators() -> Iterator[Finding]:
     """Whether mmcv's operators are its own, compiled, or those that stand in for them."""
-    if importlib.util.find_spec('mmcv') is None:
+    if not _is_there('mmcv'):
         return
     try:
         extension = importlib.import_module('mmcv._ext')
@@ -183,7 +190,7 @@ def _mends() -> Iterator[Finding]:
         return
     for fix in fixes.FIXES:
         package = fix.module.partition('.')[0]
-        if importlib.util.find_spec(package) is not None:
+        if _is_there(package):
             yield Finding('mends of upstream', package, f'{_state(fix)}: {fix.issue}')
 
 

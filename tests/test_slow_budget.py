@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parent.parent
 CASES = """
 import time
 import pytest
@@ -35,7 +36,7 @@ def session(tmp_path):
             cwd=tmp_path,
             text=True,
             capture_output=True,
-            env=dict(os.environ, MMRP_HOME=str(tmp_path / 'home')),
+            env=dict(os.environ, MMRP_HOME=str(tmp_path / 'home'), PYTHONPATH=str(ROOT)),
         )
         assert done.returncode == 0, done.stdout
         passed = [line.split('[')[1][0] for line in done.stdout.splitlines() if '] PASSED' in line]

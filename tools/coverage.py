@@ -16,6 +16,9 @@ Examples:
 
 from __future__ import annotations
 
+if __name__ == 'coverage':  # a library looks for the package of this name beside a tool that runs
+    raise ModuleNotFoundError('this is a tool, not the package coverage', name='coverage')
+
 import argparse
 import sys
 import tempfile

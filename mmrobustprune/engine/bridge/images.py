@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import init_default_scope
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -41,6 +42,7 @@ class LabelledImages:
         settings = config.get('test_dataloader')
         if not settings:
             raise ValueError('the config has no test_dataloader; add the images to attack.')
+        init_default_scope(config.get('default_scope') or 'mmengine')
         return cls(RebuildRunner.build_dataloader(settings))
 
     def __len__(self) -> int:

@@ -36,7 +36,9 @@ def test_a_pruning_run_is_the_same_up_to_rounding(tmp_path):
     for name, hooks in dict(
         plain=[], ordered=[dict(type='mmrobustprune.ChannelsLastHook')]
     ).items():
-        runner = PruneRunner.from_cfg(pruned(classifier(tmp_path / name, custom_hooks=hooks)))
+        runner = PruneRunner.from_cfg(
+            pruned(classifier(tmp_path / name, custom_hooks=hooks), scope='layer')
+        )
         runner.train()
         assert len(runner.model.backbone._forward_pre_hooks) == len(hooks)
         losses[name] = runner.message_hub.get_scalar('train/loss').data[0]

@@ -41,8 +41,9 @@ FASTER = 'faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py'
 def test_a_two_stage_detector_is_pruned_to_a_certificate():
     model = detector(FASTER)
     before = sum(p.numel() for p in model.parameters())
+    example = example_of_shape(model, 64, 64)
     structure = prune_channels(
-        model, example_of_shape(model, 64, 64), 0.3, budget='params', forward=forward_of(model)
+        model, example, 0.3, budget='params', scope='layer', forward=forward_of(model)
     )
     after = sum(p.numel() for p in model.parameters())
     assert 0.3 <= 1 - after / before <= 0.31 and 'rpn_head.rpn_conv' in structure.layers

@@ -18,7 +18,7 @@ def pruned(tmp_path_factory):
     config = classifier(folder / 'work', epochs=1)
     TrainRunner.from_cfg(config).train()
     dense = str(folder / 'work' / 'epoch_1.pth')
-    OneShot(config, dense, (16, 16), 'magnitude', 0.5).write(folder)
+    OneShot(config, dense, (16, 16), 'magnitude', 0.5, scope='layer').write(folder)
     return folder
 
 

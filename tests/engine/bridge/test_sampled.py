@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from mmrobustprune.engine.bridge import sampled
@@ -12,6 +13,7 @@ from tests.support.tiny import classifier
 
 def loader_of(tmp_path, workers=0):
     config = classifier(tmp_path, workers=workers)
+    init_default_scope(config.default_scope)
     return Runner.build_dataloader(config.train_dataloader, seed=0)
 
 

@@ -54,7 +54,7 @@ def run(folder, name, **changes):
     if 'ConvNeXt' in name:  # it pools by itself
         config.model.pop('neck')
     config.model.head.in_channels = 16
-    runner = RUNNERS.build(pruned(config, recipe='magnitude', target=0.3))
+    runner = RUNNERS.build(pruned(config, recipe='magnitude', target=0.3, scope='layer'))
     runner.train()
     return runner
 

@@ -25,7 +25,9 @@ VIT = dict(
     ),
     head=dict(type='VisionTransformerClsHead', num_classes=3, in_channels=24, topk=(1,)),
 )
-PLAN = dict(target=0.3, warmup=0.15, rounds=3, interval=None, prune=0.3, measure=False)
+PLAN = dict(
+    target=0.3, scope='layer', warmup=0.15, rounds=3, interval=None, prune=0.3, measure=False
+)
 
 
 @pytest.fixture(scope='module', params=['dims', 'heads'])

@@ -59,7 +59,7 @@ def test_what_is_removed_is_what_was_masked_on_every_proposal(tmp_path, monkeypa
     monkeypatch.setattr(PrunePhaseHook, '_remove', compared)
     config = detector(tmp_path / 'work', tmp_path / 'data', epochs=3)
     config.model = two_stages()
-    runner = RUNNERS.build(pruned(config, recipe=recipe, target=0.4))
+    runner = RUNNERS.build(pruned(config, recipe=recipe, target=0.4, scope='layer', recalibrate=''))
     forward = forward_of(runner.model)
     assert isinstance(forward, PartialForward)
     assert len(forward(runner.model, example_of_shape(runner.model, 64, 64))[1][0]) == 8

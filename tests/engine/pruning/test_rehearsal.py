@@ -16,7 +16,7 @@ from tests.support.tiny import TinyImages, classifier, pruned
 
 def half(model):
     """The structure of half of the channels, found on a copy."""
-    return prune_channels(copy.deepcopy(model), torch.randn(2, 3, 5, 5), 0.5, budget='channels')
+    return prune_channels(copy.deepcopy(model), torch.randn(2, 3, 5, 5), 0.5, scope='layer')
 
 
 def test_a_network_is_as_it_was_bit_for_bit_after_a_rehearsal():
@@ -110,7 +110,7 @@ def test_a_head_whose_copies_call_the_original_is_pruned(tmp_path):
         type='TwoTaskImages',
         pipeline=[dict(type='PackMultiTaskInputs', multi_task_fields=['gt_label'])],
     )
-    config = pruned(config, measure=False)
+    config = pruned(config, scope='layer', measure=False)
     config.val_dataloader = config.val_cfg = config.val_evaluator = None
     runner = RUNNERS.build(config)
     head = runner.model.head.task_heads['colour']

@@ -12,9 +12,7 @@ SUITE = dict(suite='imagenet-c-at-32', corruptions='gaussian_noise', severities=
 def test_one_output_is_refused_in_one_sentence(tmp_path):
     config = write_config(tmp_path, write_pictures(tmp_path / 'data', 6, 'ab'), classes=1)
     checkpoint, _ = write_weights(config, tmp_path / 'one.pth')
-    with pytest.raises(
-        ValueError, match='gives 1 score .* give a head with a score for each class'
-    ):
+    with pytest.raises(ValueError, match='has 1 output, .* give the head an output for each class'):
         evaluate_config(config, checkpoint, tmp_path / 'w', SUITE)
 
 
