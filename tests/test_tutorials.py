@@ -77,7 +77,7 @@ def test_prune_your_own_detector(tmp_path):
     from mmrobustprune.datasets.shapes import write_shapes
 
     assert f'classes={CLASSES!r}' in (TUTORIALS / 'detector.md').read_text()
-    write_shapes(tmp_path / 'data' / 'mine', train=24, test=6, size=128)
+    write_shapes(tmp_path / 'data' / 'mine', train=8, test=4, size=128)
     follow('detector', tmp_path)
     assert (tmp_path / 'half' / 'pruned.pth').is_file()
     assert 'half' in (tmp_path / 'corrupted' / 'report' / 'index.html').read_text()
