@@ -9,6 +9,7 @@ robust_prune = dict(
     target=0.5,
     warmup=0.1,
     rounds=15,
+    recalibrate='',  # none when it was recorded
     prune=0.3,
     table='work_dirs/bccd_latency/latency_table.json',
     score=dict(type='TaylorBN'),

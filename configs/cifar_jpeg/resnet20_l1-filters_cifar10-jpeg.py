@@ -10,6 +10,7 @@ robust_prune = dict(
     scope='layer',
     warmup=0,
     rounds=1,
+    recalibrate='',  # none when it was recorded
     interval=1,
 )
 optim_wrapper = dict(optimizer=dict(lr=0.01))
