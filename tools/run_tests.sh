@@ -20,7 +20,7 @@ python=.venv/bin/python
 }
 if [ $# -gt 0 ]; then exec $python -m pytest "$@"; fi
 
-cores=$(nproc 2>/dev/null || echo 2)
+cores=$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)  # nproc answers with that variable
 workers=${MMRP_TEST_WORKERS:-$((cores < 4 ? cores : 4))}
 computing=(analysis attack compat dependency grouped_kernels latency mask_search masks models scores
   sharpness structure surgery engine/bridge/test_channels_last.py engine/optim)
