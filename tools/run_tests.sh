@@ -3,7 +3,7 @@
 # Usage:   bash tools/run_tests.sh [pytest args]
 # Example: bash tools/run_tests.sh tests/engine -k resume
 # Without arguments the rooms that compute run a second time beside it, as on a processor without AVX-512.
-# Slow tests run within a budget, those unrun for longest first: MMRP_SLOW_BUDGET seconds (150) per process, or --slow-budget.
+# Slow tests run within a budget, those unrun for longest first: MMRP_SLOW_BUDGET seconds (100) per process, or --slow-budget.
 # MMRP_TEST_WORKERS: processes without arguments (the cores, at most 4).
 set -euo pipefail
 if [ "${1:-}" = --help ]; then sed -n '2,7s/^# //p' "$0"; exit; fi
