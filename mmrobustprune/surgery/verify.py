@@ -57,12 +57,7 @@ def certify(
             as it takes.
     """
     if dtype is None:
-        try:
-            return certify(masks, example, forward, torch.float64, seed)
-        except RuntimeError as problem:
-            if 'double' not in str(problem).lower():
-                raise
-            return certify(masks, example, forward, torch.float32, seed)
+        return _in_double_if_it_runs(partial(certify, masks, example, forward, seed=seed))
     forward = forward or default_forward
     removal = _Removal(masks, random_like(example, dtype, seed), forward, dtype, seed)
     small = replace(removal, example=halved(removal.example))
@@ -85,16 +80,23 @@ def failing(
     masks: MaskSet, groups: list[Group], example: Any, forward: Forward | None = None, seed: int = 0
 ) -> list[Group]:
     """Of some groups those whose removal, as the masks say, changes outputs at random weights."""
-    for dtype in (torch.float64, torch.float32):
-        removal = _Removal(
-            masks, random_like(example, dtype, seed), forward or default_forward, dtype, seed
-        )
-        try:
-            return guilty(groups, removal.fails_at_random)
-        except RuntimeError as problem:
-            if dtype is torch.float32 or 'double' not in str(problem).lower():
-                raise
-    return []
+
+    def found(dtype: torch.dtype) -> list[Group]:
+        random = random_like(example, dtype, seed)
+        removal = _Removal(masks, random, forward or default_forward, dtype, seed)
+        return guilty(groups, removal.fails_at_random)
+
+    return _in_double_if_it_runs(found)
+
+
+def _in_double_if_it_runs(run: Callable) -> Any:
+    """`run(dtype=float64)`, or in float32 where the forward does not know the other."""
+    try:
+        return run(dtype=torch.float64)
+    except RuntimeError as problem:
+        if 'double' not in str(problem).lower():
+            raise
+        return run(dtype=torch.float32)
 
 
 @dataclass
@@ -109,9 +111,7 @@ class _Removal:
 
     def fails(self, groups: list[Group]) -> bool:
         """Whether outputs change when only these groups lose what their masks say."""
-        only = {group.name: self.masks.alive[group.name] for group in groups}
-        verdicts = self.verdicts(full(self.masks.groups) | only)
-        return not all(verdict.same for verdict in verdicts)
+        return not all(verdict.same for verdict in self.verdicts(self._alone(groups)))
 
     def verdicts_if_it_runs(self, alive: dict[str, Tensor]) -> list[Verdict]:
         """As `verdicts`; one of an infinite difference where the network refuses the example."""
@@ -122,10 +122,14 @@ class _Removal:
 
     def fails_at_random(self, groups: list[Group]) -> bool:
         """The same with random weights alone."""
-        only = {group.name: self.masks.alive[group.name] for group in groups}
         model = in_precision(self.masks.model, self.dtype).eval()
         randomise(model, self.seed)
-        return not self._verdict(model, full(self.masks.groups) | only).same
+        return not self._verdict(model, self._alone(groups)).same
+
+    def _alone(self, groups: list[Group]) -> dict[str, Tensor]:
+        """What lives when these groups alone lose what their masks say."""
+        only = {group.name: self.masks.alive[group.name] for group in groups}
+        return full(self.masks.groups) | only
 
     def verdicts(self, alive: dict[str, Tensor]) -> list[Verdict]:
         """With the model's own weights, and with random ones."""

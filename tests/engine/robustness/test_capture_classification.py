@@ -100,6 +100,7 @@ def test_single_label_values_of_labels_alone():
 @pytest.mark.parametrize(
     'outputs, label, sentence',
     [
+        (1, 0, 'gives 1 score for each image, so .* counts every image as class 0'),
         (2, 2, 'gives 2 scores for each image and the labels of the test set go up to 2'),
     ],
 )
