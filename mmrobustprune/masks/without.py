@@ -26,10 +26,12 @@ def without(model: nn.Module, group: Group, gone: Tensor) -> Iterator[None]:
     for part in group.slices:
         for _, tensor, _ in tensors(model, part.layer, part.side):
             kept.append((tensor, tensor.detach().clone()))
+    masks = MaskSet(model, [group])
     try:
-        MaskSet(model, [group]).remove({group.name: ~gone})
+        masks.remove({group.name: ~gone})
         yield
     finally:
+        masks.detach()  # its norms count all channels again
         with torch.no_grad():
             for tensor, value in kept:
                 tensor.copy_(value)

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from torch import nn
 
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.masks.without import without
@@ -37,3 +38,13 @@ def test_weights_come_back_after_an_error():
         assert not torch.equal(model.stem.weight, before['stem.weight'])
         raise KeyError
     assert all(map(torch.equal, model.state_dict().values(), before.values()))
+
+
+def test_norms_across_channels_count_all_of_them_afterwards():
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), nn.GroupNorm(2, 8), nn.Conv2d(8, 2, 1))
+    image = torch.randn(2, 3, 4, 4)
+    (group,) = trace(model, image).groups
+    before = model(image)
+    with without(model, group, torch.arange(group.units) < 1):
+        assert not torch.equal(model(image), before)
+    assert torch.equal(model(image), before) and not model[1]._forward_hooks
