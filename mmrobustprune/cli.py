@@ -41,9 +41,10 @@ class Parser(argparse.ArgumentParser):
         for action in self._actions:
             if action.option_strings:
                 OPTIONS[action.dest] = action.option_strings[0]
-            elif isinstance(action.choices, Mapping):  # the parsers of subcommands
-                for parser in action.choices.values():
-                    parser.note_options()
+            elif isinstance(action.choices, Mapping):
+                for choice in action.choices.values():
+                    if isinstance(choice, Parser):  # of a subcommand; else names of other things
+                        choice.note_options()
 
 
 def parser_of(doc: str, config: bool = True) -> argparse.ArgumentParser:

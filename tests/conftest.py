@@ -18,6 +18,7 @@ for _name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+from mmengine.registry import DefaultScope  # noqa: E402
 
 import mmrobustprune  # noqa: E402, F401  before a test imports mmcv.ops
 
@@ -129,3 +130,16 @@ def shared_data() -> Path:
     if not DATA.is_dir():
         pytest.skip(f'{DATA} is not there')
     return DATA
+
+
+def _same_scope():
+    """Leave mmengine's default scope as it was: names without one must not depend on the order."""
+    known = DefaultScope._instance_dict
+    before = known.copy()
+    yield
+    known.clear()
+    known.update(before)
+
+
+_of_a_module = pytest.fixture(scope='module', autouse=True)(_same_scope)
+_of_a_test = pytest.fixture(autouse=True)(_same_scope)

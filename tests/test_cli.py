@@ -122,6 +122,13 @@ def test_the_options_of_subcommands_count_too(monkeypatch):
     assert cli.in_options('batch_size is 0', {}) == '--batch-size is 0'
 
 
+def test_choices_that_name_something_else_than_subcommands(monkeypatch):
+    monkeypatch.setattr(cli, 'OPTIONS', {})
+    parser = cli.parser_of('doc', config=False)
+    parser.add_argument('experiment', choices={'bccd': object()})
+    assert parser.parse_args(['bccd']).experiment == 'bccd'
+
+
 @pytest.mark.parametrize('text', ['0', '-3', 'x', '1.5', ''])
 def test_a_number_of_at_least_one(text):
     assert cli.positive('12') == 12
