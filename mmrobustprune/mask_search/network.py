@@ -40,8 +40,8 @@ class ScoredNetwork:
     # --- what is trained --------------------------------------------------------------------------
 
     def score_parameters(self) -> list[nn.Parameter]:
-        """The scores of every layer."""
-        return [layer.scores for layer in self.layers.values()]
+        """The scores of every layer; those that layers share, once."""
+        return list({id(layer.scores): layer.scores for layer in self.layers.values()}.values())
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """What the search trains: scores, learned rates, the affine part of normalisations."""

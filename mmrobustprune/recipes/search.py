@@ -42,9 +42,10 @@ class MaskSearch:
     own warm-up.
 
     Args:
-        target: fraction of the weights (HARP's channel form: of the channels) removed, in (0, 1);
-            S2AP's k is 1 - target.
-        host: the method, dict(type='HYDRA' | 'HARP' | 'RLTH', ...).
+        target: fraction of the weights removed, in (0, 1), with form='channel' of the channels or,
+            with budget='flops', of the FLOPs; S2AP's k is 1 - target.
+        host: the method, dict(type='HYDRA' | 'HARP' | 'RLTH', ...); form='channel' scores input
+            channels, keep_filters=True lets no filter lose all its weights.
         ignore: module names or patterns without scores.
         prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) get
             scores as well; they cannot recover what they lose.

@@ -23,7 +23,13 @@ from mmrobustprune.engine.pruning.artifacts import (
     write_weights,
 )
 from mmrobustprune.engine.pruning.forward import structure_forward
-from mmrobustprune.mask_search import ScoredNetwork, kept_masks, make_plain, save_masks
+from mmrobustprune.mask_search import (
+    ScoredNetwork,
+    flops_ratio,
+    kept_masks,
+    make_plain,
+    save_masks,
+)
 from mmrobustprune.recipes.search import MaskSearch
 from mmrobustprune.records.files import write_file
 from mmrobustprune.records.stamp import command, commit, versions
@@ -83,16 +89,28 @@ def write_plain(runner: Runner, structure: Structure | None, folder: Path) -> tu
 
 
 def _write_slim(runner: Runner, forward: str, config: Config, meta: dict) -> dict[str, Any]:
-    """The network without unread channels in slim/; what went, and what stays and why."""
+    """The network without unread channels in slim/; what went, what stays and why, and how many
+    times fewer operations mask and network have.
+    """
     folder = Path(runner.work_dir) / 'slim'
     slim = make_plain(copied(unwrap(runner.model)))
     example = example_of(slim, runner.train_dataloader)
+    by_mask = flops_ratio(slim, kept_masks(unwrap(runner.model)), example['inputs'].shape[1:])
     done = remove_unread(slim, example, structure_forward(forward, slim))
     write_network(config, slim.state_dict(), meta, done.structure, folder)
     runner.logger.info(f'{folder}: {done.structure.summary()}')
     for layer, reason in done.left.items():
         runner.logger.info(f'{layer}: {reason}')
-    return dict(slim=done.structure.achieved, left=done.left)
+    really = 1 / (1 - done.structure.achieved['macs'])
+    runner.logger.info(
+        f'the mask has {by_mask:.2f} times fewer FLOPs, each layer counted by itself, and the '
+        f'network in {folder} {really:.2f} times fewer MACs.'
+    )
+    return dict(
+        slim=done.structure.achieved,
+        left=done.left,
+        fewer=dict(flops_of_mask=by_mask, macs_of_slim=really),
+    )
 
 
 def write_network(
