@@ -30,6 +30,7 @@ PERTURB: dict[str, Callable[[float, Mapping[str, Any]], Rule | None]] = dict(
     scores=_of_scores, weights=_of_weights, none=_none
 )
 SELECT = ('last', 'best', 'loss')
+UPDATE = ('optimizer', 'normalised')
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,9 @@ class MaskSearch:
             None is gamma, and 0 where perturb is 'none'.
         finetune_rule: other fields of `MaskedAWP`.
         search_optimizer: fields of the base's optimizer that differ in the search.
-        finetune_optimizer: those that differ in the fine-tuning.
+        update: the scores take the 'optimizer's steps, or those of g / ||g||, 'normalised' over all
+            scores (Algorithm 1 as printed, with momentum=0 and weight_decay=0 above).
+        finetune_optimizer: those fields that differ in the fine-tuning.
         select: the mask taken is the 'last', that with the 'best' `metric` among validations which
             meet the target, or that with the least 'loss' of a batch (Algorithm 1 as printed).
         metric: of the validation, higher is better.
@@ -93,6 +96,7 @@ class MaskSearch:
     finetune_gamma: float | None = None
     finetune_rule: dict = field(default_factory=dict)
     search_optimizer: dict = field(default_factory=lambda: dict(lr=0.1))
+    update: str = 'optimizer'
     finetune_optimizer: dict = field(default_factory=lambda: dict(lr=0.01))
     select: str = 'last'
     metric: str = 'attacked/pgd'
@@ -103,6 +107,7 @@ class MaskSearch:
         for name, value, allowed in (
             ('perturb', self.perturb, PERTURB),
             ('select', self.select, SELECT),
+            ('update', self.update, UPDATE),
         ):
             if value not in allowed:
                 raise ValueError(

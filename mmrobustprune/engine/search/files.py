@@ -7,11 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import Tensor
 
 from mmrobustprune.copies import copied
+from mmrobustprune.engine.bridge.checkpoint import write_structure
 from mmrobustprune.engine.bridge.config import type_name
 from mmrobustprune.engine.bridge.model import example_of, unwrap
 from mmrobustprune.engine.bridge.runner import given_config
@@ -23,6 +25,7 @@ from mmrobustprune.engine.pruning.artifacts import (
     write_weights,
 )
 from mmrobustprune.engine.pruning.forward import structure_forward
+from mmrobustprune.engine.pruning.hook import KEY
 from mmrobustprune.mask_search import (
     ScoredNetwork,
     flops_ratio,
@@ -31,7 +34,7 @@ from mmrobustprune.mask_search import (
     save_masks,
 )
 from mmrobustprune.recipes.search import MaskSearch
-from mmrobustprune.records.files import write_file
+from mmrobustprune.records.files import replacing, write_file
 from mmrobustprune.records.stamp import command, commit, versions
 from mmrobustprune.structure.record import Structure
 from mmrobustprune.surgery import remove_unread
@@ -86,6 +89,20 @@ def write_plain(runner: Runner, structure: Structure | None, folder: Path) -> tu
     state = ScoredNetwork.plain_state(unwrap(runner.model))
     write_network(config, state, meta, structure, folder)
     return config, meta
+
+
+def write_scores(runner: Runner, search: ScoredNetwork, structure: Structure | None) -> None:
+    """mask/scores.pth: the search at the mask that was taken, as its checkpoints hold it."""
+    model = unwrap(runner.model)
+    raw = {name: value.cpu() for name, value in model.state_dict().items()}
+    plain = {name: value.cpu() for name, value in ScoredNetwork.plain_state(model).items()}
+    meta = plain_types(run_meta(runner))
+    write_structure(meta, structure)
+    state = dict(kind='search', stage='search', raw=raw, search=search.state_dict())
+    path = Path(runner.work_dir) / 'mask' / 'scores.pth'
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path, alone=True) as part:
+        torch.save({'meta': meta, 'state_dict': plain, KEY: state}, part)
 
 
 def _write_slim(runner: Runner, forward: str, config: Config, meta: dict) -> dict[str, Any]:
