@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from mmrobustprune.mask_search import Host, build_host
-from mmrobustprune.sharpness import Rule, build_rule
+from mmrobustprune.sharpness import Rule, build_ascent, build_rule
 
 from .fields import check_forward
 from .phases import Phase
@@ -65,6 +65,8 @@ class MaskSearch:
         finetune_gamma: radius while fine-tuning, of adversarial perturbations of the kept weights;
             None is gamma, and 0 where perturb is 'none'.
         finetune_rule: other fields of `MaskedAWP`.
+        ascent: what both rules make their offsets of: 'fresh' (a pass of its own), 'previous',
+            'momentum' (one pass), or a dict with fields, see `mmrobustprune.sharpness.ascents`.
         search_optimizer: fields of the base's optimizer that differ in the search.
         update: the scores take the 'optimizer's steps, or those of g / ||g||, 'normalised' over all
             scores (Algorithm 1 as printed, with momentum=0 and weight_decay=0 above).
@@ -95,6 +97,7 @@ class MaskSearch:
     rule: dict = field(default_factory=dict)
     finetune_gamma: float | None = None
     finetune_rule: dict = field(default_factory=dict)
+    ascent: str | dict = 'fresh'
     search_optimizer: dict = field(default_factory=lambda: dict(lr=0.1))
     update: str = 'optimizer'
     finetune_optimizer: dict = field(default_factory=lambda: dict(lr=0.01))
@@ -118,6 +121,7 @@ class MaskSearch:
         self.build_host()
         self.search_rule()
         self.awp_rule()
+        build_ascent(self.ascent)
 
     def phases(self) -> tuple[Phase, ...]:
         """The parts of the training, in order; `search_rule` and `awp_rule` are their rules."""
