@@ -1,5 +1,6 @@
 """Data sets and transforms for OpenMMLab that the experiments need."""
 
+from .imagenet_part import ImageNetPart
 from .imagenet_v2 import ImageNetV2
 from .remembered import LoadImageOnce
 from .samplers import ReplayedBatchSampler
@@ -7,6 +8,7 @@ from .shapes import ShapesDataset, write_shapes
 from .svhn import SVHN
 
 __all__ = [
+    'ImageNetPart',
     'ImageNetV2',
     'LoadImageOnce',
     'ReplayedBatchSampler',

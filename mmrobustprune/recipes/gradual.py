@@ -12,6 +12,7 @@ from mmrobustprune.masks.ranked import PER
 from mmrobustprune.masks.ranking import SCOPES, WEIGH
 from mmrobustprune.masks.select import NORMALISE, check_macs
 from mmrobustprune.scores import build_score
+from mmrobustprune.sharpness import build_ascent
 
 from .fields import amount, check_choice, check_forward, check_rules, check_target
 from .phases import Phase
@@ -68,6 +69,8 @@ class Recipe:
         prune: length of the pruning phase instead of `interval`, written as `warmup` is.
         rule: sharpness rule while neurons are scored and removed; None is plain training.
         finetune_rule: sharpness rule after the removal; None is plain training.
+        ascent: what a rule makes its offset of: 'fresh' (a pass of its own), 'previous',
+            'momentum' (one pass), or a dict with fields, see `mmrobustprune.sharpness.ascents`.
         recalibrate: BatchNorm statistics are computed anew right after the removal over so many
             training images: '2000 images', '200 iters' or '0.5 epochs', at most one epoch; ''
             leaves them to the training that follows.
@@ -103,6 +106,7 @@ class Recipe:
     prune: float | str | None = None
     rule: dict | None = None
     finetune_rule: dict | None = None
+    ascent: str | dict = 'fresh'
     recalibrate: str = '2000 images'
     measure: bool = True
 
@@ -153,6 +157,7 @@ class Recipe:
             )
         build_score(self.score)
         check_rules(self.rule, self.finetune_rule)
+        build_ascent(self.ascent)
 
 
 def _adasap() -> dict:

@@ -10,7 +10,8 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
 from mmrobustprune.sharpness import ASAM, SAM, AdaSAP, two_pass_step
-from mmrobustprune.sharpness.step import perturbed
+from mmrobustprune.sharpness.ascents import Step
+from mmrobustprune.sharpness.build import ASCENTS
 from tests.support.passes import Toy, batch, sgd, toy, wrapped
 
 
@@ -60,6 +61,19 @@ def replicas_stay_equal():
     return [apart(train(ddp(toy()), 40, rule=rule)) for rule in rules]
 
 
+def ascents_stay_equal():
+    """T12 and accumulation, for each ascent: the ranks' difference after 12 micro-batches."""
+    found = {}
+    for ascent in ASCENTS:
+        model = ddp(toy())
+        wrapper = wrapped(model, rule=AdaSAP(), ascent=ascent, accumulative_counts=2)
+        wrapper.initialize_count_status(model, 0, 13)
+        for number in range(13):
+            model.train_step(data(number), wrapper)
+        found[ascent] = apart(model)
+    return found
+
+
 def first_gradients():
     """T13: difference between the ranks' first gradients, and to a hand-written step."""
     model = toy(dropout=0.0)
@@ -74,7 +88,8 @@ def first_gradients():
     for rank in range(2):
         climbed = copy.deepcopy(reference)
         climbed(**batch(rank))['loss'].backward()
-        with perturbed(climbed, sgd(climbed), SAM(rho=0.5)):
+        step = Step(climbed, sgd(climbed), SAM(rho=0.5))
+        with step.moved(step.gradients()):
             climbed.zero_grad()
             climbed(**batch(rank))['loss'].backward()
         total = [t + p.grad / 2 for t, p in zip(total, climbed.parameters(), strict=True)]
@@ -159,11 +174,17 @@ def plain_loop():
     for number in range(10):
         mine = data(number)
         two_pass_step(model, optimizer, SAM(rho=0.5), lambda mine=mine: model(**mine)['loss'])
+    for ascent in ASCENTS:
+        for number in range(7):
+            mine = data(number)
+            closure = lambda mine=mine: model(**mine)['loss']  # noqa: E731
+            two_pass_step(model, optimizer, SAM(rho=0.5), closure, ascent)
     return apart(model)
 
 
 SCENARIOS = [
     replicas_stay_equal,
+    ascents_stay_equal,
     first_gradients,
     static_graph,
     matrix,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -57,59 +56,6 @@ class RecordedCall:
         """The total loss in an output of the call."""
         inner = bare(self.module)
         return output if isinstance(output, Tensor) else inner.parse_losses(output)[0]
-
-
-@dataclass
-class Recording:
-    """The calls of one model inside one `optim_context`.
-
-    Args:
-        model: the model that the context was given.
-        keep_output: keep the output too, to compare it with the loss that is to be minimised.
-    """
-
-    model: nn.Module
-    keep_output: bool = False
-    calls: list[RecordedCall] = field(default_factory=list)
-    open: bool = False
-
-    @contextmanager
-    def listen(self) -> Iterator[None]:
-        """Record the model's calls inside; no hook stays on the model."""
-        handles = [self.model.register_forward_pre_hook(self._before, with_kwargs=True)]
-        if self.keep_output:
-            handles.append(self.model.register_forward_hook(self._after))
-        self.open = True
-        try:
-            yield
-        finally:
-            self.open = False
-            for handle in handles:
-                handle.remove()
-
-    def only_call(self) -> RecordedCall:
-        """The call to repeat.
-
-        Raises:
-            ValueError: none or several were made, or the context is still open.
-        """
-        if self.open:
-            raise ValueError(
-                'update_params was called inside optim_context; call it after the context ended.'
-            )
-        if len(self.calls) != 1:
-            raise ValueError(
-                f'{_name(self.model)} was called {len(self.calls)} times inside optim_context and '
-                'two passes need exactly one call; compute the loss by one model(**data, '
-                "mode='loss') there, or train with rule=None."
-            )
-        return self.calls[0]
-
-    def _before(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
-        self.calls.append(RecordedCall.of(module, args, kwargs))
-
-    def _after(self, module: nn.Module, args: tuple, output: Any) -> None:
-        self.calls[-1].output = output
 
 
 def check_loss(call: RecordedCall, loss: Tensor) -> None:

@@ -181,10 +181,10 @@ READERS: dict[str, Callable[[Any], Pairs]] = dict(
     rounds=cut,
     stages=masked,
     sharpness=sharp,
-    search=searched,
+    search=lambda found: (),
 )
 # where no other file has the number
-FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(attacks=clean_of_attacks)
+FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(attacks=clean_of_attacks, search=searched)
 
 
 def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, Number]:

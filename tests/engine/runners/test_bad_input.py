@@ -128,6 +128,8 @@ def test_a_rule_that_would_not_be_used_is_refused():
                 optimizer=dict(type='SGD', lr=0.1),
             )
         )
+    with pytest.raises(ValueError, match=r"ascent='momentum' would not be used, as a recipe has"):
+        sharpness_wrapper(dict(ascent='momentum', optimizer=dict(type='SGD', lr=0.1)))
 
 
 def test_two_lengths_of_the_rounds_are_refused():

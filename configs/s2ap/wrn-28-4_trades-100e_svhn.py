@@ -1,10 +1,9 @@
-# VGG-16-BN on CIFAR-10 by TRADES, for 220 epochs that a recipe divides: 100 dense, 20 of search,
-# 100 of fine-tuning.
-_base_ = './vgg16-bn_1xb128-100e_cifar10.py'
+# WRN-28-4 on SVHN by TRADES, dense, for 100 epochs; what every search of this network
+# starts from (work_dirs/wrn-28-4_trades-100e_svhn/epoch_100.pth).
+_base_ = './wrn-28-4_1xb128-100e_svhn.py'
 
 model = dict(
     type='mmrobustprune.AdversarialClassifier',
     robust_loss=dict(type='TRADES', beta=6.0, eps=8 / 255, step=2 / 255, steps=10),
 )
-train_cfg = dict(max_epochs=220)
 val_cfg = dict(type='mmrobustprune.AttackedValLoop')
