@@ -9,6 +9,7 @@ from mmrobustprune.report.paper import (
     markdown,
     notes,
 )
+from mmrobustprune.report.paper.facts import facts_of
 from mmrobustprune.report.paper.numbers import Number
 from mmrobustprune.report.paper.observe import Observation
 from tests.report.paper.runs import SMALL, line, run, searched
@@ -57,6 +58,25 @@ def test_runs_that_are_no_repeats_are_refused_in_one_sentence():
     ):
         with pytest.raises(ValueError, match=said):
             fill(TABLES['s2ap-1'], [searched(0.8, 'HARP', 'S2AP', 80.0, 50.0), other])
+
+
+def test_runs_of_other_fields_or_weights_are_no_repeats():
+    def trained(seed, load_from='work_dirs/dense-seed{}/epoch_90.pth', **rule):
+        recipe = dict(recipe='adasap', target=0.8, rule=dict(type='AdaSAP', **rule))
+        settings = dict(robust_prune=recipe, load_from=load_from.format(seed))
+        facts = facts_of('resnet50_x_in1k', settings)
+        facts |= dict(method='adasap', seed=seed, name='a')
+        return Observation(f'seed {seed}', facts, {'clean': Number(70.0 + seed)})
+
+    table = replace(SMALL, columns=(replace(SMALL.columns[0], keys=('clean',)),))
+    assert line(fill(table, [trained(0), trained(1)]), 'a') == ['70.50 ± 0.71']
+    for other, said in (
+        (trained(1, rho_max=3.0), r'robust_prune\.rule\.rho_max 2\.0 and 3\.0'),
+        (trained(1, rho_max=3.0, scope='network'), r'scope .layer. and .network.'),
+        (trained(1, 'https://a/b.pth'), "start 'dense/epoch_90.pth' and 'a/b.pth'"),
+    ):
+        with pytest.raises(ValueError, match=f'seed 0 and seed 1 both fit .*{said}'):
+            fill(table, [trained(0), other])
 
 
 def test_a_column_of_different_evaluations_is_refused():
