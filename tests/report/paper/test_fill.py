@@ -14,6 +14,15 @@ from mmrobustprune.report.paper.numbers import Number
 from mmrobustprune.report.paper.observe import Observation
 from tests.report.paper.runs import SMALL, line, run, searched
 
+LATENCY = {
+    'method': 'adasap_latency',
+    'budget': 'latency',
+    'rule': 'AdaSAP + ASAM',
+    'robust_prune.rule.rho_max': 2.0,
+    'finetune': 'ASAM',
+    'robust_prune.finetune_rule.rho': 2.0,
+}
+
 
 def test_equal_printed_numbers_are_both_bold_and_a_number_alone_is_not():
     arms = [run('a', value=1.001), run('b', value=1.004), run('c', value=0.5)]
@@ -99,9 +108,9 @@ def test_a_column_of_different_evaluations_is_refused():
 
 def test_the_dense_network_stands_beside_measured_speed_ups_of_one_device_only():
     facts = dict(net='resnet50', data='in1k', attack='', config='c')
-    latency = dict(method='adasap_latency', budget='latency', rule='AdaSAP + ASAM', finetune='ASAM')
+    latency = LATENCY
     runs = [
-        Observation('dense', dict(method='dense', **facts), {'speed-up': Number(1.0, None)}),
+        Observation('dense', dict(method='dense', **facts), {'clean': Number(77.0)}),
         run('half', under='cpu', key='speed-up', value=2.0, target=0.5, **latency, **facts),
     ]
     assert line(fill(TABLES['adasap-latency'], runs), 'dense', '0')[0] == '1.00'
@@ -132,23 +141,14 @@ def test_runs_without_a_place_are_named_or_refused():
 
 
 def test_a_row_is_repeated_for_every_value_of_its_fact():
-    facts = dict(
-        net='resnet50',
-        data='in1k',
-        attack='',
-        method='adasap_latency',
-        budget='latency',
-        rule='AdaSAP + ASAM',
-        finetune='ASAM',
-        config='c',
-    )
+    facts = dict(net='resnet50', data='in1k', attack='', config='c', **LATENCY)
     runs = [
         run(name, key='speed-up', value=value, target=target, **facts)
         for name, value, target in (('half', 2.0, 0.5), ('slow', 1.3, 0.25))
     ]
     text = markdown(fill(TABLES['adasap-latency'], runs))
     assert (
-        text.index('| AdaSAP_L | 0.25 | 1.30') < text.index('| AdaSAP_L | 0.5 | 2.00')
+        text.index('| AdaSAP_L + ASAM | 0.25 | 1.30') < text.index('| AdaSAP_L + ASAM | 0.5 | 2.00')
         and '| HALP | - | - |' in text
     )
 
