@@ -6,7 +6,8 @@ Example:
 
 A preset says which attacks there are and everything about them; options change it. The presets
 'pixel' (default) and 'pixel-imagenet' set radii of pixels in [0, 1]; 'sr-gkp' and 'sr-gkp-imagenet'
-those of SR-GKP's tables, which are radii of normalised images and so about five times smaller.
+those of SR-GKP's tables, which are radii of normalised images and so about five times smaller;
+where its PGD starts is not published, and our assumption.
 Every number is written with its radius in pixel units, space, label rule, subset, seed and versions
 to WORK_DIR/attacks.json. A run that was stopped goes on when the same command is given again.
 """
@@ -82,7 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from rich.console import Console
 
-    from mmrobustprune.attack import choose
+    from mmrobustprune.attack import ASSUMED, choose
 
     fields = (
         'step',
@@ -120,6 +121,8 @@ def main(arguments: list[str] | None = None) -> None:
     Console().print(table(results))
     if notes := verdict(results):
         print(notes)
+    if args.preset in ASSUMED:
+        print(ASSUMED[args.preset])
     print(f'{work_dir}: attacks.json')
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 from mmrobustprune import cli  # noqa: E402
 
-KERNELS = ('sr_gkp', 'tmi_gkp')
+KERNELS = ('sr_gkp', 'sr_gkp_all', 'tmi_gkp')
 SAID = {  # what functions ask for -> the option for it
     'see Trace.unprunable for the reasons': '--why prints the reasons',
     'give names of model.named_modules()': '--why prints names; give them',
@@ -33,9 +33,11 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
     """Add the options that some methods have, all None unless given; returns their names."""
     every = parser.add_argument
     channels = parser.add_argument_group(
-        'channels (all methods but the two of grouped kernels)'
+        'channels (all methods but those of grouped kernels)'
     ).add_argument
-    kernels = parser.add_argument_group('grouped kernels (sr_gkp, tmi_gkp)').add_argument
+    kernels = parser.add_argument_group(
+        'grouped kernels (sr_gkp, sr_gkp_all, tmi_gkp)'
+    ).add_argument
     return [
         action.dest
         for action in (
@@ -122,14 +124,14 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 type=cli.kind,
                 metavar='NAME,KEY=VALUE,...',
                 help='which kernels stay: beam (default of sr_gkp) | official | greedy | tmi | l2 '
-                '| mean | kmeans | ...',
+                '| l1 | mean | seeds | ...',
             ),
             kernels(
                 '--grouping',
                 type=cli.kind,
                 metavar='NAME,KEY=VALUE,...',
                 help='which filters form a group: snaking (default of sr_gkp) | ordered | random '
-                '| clustered | tmi',
+                '| clustered | dbscan | tmi',
             ),
             kernels(
                 '--pointwise',
@@ -142,6 +144,13 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 nargs='+',
                 metavar='CKPT',
                 help='of earlier epochs, for --grouping tmi',
+            ),
+            kernels(
+                '--snapshot-epochs',
+                type=int,
+                nargs=2,
+                metavar=('FIRST', 'LAST'),
+                help='which of them (default of tmi_gkp: 35 70, as its released code)',
             ),
         )
     ]
@@ -161,7 +170,7 @@ def main(arguments: list[str] | None = None) -> None:
         default='magnitude',
         metavar='NAME',
         help='magnitude (default: L2, relative to each layer) | l1 | bn | fpgm | smooth_mix | '
-        'random, of channels; sr_gkp | tmi_gkp',
+        'random, of channels; sr_gkp | sr_gkp_all | tmi_gkp',
     )
     parser.add_argument('--target', type=float, default=0.5, help='fraction removed, in (0, 1)')
     parser.add_argument(

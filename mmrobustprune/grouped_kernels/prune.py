@@ -114,7 +114,7 @@ def prune_grouped_kernels(
         layers: '3x3', 'all' (both without stems and shortcuts), or names, prefixes and patterns of
             convolutions.
         search: which kernels stay, a name in SEARCHES ('beam', 'official', 'greedy', 'tmi', 'l2',
-            'mean', 'least_smooth', 'kmeans', 'random'), `dict(type='beam', width=8)`, or a
+            'l1', 'mean', 'least_smooth', 'seeds', 'random'), `dict(type='beam', width=8)`, or a
             callable.
         grouping: which filters form a group, a name in GROUPINGS, a dict, or a Grouping.
         ignore: names, prefixes or patterns of layers that stay as they are.

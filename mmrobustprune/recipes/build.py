@@ -8,7 +8,7 @@ from typing import Any
 from mmrobustprune.naming import check_fields, unknown
 
 from .gradual import AdaSAPLatencyRecipe, AdaSAPRecipe, MagnitudeRecipe, Recipe, TaylorRecipe
-from .grouped import GroupedKernelRecipe, TMIGroupedKernelRecipe
+from .grouped import EveryConvolutionRecipe, GroupedKernelRecipe, TMIGroupedKernelRecipe
 from .search import SEARCHES, MaskSearch
 
 RECIPES: dict[str, type] = dict(
@@ -17,6 +17,7 @@ RECIPES: dict[str, type] = dict(
     magnitude=MagnitudeRecipe,
     taylor=TaylorRecipe,
     sr_gkp=GroupedKernelRecipe,
+    sr_gkp_all=EveryConvolutionRecipe,
     tmi_gkp=TMIGroupedKernelRecipe,
     **SEARCHES,
 )

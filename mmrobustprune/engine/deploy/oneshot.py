@@ -132,6 +132,7 @@ def _kernels(recipe: str) -> Method:
         'grouping',
         'pointwise',
         'snapshots',
+        'snapshot_epochs',
         'ignore',
         'forward',
         'recalibrate',
@@ -147,6 +148,7 @@ METHODS = dict(
     random=_channels(dict(type='Random')),
     smooth_mix=_channels(dict(type='SmoothMix')),
     sr_gkp=_kernels('sr_gkp'),
+    sr_gkp_all=_kernels('sr_gkp_all'),
     tmi_gkp=_kernels('tmi_gkp'),
 )
 
