@@ -8,6 +8,7 @@ from typing import ClassVar
 from mmrobustprune.grouped_kernels import build_grouping, build_search
 from mmrobustprune.grouped_kernels.forms import check_form
 
+from .facts import Facts
 from .fields import amount, check_forward, check_rules, check_target
 from .phases import Phase
 
@@ -50,6 +51,7 @@ class GroupedKernelRecipe:
     """
 
     hook: ClassVar[str] = 'mmrobustprune.GroupedKernelHook'
+    facts: ClassVar[Facts] = Facts(paper='Zhong et al., NeurIPS 2023', unit='grouped kernel')
 
     target: float
     groups: int = 8
@@ -92,6 +94,13 @@ class GroupedKernelRecipe:
 @dataclass(frozen=True)
 class TMIGroupedKernelRecipe(GroupedKernelRecipe):
     """TMI-GKP (ICLR 2022): groups by what training did to the filters, a greedy search."""
+
+    facts: ClassVar[Facts] = Facts(
+        paper='Zhong et al., ICLR 2022',
+        unit='grouped kernel',
+        data='checkpoints of the training',
+        setup='needs the epochs of the dense training',
+    )
 
     search: str | dict = 'tmi'
     grouping: str | dict = 'tmi'
