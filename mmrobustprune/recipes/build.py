@@ -7,6 +7,7 @@ from typing import Any
 
 from mmrobustprune.naming import check_fields, unknown
 
+from .facts import Facts
 from .gradual import AdaSAPLatencyRecipe, AdaSAPRecipe, MagnitudeRecipe, Recipe, TaylorRecipe
 from .grouped import EveryConvolutionRecipe, GroupedKernelRecipe, TMIGroupedKernelRecipe
 from .search import SEARCHES, MaskSearch
@@ -46,6 +47,11 @@ def build_recipe(config: dict) -> Recipe | GroupedKernelRecipe | MaskSearch:
         if key in config:
             config[key] = (config[key],) if isinstance(config[key], str) else tuple(config[key])
     return RECIPES[name](**config)
+
+
+def checklist() -> dict[str, Facts]:
+    """What to know of every recipe before numbers are compared, by its name."""
+    return {name: recipe.facts for name, recipe in RECIPES.items()}
 
 
 def _without_scopes(config: Any) -> Any:

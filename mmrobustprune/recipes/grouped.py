@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from mmrobustprune.grouped_kernels import build_grouping, build_search
 from mmrobustprune.grouped_kernels.forms import check_form
 
+from .facts import Facts
 from .fields import amount, check_forward, check_rules, check_target
 from .phases import Phase
 
@@ -52,6 +53,7 @@ class GroupedKernelRecipe:
     """
 
     hook: ClassVar[str] = 'mmrobustprune.GroupedKernelHook'
+    facts: ClassVar[Facts] = Facts(paper='Zhong et al., NeurIPS 2023', unit='grouped kernel')
 
     target: float
     groups: int = 8
@@ -113,6 +115,13 @@ class TMIGroupedKernelRecipe(GroupedKernelRecipe):
 
     The snapshots are those of epochs 35 to 70, as in its released code.
     """
+
+    facts: ClassVar[Facts] = Facts(
+        paper='Zhong et al., ICLR 2022',
+        unit='grouped kernel',
+        data='checkpoints of the training',
+        setup='needs the epochs of the dense training',
+    )
 
     search: str | dict = 'tmi'
     grouping: str | dict = 'tmi'
