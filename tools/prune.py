@@ -29,6 +29,23 @@ SAID = {  # what functions ask for -> the option for it
 }
 
 
+class ShowMethods(argparse.Action):
+    """Print the checklist of every method, and end."""
+
+    def __call__(self, parser, *_) -> None:
+        from rich.console import Console
+
+        from mmrobustprune.engine.deploy.oneshot import METHODS
+        from mmrobustprune.recipes import checklist
+        from mmrobustprune.report.tables.methods import methods_table
+
+        here = {name: method.facts for name, method in METHODS.items()}
+        console = Console(width=None if sys.stdout.isatty() else 160)
+        console.print(methods_table(here, 'At once, by --method'))
+        console.print(methods_table(checklist(), 'In a training, by robust_prune=dict(recipe=...)'))
+        parser.exit()
+
+
 def method_options(parser: argparse.ArgumentParser) -> list[str]:
     """Add the options that some methods have, all None unless given; returns their names."""
     every = parser.add_argument
@@ -172,6 +189,20 @@ def main(arguments: list[str] | None = None) -> None:
         help='magnitude (default: L2, relative to each layer) | l1 | bn | fpgm | smooth_mix | '
         'random, of channels; sr_gkp | sr_gkp_all | tmi_gkp',
     )
+    parser.add_argument(
+        '--methods',
+        action=ShowMethods,
+        nargs=0,
+        help='print what to know of every method before its numbers are compared: what is removed, '
+        'when, from which data, at what cost',
+    )
+    parser.add_argument(
+        '--count',
+        default='',
+        metavar='RULE',
+        help='count by another rule as well: sr-gkp | sr-gkp-vgg | sr-gkp-imagenet, those of '
+        "SR-GKP's tables, which leave zeros out",
+    )
     parser.add_argument('--target', type=float, default=0.5, help='fraction removed, in (0, 1)')
     parser.add_argument(
         '--shape',
@@ -230,7 +261,9 @@ def main(arguments: list[str] | None = None) -> None:
             name: options[name] for name in options.keys() & {'ignore', 'forward', 'attention'}
         }
         print(explain(config, args.checkpoint, size, **chosen))
-    done = OneShot(config, args.checkpoint, size, args.method, args.target, print, **options)
+    done = OneShot(
+        config, args.checkpoint, size, args.method, args.target, print, args.count, **options
+    )
     if args.why and of_kernels:
         print(done.surgery.why)
     print(
@@ -239,6 +272,12 @@ def main(arguments: list[str] | None = None) -> None:
         )
     )
     print(f'{done.structure.summary()}; input {size[0]}x{size[1]}')
+    for rule, sides in done.report.get('rules', {}).items():
+        counted = [
+            f'{key} {sides["dense"][key]:,} -> {sides["pruned"][key]:,}'
+            for key in ('params', 'macs')
+        ]
+        print(f'counted by {rule}: {", ".join(counted)}')
     if args.dry_run:
         print('dry run: nothing was written')
         return

@@ -5,6 +5,7 @@ from .remembered import LoadImageOnce
 from .samplers import ReplayedBatchSampler
 from .shapes import ShapesDataset, write_shapes
 from .svhn import SVHN
+from .tiny_imagenet import TinyImageNet
 
 __all__ = [
     'ImageNetV2',
@@ -12,5 +13,6 @@ __all__ = [
     'ReplayedBatchSampler',
     'SVHN',
     'ShapesDataset',
+    'TinyImageNet',
     'write_shapes',
 ]

@@ -10,6 +10,7 @@ from typing import Any
 
 from mmrobustprune.report.tables.cards import Average, average
 
+from .alike import unequal
 from .facts import fits
 from .layout import ROBUST, Derived, Row, Table, TableColumn
 from .observe import Observation
@@ -29,6 +30,7 @@ class Filled:
         best: the (row, column) whose number is the best of those it competes with.
         under: name of a column -> what its numbers depend on.
         left: labels of the runs that no cell has, with what is known of them.
+        unfair: what the runs of a block should share and do not.
     """
 
     table: Table
@@ -37,6 +39,7 @@ class Filled:
     best: frozenset[tuple[int, str]]
     under: Mapping[str, tuple[str, ...]]
     left: Mapping[str, str]
+    unfair: tuple[str, ...] = ()
 
 
 def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT) -> Filled:
@@ -65,11 +68,13 @@ def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT
     columns = [column for column in table.columns if isinstance(column, TableColumn)]
     cells: Cells = {}
     found: dict[str, list[Shown]] = {column.name: [] for column in columns}
+    inside: dict[int, list[Observation]] = {}
     for (at, row), column in product(enumerate(rows), columns):
         keys = [key.replace(ROBUST, robust) for key in column.keys]
         where = {**table.where, **row.where, **column.where}
         fitting = [run for run in runs if fits(run.facts, where) and _has_any(run, keys)]
         _refuse_other_than_repeats(fitting, f"'{', '.join(row.labels)}' under '{column.name}'")
+        inside.setdefault(at, []).extend(fitting)
         cells[at, column.name] = tuple(average(_values(fitting, key)) for key in keys)
         for run, key in product(fitting, keys):
             if key in run.numbers:
@@ -91,6 +96,7 @@ def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT
         frozenset(_best(table, rows, cells)),
         {name: _depends_on(numbers) for name, numbers in found.items()},
         {run.label: _known(run) for run in runs if run.label not in used},
+        unequal(table, rows, inside),
     )
 
 
