@@ -39,7 +39,7 @@ MAY_IMPORT = {  # room -> the rooms of ours that it may import, beside itself an
     'corruption': set(),
     'analysis': set(),
     'recipes': CHANNELS | {'grouped_kernels', 'latency', 'sharpness'},
-    'report': {'corruption', 'cost', 'recipes'},
+    'report': {'corruption', 'cost', 'grouped_kernels', 'recipes'},
     'compat': set(),
     'registry': set(),
     'models': {'attack', 'compat', 'dependency', 'registry', 'structure'},

@@ -7,8 +7,9 @@ from typing import Any
 
 from mmrobustprune.naming import check_fields, unknown
 
+from .facts import Facts
 from .gradual import AdaSAPLatencyRecipe, AdaSAPRecipe, MagnitudeRecipe, Recipe, TaylorRecipe
-from .grouped import GroupedKernelRecipe, TMIGroupedKernelRecipe
+from .grouped import EveryConvolutionRecipe, GroupedKernelRecipe, TMIGroupedKernelRecipe
 from .search import SEARCHES, MaskSearch
 
 RECIPES: dict[str, type] = dict(
@@ -17,6 +18,7 @@ RECIPES: dict[str, type] = dict(
     magnitude=MagnitudeRecipe,
     taylor=TaylorRecipe,
     sr_gkp=GroupedKernelRecipe,
+    sr_gkp_all=EveryConvolutionRecipe,
     tmi_gkp=TMIGroupedKernelRecipe,
     **SEARCHES,
 )
@@ -45,6 +47,11 @@ def build_recipe(config: dict) -> Recipe | GroupedKernelRecipe | MaskSearch:
         if key in config:
             config[key] = (config[key],) if isinstance(config[key], str) else tuple(config[key])
     return RECIPES[name](**config)
+
+
+def checklist() -> dict[str, Facts]:
+    """What to know of every recipe before numbers are compared, by its name."""
+    return {name: recipe.facts for name, recipe in RECIPES.items()}
 
 
 def _without_scopes(config: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from mmrobustprune.dependency.attention import UNITS
@@ -14,6 +14,7 @@ from mmrobustprune.masks.select import NORMALISE, check_macs
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import build_ascent
 
+from .facts import Facts
 from .fields import amount, check_choice, check_forward, check_rules, check_target
 from .phases import Phase
 
@@ -85,6 +86,7 @@ class Recipe:
 
     hook: ClassVar[str] = 'mmrobustprune.PrunePhaseHook'
     method: ClassVar[str] = 'Recipe'  # what the structure record says
+    facts: ClassVar[Facts]
     budgets: ClassVar[tuple[str, ...]] = BUDGETS
 
     target: float
@@ -180,6 +182,13 @@ class AdaSAPRecipe(Recipe):
     """AdaSAP (arXiv 2306.14306): a radius per neuron until the removal, then one for all."""
 
     method: ClassVar[str] = 'AdaSAP'
+    facts: ClassVar[Facts] = Facts(
+        paper='Bair et al., ICLR 2024',
+        procedure='in rounds',
+        final='that of the last round',
+        data='training batches',
+        cost='a second gradient in every step',
+    )
 
     rule: dict | None = field(default_factory=_adasap)
     finetune_rule: dict | None = field(default_factory=_uniform)
@@ -212,6 +221,11 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
     """
 
     method: ClassVar[str] = 'AdaSAPLatency'
+    facts: ClassVar[Facts] = replace(
+        AdaSAPRecipe.facts,
+        data='gradients of the training, a latency table',
+        cost='a second gradient in every step, minutes of timing',
+    )
     budgets: ClassVar[tuple[str, ...]] = ('latency',)
 
     budget: str = 'latency'
@@ -251,6 +265,12 @@ class MagnitudeRecipe(Recipe):
     """Group L2 magnitude under plain training."""
 
     method: ClassVar[str] = 'Magnitude'
+    facts: ClassVar[Facts] = Facts(
+        paper='Fang et al., CVPR 2023',
+        procedure='in rounds',
+        final='that of the last round',
+        data='two training batches',
+    )
 
 
 @dataclass(frozen=True)
@@ -258,5 +278,11 @@ class TaylorRecipe(Recipe):
     """First-order Taylor scores of the weights under plain training."""
 
     method: ClassVar[str] = 'Taylor'
+    facts: ClassVar[Facts] = Facts(
+        paper='Molchanov et al., CVPR 2019',
+        procedure='in rounds',
+        final='that of the last round',
+        data='gradients of the training',
+    )
 
     score: dict = field(default_factory=lambda: dict(type='Taylor'))

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from mmrobustprune.mask_search import Host, build_host
 from mmrobustprune.sharpness import Rule, build_ascent, build_rule
 
+from .facts import Facts
 from .fields import check_forward
 from .phases import Phase
 
@@ -83,6 +84,15 @@ class MaskSearch:
     """
 
     hook: ClassVar[str] = 'mmrobustprune.MaskSearchHook'
+    facts: ClassVar[Facts] = Facts(
+        paper='S2AP, submitted to ICLR 2026',
+        unit='weight',
+        procedure='a search of scores, then once',
+        result='masked',
+        final='that of the end of the search',
+        data='training batches under attack',
+        cost='a second gradient in every step of the search',
+    )
 
     target: float
     host: dict = field(default_factory=lambda: dict(type='HYDRA'))
