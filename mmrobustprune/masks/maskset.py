@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from mmrobustprune.dependency.groups import Group, find_layer, full, numbers_left, tensors, width
 from mmrobustprune.dependency.kinds import blocks_of, kind_of, makes, over_tensor
@@ -210,8 +211,8 @@ class MaskSet:
         for name, parameter in model.named_parameters(remove_duplicate=False):
             if name not in self._owners:
                 continue
-            states = [] if optimizer is None else optimizer.state.get(parameter, {}).values()
-            for tensor in (parameter, parameter.grad, *states):
+            states = {} if optimizer is None else optimizer.state.get(parameter, {})
+            for tensor in (parameter, parameter.grad, *tree_leaves(dict(states))):
                 if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
                     tensor.masked_fill_(self._mask(name, tensor), 0)
         for layer in self._norms:
