@@ -65,6 +65,7 @@ ENGINE = {
 }
 OPENMMLAB_ROOMS = {'engine', 'models', 'datasets', 'registry'}
 OPENMMLAB_FILES = {
+    'compat/amp.py',
     'compat/fixes.py',
     'compat/loading.py',
     'compat/saving.py',
