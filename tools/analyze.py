@@ -239,6 +239,9 @@ def add_latency(parser: argparse.ArgumentParser) -> None:
         help='latency table (JSON); what it lacks of the dense network is measured',
     )
     parser.add_argument('--seconds', type=float, default=300, help='for the table (default: 300)')
+    parser.add_argument(
+        '--against', metavar='CONFIG', default='', help='a dense network is timed beside this one'
+    )
     cli.add_forward(parser)
 
 
@@ -246,7 +249,7 @@ def latency(args: argparse.Namespace, work_dir: Path) -> None:
     """Run the kind 'latency' and print its table."""
     from mmrobustprune.engine.analysis.latency import LatencyOptions, measure_latency
 
-    fields = 'shape batch threads device repeats table seconds cfg_options forward'.split()
+    fields = 'shape batch threads device repeats table seconds cfg_options forward against'.split()
     options = LatencyOptions(**{name: getattr(args, name) for name in fields})
     results = measure_latency(args.config, args.checkpoint, work_dir, options)
     rows = []

@@ -19,6 +19,7 @@ from .phases import Phase
 
 BUDGETS = ('params', 'macs', 'channels')
 PACE = 30  # rounds, and iterations between two, unless they are set
+MEASURE = (True, False, 'loss')
 ROOM = 1 / 3  # of the schedule, for rounds that are not set
 
 
@@ -75,7 +76,8 @@ class Recipe:
             training images: '2000 images', '200 iters' or '0.5 epochs', at most one epoch; ''
             leaves them to the training that follows.
         measure: evaluate the validation set on both sides of the first and of the last mask, and
-            after the statistics were computed anew.
+            after the statistics were computed anew; 'loss' adds the loss over its images, in
+            evaluation mode (classifiers).
 
     Raises:
         ValueError: a field out of its range.
@@ -108,7 +110,7 @@ class Recipe:
     finetune_rule: dict | None = None
     ascent: str | dict = 'fresh'
     recalibrate: str = '2000 images'
-    measure: bool = True
+    measure: bool | str = True
 
     def phases(self) -> tuple[Phase, ...]:
         """The parts of the training, in order."""
@@ -134,6 +136,11 @@ class Recipe:
         check_choice('normalise', self.normalise, NORMALISE)
         check_choice('per', self.per, PER)
         check_choice('weigh', self.weigh, WEIGH)
+        if self.measure not in MEASURE:
+            raise ValueError(
+                f'robust_prune.measure={self.measure!r} is not allowed; choose True, False or '
+                "'loss'."
+            )
         check_macs(self.macs, self.budget, self.scope)
         if self.rounds is not None and self.rounds < 1:
             raise ValueError(

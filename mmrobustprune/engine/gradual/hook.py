@@ -21,6 +21,7 @@ from mmrobustprune.engine.pruning.frozen import frozen_groups, frozen_line
 from mmrobustprune.engine.pruning.hook import PruningHook, warn_of_random_weights
 from mmrobustprune.engine.pruning.rehearsal import rehearse_training, removed
 from mmrobustprune.engine.pruning.removal import averages
+from mmrobustprune.engine.pruning.validation import LOSS, check_labels
 from mmrobustprune.registry import HOOKS
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import AdaSAP
@@ -84,6 +85,8 @@ class PrunePhaseHook(PruningHook):
     def _begin(self, runner: Runner) -> None:
         self._check_windows(runner)
         warn_of_random_weights(runner)
+        if self.recipe.measure == LOSS:
+            check_labels(runner)
         model = unwrap(runner.model)
         wrapper = runner.optim_wrapper
         path = self.recipe.forward
@@ -231,7 +234,7 @@ class PrunePhaseHook(PruningHook):
         record = dict(round=number, iteration=runner.iter)
         if pruning.selection.needs_loss:
             record['weights'] = self._weigh(runner)
-        with self.measured(runner, self.recipe.measure and (last or not self.rounds)) as sides:
+        with self.measured(runner, (last or not self.rounds) and self.recipe.measure) as sides:
             # one process decides, so that replicas stay equal whatever their devices round
             alive = from_main(pruning.targets(number))
             scores = pruning.neuron_scores()
