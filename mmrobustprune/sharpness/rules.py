@@ -31,11 +31,7 @@ class Rule:
 
     @torch.no_grad()
     def offsets(
-        self,
-        params: Mapping[str, Tensor],
-        grads: Mapping[str, Tensor | None],
-        reuse: bool = False,
-        onward: bool = False,
+        self, params: Mapping[str, Tensor], grads: Mapping[str, Tensor | None], reuse: bool = False
     ) -> dict[str, Tensor]:
         """What to add to each weight: {name: offset of the weight's shape}, of the weights moved.
 
@@ -46,8 +42,6 @@ class Rule:
             params: {name: weight (out, ...)}, every parameter of the network, outputs first.
             grads: {name: gradient of the same shape}; parameters without one do not move.
             reuse: the gradients' memory becomes the offsets' (saves a copy, loses the gradients).
-            onward: the gradients are those at the last offsets of the same batch, from which a rule
-                with several `inner_steps` goes on.
         """
         names = [name for name in self._chosen(params) if grads.get(name) is not None]
         if not names:
@@ -55,6 +49,9 @@ class Rule:
         turned = [_own(grads[name], reuse) for name in names]
         self._turn(names, [params[name].detach() for name in names], turned)
         return dict(zip(names, turned, strict=True))
+
+    def begin(self) -> None:
+        """Be told that a batch begins; a rule with several `inner_steps` starts anew."""
 
     def follow(self, rate: float) -> None:
         """Be told the learning rate of the step that comes; most rules do not ask."""

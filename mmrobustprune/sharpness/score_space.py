@@ -50,10 +50,9 @@ class S2AP(Rule):
     def follow(self, rate: float) -> None:
         self._rate = rate
 
-    def offsets(self, params, grads, reuse=False, onward=False):
-        if not (onward or self.carry):
+    def begin(self) -> None:
+        if not self.carry:
             self._z = {}
-        return super().offsets(params, grads, reuse)
 
     def _turn(self, names, weights, grads):
         lengths = LENGTHS[self.norm](norms(grads))

@@ -79,8 +79,10 @@ def test_further_steps_on_a_batch_begin_where_the_last_ended_and_the_next_batch_
     rule.follow(0.3)
     along = {A: torch.tensor([[1.0, 0.0]])}
     for _ in range(2):
+        rule.begin()
         assert close(rule.offsets(scores(), grads())[A], [[0.0, 0.3]])
-        assert close(rule.offsets(scores(), along, onward=True)[A], [[0.3, 0.3]])
+        assert close(rule.offsets(scores(), along)[A], [[0.3, 0.3]])
+    rule.begin()
     rule.follow(0.1)
     assert close(rule.offsets(scores(), grads())[A], [[0.0, 0.1]]) and rule.state_dict() == {}
 

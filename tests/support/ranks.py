@@ -74,6 +74,16 @@ def ascents_stay_equal():
     return found
 
 
+def climbed_together():
+    """Largest difference between the ranks' first gradients where these are averaged."""
+    rule = Spy(rho=0.5)
+    train(ddp(toy()), 1, rule=rule, ascent=dict(type='fresh', sync=True))
+    mine = rule.seen[0]['body.0.weight']
+    both = [torch.empty_like(mine) for _ in range(2)]
+    dist.all_gather(both, mine)
+    return (both[0] - both[1]).abs().max().item()
+
+
 def first_gradients():
     """T13: difference between the ranks' first gradients, and to a hand-written step."""
     model = toy(dropout=0.0)
@@ -185,6 +195,7 @@ def plain_loop():
 SCENARIOS = [
     replicas_stay_equal,
     ascents_stay_equal,
+    climbed_together,
     first_gradients,
     static_graph,
     matrix,

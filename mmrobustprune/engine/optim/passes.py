@@ -96,7 +96,7 @@ class RecordedPasses:
         try:
             self._refuse(loss)
             self._wrapper.backward_of(loss)
-            if self._own.local:
+            if self._own.again:
                 self._wrapper.log('grad_norm_w', self._wrapper.gradient_norm)
             one = next_pass(self._asked, loss.detach())
             while one is not None:
@@ -134,7 +134,7 @@ class RecordedPasses:
         self._busy = True
         with frozen_buffers(self.step.model), preserved_rng(call.start):
             with self._wrapper.pass_context(self._model), unsynchronised(self._model, one.local):
-                output = call.replay()
+                output = call.replay(one.again)
             loss = call.loss(output)
             self._wrapper.backward_of(loss)
         self._busy = False

@@ -36,11 +36,14 @@ class RecordedCall:
     @classmethod
     def of(cls, module: nn.Module, args: tuple, kwargs: dict) -> RecordedCall:
         tensors = list(_tensors((args, kwargs)))
-        args, kwargs = copy.deepcopy((args, kwargs), {id(tensor): tensor for tensor in tensors})
+        args, kwargs = _copied(args, kwargs, tensors)
         return cls(module, args, kwargs, RandomState.now(), [(t, t._version) for t in tensors])
 
-    def replay(self) -> Any:
+    def replay(self, again: bool = False) -> Any:
         """Make the call again.
+
+        Args:
+            again: it will be made once more, so that what it changes must be a copy.
 
         Raises:
             ValueError: the first call changed an input tensor in place.
@@ -50,7 +53,11 @@ class RecordedCall:
                 f'{_name(self.module)} changed an input tensor in place, so its call cannot be '
                 'repeated; make its first operation out of place, or train with rule=None.'
             )
-        return self.module(*self.args, **self.kwargs)
+        args = self.args
+        kwargs = self.kwargs
+        if again:
+            args, kwargs = _copied(args, kwargs, [tensor for tensor, _ in self.tensors])
+        return self.module(*args, **kwargs)
 
     def loss(self, output: Any) -> Tensor:
         """The total loss in an output of the call."""
@@ -83,6 +90,11 @@ def warn_if_stateful(model: nn.Module) -> None:
                     stacklevel=2,
                 )
                 return
+
+
+def _copied(args: tuple, kwargs: dict, tensors: list[Tensor]) -> tuple[tuple, dict]:
+    """Copies of everything but the tensors."""
+    return copy.deepcopy((args, kwargs), {id(tensor): tensor for tensor in tensors})
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

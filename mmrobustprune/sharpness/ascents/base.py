@@ -35,7 +35,6 @@ class Pass:
 
 
 ALONE = Pass()
-AT_W = Pass(again=True, local=True)
 REPEATED = Pass(own=False)
 
 
@@ -72,6 +71,9 @@ class Step:
     rule: Rule
     updates: bool = True
     _notes: dict[str, Mapping] = field(default_factory=dict, init=False)
+
+    def __post_init__(self):
+        self.rule.begin()
 
     @contextmanager
     def apart(self) -> Iterator[Directions]:

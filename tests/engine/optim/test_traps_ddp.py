@@ -52,6 +52,10 @@ def test_T13_every_rank_climbs_by_its_own_gradient(ranks):
     assert error < 1e-6
 
 
+def test_T13_unless_they_climb_together(ranks):
+    assert ranks[0]['climbed_together'] == 0.0
+
+
 def test_T14_static_graph_is_refused_by_its_name(ranks):
     assert (
         'DistributedDataParallel(static_graph=True); leave static_graph out'
