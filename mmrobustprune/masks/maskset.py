@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -83,6 +84,18 @@ class MaskSet:
                 )
         self._take(fresh, optimizer)
 
+    def candidates(self) -> dict[str, Tensor]:
+        """The units, bool (units,) of each group, that may live after the next choice."""
+        return self.alive
+
+    @contextmanager
+    def revived(self) -> Iterator[None]:
+        """Inside, a score ranks units that may come back; here none may."""
+        yield
+
+    def settle(self, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """From here on no unit comes back, and all that belongs to the removed ones is zero."""
+
     def _checked(self, alive: dict[str, Tensor]) -> dict[str, Tensor]:
         """Masks of our groups on the CPU, each with a unit that lives."""
         checked = {}
@@ -108,6 +121,10 @@ class MaskSet:
     def mask_model(self, other: nn.Module) -> None:
         """Mask the same units in another copy of the model (an EMA, for instance)."""
         self._zero(other, None)
+
+    def resume_model(self, other: nn.Module) -> None:
+        """`mask_model`, for a copy that was loaded from a checkpoint."""
+        self.mask_model(other)
 
     def attach(self) -> None:
         """Keep the gradients of removed entries at zero from now on (inf does not become nan)."""
@@ -172,14 +189,17 @@ class MaskSet:
         Raises:
             ValueError: the masks are of another model.
         """
+        self._check_same_groups(state)
+        self.alive = full(self.groups)
+        self.remove(state)
+
+    def _check_same_groups(self, state: dict[str, Tensor]) -> None:
         if set(state) != set(self.alive):
             odd = sorted(set(state) ^ set(self.alive))[0]
             raise ValueError(
                 f"the saved masks are of another model (group '{odd}' is in only one "
                 'of them); resume with the model they were saved with.'
             )
-        self.alive = full(self.groups)
-        self.remove(state)
 
     def _refresh(self) -> None:
         """Dead channels per side and, per tensor, a dead mask that broadcasts over its shape."""

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from torch import nn
+
+from mmrobustprune.cost.model import CostModel
+from mmrobustprune.dependency import Group
 from mmrobustprune.dependency.attention import UNITS
 from mmrobustprune.latency.selection import SOLVERS
-from mmrobustprune.masks.limits import read_ratios
+from mmrobustprune.masks import MaskSet, RankedSelection, Selection
+from mmrobustprune.masks.limits import limits_of, read_ratios
 from mmrobustprune.masks.ranked import PER
 from mmrobustprune.masks.ranking import SCOPES, WEIGH
 from mmrobustprune.masks.select import NORMALISE, check_macs
@@ -89,6 +95,8 @@ class Recipe:
     method: ClassVar[str] = 'Recipe'  # what the structure record says
     facts: ClassVar[Facts]
     budgets: ClassVar[tuple[str, ...]] = BUDGETS
+    masks: ClassVar[type[MaskSet]] = MaskSet
+    gradual: ClassVar[bool] = True  # whether rounds approach the target; else each meets it
 
     target: float
     budget: str = 'params'
@@ -128,8 +136,36 @@ class Recipe:
             Phase('finetune', rule=self.finetune_rule),
         )
 
-    def __post_init__(self):
+    def chosen(self, model: nn.Module, groups: Iterable[Group]) -> tuple[Group, ...]:
+        """The groups of channels that shrink, of those that can; by default all."""
+        return tuple(groups)
+
+    def selection(self, model: nn.Module, cost: CostModel) -> Selection:
+        """What decides which units stay, where the budget is counted.
+
+        Args:
+            model: the dense network.
+            cost: what is left of it when units go.
+        """
+        return RankedSelection(
+            cost,
+            budget=self.budget,
+            scope=self.scope,
+            min_keep=self.min_keep,
+            round_to=self.round_to,
+            limits=limits_of(model, cost.groups, self.ratios),
+            normalise=self.normalise,
+            per=self.per,
+            weigh=self.weigh,
+            macs=self.macs,
+        )
+
+    def check_amount(self) -> None:
+        """Refuse (ValueError) a target that says nothing of how much goes."""
         check_target(self.target)
+
+    def __post_init__(self):
+        self.check_amount()
         check_forward(self.forward)
         amount(self.recalibrate)
         read_ratios(self.ratios)
