@@ -80,20 +80,22 @@ def test_channels_and_clean_training_have_tables_of_their_own():
     weight = searched(0.8, 'HARP', 'S2AP', 81.0, 51.0)
     runs = [channel, plain, weight]
     assert line(fill(TABLES['s2ap-1'], runs), 'ResNet18', '80 %')[1] == '81.00/51.00'
-    assert line(fill(TABLES['s2ap-9'], runs), 'ResNet18', '0.8') == ['-', '-', '80.00/50.00']
+    slim = line(fill(TABLES['s2ap-9'], runs), 'ResNet18', 'HARP', '0.8')
+    assert slim == ['-', '-', '-', '80.00/50.00']
     assert line(fill(TABLES['s2ap-10'], runs), 'ResNet18', '80 %', 'HARP') == ['-', '95.00']
 
 
-def test_fewer_flops_are_those_of_ours():
+def test_fewer_flops_are_those_of_ours_by_mask_and_by_removal():
+    both = {'macs ratio': 4.04, 'mask flops ratio': 4.01}
     runs = [
-        of({'macs ratio': 9.0}, 0.5, 'HARP', 'Orig.', form='channel'),
-        of({'macs ratio': 4.04}, 0.5, 'HARP', 'S2AP', form='channel'),
-        of({'macs ratio': 15.26}, 0.75, 'HARP', 'S2AP', form='channel'),
+        of({'macs ratio': 9.0}, 0.75, 'HARP', 'Orig.', form='channel'),
+        of(both, 0.75, 'HARP', 'S2AP', form='channel'),
+        of({'macs ratio': 15.26}, 14 / 15, 'HYDRA', 'S2AP', form='channel'),
     ]
     filled = fill(TABLES['s2ap-9'], runs)
-    assert line(filled, 'ResNet18', '0.5')[0] == '4.0'
-    assert line(filled, 'ResNet18', '0.75')[0] == '15.3'
-    assert line(filled, 'VGG16', '-') == ['-'] * 3
+    assert line(filled, 'ResNet18', 'HARP', '0.75')[:2] == ['4.0', '4.0']
+    assert line(filled, 'ResNet18', 'HYDRA', '0.933333')[:2] == ['-', '15.3']
+    assert line(filled, 'VGG16', 'HARP', '-') == ['-'] * 4
 
 
 def test_a_row_is_there_for_every_host_that_was_run():
