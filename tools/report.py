@@ -7,15 +7,19 @@ is all of them. Folders whose names differ only in -seedN are repeats: mean and 
 deviation are shown. Runs on different data, suites, metrics or seeds of the corruptions are
 refused.
 
---table NAME prints a table of the AdaSAP or S2AP paper instead, in its layout, '-' where nothing
-was run; runs are work dirs, records of tools/experiments/run_arms.py or folders of such. --table
-list prints the names; --cite adds rows of the literature; docs/paper_tables.md says more.
+--table NAME prints a table of the AdaSAP, S2AP or SR-GKP paper instead, in its layout, '-' where
+nothing was run; runs are work dirs, records of tools/experiments/run_arms.py or folders of such.
+--table list prints the names; --cite adds rows of the literature; docs/paper_tables.md says more.
+
+--superscore takes sweeps of tools/attack.py over the checkpoints of several methods and writes the
+best of each metric, chosen on the test images (an oracle) and on held-out ones, and ranks.
 
 Example:
     python tools/report.py work_dirs/dense work_dirs/adasap-seed0 work_dirs/adasap-seed1 --out out
     python tools/report.py work_dirs/adasap --out out --fail-under rPC=0.55   (exit code 3 below)
     python tools/report.py --table s2ap-1 work_dirs/resnet18_* --out work_dirs/tables
     python tools/report.py --figure s2ap-2 work_dirs/wrn-28-4_s2ap-harp-* --out work_dirs/figures
+    python tools/report.py --superscore SR-GKP=work_dirs/a TMI-GKP=work_dirs/b --out work_dirs/best
 """
 
 import sys
@@ -32,6 +36,7 @@ from mmrobustprune.report.gate import EXIT_CODE, failures, parse_bounds  # noqa:
 from mmrobustprune.report.paper.s2ap_figures import FIGURES, draw  # noqa: E402
 from mmrobustprune.report.runs import read_runs  # noqa: E402
 from mmrobustprune.report.summary import comparison, numbers, write_report  # noqa: E402
+from mmrobustprune.report.superscores import write_superscores  # noqa: E402
 
 
 def paper_table(name: str, runs: list[str], out: str | None, robust: str, cited: list[str]) -> None:
@@ -84,6 +89,14 @@ def main() -> None:
         '--figure',
         metavar='NAME',
         help="a figure of a paper, likewise; 'list' prints the names",
+    )
+    parser.add_argument(
+        '--superscore',
+        action='store_true',
+        help='superscores and ranks of swept checkpoints instead of the comparison',
+    )
+    parser.add_argument(
+        '--exclude', nargs='+', default=[], metavar='METHOD', help='methods that are not ranked'
     )
     parser.add_argument(
         '--robust',
@@ -151,6 +164,10 @@ def main() -> None:
         return
     if not args.work_dirs or not args.out:
         parser.error('the work dirs of the runs and --out are required')
+    if args.superscore:
+        path = write_superscores(args.work_dirs, args.out, args.exclude)
+        print(f'{path.read_text()}\nwritten to {path}')
+        return
     bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over, over=True)
     runs = read_runs(args.work_dirs)
     card = comparison(runs, args.partial)

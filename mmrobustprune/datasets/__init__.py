@@ -6,6 +6,7 @@ from .remembered import LoadImageOnce
 from .samplers import ReplayedBatchSampler
 from .shapes import ShapesDataset, write_shapes
 from .svhn import SVHN
+from .tiny_imagenet import TinyImageNet
 
 __all__ = [
     'ImageNetPart',
@@ -14,5 +15,6 @@ __all__ = [
     'ReplayedBatchSampler',
     'SVHN',
     'ShapesDataset',
+    'TinyImageNet',
     'write_shapes',
 ]

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .kernels import GroupedKernels
+from mmrobustprune.naming import unknown
+
+from .kernels import METRICS, GroupedKernels
 
 _BUDGET = {'cpu': 4 * 2**20}  # bytes of candidate rows at a time: about what a core's caches hold
 _BUDGET_ELSEWHERE = 2**30
@@ -39,6 +41,7 @@ class Beam:
         outside: whether the rankings count the second term, or the last choice alone.
         by: the last choice, 'cost' or 'roughness'.
         distinct: False lets the same set take up several places of a beam, as in the paper.
+        metric: of the distance between grouped kernels, a name in METRICS.
         memory: bytes for the candidates' rows at a time; None chooses by device.
 
     Raises:
@@ -53,6 +56,7 @@ class Beam:
     outside: bool = True
     by: str = 'cost'
     distinct: bool = False
+    metric: str = 'euclidean'
     memory: int | None = None
 
     def __post_init__(self) -> None:
@@ -72,10 +76,12 @@ class Beam:
             )
         if self.by not in ('cost', 'roughness'):
             raise ValueError(f"by='{self.by}' is not known; give 'cost' or 'roughness'.")
+        if self.metric not in METRICS:
+            raise unknown('metric', self.metric, METRICS)
 
     def __call__(self, kernels: GroupedKernels, keep: int) -> Tensor:
         """The kept input channels (n, keep) of each group, ascending."""
-        return self.search(kernels.similarity, kernels.roughness, keep)
+        return self.search(kernels.similarity_by(self.metric), kernels.roughness, keep)
 
     @torch.no_grad()
     def search(self, similarity: Tensor, roughness: Tensor, keep: int) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from mmrobustprune.mask_search import Host, build_host
 from mmrobustprune.sharpness import Rule, build_ascent, build_rule
 
+from .facts import Facts
 from .fields import check_forward
 from .phases import Phase
 
@@ -65,8 +66,9 @@ class MaskSearch:
         finetune_gamma: radius while fine-tuning, of adversarial perturbations of the kept weights;
             None is gamma, and 0 where perturb is 'none'.
         finetune_rule: other fields of `MaskedAWP`.
-        ascent: what both rules make their offsets of: 'fresh' (a pass of its own), 'previous',
-            'momentum' (one pass), or a dict with fields, see `mmrobustprune.sharpness.ascents`.
+        ascent: what both rules make their offsets of: 'fresh' (a pass of its own), 'previous'
+            or 'momentum' (one pass in all), 'look', 'sampled', or a dict(type=...) with the fields
+            of one in `mmrobustprune.sharpness.ascents`.
         search_optimizer: fields of the base's optimizer that differ in the search.
         update: the scores take the 'optimizer's steps, or those of g / ||g||, 'normalised' over all
             scores (Algorithm 1 as printed, with momentum=0 and weight_decay=0 above).
@@ -83,6 +85,15 @@ class MaskSearch:
     """
 
     hook: ClassVar[str] = 'mmrobustprune.MaskSearchHook'
+    facts: ClassVar[Facts] = Facts(
+        paper='S2AP, submitted to ICLR 2026',
+        unit='weight',
+        procedure='a search of scores, then once',
+        result='masked',
+        final='that of the end of the search',
+        data='training batches under attack',
+        cost='a second gradient in every step of the search',
+    )
 
     target: float
     host: dict = field(default_factory=lambda: dict(type='HYDRA'))

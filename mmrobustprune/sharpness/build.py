@@ -7,14 +7,16 @@ from collections.abc import Mapping
 from mmrobustprune.naming import build
 
 from .adasap import AdaSAP
-from .ascents import Ascent, Fresh, Momentum, Previous
+from .ascents import Ascent, Fresh, Look, Momentum, Previous, Sampled
 from .rules import ASAM, AWP, SAM, Rule
 from .score_space import S2AP, MaskedAWP
 
 RULES: dict[str, type[Rule]] = dict(
     SAM=SAM, ASAM=ASAM, AdaSAP=AdaSAP, AWP=AWP, S2AP=S2AP, MaskedAWP=MaskedAWP
 )
-ASCENTS: dict[str, type[Ascent]] = dict(fresh=Fresh, previous=Previous, momentum=Momentum)
+ASCENTS: dict[str, type[Ascent]] = dict(
+    fresh=Fresh, previous=Previous, momentum=Momentum, look=Look, sampled=Sampled
+)
 
 
 def build_rule(config: Mapping | Rule | None, default: str = 'SAM') -> Rule | None:

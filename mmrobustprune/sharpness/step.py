@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 
 from torch import Tensor, nn
+from torch.distributed import ProcessGroup
 from torch.optim import Optimizer
 
 from mmrobustprune.flags import frozen_buffers
@@ -33,7 +35,7 @@ def two_pass_step(
     model: nn.Module,
     optimizer: Optimizer,
     rule: Rule | None,
-    closure: Callable[[], Tensor],
+    closure: Callable[..., Tensor],
     ascent: str | Mapping | Ascent = 'fresh',
 ) -> Tensor:
     """One optimizer step with the gradient taken at w + e, where e is the rule's offset at w.
@@ -47,7 +49,9 @@ def two_pass_step(
         optimizer: its gradients are cleared and one step is taken; only its parameters move. Its
             state also holds what an ascent remembers.
         rule: None is a plain step.
-        closure: returns the loss (a scalar) of one forward pass of `model`, without backward.
+        closure: returns the loss (a scalar) of one forward pass of `model`, without backward. For
+            an ascent that passes parts of a batch it is `closure(take=lambda samples: samples)` and
+            passes `take(images)` and `take(labels)`.
         ascent: what the rule makes its offset of: 'fresh', the gradient of this batch, in a pass of
             its own; others need one pass or little more (`mmrobustprune.sharpness.ascents`).
 
@@ -56,7 +60,7 @@ def two_pass_step(
 
     Raises:
         ValueError: a sharded model, DistributedDataParallel(static_graph=True), an unknown ascent,
-            or one that the optimizer does not go with.
+            or one that the optimizer or the closure does not go with.
     """
     optimizer.zero_grad()
     if rule is None:
@@ -65,9 +69,11 @@ def two_pass_step(
         optimizer.step()
         return loss.detach()
     refuse_unsupported(model)
-    step = Step(bare(model), optimizer, rule)
-    losses = [(one, loss) for one, loss in _made(model, build_ascent(ascent).passes(step), closure)]
-    if len(losses) > 1:
+    ascent = build_ascent(ascent)
+    refuse_whole(ascent, closure)
+    step = Step(bare(model), optimizer, rule, group=replicas(model))
+    losses = list(_made(model, ascent.passes(step), closure))
+    if losses[0][0].again:
         warn_if_far(rule, losses[0][1], losses[-1][1])
     with step.noted():
         optimizer.step()
@@ -75,7 +81,7 @@ def two_pass_step(
 
 
 def _made(
-    model: nn.Module, passes: Generator[Pass, Tensor, None], closure: Callable[[], Tensor]
+    model: nn.Module, passes: Generator[Pass, Tensor, None], closure: Callable[..., Tensor]
 ) -> Iterator[tuple[Pass, Tensor]]:
     """Make every pass that an ascent asks for; each with its loss."""
     start = RandomState.now()
@@ -83,7 +89,7 @@ def _made(
     with closing(passes):
         while (one := next_pass(passes, loss)) is not None:
             with _aside(model, one, start), unsynchronised(model, one.local):
-                loss = closure()
+                loss = closure() if one.take is None else closure(one.take)
                 loss.backward()
             loss = loss.detach()
             yield one, loss
@@ -116,6 +122,21 @@ def bare(model: nn.Module) -> nn.Module:
     """The network inside a data-parallel wrapper."""
     wrappers = nn.parallel.DistributedDataParallel, nn.DataParallel
     return model.module if isinstance(model, wrappers) else model
+
+
+def replicas(model: nn.Module) -> ProcessGroup | None:
+    """The processes that train the model together; None is this one alone."""
+    together = isinstance(model, nn.parallel.DistributedDataParallel)
+    return model.process_group if together else None
+
+
+def refuse_whole(ascent: Ascent, closure: Callable) -> None:
+    """Raise ValueError for a closure that cannot pass the parts of a batch that an ascent takes."""
+    if ascent.parts and not inspect.signature(closure).parameters:
+        raise ValueError(
+            f'{ascent} passes parts of a batch and the closure takes no argument; write it as '
+            '`def closure(take=lambda samples: samples)`, with take(images) and take(labels).'
+        )
 
 
 def refuse_unsupported(model: nn.Module) -> None:

@@ -36,8 +36,9 @@ class SharpnessMixin:
     Args:
         rule: dict(type='SAM' | 'ASAM' | 'AdaSAP' | 'AWP', ...); a rule; None trains plainly, in one
             pass. Can be replaced between steps through the attribute `rule`.
-        ascent: what the rule makes its offset of: 'fresh' | 'previous' | 'momentum', or a dict(type
-            =...) with the fields of one in `mmrobustprune.sharpness.ascents`. Can be replaced, too.
+        ascent: what the rule makes its offset of: 'fresh' | 'previous' | 'momentum' | 'look' |
+            'sampled', or dict(type='look', k=5) with the fields of one in
+            `mmrobustprune.sharpness.ascents`. Can be replaced, too.
         interval: perturb at every interval-th update; the others are plain.
         log_interval: log 'train/sharpness' = loss(w + e) - loss(w) and 'train/grad_norm_w', the L2
             norm of the first gradient, every log_interval-th perturbed step that has both.
@@ -153,6 +154,10 @@ class SharpnessMixin:
                 'instead of backward and step, or train with rule=None.'
             )
         super().step(**kwargs)
+
+    def opens_update(self) -> bool:
+        """Whether the batch that comes is the first one of its update."""
+        return self._inner_count % self._accumulative_counts == 0
 
     @contextmanager
     def pass_context(self, model: nn.Module) -> Iterator[None]:

@@ -13,7 +13,7 @@ from mmrobustprune.flags import frozen_buffers
 from mmrobustprune.rng import preserved_rng
 from mmrobustprune.sharpness import Ascent, Rule
 from mmrobustprune.sharpness.ascents import Pass, Step
-from mmrobustprune.sharpness.step import bare, next_pass, unsynchronised, warn_if_far
+from mmrobustprune.sharpness.step import bare, next_pass, replicas, unsynchronised, warn_if_far
 
 from .recorded_call import RecordedCall, check_loss, warn_if_stateful
 
@@ -24,6 +24,8 @@ class Stepper(Protocol):
     optimizer: Optimizer
     rule: Rule
     ascent: Ascent
+
+    def opens_update(self) -> bool: ...
 
     def should_sync(self) -> bool: ...
 
@@ -51,7 +53,14 @@ class RecordedPasses:
     """
 
     def __init__(self, wrapper: Stepper, model: nn.Module, check: bool = False):
-        self.step = Step(bare(model), wrapper.optimizer, wrapper.rule, wrapper.should_sync())
+        self.step = Step(
+            bare(model),
+            wrapper.optimizer,
+            wrapper.rule,
+            opens=wrapper.opens_update(),
+            updates=wrapper.should_sync(),
+            group=replicas(model),
+        )
         self.perturbed_loss: Tensor | None = None
         self._wrapper = wrapper
         self._model = model
@@ -134,7 +143,7 @@ class RecordedPasses:
         self._busy = True
         with frozen_buffers(self.step.model), preserved_rng(call.start):
             with self._wrapper.pass_context(self._model), unsynchronised(self._model, one.local):
-                output = call.replay(one.again)
+                output = call.replay(one.take, one.again)
             loss = call.loss(output)
             self._wrapper.backward_of(loss)
         self._busy = False

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.rng import RandomState
+from mmrobustprune.sharpness.ascents import Take
 from mmrobustprune.sharpness.step import bare
 
 STATEFUL = {  # classes whose forward pass changes plain Python state or weights, which runs twice
@@ -39,14 +40,17 @@ class RecordedCall:
         args, kwargs = _copied(args, kwargs, tensors)
         return cls(module, args, kwargs, RandomState.now(), [(t, t._version) for t in tensors])
 
-    def replay(self, again: bool = False) -> Any:
+    def replay(self, take: Take | None = None, again: bool = False) -> Any:
         """Make the call again.
 
         Args:
+            take: gives the samples to be passed, from every tensor and list with one entry for
+                each; None passes them all.
             again: it will be made once more, so that what it changes must be a copy.
 
         Raises:
-            ValueError: the first call changed an input tensor in place.
+            ValueError: the first call changed an input tensor in place, or its arguments are no
+                batch that can be taken apart.
         """
         if any(tensor._version != version for tensor, version in self.tensors):
             raise ValueError(
@@ -55,9 +59,22 @@ class RecordedCall:
             )
         args = self.args
         kwargs = self.kwargs
+        if take is not None:
+            size = self._batch_size()
+            args = _taken(args, take, size)
+            kwargs = _taken(kwargs, take, size)
         if again:
-            args, kwargs = _copied(args, kwargs, [tensor for tensor, _ in self.tensors])
+            args, kwargs = _copied(args, kwargs, list(_tensors((args, kwargs))))
         return self.module(*args, **kwargs)
+
+    def _batch_size(self) -> int:
+        size = next((len(tensor) for tensor, _ in self.tensors if tensor.ndim), 0)
+        if not size:
+            raise ValueError(
+                f'{_name(self.module)} is called without a tensor of its images, so no part of the '
+                "batch can be passed; take ascent='fresh', 'previous' or 'momentum'."
+            )
+        return size
 
     def loss(self, output: Any) -> Tensor:
         """The total loss in an output of the call."""
@@ -106,6 +123,19 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _tensors(item)
+
+
+def _taken(value: Any, take: Take, size: int) -> Any:
+    """Nested lists, tuples and dicts, with a part of everything that has `size` samples."""
+    if isinstance(value, dict):
+        return {key: _taken(item, take, size) for key, item in value.items()}
+    if isinstance(value, Tensor):
+        return take(value) if value.ndim and len(value) == size else value
+    if isinstance(value, list):
+        return take(value) if len(value) == size else [_taken(one, take, size) for one in value]
+    if isinstance(value, tuple):
+        return tuple(_taken(one, take, size) for one in value)
+    return value
 
 
 def _name(module: nn.Module) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
 from torch.optim import Optimizer
@@ -15,6 +17,7 @@ from mmrobustprune.sharpness.guards import moved
 from mmrobustprune.sharpness.rules import Rule
 
 Directions = dict[nn.Parameter, Tensor]
+Take = Callable[[Sequence], Sequence]
 
 
 @dataclass(frozen=True)
@@ -27,11 +30,14 @@ class Pass:
             step has exactly one.
         again: the same batch is passed again afterwards.
         local: gradients stay on their rank under DistributedDataParallel.
+        take: gives the samples that are passed, from any sequence or tensor with one entry for
+            each; None passes them all.
     """
 
     own: bool = True
     again: bool = False
     local: bool = False
+    take: Take | None = None
 
 
 ALONE = Pass()
@@ -39,7 +45,13 @@ REPEATED = Pass(own=False)
 
 
 class Ascent:
-    """Base of the ascents; a subclass says in `passes` how one step is made."""
+    """Base of the ascents; a subclass says in `passes` how one step is made.
+
+    Attributes:
+        parts: whether some of its passes are of a part of the batch.
+    """
+
+    parts: ClassVar[bool] = False
 
     def passes(self, step: Step) -> Generator[Pass, Tensor, None]:
         """Ask for the passes of one batch, one after the other.
@@ -63,13 +75,17 @@ class Step:
         optimizer: whose parameters move. Its state is the memory of the ascents, so that it is
             saved, resumed, masked and sliced with the momentum.
         rule: turns directions into offsets.
+        opens: whether this batch is the first one since the optimizer's last step.
         updates: whether the optimizer takes a step after this batch.
+        group: the processes that train replicas of the model; None is this one alone.
     """
 
     model: nn.Module
     optimizer: Optimizer
     rule: Rule
+    opens: bool = True
     updates: bool = True
+    group: dist.ProcessGroup | None = None
     _notes: dict[str, Mapping] = field(default_factory=dict, init=False)
 
     def __post_init__(self):
@@ -97,6 +113,14 @@ class Step:
     def gradients(self) -> Directions:
         """What the optimizer's parameters hold."""
         return {p: p.grad for p in parameters(self.optimizer) if p.grad is not None}
+
+    def averaged(self, directions: Directions) -> Directions:
+        """The mean over all ranks, in place."""
+        if self.group is not None:
+            for direction in directions.values():
+                dist.all_reduce(direction, group=self.group)
+                direction /= self.group.size()
+        return directions
 
     def remembered(self, name: str) -> dict:
         """What was noted under a name in an earlier step: {parameter: tensor or number}."""
@@ -177,3 +201,12 @@ def swap_gradients(
     for p, gradient in zip(params, gradients or [None] * len(params), strict=True):
         p.grad = gradient
     return before
+
+
+def fraction(**values: float) -> None:
+    """Raise ValueError unless every value is in (0, 1)."""
+    for name, value in values.items():
+        if not isinstance(value, (int, float)) or not 0 < value < 1:
+            raise ValueError(
+                f"{name}={value!r} is not in (0, 1); it is a share, and ascent='fresh' takes all."
+            )

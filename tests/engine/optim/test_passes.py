@@ -155,15 +155,15 @@ def test_micro_batches_of_one_update_share_what_is_known_before():
         torch.testing.assert_close(third[name], p + 0.5 * grad / norm)
 
 
-@pytest.mark.parametrize('ascent, passes', [('fresh', 2), ('previous', 1), ('momentum', 1)])
+@pytest.mark.parametrize(
+    'ascent, passes', [('fresh', 6), ('previous', 3), ('momentum', 3), ('look', 4), ('sampled', 6)]
+)
 def test_what_a_step_costs_and_says(ascent, passes):
     model = toy()
     wrapper = wrapped(model, rule=dict(rho=0.05), ascent=ascent)
     steps(model, wrapper, 3)
-    assert len(model.calls) == 3 * passes
-    assert (wrapper.perturbed_loss is None) == (passes == 1)
-    moved = not torch.equal(model.calls[-1]['body.0.weight'], model.calls[-2]['body.0.weight'])
-    assert moved and wrapper.inner_count == 3
+    assert len(model.calls) == passes and wrapper.inner_count == 3
+    assert (wrapper.perturbed_loss is None) == (ascent != 'fresh')
 
 
 @pytest.mark.parametrize('ascent', ASCENTS)

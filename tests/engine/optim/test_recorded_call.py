@@ -73,3 +73,16 @@ def test_modules_of_plain_python_state_get_one_warning():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         warn_if_stateful(Toy())
+
+
+def test_a_part_of_the_batch_is_taken_from_all_that_has_one_entry_for_each_sample():
+    class Seen(nn.Module):
+        def forward(self, inputs, data_samples, scale, mode):
+            return inputs.shape, data_samples, scale.shape, mode
+
+    kwargs = dict(data_samples=list('abcd'), scale=torch.ones(3), mode='loss')
+    call = RecordedCall.of(Seen(), (torch.zeros(4, 3),), kwargs)
+    assert call.replay(lambda samples: samples[1:3]) == ((2, 3), ['b', 'c'], (3,), 'loss')
+    call = RecordedCall.of(Seen(), (), dict(inputs=['a'], data_samples=['b'], scale=1, mode=''))
+    with pytest.raises(ValueError, match='Seen is called without a tensor of its images'):
+        call.replay(lambda samples: samples[:1])

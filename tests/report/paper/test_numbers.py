@@ -9,6 +9,8 @@ from mmrobustprune.report.paper.numbers import (
     corrupted,
     cost,
     cut,
+    decided,
+    filtered,
     masked,
     numbers_of,
     searched,
@@ -319,27 +321,22 @@ def test_the_mask_alone_is_another_network():
     }
 
 
-def test_a_search_of_channels_says_both_ratios_and_a_measured_network_goes_first():
-    fewer = dict(fewer=dict(flops_of_mask=4.0, macs_of_slim=2.3))
-    found = numbers_of([('', 'sparsity', fewer)], 'run')
-    assert {key: number.value for key, number in found.items()} == {
-        'mask flops ratio': 4.0,
-        'macs ratio': 2.3,
-    }
-    timing = dict(threads=1, device='cpu', precision='float32', batch=1, macs_ratio=2.2)
-    found = numbers_of([('', 'sparsity', fewer), ('', 'latency', timing)], 'run')
-    assert found['macs ratio'].value == 2.2
-    assert numbers_of([('', 'sparsity', dict(removed=0.9))], 'run') == {}
+def test_sizes_by_the_rule_of_a_paper():
+    rules = {'sr-gkp': dict(params=482_074, macs=71_854_730)}
+    found = dict(attacked(dict(attacks=[], cost=rules)))
+    assert found == {'params sr-gkp': Number(482_074), 'macs sr-gkp': Number(71_854_730)}
+    both = {'sr-gkp': dict(dense=dict(params=1, macs=2), pruned=rules['sr-gkp'])}
+    assert dict(cost(dict(rules=both))) == found
 
 
-def test_the_loss_difference_of_the_mask_taken_goes_before_that_of_the_last_epoch():
-    rows = [dict(rho=0.01, value=0.2)]
-    last = dict(records=[dict(loss_difference=[dict(rho=0.01, value=0.3)])])
-    taken = dict(
-        loss=dict(type='TRADES'),
-        images=10,
-        split='train',
-        spaces=dict(scores=dict(loss_difference=rows)),
-    )
-    found = numbers_of([('', 'search', last), ('', 'sharpness', taken)], 'run')
-    assert found['loss difference@0.01'].value == 0.2
+def test_seconds_of_a_removal():
+    layers = [dict(seconds=2.0, grouping=0.5), dict(seconds=1.0, grouping=0.25)]
+    assert dict(decided(layers)) == {'grouping in all': Number(0.75), 'seconds in all': Number(3.0)}
+    assert dict(decided([dict(seconds=1.0)])) == {'seconds in all': Number(1.0)}
+
+
+def test_accuracy_on_a_band_of_frequencies():
+    band = dict(part='high', theta=0.5, shape='circle', normaliser='half_side', accuracy=0.5077)
+    under = 'circle, theta of the half_side, normalised images'
+    found = dict(filtered(dict(bands=[band | dict(space='normalised')])))
+    assert found == {'high@0.5': Number(pytest.approx(50.77), under)}

@@ -4,7 +4,7 @@ import pytest
 
 from mmrobustprune.report.paper import TABLES, fill, markdown
 from mmrobustprune.report.paper.facts import facts_of
-from mmrobustprune.report.paper.numbers import Number
+from mmrobustprune.report.paper.numbers import Number, numbers_of
 from mmrobustprune.report.paper.observe import Observation
 from mmrobustprune.report.paper.write import heads
 from tests.report.paper.runs import line, searched
@@ -160,3 +160,29 @@ def test_the_loss_difference_has_a_pair_for_every_radius():
     names = heads(fill(TABLES['s2ap-13'], []))[3:]
     assert names[:2] == ['ρ=0.001 Orig.', 'ρ=0.001 S2AP']
     assert names[2::2] == [f'ρ={rho} Orig.' for rho in ('0.0025', '0.005', '0.0075', '0.01')]
+
+
+def test_a_search_of_channels_says_both_ratios_and_a_measured_network_goes_first():
+    fewer = dict(fewer=dict(flops_of_mask=4.0, macs_of_slim=2.3))
+    found = numbers_of([('', 'sparsity', fewer)], 'run')
+    assert {key: number.value for key, number in found.items()} == {
+        'mask flops ratio': 4.0,
+        'macs ratio': 2.3,
+    }
+    timing = dict(threads=1, device='cpu', precision='float32', batch=1, macs_ratio=2.2)
+    found = numbers_of([('', 'sparsity', fewer), ('', 'latency', timing)], 'run')
+    assert found['macs ratio'].value == 2.2
+    assert numbers_of([('', 'sparsity', dict(removed=0.9))], 'run') == {}
+
+
+def test_the_loss_difference_of_the_mask_taken_goes_before_that_of_the_last_epoch():
+    rows = [dict(rho=0.01, value=0.2)]
+    last = dict(records=[dict(loss_difference=[dict(rho=0.01, value=0.3)])])
+    taken = dict(
+        loss=dict(type='TRADES'),
+        images=10,
+        split='train',
+        spaces=dict(scores=dict(loss_difference=rows)),
+    )
+    found = numbers_of([('', 'search', last), ('', 'sharpness', taken)], 'run')
+    assert found['loss difference@0.01'].value == 0.2
