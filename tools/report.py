@@ -18,6 +18,7 @@ Example:
     python tools/report.py work_dirs/dense work_dirs/adasap-seed0 work_dirs/adasap-seed1 --out out
     python tools/report.py work_dirs/adasap --out out --fail-under rPC=0.55   (exit code 3 below)
     python tools/report.py --table s2ap-1 work_dirs/resnet18_* --out work_dirs/tables
+    python tools/report.py --figure s2ap-2 work_dirs/wrn-28-4_s2ap-harp-* --out work_dirs/figures
     python tools/report.py --superscore SR-GKP=work_dirs/a TMI-GKP=work_dirs/b --out work_dirs/best
 """
 
@@ -29,8 +30,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need 
 from rich.console import Console  # noqa: E402
 
 from mmrobustprune import cli  # noqa: E402
+from mmrobustprune.naming import nearest  # noqa: E402
 from mmrobustprune.report import paper  # noqa: E402
 from mmrobustprune.report.gate import EXIT_CODE, failures, parse_bounds  # noqa: E402
+from mmrobustprune.report.paper.s2ap_figures import FIGURES, draw  # noqa: E402
 from mmrobustprune.report.runs import read_runs  # noqa: E402
 from mmrobustprune.report.summary import comparison, numbers, write_report  # noqa: E402
 from mmrobustprune.report.superscores import write_superscores  # noqa: E402
@@ -58,6 +61,21 @@ def paper_table(name: str, runs: list[str], out: str | None, robust: str, cited:
     )
 
 
+def paper_figure(name: str, runs: list[str], out: str | None, robust: str) -> None:
+    """Draw one figure of a paper into `out`, or list them all."""
+    if name == 'list':
+        for known, figure in FIGURES.items():
+            print(f'{known:36} {figure.title}')
+        return
+    if name not in FIGURES:
+        raise ValueError(
+            f"no figure is called '{name}'{nearest(name, FIGURES)}; --figure list prints the names."
+        )
+    if not out:
+        raise ValueError('--out is not given; name the folder for the figure.')
+    print(f'written to {draw(name, runs, out, robust)}')
+
+
 def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
     parser.add_argument('work_dirs', nargs='*', metavar='[NAME=]WORK_DIR')
@@ -66,6 +84,11 @@ def main() -> None:
         '--table',
         metavar='NAME',
         help="a table of a paper instead of the comparison; 'list' prints the names",
+    )
+    parser.add_argument(
+        '--figure',
+        metavar='NAME',
+        help="a figure of a paper, likewise; 'list' prints the names",
     )
     parser.add_argument(
         '--superscore',
@@ -133,6 +156,9 @@ def main() -> None:
         help='the same for mCE, relative_mCE, params, macs or latency that is higher',
     )
     args = parser.parse_args()
+    if args.figure:
+        paper_figure(args.figure, args.work_dirs, args.out, args.robust)
+        return
     if args.table:
         paper_table(args.table, args.work_dirs, args.out, args.robust, args.cite)
         return
