@@ -9,7 +9,7 @@ refused.
 
 --table NAME prints a table of the AdaSAP, S2AP or SR-GKP paper instead, in its layout, '-' where
 nothing was run; runs are work dirs, records of tools/experiments/run_arms.py or folders of such.
---table list prints the names; docs/paper_tables.md says more.
+--table list prints the names; --cite adds rows of the literature; docs/paper_tables.md says more.
 
 --superscore takes sweeps of tools/attack.py over the checkpoints of several methods and writes the
 best of each metric, chosen on the test images (an oracle) and on held-out ones, and ranks.
@@ -36,7 +36,7 @@ from mmrobustprune.report.summary import comparison, numbers, write_report  # no
 from mmrobustprune.report.superscores import write_superscores  # noqa: E402
 
 
-def paper_table(name: str, runs: list[str], out: str | None, robust: str) -> None:
+def paper_table(name: str, runs: list[str], out: str | None, robust: str, cited: list[str]) -> None:
     """Print one table of a paper and write it to `out`, or list them all."""
     console = Console(width=None if sys.stdout.isatty() else 200)
     if name == 'list':
@@ -46,7 +46,11 @@ def paper_table(name: str, runs: list[str], out: str | None, robust: str) -> Non
     table = paper.get_table(name)
     if not out:
         raise ValueError('--out is not given; name the folder for the table.')
-    filled = paper.fill(table, paper.observe(runs), robust)
+    found = paper.observe(runs)
+    rows = paper.shipped(name, table)
+    for file in cited:
+        rows += paper.read_cited(file, table)
+    filled = paper.fill(table, found, robust, rows)
     path = paper.write(filled, out, name)
     console.print(paper.as_rich(filled))
     print(
@@ -77,6 +81,14 @@ def main() -> None:
         metavar='ATTACK@RADIUS',
         help='the attack that is the robust accuracy of such a table, e.g. pgd@8/255 '
         '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--cite',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='CSV',
+        help='rows of such a table that were not measured here, with its labels and any columns',
     )
     parser.add_argument('--title', default='Comparison')
     parser.add_argument(
@@ -122,7 +134,7 @@ def main() -> None:
     )
     args = parser.parse_args()
     if args.table:
-        paper_table(args.table, args.work_dirs, args.out, args.robust)
+        paper_table(args.table, args.work_dirs, args.out, args.robust, args.cite)
         return
     if not args.work_dirs or not args.out:
         parser.error('the work dirs of the runs and --out are required')

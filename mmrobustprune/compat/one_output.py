@@ -5,7 +5,19 @@ from __future__ import annotations
 import functools
 from types import ModuleType
 
+import torch
+
 METRICS = ('Accuracy', 'SingleLabelMetric')
+
+
+def takes_one_output(module: ModuleType) -> bool:
+    """Whether one output and label 1 are counted without a word."""
+    sample = dict(pred_score=torch.ones(1), gt_label=torch.ones(1, dtype=torch.int64))
+    try:
+        module.Accuracy().process(None, [sample])
+    except ValueError:
+        return False
+    return True
 
 
 def refuse_one_output(module: ModuleType) -> None:

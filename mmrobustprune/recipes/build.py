@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from mmrobustprune.naming import check_fields, unknown
@@ -10,6 +10,7 @@ from mmrobustprune.naming import check_fields, unknown
 from .facts import Facts
 from .gradual import AdaSAPLatencyRecipe, AdaSAPRecipe, MagnitudeRecipe, Recipe, TaylorRecipe
 from .grouped import EveryConvolutionRecipe, GroupedKernelRecipe, TMIGroupedKernelRecipe
+from .methods import METHODS
 from .search import SEARCHES, MaskSearch
 
 RECIPES: dict[str, type] = dict(
@@ -20,6 +21,7 @@ RECIPES: dict[str, type] = dict(
     sr_gkp=GroupedKernelRecipe,
     sr_gkp_all=EveryConvolutionRecipe,
     tmi_gkp=TMIGroupedKernelRecipe,
+    **METHODS,
     **SEARCHES,
 )
 
@@ -38,8 +40,9 @@ def build_recipe(config: dict) -> Recipe | GroupedKernelRecipe | MaskSearch:
     name = config.pop('recipe', None)
     if name not in RECIPES:
         raise unknown('robust_prune.recipe', name, RECIPES)
-    check_fields('robust_prune', config, [f.name for f in fields(RECIPES[name])])
-    if 'target' not in config:
+    check_fields('robust_prune', config, [f.name for f in fields(RECIPES[name]) if f.init])
+    needed = [one.name for one in fields(RECIPES[name]) if one.default is MISSING]
+    if 'target' in needed and 'target' not in config:
         raise ValueError(
             f"robust_prune of recipe '{name}' has no target; say target=0.5 to remove half."
         )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from mmrobustprune.grouped_kernels import build_grouping, build_search
 from mmrobustprune.grouped_kernels.forms import check_form
+from mmrobustprune.sharpness import build_ascent
 
 from .facts import Facts
 from .fields import amount, check_forward, check_rules, check_target
@@ -42,6 +43,7 @@ class GroupedKernelRecipe:
         form: 'fastest', 'grouped' or 'dense': how the pruned layers compute in training, see
             `grouped_kernels.set_form`.
         finetune_rule: sharpness rule of the fine-tuning; None is plain training.
+        ascent: what the rule makes its offset of, as for gradual recipes.
         recalibrate: BatchNorm statistics are computed anew right after the surgery over so many
             training images: '2000 images', '200 iters' or '0.5 epochs', at most one epoch; ''
             leaves them to the training that follows.
@@ -69,6 +71,7 @@ class GroupedKernelRecipe:
     forward: str = ''
     form: str = 'fastest'
     finetune_rule: dict | None = None
+    ascent: str | dict = 'fresh'
     recalibrate: str = '2000 images'
     measure: bool = True
 
@@ -93,6 +96,7 @@ class GroupedKernelRecipe:
             )
         _check_epochs(self.snapshot_epochs)
         check_rules(self.finetune_rule)
+        build_ascent(self.ascent)
 
 
 @dataclass(frozen=True)

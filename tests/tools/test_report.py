@@ -131,3 +131,11 @@ def test_a_table_without_a_folder_or_of_no_name_is_refused(monkeypatch, capsys, 
             _run(monkeypatch, *words)
         assert stop.value.code == 2 and said in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_table_of_a_paper_with_rows_that_are_cited(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'rows.csv').write_text('method,kept,Val\nEagleEye,0.40,74.2\n')
+    words = ['--table', 'adasap-11', '--cite', tmp_path / 'rows.csv', '--out', tmp_path / 'out']
+    _run(monkeypatch, *words)
+    assert '| EagleEye | 0.40 | - | 74.20 |' in (tmp_path / 'out' / 'adasap-11.md').read_text()
+    assert 'Cited, not measured here: EagleEye, 0.40.' in capsys.readouterr().out

@@ -47,6 +47,8 @@ class LatencyOptions:
         cfg_options: KEY=VALUE, over the config's own.
         forward: 'package.module:function' that is timed and traced; '' is what the config says as
             robust_prune.forward, or the model's own tensor forward.
+        against: config of another network that a dense one is timed beside (a narrower MobileNet
+            beside the whole one); '' times it alone.
     Raises:
         ValueError: a number below 1.
     """
@@ -60,6 +62,7 @@ class LatencyOptions:
     seconds: float = 300.0
     cfg_options: Sequence[str] = ()
     forward: str = ''
+    against: str | Path = ''
 
     def __post_init__(self) -> None:
         counts = (self.batch, self.repeats, 1 if self.threads is None else self.threads)
@@ -88,13 +91,13 @@ def measure_latency(
         work_dir: for the results.
         options: how it is timed; None takes every default.
     Returns:
-        `networks` ('dense', 'pruned') with median, spread, parameters and MACs, and the `forms` of
-        grouped-kernel layers; `speed_up` and `macs_ratio` where pruned; `predicted_ms` of each with
-        a table; and what all depend on.
+        `networks` ('dense', 'pruned', or 'against', 'dense') with median, spread, parameters and
+        MACs, and the `forms` of grouped-kernel layers; of two `speed_up` and `macs_ratio`, the
+        first by the second; `predicted_ms` of each with a table; and what all depend on.
     Raises:
         FileNotFoundError: config or checkpoint are not there.
-        ValueError: no input size is known, no such forward, or a table of another device, batch,
-            precision or number of threads.
+        ValueError: no input size is known, no such forward, a table of another device, batch,
+            precision or number of threads, or another network beside a pruned one.
     """
     options = options or LatencyOptions()
     config = as_config(config, options.cfg_options)
@@ -107,6 +110,8 @@ def measure_latency(
     models = {'dense': model}
     if structure is not None:
         models = {'dense': dense_network(config), 'pruned': model}
+    if options.against:
+        models = _beside(options.against, model, structure)
     models = {name: one.to(device).eval() for name, one in models.items()}
     hooks = config.get('custom_hooks') or []
     if any(type_name(hook['type']) == 'ChannelsLastHook' for hook in hooks):
@@ -185,13 +190,24 @@ def threads_of(count: int | None):
         torch.set_num_threads(before)
 
 
+def _beside(
+    config: str | Path, model: nn.Module, structure: Structure | None
+) -> dict[str, nn.Module]:
+    """A dense network after that of another config."""
+    if structure is not None:
+        raise ValueError(
+            f'{config} was given to be timed beside a pruned network, which is timed beside its '
+            'own dense one; leave it away.'
+        )
+    return {'against': dense_network(as_config(config)), 'dense': model}
+
+
 def _ratios(networks: Mapping[str, dict]) -> dict[str, float]:
-    if 'pruned' not in networks:
+    if len(networks) < 2:
         return {}
-    dense = networks['dense']
-    pruned = networks['pruned']
+    first, second = networks.values()
     return dict(
-        speed_up=dense['median_ms'] / pruned['median_ms'], macs_ratio=dense['macs'] / pruned['macs']
+        speed_up=first['median_ms'] / second['median_ms'], macs_ratio=first['macs'] / second['macs']
     )
 
 

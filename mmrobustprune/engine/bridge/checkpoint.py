@@ -25,7 +25,7 @@ from mmrobustprune.models.pruned import (
 )
 from mmrobustprune.structure.record import Structure
 
-from .config import plain_config
+from .config import model_of, plain_config
 
 META = 'mmrobustprune'
 
@@ -140,14 +140,15 @@ def load_model(config: Config, checkpoint: str) -> tuple[nn.Module, dict, Config
 
     Raises:
         FileNotFoundError: no such checkpoint.
-        ValueError: its weights are not this network's.
+        ValueError: its weights are not this network's, or the config has no network.
     """
     config = plain_config(config)
+    given = model_of(config)
     content = read_checkpoint(checkpoint)
     meta = content.get('meta', {})
     structure = structure_of(meta)
     init_default_scope(config.get('default_scope') or 'mmengine')
-    config.model, structure = under_structure(config.model, structure, checkpoint)
+    config.model, structure = under_structure(given, structure, checkpoint)
     if structure is None:
         config.model = without_pretrained(config.model)
     preprocessor = config.get('data_preprocessor')

@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
+from torch import nn
 
 from mmrobustprune.structure.record import Structure
 
@@ -18,8 +19,10 @@ from .checkpoint import (
     under_structure,
     write_structure,
 )
-from .config import plain_config
+from .config import model_of, plain_config
 from .launch import prepare_launch
+
+NO_TEST = 'the config has no test_dataloader, test_cfg and test_evaluator; add them.'
 
 
 class RebuildRunner(Runner):
@@ -41,13 +44,13 @@ class RebuildRunner(Runner):
         """
         cfg = plain_config(cfg)
         cls.check(cfg)
+        given = model_of(cfg)
         user_cfg = plain_config(cfg)
         cfg = prepare_launch(cfg)
         checkpoint = starting_checkpoint(cfg)
         structure = None
         if checkpoint is not None:
             structure = structure_of(read_checkpoint(checkpoint).get('meta', {}))
-        given = cfg.model
         model, structure = under_structure(given, structure, checkpoint)
         if model is not given:
             cfg.model = model
@@ -71,6 +74,28 @@ class RebuildRunner(Runner):
     def adapt(cls, cfg: Config, structure: Structure | None) -> Config:
         """What a subclass changes in the config before the Runner is built."""
         return cfg
+
+    def train(self) -> nn.Module:
+        """As mmengine's.
+
+        Raises:
+            ValueError: the config has nothing to train on.
+        """
+        if self._train_loop is None:
+            raise ValueError(
+                'the config has no train_dataloader, train_cfg and optim_wrapper; add them.'
+            )
+        return super().train()
+
+    def test(self) -> dict:
+        """As mmengine's.
+
+        Raises:
+            ValueError: the config has nothing to test on.
+        """
+        if self._test_loop is None:
+            raise ValueError(NO_TEST)
+        return super().test()
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """As mmengine's, but a network that is not trained now must get all of its weights.

@@ -3,6 +3,7 @@
 from mmrobustprune.naming import nearest
 
 from . import adasap, s2ap, srgkp
+from .citations import Cited, read_cited, shipped
 from .fill import ROBUST_DEFAULT, Filled, fill
 from .layout import Derived, Row, Table, TableColumn
 from .observe import Observation, observe
@@ -50,6 +51,7 @@ def get_table(name: str) -> Table:
 
 
 __all__ = [
+    'Cited',
     'ROBUST_DEFAULT',
     'TABLES',
     'TableColumn',
@@ -65,5 +67,7 @@ __all__ = [
     'markdown',
     'notes',
     'observe',
+    'read_cited',
+    'shipped',
     'write',
 ]

@@ -55,7 +55,7 @@ class Derived:
     title: str
     of: tuple[str, str]
     text: Callable[[Sequence[Average], Sequence[Average]], str]
-    values: Mapping[str, Callable[[Sequence[Average], Sequence[Average]], float]]
+    values: Mapping[str, Callable[[Sequence[Average], Sequence[Average]], float | None]]
     group: str = ''
 
     @property
@@ -71,13 +71,16 @@ class Row:
         labels: as many as the table's heads; '{target}' and the like are facts of the row's runs.
         where: what identifies its runs.
         each: a fact; the row is repeated for each value that a fitting run has.
-        block: rows of one block compete; '' competes with none.
+        block: rows of one block compete; '' competes with none. The fact `each` may stand in it.
+        known: key -> what is true of its runs by definition, where they have no number of their own
+            (a dense network is as large as itself).
     """
 
     labels: tuple[str, ...]
     where: Where = field(default_factory=dict)
     each: str = ''
     block: str = ''
+    known: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,16 @@ def overhead(original: str = 'Orig.', ours: str = 'S2AP') -> Derived:
         (original, ours),
         lambda a, b: f'{_overhead(a, b):+.1f}',
         {'overhead': _overhead},
+    )
+
+
+def interval(title: str) -> Derived:
+    """The 95 % interval of the mean of a column's runs, mean ± t(n - 1) s / sqrt(n)."""
+    return Derived(
+        f'{title} 95 %',
+        (title, title),
+        lambda a, _: '-' if a[-1].half_width() is None else f'± {a[-1].half_width():.2f}',
+        {'half width': lambda a, _: a[-1].half_width()},
     )
 
 

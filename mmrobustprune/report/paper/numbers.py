@@ -154,8 +154,9 @@ def timed(found: Mapping[str, Any]) -> Pairs:
 def cut(rounds: Sequence[Mapping[str, Any]]) -> Pairs:
     """rounds.json: size, and loss and accuracy before the first round and after the last.
 
-    Size is the share of the parameters kept. 'metric recalibrated' is the accuracy once the
-    statistics were computed anew.
+    Size is the share of the parameters kept. 'loss before' is of a training batch, 'val loss
+    before' of the validation set, where the recipe asked for it. 'metric recalibrated' is the
+    accuracy once the statistics were computed anew.
     """
     if not rounds:
         return
@@ -166,7 +167,9 @@ def cut(rounds: Sequence[Mapping[str, Any]]) -> Pairs:
     for side, one in (('before', first), ('after', last), ('recalibrated', last)):
         if one.get(f'loss_{side}') is not None:
             yield f'loss {side}', Number(one[f'loss_{side}'])
-        metrics = one.get(f'metric_{side}') or {}
+        metrics = dict(one.get(f'metric_{side}') or {})
+        if 'loss' in metrics:
+            yield f'val loss {side}', Number(metrics.pop('loss'))
         for name, value in list(metrics.items())[:1]:
             yield f'metric {side}', Number(_unit(name) * value, name)
 
@@ -209,10 +212,10 @@ READERS: dict[str, Callable[[Any], Pairs]] = dict(
     frequency=filtered,
     stages=masked,
     sharpness=sharp,
-    search=searched,
+    search=lambda found: (),
 )
 # where no other file has the number
-FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(attacks=clean_of_attacks)
+FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(attacks=clean_of_attacks, search=searched)
 
 
 def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, Number]:

@@ -163,11 +163,8 @@ def _observation(
     numbers: Mapping[str, Number],
 ) -> Observation:
     method = facts.get('recipe') or given or 'dense'
-    if method == 'dense':
-        numbers = {'size': Number(1.0, None), 'speed-up': Number(1.0, None), **numbers}
-    return Observation(
-        label, dict(facts, name=given or own, method=method, seed=seed), dict(numbers)
-    )
+    facts = dict(facts, name=given or own, method=method, seed=seed)
+    return Observation(label, facts, dict(numbers))
 
 
 def _evaluated(files: Iterable[tuple[str, str, Any]]) -> str:

@@ -125,7 +125,7 @@ def test_notes_say_what_numbers_depend_on_and_which_runs_have_no_place():
         'In per cent.',
         '±: sample standard deviation over the seeds; a cell without it is of one seed.',
         'Orig., S2AP: pgd, 10 steps.',
-        'Not in this table: AWP-3 (search AWP, seed 3).',
+        "Not in this table: AWP-3 (search AWP, seed 3: has search AWP where 'all' wants Orig.).",
     ]
     alone = fill(PAIR, runs[2:3])
     assert notes(alone) == ['In per cent.', 'S2AP: pgd, 10 steps.']
