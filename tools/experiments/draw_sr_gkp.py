@@ -34,7 +34,7 @@ from mmrobustprune.report.drawings.snaking import draw_snaking  # noqa: E402
 from mmrobustprune.scores.roughness import size  # noqa: E402
 
 CONFIG = ROOT / 'configs' / 'cifar_jpeg' / 'resnet20_cifar10-jpeg.py'
-LAYER = 'backbone.layer1.0.conv1'  # 16 filters of 16 channels
+LAYER = 'backbone.layer1.1.conv2'  # 16 filters of 16 channels
 GROUPS = 4
 RATE = 0.4375
 THETA = 0.3
@@ -126,7 +126,8 @@ def main() -> None:
     config = load_config(str(CONFIG))
     dense, _, config = load_model(config, args.weights)
     pruned_layer(dense.get_submodule(LAYER).weight.detach().double(), args.out)
-    one = OneShot(load_config(str(CONFIG)), args.weights, (32, 32), 'l1', 0.433, scope='layer')
+    few = dict(scope='layer', recalibrate='500 images')
+    one = OneShot(load_config(str(CONFIG)), args.weights, (32, 32), 'l1', 0.433, **few)
     one.recalibrate(insist=True)
     networks = {'dense': dense, 'L1 filters': one.model}
     frog(networks, LabelledImages.of_test_set(config), args.out)
