@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mmrobustprune.sharpness.rules import at_least_zero, norms, wide
 
-from .base import ALONE, AT_W, REPEATED, Ascent, Directions
+from .base import ALONE, REPEATED, Ascent, Directions, Pass
 
 PART = 'flat_part'
 LEFT = 'flat_part_left'
@@ -47,7 +47,7 @@ class Look(Ascent):
         if step.opens:
             self._plain = {}
         with step.apart() as gradients:
-            yield AT_W
+            yield Pass(again=True, local=True)
         self._collect(gradients)
         with step.moved({p: gradient.clone() for p, gradient in gradients.items()}):
             gradients.clear()
