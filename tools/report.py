@@ -9,7 +9,8 @@ refused.
 
 --table NAME prints a table of the AdaSAP or S2AP paper instead, in its layout, '-' where nothing
 was run; runs are work dirs, records of tools/experiments/run_arms.py or folders of such. --table
-list prints the names; --cite adds rows of the literature; docs/paper_tables.md says more.
+list prints the names; --cite adds rows of the literature; --figure NAME draws one of its figures;
+docs/paper_tables.md says more.
 
 Example:
     python tools/report.py work_dirs/dense work_dirs/adasap-seed0 work_dirs/adasap-seed1 --out out
@@ -53,6 +54,13 @@ def paper_table(name: str, runs: list[str], out: str | None, robust: str, cited:
     )
 
 
+def paper_figure(name: str, runs: list[str], out: str | None) -> None:
+    """Draw one figure of a paper into `out`."""
+    if not out:
+        raise ValueError('--out is not given; name the folder for the figure.')
+    print(f'written to {paper.draw(name, paper.observe(runs), out)}')
+
+
 def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
     parser.add_argument('work_dirs', nargs='*', metavar='[NAME=]WORK_DIR')
@@ -68,6 +76,9 @@ def main() -> None:
         metavar='ATTACK@RADIUS',
         help='the attack that is the robust accuracy of such a table, e.g. pgd@8/255 '
         '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--figure', metavar='NAME', help='a figure of a paper: ' + ', '.join(paper.FIGURES)
     )
     parser.add_argument(
         '--cite',
@@ -122,6 +133,9 @@ def main() -> None:
     args = parser.parse_args()
     if args.table:
         paper_table(args.table, args.work_dirs, args.out, args.robust, args.cite)
+        return
+    if args.figure:
+        paper_figure(args.figure, args.work_dirs, args.out)
         return
     if not args.work_dirs or not args.out:
         parser.error('the work dirs of the runs and --out are required')
