@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -110,6 +112,25 @@ class Beam:
         chosen = member[torch.arange(groups, device=best.device), best]
         return chosen.nonzero()[:, 1].view(groups, keep)
 
+    @torch.no_grad()
+    def trace(self, kernels: GroupedKernels, keep: int, group: int, start: int) -> list[Tensor]:
+        """How the sets of one start grow.
+
+        Args:
+            kernels: of the layer.
+            keep: channels that each group keeps.
+            group: whose search it is.
+            start: the first member of every set.
+
+        Returns:
+            Masks (sets, C) of the members, one for each size from 1 to `keep`.
+        """
+        rows = kernels.similarity_by(self.metric)[group].contiguous()
+        steps: list[Tensor] = []
+        run = _BeamRun(self, rows, kernels.roughness[group], keep, steps.append)
+        run.grow(torch.tensor([start], device=rows.device))
+        return steps
+
 
 @dataclass
 class _Sets:
@@ -128,6 +149,11 @@ class _Sets:
     summed: Tensor
     near: Tensor
     code: Tensor
+
+    @property
+    def members(self) -> Tensor:
+        """(T, m, C), who is in each set."""
+        return self.summed.isinf()
 
 
 @dataclass
@@ -163,12 +189,14 @@ class _BeamRun:
         similarity: (n * C, C).
         roughness: (n * C,).
         keep: members of a finished set.
+        watch: is told the first start's sets (m, C) after every step.
     """
 
     rule: Beam
     similarity: Tensor
     roughness: Tensor
     keep: int
+    watch: Callable[[Tensor], Any] = lambda members: None
 
     def __post_init__(self) -> None:
         share = self.rule.nearest
@@ -188,6 +216,7 @@ class _BeamRun:
         """
         sets = self._begin(starts)
         base = (starts - starts % self.channels)[:, None, None]
+        self.watch(sets.members[0])
         for size in range(2, self.keep + 1):
             proposals = min(self.rule.width, self.channels - size + 1)
             index = _lowest(sets.summed, proposals)  # (T, m, p)
@@ -198,12 +227,13 @@ class _BeamRun:
                     cost = cost - self._beta(size) * self._coverage(sets, base + index, size)
                 grown = grown.chosen(self._rank(cost, grown.rough, grown.code))
             sets = self._join(sets, grown, base[..., 0])
+            self.watch(sets.members[0])
         value = sets.rough
         if self.rule.by == 'cost':
-            outside = self._outside(sets.near, sets.summed.isinf(), self.keep)
+            outside = self._outside(sets.near, sets.members, self.keep)
             value = sets.inner - self._beta(self.keep) * outside
         value, best = value.min(1)
-        return value, sets.summed[torch.arange(len(best), device=best.device), best].isinf()
+        return value, sets.members[torch.arange(len(best), device=best.device), best]
 
     def _begin(self, starts: Tensor) -> _Sets:
         own = (starts % self.channels)[:, None]
@@ -242,7 +272,7 @@ class _BeamRun:
         joined = _insert(sets.near[:, :, None], _take(self.similarity, rows))
         member = None
         if self.nearest > 1:
-            member = sets.summed.isinf()[:, :, None].repeat(1, 1, rows.shape[2], 1)
+            member = sets.members[:, :, None].repeat(1, 1, rows.shape[2], 1)
             member.scatter_(3, (rows % self.channels)[..., None], True)
         return self._outside(joined, member, size).flatten(1)
 

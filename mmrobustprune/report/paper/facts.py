@@ -79,7 +79,7 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         return found | _search(chosen)
     if kind and issubclass(kind, Recipe):
         return found | _gradual(chosen, (settings.get('train_cfg') or {}).get('max_epochs'))
-    if issubclass(kind, GroupedKernelRecipe):
+    if kind and issubclass(kind, GroupedKernelRecipe):
         return found | grouped_facts(chosen)
     return found
 

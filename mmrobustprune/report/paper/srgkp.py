@@ -158,7 +158,7 @@ TABLES = {
             Row((f'ResNet-{depth}', '{name}'), dict(net=f'resnet{depth}'), 'name', f'{depth}')
             for depth in (32, 56)
         ),
-        CIFAR | dict(recipe='sfp*'),
+        CIFAR | dict(recipe=('sfp', 'smooth_sfp')),
         NOTE,
         alike=ALIKE,
     ),

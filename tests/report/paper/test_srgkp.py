@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmrobustprune.report.paper import TABLES, fill, notes
+from mmrobustprune.report.paper import TABLES, fill, notes, shipped, srgkp
 from mmrobustprune.report.paper.facts import facts_of
 from mmrobustprune.report.paper.numbers import Number
 from mmrobustprune.report.paper.observe import Observation
@@ -57,6 +57,21 @@ def test_an_arm_of_an_ablation_has_its_row(table, labels, fields):
     filled = fill(TABLES[table], [arm])
     assert line(filled, *labels)[:4] == ['93.00', '75.00', '44.00', '43.00']
     assert sum(any(cells) for cells in filled.cells.values()) == 6  # and no other
+
+
+def test_what_is_printed_goes_beside_what_was_run():
+    """The rows at hand; a superscore is printed as such and competes."""
+    table = TABLES['sr-gkp-2']
+    filled = fill(table, [OURS], cited=shipped('sr-gkp-2', table))
+    assert line(filled, 'dense')[:4] == ['93.24', '75.15', '39.64', '42.58']
+    assert line(filled, 'SR-GKP (superscore)')[:2] == ['**94.08**', '**76.40**']
+    assert line(filled, 'RAP-ADMM')[:4] == ['-', '-', '-', '**61.15**']
+
+
+@pytest.mark.parametrize('name', srgkp.TABLES)
+def test_every_row_that_is_shipped_fits_its_table(name):
+    rows = shipped(name, TABLES[name])
+    assert fill(TABLES[name], [], cited=rows).cited == tuple(', '.join(row.labels) for row in rows)
 
 
 def test_a_method_made_elsewhere_comes_by_the_rows_name():
