@@ -56,7 +56,8 @@ setup(
     package_data={'mmrobustprune': package_data()},
     install_requires=requirements('core'),
     extras_require={
-        name: requirements(name) for name in ('corruption', 'openmmlab', 'attack', 'docs', 'dev')
+        name: requirements(name)
+        for name in ('corruption', 'openmmlab', 'onedl', 'attack', 'docs', 'dev')
     },
     entry_points={'console_scripts': ['mmrobustprune = mmrobustprune.console:main']},
     zip_safe=False,

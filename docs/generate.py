@@ -32,7 +32,7 @@ def recipes() -> str:
         said = _arguments(cls)
         lines += ['', f'## {name}', '', cls.__doc__.strip().splitlines()[0], '']
         lines += ['| field | default | meaning |', '| --- | --- | --- |']
-        for one in fields(cls):
+        for one in filter(lambda one: one.init, fields(cls)):
             meaning = said.get(one.name, '').replace('|', '\\|')
             lines.append(f'| `{one.name}` | {_default(one)} | {meaning} |')
     return '\n'.join(lines) + '\n'

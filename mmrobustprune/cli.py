@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from urllib.error import URLError
 
 CONFIG = 'config file: a path, or package::path as in _base_'
-WRONG_INPUT = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError)
+WRONG_INPUT = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError, KeyError)
 FORWARD = {  # what functions advise -> the option of `add_forward`
     "in a config robust_prune.forward='package.module:function'": (
         '--forward package.module:function'
@@ -142,6 +142,7 @@ def run(main: Callable[[], Any], said: Mapping[str, str] | None = None) -> None:
         main()
     except WRONG_INPUT as error:
         own = str(getattr(error, 'name', '')).startswith('mmrobustprune')
+        own |= isinstance(error, KeyError) and ' registry. ' not in str(error)
         if os.environ.get('MMRP_TRACEBACK') or own:
             raise
         tool = Path(sys.argv[0]).stem
@@ -155,6 +156,11 @@ def sentence_of(error: Exception) -> str:
         return (
             f'a download failed ({error.reason}); connect this machine, '
             "or put the data where the config's data_root says."
+        )
+    if isinstance(error, KeyError):  # of mmengine: a type of the config that is not registered
+        return (
+            f'{error.args[0].partition(". ")[0]}; mend the spelling of that type in the config, or '
+            'import the module that registers it by custom_imports.'
         )
     if isinstance(error, ModuleNotFoundError):
         return (

@@ -42,6 +42,23 @@ def test_another_python_is_told_where_the_right_one_is(monkeypatch, capsys):
     )
 
 
+def test_a_type_that_is_not_registered_is_one_sentence(monkeypatch, capsys):
+    registry = pytest.importorskip('mmengine.registry')
+
+    def main():
+        registry.MODELS.build(dict(type='ResNot'))
+
+    assert end_of(main, monkeypatch, capsys) == (
+        'train: ResNot is not in the mmengine::model registry; mend the spelling of that type in '
+        'the config, or import the module that registers it by custom_imports.'
+    )
+
+
+def test_a_key_that_is_missed_in_our_own_code_keeps_its_traceback():
+    with pytest.raises(KeyError):
+        cli.run(lambda: {}['absent'])
+
+
 def test_a_defect_of_our_own_keeps_its_traceback():
     def main():
         import mmrobustprune.nowhere  # noqa: F401

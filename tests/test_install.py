@@ -134,6 +134,8 @@ def test_extras(wheel):
         'mmdet',
         'mmpretrain',
     }
+    fork = {'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain'}
+    assert {re.split('[<>=]', need)[0] for need in needs(wheel, 'onedl')} == fork
     assert needs(wheel, 'attack') and 'pytest' in needs(wheel, 'dev')
     assert any(need.startswith('imagecorruptions') for need in needs(wheel, 'corruption'))
 

@@ -108,6 +108,15 @@ class TreeSet(StoredSet):
             files[0].parent,
             'give the command of tools/make_corrupted.py again',
         )
+        now = file_digests(files)  # numbers of an earlier evaluation are of these images, too
+        checksums = zip(files, self.checksums[cell], strict=True)
+        changed = [file.name for file, right in checksums if now[os.fspath(file)] != right]
+        if changed:
+            raise ValueError(
+                f'{len(changed)} of {len(files)} images in {files[0].parent} have changed since '
+                f'they were written ({some(changed)}); give the command of tools/make_corrupted.py '
+                'again.'
+            )
 
     def _refuse_stale(self, paths: Sequence[str | os.PathLike]) -> None:
         """Refuse a tree that was written from other clean images than those of the data set now."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmrobustprune.dependency.groups import Group
 
 from .select import finite_scores, rise
-from .soft import SoftMaskSet
+from .without import without
 
 PARTS = (0.25, 0.5)  # of a group's units
 FLOOR = 0.25  # of the median weight: less than that a few batches cannot tell
@@ -34,8 +34,6 @@ def loss_weights(
         scores: (units,) of each group, higher is kept.
         loss: of a network; the same samples every time, with statistics of the batch.
     """
-    groups = tuple(groups)
-    masks = SoftMaskSet(model, groups)
     dense = loss(model)
     weights = {}
     for group in groups:
@@ -48,12 +46,11 @@ def loss_weights(
             gone = min(max(round(part * group.units), 1), group.units - 1)
             if gone < 1:
                 continue
-            alive = torch.ones(group.units, dtype=torch.bool)
-            alive[torch.from_numpy(order[:gone].copy())] = False
-            masks.remove({group.name: alive})
-            rises.append(loss(model) - dense)
+            lowest = torch.zeros(group.units, dtype=torch.bool)
+            lowest[torch.from_numpy(order[:gone].copy())] = True
+            with without(model, group, lowest):
+                rises.append(loss(model) - dense)
             sums.append(lost[gone - 1])
-        masks.remove({group.name: torch.ones(group.units, dtype=torch.bool)})
         weights[group.name] = float(np.dot(rises, sums) / (np.dot(sums, sums) or 1.0))
     finite = [weight for weight in weights.values() if np.isfinite(weight)]
     most = max(finite, default=1.0)  # where the loss is no number without them

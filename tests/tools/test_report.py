@@ -119,7 +119,7 @@ def test_a_table_of_a_paper_is_printed_and_written(tmp_path, monkeypatch, capsys
 def test_the_tables_are_listed_with_their_titles(monkeypatch, capsys):
     _run(monkeypatch, '--table', 'list')
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 26 and 's2ap-1               S2AP, Table 1: CIFAR-10' in lines
+    assert len(lines) == 46 and 's2ap-1               S2AP, Table 1: CIFAR-10' in lines
 
 
 def test_a_table_without_a_folder_or_of_no_name_is_refused(monkeypatch, capsys, tmp_path):

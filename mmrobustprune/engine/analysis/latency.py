@@ -22,6 +22,7 @@ from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
 from mmrobustprune.engine.bridge.config import as_config, plain_config, test_size, type_name
 from mmrobustprune.engine.bridge.model import example_batch
 from mmrobustprune.engine.pruning.forward import named_in, structure_forward, whole_forward
+from mmrobustprune.grouped_kernels import fix_forms
 from mmrobustprune.latency import LatencyModel, LatencyTable, Network, measure_table, stamp_of
 from mmrobustprune.models.pruned import is_pruned_config, without_pretrained
 from mmrobustprune.records import stamp
@@ -81,7 +82,8 @@ def measure_latency(
     """Time of one forward pass of a checkpoint's network, written to `<work_dir>/latency.json`.
 
     A pruned checkpoint is timed beside its dense network, both taking turns, in the memory order
-    that the config's hooks give.
+    that the config's hooks give. Layers of grouped kernels are timed in the form in which they are
+    exported, the faster one.
 
     Args:
         config: a path, or a config that was read; it is not changed.
@@ -90,8 +92,8 @@ def measure_latency(
         options: how it is timed; None takes every default.
     Returns:
         `networks` ('dense', 'pruned', or 'against', 'dense') with median, spread, parameters and
-        MACs; of two `speed_up` and `macs_ratio`, the first by the second; `predicted_ms` of each
-        with a table; and what all depend on.
+        MACs, and the `forms` of grouped-kernel layers; of two `speed_up` and `macs_ratio`, the
+        first by the second; `predicted_ms` of each with a table; and what all depend on.
     Raises:
         FileNotFoundError: config or checkpoint are not there.
         ValueError: no input size is known, no such forward, a table of another device, batch,
@@ -120,15 +122,16 @@ def measure_latency(
     with threads_of(options.threads):
         examples = {}
         calls = {}
+        numbers = {}
         for name, one in models.items():
-            examples[name] = example_batch(one, height, width, options.batch, call)
-            calls[name] = partial(call, one, examples[name])
+            example = examples[name] = example_batch(one, height, width, options.batch, call)
+            cost = count(one, example, call)
+            numbers[name] = dict(params=cost.params, macs=cost.macs // options.batch)
+            if forms := fix_forms(one, 'fastest', example, call):
+                numbers[name]['forms'] = forms
+            calls[name] = partial(call, one, example)
         times = latency(calls, device, repeats=options.repeats)
-        networks = {}
-        for name, one in models.items():
-            cost = count(one, examples[name], call)
-            numbers = dict(params=cost.params, macs=cost.macs // options.batch)
-            networks[name] = times[name] | numbers
+        networks = {name: times[name] | numbers[name] for name in models}
         like = stamp_of(models['dense'], examples['dense'])
         found = dict(
             networks=networks,

@@ -163,7 +163,7 @@ class PruningHook(Hook):
 
     def use_rule(self, runner: Runner, rule: Any) -> None:
         """Take steps by a rule, or its config, from now on; in a resumed run with its state."""
-        set_rule(runner.optim_wrapper, rule)
+        set_rule(runner.optim_wrapper, rule, self.recipe.ascent)
         saved = (self._resumed or {}).get('rule')
         if saved and self.rule(runner) is not None:
             self.rule(runner).load_state_dict(saved)

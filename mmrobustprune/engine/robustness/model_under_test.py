@@ -17,6 +17,7 @@ from mmrobustprune.corruption import Cell, Suite, summarize
 from mmrobustprune.corruption.suites import CLEAN
 from mmrobustprune.engine.bridge.data import named_files
 from mmrobustprune.engine.bridge.dist import on_main
+from mmrobustprune.engine.bridge.runner import NO_TEST
 from mmrobustprune.grouped_kernels import set_form
 from mmrobustprune.records import stamp
 from mmrobustprune.records.contents import group_digest
@@ -293,9 +294,7 @@ def _entry(cell: Cell, numbers: Mapping[str, float], classes: Mapping[str, float
 
 def _test_loop(runner: Runner) -> TestLoop:
     if runner._test_loop is None:
-        raise ValueError(
-            'the config has no test_dataloader, test_cfg and test_evaluator; add them.'
-        )
+        raise ValueError(NO_TEST)
     loop = runner.test_loop
     if not isinstance(loop, TestLoop):
         raise ValueError(

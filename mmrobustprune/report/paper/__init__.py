@@ -2,9 +2,8 @@
 
 from mmrobustprune.naming import nearest
 
-from . import adasap, s2ap
+from . import adasap, s2ap, srgkp
 from .citations import Cited, read_cited, shipped
-from .drawn import FIGURES, draw
 from .fill import ROBUST_DEFAULT, Filled, fill
 from .layout import Derived, Row, Table, TableColumn
 from .observe import Observation, observe
@@ -24,14 +23,18 @@ ARMS = Table(
         TableColumn('clean', ('clean',), better='high'),
         TableColumn('mPC', ('mPC',), better='high'),
         TableColumn('rPC', ('rPC',), form='.3f', better='high'),
-        TableColumn('PGD', ('pgd@8/255',), better='high'),
-        TableColumn('AutoAttack', ('autoattack@8/255',), better='high'),
+        TableColumn('PGD 8/255', ('pgd@8/255',), better='high'),
+        TableColumn('AutoAttack 8/255', ('autoattack@8/255',), better='high'),
+        *(
+            TableColumn(title, (f'{key} normalised',), group='normalised', better='high')
+            for title, key in srgkp.RADII.items()
+        ),
     ),
     (Row(('{name}',), each='name', block='all'),),
     note='Accuracies and precisions in per cent.',
     whole=False,
 )
-TABLES = {**adasap.TABLES, **s2ap.TABLES, 'arms': ARMS}
+TABLES = {**adasap.TABLES, **s2ap.TABLES, **srgkp.TABLES, 'arms': ARMS}
 
 
 def get_table(name: str) -> Table:
@@ -53,14 +56,12 @@ __all__ = [
     'TABLES',
     'TableColumn',
     'Derived',
-    'FIGURES',
     'Filled',
     'Observation',
     'Row',
     'Table',
     'as_csv',
     'as_rich',
-    'draw',
     'fill',
     'get_table',
     'markdown',

@@ -12,9 +12,12 @@ from typing import Any
 
 from mmrobustprune.recipes import RECIPES
 from mmrobustprune.recipes.gradual import Recipe
+from mmrobustprune.recipes.grouped import GroupedKernelRecipe
 from mmrobustprune.recipes.search import MaskSearch
 from mmrobustprune.recipes.spelled import defaults, spelled_out
 from mmrobustprune.report.runs import REPEAT
+
+from .grouped import grouped_facts
 
 SGD = 'SGD'
 PREFIX = 'robust_prune.'
@@ -51,7 +54,7 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         budget, score, rule and finetune ('AdaSAP + ASAM' is scaled by the weights, 'AdaSAP' not),
         warmup (epochs) and, of a latency, solver; of S2AP's kind host, form, search ('Orig.',
         'S2AP' or 'AWP'), gamma, awp (whether kept weights are perturbed while fine-tuning) and
-        warmup (False where there is none).
+        warmup (False where there is none); of SR-GKP's kind those of `grouped.grouped_facts`.
     """
     net, _, rest = config.partition('_')
     loss = (settings.get('model') or {}).get('robust_loss') or {}
@@ -76,6 +79,8 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         return found | _search(chosen)
     if kind and issubclass(kind, Recipe):
         return found | _gradual(chosen, (settings.get('train_cfg') or {}).get('max_epochs'))
+    if kind and issubclass(kind, GroupedKernelRecipe):
+        return found | grouped_facts(chosen)
     return found
 
 

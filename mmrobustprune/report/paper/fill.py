@@ -9,6 +9,7 @@ from itertools import chain, product
 
 from mmrobustprune.report.tables.cards import Average, average
 
+from .alike import unequal
 from .citations import Cited, with_cited
 from .facts import fits
 from .layout import ROBUST, Derived, Row, Table, TableColumn
@@ -32,6 +33,7 @@ class Filled:
         under: name of a column -> what its numbers depend on.
         left: labels of the runs that no cell has, with why.
         cited: labels of the rows whose numbers were not measured here.
+        unfair: what the runs of a block should share and do not.
     """
 
     table: Table
@@ -41,6 +43,7 @@ class Filled:
     under: Mapping[str, tuple[str, ...]]
     left: Mapping[str, str]
     cited: tuple[str, ...] = ()
+    unfair: tuple[str, ...] = ()
 
 
 def fill(
@@ -65,7 +68,6 @@ def fill(
         runs: to fill it with.
         robust: the attack and radius that a paper's robust accuracy stands for, as in the keys of
             `numbers.attacked`.
-
         cited: rows of numbers that were not measured here (`citations.read_cited`); they compete
             with those of their block.
 
@@ -77,12 +79,14 @@ def fill(
     columns = [column for column in table.columns if isinstance(column, TableColumn)]
     cells: Cells = {}
     found: dict[str, list[Shown]] = {column.name: [] for column in columns}
+    inside: dict[int, list[Observation]] = {}
     for (at, row), column in product(enumerate(rows), columns):
         keys = [key.replace(ROBUST, robust) for key in column.keys]
         where = {**table.where, **row.where, **column.where}
         fitting = [_knowing(run, row.known) for run in runs if fits(run.facts, where)]
         fitting = [run for run in fitting if _has_any(run, keys)]
         _refuse_other_than_repeats(fitting, f"'{', '.join(row.labels)}' under '{column.name}'")
+        inside.setdefault(at, []).extend(fitting)
         cells[at, column.name] = tuple(average(_values(fitting, key)) for key in keys)
         for run, key in product(fitting, keys):
             if key in run.numbers:
@@ -97,6 +101,7 @@ def fill(
             f"no run fits a cell of '{table.title}': {reasons}; give runs of its configs, "
             'or choose another table (--table list).'
         )
+    unfair = unequal(table, rows, inside)
     rows, cells, placed = with_cited(table, rows, cells, cited)
     if not table.whole:
         table = replace(table, columns=tuple(column for column in columns if found[column.name]))
@@ -112,6 +117,7 @@ def fill(
             if run.label not in used
         },
         placed,
+        unfair,
     )
 
 

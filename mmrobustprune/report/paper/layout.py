@@ -85,7 +85,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a paper; `where` holds for every cell, `whole` keeps columns that no run has."""
+    """A table of a paper.
+
+    Attributes:
+        where: holds for every cell.
+        whole: keep columns that no run has.
+        alike: keys of numbers that the runs of a block should share; where they do not, the table
+            says so.
+    """
 
     title: str
     heads: tuple[str, ...]
@@ -94,6 +101,7 @@ class Table:
     where: Where = field(default_factory=dict)
     note: str = ''
     whole: bool = True
+    alike: tuple[str, ...] = ()
 
 
 def delta(group: str = '', original: str = 'Orig.', ours: str = 'S2AP') -> Derived:

@@ -75,10 +75,11 @@ def shifted(found: Mapping[str, Any]) -> Pairs:
 
 
 def attacked(found: Mapping[str, Any]) -> Pairs:
-    """attacks.json: 'autoattack@8/255' and the like.
+    """attacks.json: 'autoattack@8/255' and the like, and 'macs RULE' of the network.
 
     'fgsm@0.1 normalised' is in the units of normalised pixels.
     """
+    yield from counted(found.get('cost') or {})
     for one in found['attacks']:
         radius = f'{one["eps"]:.3g} {one["space"]}'
         if one['space'] == 'pixel':
@@ -109,11 +110,36 @@ def _part(subset: Mapping[str, Any] | None) -> str:
 
 
 def cost(found: Mapping[str, Any]) -> Pairs:
-    """cost.json: params, macs, latency in ms."""
+    """cost.json: params, macs, latency in ms; 'macs RULE' of a pruned network."""
+    rules = found.get('rules') or {}
+    yield from counted({rule: sides['pruned'] for rule, sides in rules.items()})
     device = (found.get('timing') or {}).get('device', '')
     for key in ('params', 'macs', 'latency'):
         if found.get(key) is not None:
             yield key, Number(found[key], device if key == 'latency' else '')
+
+
+def counted(rules: Mapping[str, Mapping[str, int]]) -> Pairs:
+    """'params RULE' and 'macs RULE', counted as a rule of `cost.RULES` says."""
+    for rule, sizes in rules.items():
+        for key, value in sizes.items():
+            yield f'{key} {rule}', Number(value)
+
+
+def decided(found: Sequence[Mapping[str, Any]]) -> Pairs:
+    """decisions.json of a removal of grouped kernels: seconds of the grouping and in all."""
+    for key in ('grouping', 'seconds'):
+        if found and key in found[0]:
+            yield f'{key} in all', Number(sum(one[key] for one in found))
+
+
+def filtered(found: Mapping[str, Any]) -> Pairs:
+    """frequency.json: 'high@0.5' and 'low@0.5', the frequencies that are left of the images."""
+    for one in found['bands']:
+        under = [f'{one["shape"]}, theta of the {one["normaliser"]}, {one["space"]} images']
+        under += filter(None, [_part(one.get('subset'))])
+        number = Number(100 * one['accuracy'], ', '.join(under))
+        yield f'{one["part"]}@{one["theta"]:g}', number
 
 
 def timed(found: Mapping[str, Any]) -> Pairs:
@@ -158,6 +184,18 @@ def masked(stages: Sequence[Mapping[str, Any]]) -> Pairs:
         yield 'removed', Number(100 * last['removed'])
 
 
+def thinned(found: Mapping[str, Any]) -> Pairs:
+    """sparsity.json: 'mask flops ratio', dense / masked, each layer counted by itself."""
+    if 'fewer' in found:
+        yield 'mask flops ratio', Number(found['fewer']['flops_of_mask'])
+
+
+def slimmed(found: Mapping[str, Any]) -> Pairs:
+    """sparsity.json: 'macs ratio', dense / without the channels that no layer reads."""
+    if 'fewer' in found:
+        yield 'macs ratio', Number(found['fewer']['macs_of_slim'])
+
+
 def sharp(found: Mapping[str, Any]) -> Pairs:
     """sharpness.json: 'loss difference@0.01' and the like, in the space of the scores."""
     under = f'{found["loss"]["type"]}, {found["images"]} {found["split"]} images'
@@ -182,12 +220,17 @@ READERS: dict[str, Callable[[Any], Pairs]] = dict(
     cost=cost,
     latency=timed,
     rounds=cut,
+    decisions=decided,
+    frequency=filtered,
     stages=masked,
     sharpness=sharp,
-    search=searched,
+    search=lambda found: (),
+    sparsity=thinned,
 )
 # where no other file has the number
-FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(attacks=clean_of_attacks)
+FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(
+    attacks=clean_of_attacks, search=searched, sparsity=slimmed
+)
 
 
 def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, Number]:

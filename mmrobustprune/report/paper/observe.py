@@ -87,7 +87,7 @@ def from_folder(folder: Path, name: str = '') -> Observation:
         REPEAT.sub('', folder.resolve().name),
         facts.pop('seed'),
         facts,
-        numbers_of(files, label) | _hours(folder, files),
+        numbers_of(files, label) | _hours(folder, files) | _epochs(folder),
         by_corruption(files),
     )
 
@@ -100,17 +100,28 @@ def facts_in(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: several configs.
     """
+    name, settings = _config_in(folder)
+    seed = (settings.get('randomness') or {}).get('seed')
+    if repeat := REPEAT.search(folder.resolve().name):
+        seed = int(repeat[0].removeprefix('-seed'))
+    return facts_of(name, settings) | dict(seed=seed)
+
+
+def _config_in(folder: Path) -> tuple[str, dict[str, Any]]:
+    """Name and settings of the config that a training left; '' and {} without one."""
     configs = [file for file in sorted(folder.glob('*.py')) if file.stem not in WRITTEN]
     if len(configs) > 1:
         raise ValueError(
             f'{folder} holds {len(configs)} configs ({", ".join(file.name for file in configs)}), '
             'so it is not known which the run is of; leave one.'
         )
-    settings = read_settings(configs[0]) if configs else {}
-    seed = (settings.get('randomness') or {}).get('seed')
-    if repeat := REPEAT.search(folder.resolve().name):
-        seed = int(repeat[0].removeprefix('-seed'))
-    return facts_of(configs[0].stem if configs else '', settings) | dict(seed=seed)
+    return (configs[0].stem, read_settings(configs[0])) if configs else ('', {})
+
+
+def _epochs(folder: Path) -> dict[str, Number]:
+    """How long the training was."""
+    train = _config_in(folder)[1].get('train_cfg') or {}
+    return {'epochs': Number(train['max_epochs'])} if train.get('max_epochs') else {}
 
 
 def from_record(file: Path, name: str = '') -> Observation:

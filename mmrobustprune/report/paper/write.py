@@ -48,6 +48,7 @@ def notes(filled: Filled) -> list[str]:
     cited, and the runs that are not in it.
     """
     found = [filled.table.note] if filled.table.note else []
+    found += filled.unfair
     spreads = [cells[-1] for cells in filled.cells.values()]  # the last key's is printed
     if any(cell and cell.runs > 1 for cell in spreads):
         found.append(

@@ -172,13 +172,17 @@ def test_the_defaults_of_a_search():
     assert [facts[name] for name in names] == expected
 
 
-def test_a_recipe_without_facts_of_its_own_keeps_its_name_and_target():
+def test_the_choices_of_grouped_kernels():
     facts = facts_of('a_b', dict(robust_prune=dict(recipe='sr_gkp', target=0.5)))
-    own = {name: fact for name, fact in facts.items() if not name.startswith(PREFIX)}
-    assert own == dict(
-        config='a_b', net='a', data='b', attack='', start='', recipe='sr_gkp', target=0.5
+    names = ('recipe', 'target', 'search', 'grouping', 'groups', 'layers', 'alpha')
+    assert [facts[name] for name in names] == ['sr_gkp', 0.5, 'beam', 'snaking', 8, '3x3', 0.9]
+    given = dict(
+        recipe='sr_gkp_all', target=0.5, search=dict(type='official', alpha=0.5), layers=('a', 'b')
     )
-    assert facts['robust_prune.groups'] == 8
+    facts = facts_of('a_b', dict(robust_prune=given))
+    assert [facts[name] for name in names[2:]] == ['official', 'snaking', 8, 'a, b', 0.5]
+    facts = facts_of('a_b', dict(robust_prune=dict(recipe='sr_gkp', target=0.5, search='l2')))
+    assert facts['alpha'] is None
 
 
 def test_every_field_and_the_weights_at_the_start_are_facts():
