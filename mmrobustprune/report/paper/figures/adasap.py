@@ -12,18 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from mmrobustprune.report.figures.scatter import Point, tradeoff
-from mmrobustprune.report.figures.style import (
-    COLOURS,
-    INK,
-    QUIET,
-    dress,
-    look,
-    save,
-    words,
-)
+from mmrobustprune.report.figures.style import COLOURS, INK, QUIET, dress, look, save, words
 from mmrobustprune.report.paper import adasap
 from mmrobustprune.report.paper.facts import fits
-from mmrobustprune.report.paper.fill import ROBUST_DEFAULT, Filled, fill
+from mmrobustprune.report.paper.fill import Filled, fill
 from mmrobustprune.report.paper.observe import Observation, observe
 
 SUITE = 'imagenet-c'
@@ -41,28 +33,20 @@ class Margin:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """A figure: what it shows, and what draws it from runs into a file."""
+class RunFigure:
+    """A figure of the numbers that fill the tables.
+
+    Attributes:
+        title: what it shows.
+        of: draws runs into a file.
+    """
 
     title: str
-    make: Callable[[Path, Sequence[Observation]], Path]
+    of: Callable[[Path, Sequence[Observation]], Path]
 
-
-def draw(name: str, words: Sequence[str], out: str | Path, robust: str = ROBUST_DEFAULT) -> Path:
-    """Draw a figure of the paper into a folder, as NAME.png.
-
-    Args:
-        name: of FIGURES.
-        words: work dirs of runs, records, or folders of records.
-        out: the folder.
-        robust: as of the other papers' figures; nothing of these goes by it.
-
-    Raises:
-        FileNotFoundError, ValueError: runs that do not fit, or none that has what is drawn.
-    """
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    return FIGURES[name].make(folder / f'{name}.png', observe(words))
+    def draw(self, path: Path, runs: Sequence[str], robust: str) -> Path:
+        """As `PaperFigure.draw`; no attack is drawn."""
+        return self.of(path, observe(runs))
 
 
 def against_size(path: Path, runs: Sequence[Observation]) -> Path:
@@ -121,13 +105,6 @@ def margins(path: Path, runs: Sequence[Observation]) -> Path:
         return save(figure, path)
 
 
-FIGURES = {
-    'adasap-1': Drawing('AdaSAP, Figure 1: R_C against size', against_size),
-    'adasap-4': Drawing('AdaSAP, Figure 4: margins over Taylor by corruption', margins),
-    'adasap-6': Drawing('AdaSAP, Figure 6: IN-C against Val', against_clean),
-}
-
-
 def _rows(filled: Filled, first: str, second: str) -> list[tuple[str, float, float]]:
     """Method and two numbers of every row that has both."""
     found = []
@@ -149,7 +126,10 @@ def _by_corruption(runs: Sequence[Observation], arm: str, target: float) -> dict
                 f'{run.label} {len(run.corruptions[SUITE])}; evaluate the runs alike.'
             )
     kinds = seeds[0].corruptions[SUITE] if seeds else ()
-    return {kind: fmean(run.corruptions[SUITE][kind] for run in seeds) for kind in kinds}
+    found = {}
+    for kind in kinds:
+        found[kind] = fmean(run.corruptions[SUITE][kind] for run in seeds)
+    return found
 
 
 def _differences(
@@ -184,3 +164,10 @@ def _refuse_none(found: Sequence | Mapping, what: str) -> None:
             f'no run has {what} of a row of that figure; give evaluated runs of the configs in '
             'docs/papers/adasap.md.'
         )
+
+
+FIGURES = {
+    'adasap-1': RunFigure('AdaSAP, Figure 1: R_C against the size', against_size),
+    'adasap-4': RunFigure('AdaSAP, Figure 4: margins over Taylor by corruption', margins),
+    'adasap-6': RunFigure('AdaSAP, Figure 6: IN-C against Val', against_clean),
+}

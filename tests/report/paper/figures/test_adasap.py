@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from mmrobustprune.report.paper.figures import adasap as drawn
-from mmrobustprune.report.paper.figures.adasap import FIGURES
+from mmrobustprune.report.paper import draw as draw_any
+from mmrobustprune.report.paper.figures import adasap
 from tests.report.paper.test_adasap import OURS, dense, pruned
 
 KINDS = ('fog', 'frost', 'spatter')
@@ -18,10 +18,6 @@ def evaluated(run, *values, ratio=0.5, size=0.2):
     return replace(run, numbers=clean.numbers, corruptions=kinds)
 
 
-def draw(name, runs, folder):
-    return FIGURES[name].make(folder / f'{name}.png', runs)
-
-
 def runs():
     return [
         evaluated(dense(77.0), 60.0, 60.0, 60.0, ratio=0.55, size=1.0),
@@ -29,6 +25,10 @@ def runs():
         evaluated(pruned('adasap', 0.8, 70.0, **OURS), 42.0, 51.0, 63.0, ratio=0.52),
         evaluated(pruned('adasap', 0.8, 70.0, 1, **OURS), 44.0, 53.0, 59.0, ratio=0.54),
     ]
+
+
+def draw(name, runs, folder):
+    return adasap.FIGURES[name].of(folder / f'{name}.png', runs)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def seen(monkeypatch):
         found.extend(figure.axes)
         return path
 
-    monkeypatch.setattr(drawn, 'save', save)
+    monkeypatch.setattr(adasap, 'save', save)
     return found
 
 
@@ -75,3 +75,5 @@ def test_what_cannot_be_drawn_is_said_in_one_sentence(tmp_path):
         draw('adasap-4', [*runs()[1:3], fewer], tmp_path)
     with pytest.raises(ValueError, match='no run has corruptions of imagenet-c'):
         draw('adasap-4', [dense(77.0)], tmp_path)
+    with pytest.raises(ValueError, match=r"no figure is called 'adasap-5' \(did you mean"):
+        draw_any('adasap-5', [], tmp_path, '')
