@@ -251,6 +251,18 @@ def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, N
     return own | found
 
 
+def by_corruption(files: Iterable[tuple[str, str, Any]]) -> dict[str, dict[str, float]]:
+    """Suite -> corruption -> mean over its severities in per cent, of results.json."""
+    found: dict[str, dict[str, float]] = {}
+    for prefix, kind, content in files:
+        if kind == 'results' and not prefix:
+            unit = _unit(content['metric'])
+            means = content['per_corruption'].items()
+            known = {name: unit * mean for name, mean in means if mean is not None}
+            found.setdefault(content['suite'], {}).update(known)
+    return found
+
+
 def _add(found: dict[str, Number], key: str, number: Number, label: str) -> None:
     before = found.setdefault(key, number)
     if before.under != number.under or abs(before.value - number.value) > AGREE:
