@@ -9,8 +9,8 @@ refused.
 
 --table NAME prints a table of the AdaSAP, S2AP or SR-GKP paper instead, in its layout, '-' where
 nothing was run; runs are work dirs, records of tools/experiments/run_arms.py or folders of such.
---table list prints the names; --cite adds rows of the literature; --figure NAME draws a figure of
-AdaSAP or S2AP in the same way; docs/paper_tables.md says more.
+--table list prints the names; --cite adds rows of the literature; --figure NAME draws
+one of their figures, likewise; docs/paper_tables.md says more.
 
 --superscore takes sweeps of tools/attack.py over the checkpoints of several methods and writes the
 best of each metric, chosen on the test images (an oracle) and on held-out ones, and ranks.
@@ -31,10 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need 
 from rich.console import Console  # noqa: E402
 
 from mmrobustprune import cli  # noqa: E402
-from mmrobustprune.naming import unknown  # noqa: E402
 from mmrobustprune.report import paper  # noqa: E402
 from mmrobustprune.report.gate import EXIT_CODE, failures, parse_bounds  # noqa: E402
-from mmrobustprune.report.paper import s2ap_figures  # noqa: E402
 from mmrobustprune.report.runs import read_runs  # noqa: E402
 from mmrobustprune.report.summary import comparison, numbers, write_report  # noqa: E402
 from mmrobustprune.report.superscores import write_superscores  # noqa: E402
@@ -64,19 +62,13 @@ def paper_table(name: str, runs: list[str], out: str | None, robust: str, cited:
 
 def paper_figure(name: str, runs: list[str], out: str | None, robust: str) -> None:
     """Draw one figure of a paper into `out`, or list them all."""
-    names = [*paper.FIGURES, *s2ap_figures.FIGURES]
     if name == 'list':
-        print('\n'.join(names))
+        for known, figure in paper.FIGURES.items():
+            print(f'{known:36} {figure.title}')
         return
-    if name not in names:
-        raise unknown('figure', name, names)
     if not out:
         raise ValueError('--out is not given; name the folder for the figure.')
-    if name in paper.FIGURES:
-        path = paper.draw(name, paper.observe(runs), out)
-    else:
-        path = s2ap_figures.draw(name, runs, out, robust)
-    print(f'written to {path}')
+    print(f'written to {paper.draw(name, runs, out, robust)}')
 
 
 def main() -> None:

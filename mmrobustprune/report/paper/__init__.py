@@ -4,7 +4,7 @@ from mmrobustprune.naming import nearest
 
 from . import adasap, s2ap, srgkp
 from .citations import Cited, read_cited, shipped
-from .drawn import FIGURES, draw
+from .figures import FIGURES, draw
 from .fill import ROBUST_DEFAULT, Filled, fill
 from .layout import Derived, Row, Table, TableColumn
 from .observe import Observation, observe

@@ -132,7 +132,7 @@ def _gradual(chosen: Mapping[str, Any], epochs: int | None) -> dict[str, Any]:
         score=chosen['score']['type'],
         rule=_rule(chosen['rule']),
         finetune=_rule(chosen['finetune_rule']),
-        warmup=_epochs(chosen['warmup'], epochs),
+        warmup=_epochs(chosen.get('warmup', 0), epochs),  # fixed at none in some recipes
     )
     if 'solver' in chosen:
         found['solver'] = chosen['solver']

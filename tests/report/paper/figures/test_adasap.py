@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from mmrobustprune.report.paper import drawn
-from mmrobustprune.report.paper.drawn import draw
+from mmrobustprune.report.paper import draw as draw_any
+from mmrobustprune.report.paper.figures import adasap
 from tests.report.paper.test_adasap import OURS, dense, pruned
 
 KINDS = ('fog', 'frost', 'spatter')
@@ -27,6 +27,10 @@ def runs():
     ]
 
 
+def draw(name, runs, folder):
+    return adasap.FIGURES[name].of(folder / f'{name}.png', runs)
+
+
 @pytest.fixture
 def seen(monkeypatch):
     """The axes of what is saved."""
@@ -36,7 +40,7 @@ def seen(monkeypatch):
         found.extend(figure.axes)
         return path
 
-    monkeypatch.setattr(drawn, 'save', save)
+    monkeypatch.setattr(adasap, 'save', save)
     return found
 
 
@@ -59,7 +63,7 @@ def test_the_ideal_keeps_the_ratio_of_the_dense_network(seen, tmp_path):
 
 
 def test_clean_against_corrupted_is_written(tmp_path):
-    assert draw('adasap-6', runs(), tmp_path / 'out').exists()
+    assert draw('adasap-6', runs(), tmp_path).exists()
 
 
 def test_what_cannot_be_drawn_is_said_in_one_sentence(tmp_path):
@@ -71,5 +75,5 @@ def test_what_cannot_be_drawn_is_said_in_one_sentence(tmp_path):
         draw('adasap-4', [*runs()[1:3], fewer], tmp_path)
     with pytest.raises(ValueError, match='no run has corruptions of imagenet-c'):
         draw('adasap-4', [dense(77.0)], tmp_path)
-    with pytest.raises(ValueError, match=r"unknown figure 'adasap-5' \(did you mean"):
-        draw('adasap-5', [], tmp_path)
+    with pytest.raises(ValueError, match=r"no figure is called 'adasap-5' \(did you mean"):
+        draw_any('adasap-5', [], tmp_path, '')

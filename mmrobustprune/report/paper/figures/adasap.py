@@ -11,22 +11,12 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from mmrobustprune.naming import unknown
 from mmrobustprune.report.figures.scatter import Point, tradeoff
-from mmrobustprune.report.figures.style import (
-    COLOURS,
-    INK,
-    QUIET,
-    dress,
-    look,
-    save,
-    words,
-)
-
-from . import adasap
-from .facts import fits
-from .fill import Filled, fill
-from .observe import Observation
+from mmrobustprune.report.figures.style import COLOURS, INK, QUIET, dress, look, save, words
+from mmrobustprune.report.paper import adasap
+from mmrobustprune.report.paper.facts import fits
+from mmrobustprune.report.paper.fill import Filled, fill
+from mmrobustprune.report.paper.observe import Observation, observe
 
 SUITE = 'imagenet-c'
 CLASSIFIERS = adasap.TABLES['adasap-classifiers']
@@ -42,22 +32,21 @@ class Margin:
     values: Mapping[str, float]
 
 
-def draw(name: str, runs: Sequence[Observation], out: str | Path) -> Path:
-    """Draw a figure of the paper into a folder, as NAME.png.
+@dataclass(frozen=True)
+class RunFigure:
+    """A figure of the numbers that fill the tables.
 
-    Args:
-        name: one of FIGURES.
-        runs: as for the tables.
-        out: the folder.
-
-    Raises:
-        ValueError: an unknown name, runs that do not fit, or none that has what is drawn.
+    Attributes:
+        title: what it shows.
+        of: draws runs into a file.
     """
-    if name not in FIGURES:
-        raise unknown('figure', name, FIGURES)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    return FIGURES[name](folder / f'{name}.png', runs)
+
+    title: str
+    of: Callable[[Path, Sequence[Observation]], Path]
+
+    def draw(self, path: Path, runs: Sequence[str], robust: str) -> Path:
+        """As `PaperFigure.draw`; no attack is drawn."""
+        return self.of(path, observe(runs))
 
 
 def against_size(path: Path, runs: Sequence[Observation]) -> Path:
@@ -116,13 +105,6 @@ def margins(path: Path, runs: Sequence[Observation]) -> Path:
         return save(figure, path)
 
 
-FIGURES: dict[str, Callable[[Path, Sequence[Observation]], Path]] = {
-    'adasap-1': against_size,
-    'adasap-4': margins,
-    'adasap-6': against_clean,
-}
-
-
 def _rows(filled: Filled, first: str, second: str) -> list[tuple[str, float, float]]:
     """Method and two numbers of every row that has both."""
     found = []
@@ -144,7 +126,10 @@ def _by_corruption(runs: Sequence[Observation], arm: str, target: float) -> dict
                 f'{run.label} {len(run.corruptions[SUITE])}; evaluate the runs alike.'
             )
     kinds = seeds[0].corruptions[SUITE] if seeds else ()
-    return {kind: fmean(run.corruptions[SUITE][kind] for run in seeds) for kind in kinds}
+    found = {}
+    for kind in kinds:
+        found[kind] = fmean(run.corruptions[SUITE][kind] for run in seeds)
+    return found
 
 
 def _differences(
@@ -179,3 +164,10 @@ def _refuse_none(found: Sequence | Mapping, what: str) -> None:
             f'no run has {what} of a row of that figure; give evaluated runs of the configs in '
             'docs/papers/adasap.md.'
         )
+
+
+FIGURES = {
+    'adasap-1': RunFigure('AdaSAP, Figure 1: R_C against the size', against_size),
+    'adasap-4': RunFigure('AdaSAP, Figure 4: margins over Taylor by corruption', margins),
+    'adasap-6': RunFigure('AdaSAP, Figure 6: IN-C against Val', against_clean),
+}

@@ -19,11 +19,10 @@ from mmrobustprune.report.figures.search_plots import (
     rise_bars,
     signed,
 )
+from mmrobustprune.report.paper.facts import fits
+from mmrobustprune.report.paper.observe import Observation, facts_in, from_record, observe
+from mmrobustprune.report.paper.s2ap import ATTACKED, DATA, HOSTS, NETS, WEIGHTS
 from mmrobustprune.report.runs import split_name
-
-from .facts import fits
-from .observe import Observation, facts_in, from_record, observe
-from .s2ap import ATTACKED, DATA, HOSTS, NETS, WEIGHTS
 
 RHO = 'loss difference@0.01'
 ORIGINAL = 'Orig.'
@@ -44,8 +43,8 @@ Where = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure of the paper.
+class SearchFigure:
+    """A figure of what was measured along searches.
 
     Attributes:
         title: what it shows.
@@ -59,31 +58,22 @@ class Figure:
     panels: Callable[[Sequence[str], Where, str], list[Panel]]
     columns: int = 4
 
+    def draw(self, path: Path, runs: Sequence[str], robust: str) -> Path:
+        """As `PaperFigure.draw`."""
+        panels = []
+        for where in self.wheres:
+            panels += self.panels(runs, where, robust)
+        if not panels:
+            asked = ' or '.join(map(_asked, self.wheres))
+            raise ValueError(
+                f"none of the runs belongs to the figure '{path.stem}' ({asked}); give work dirs "
+                'of such searches, measured by SearchMeasureHook.'
+            )
+        return draw_panels(path, panels, self.columns, self.title)
 
-def draw(name: str, words: Sequence[str], out: str | Path, robust: str) -> Path:
-    """Draw a figure of the paper into a folder.
 
-    Args:
-        name: of FIGURES.
-        words: work dirs of searches, records, or folders of records.
-        out: the folder.
-        robust: the attack that is the robust accuracy, as in the tables.
-
-    Raises:
-        FileNotFoundError, ValueError: an unknown name, or no run of the figure.
-    """
-    figure = FIGURES[name]
-    panels = []
-    for where in figure.wheres:
-        panels += figure.panels(words, where, robust)
-    if not panels:
-        asked = ' or '.join(', '.join(f'{k} {v}' for k, v in one.items()) for one in figure.wheres)
-        raise ValueError(
-            f"none of the runs belongs to the figure '{name}' ({asked}); give work dirs of such "
-            'searches, measured by SearchMeasureHook.'
-        )
-    Path(out).mkdir(parents=True, exist_ok=True)
-    return draw_panels(Path(out) / f'{name}.png', panels, figure.columns, figure.title)
+def _asked(where: Where) -> str:
+    return ', '.join(f'{name} {value}' for name, value in where.items())
 
 
 # --- the runs -------------------------------------------------------------------------------------
@@ -123,7 +113,8 @@ def _by_target(words: Sequence[str], where: Where) -> dict[str, dict[str, Sequen
             )
         arms[key] = one.records
     for sparsity, arms in found.items():
-        lacking = [name for name in SHOWN if not any(key.startswith(name) for key in arms)]
+        there = {key.rpartition('-seed')[0] for key in arms}
+        lacking = [name for name in SHOWN if name not in there]
         if lacking:
             raise ValueError(
                 f'{where.get("net")} at {sparsity} has no run of {lacking[0]}; give both arms of '
@@ -161,8 +152,10 @@ def _curvature(words: Sequence[str], where: Where, robust: str) -> list[Panel]:
 
 def _curvature_of(arms: Mapping[str, Sequence[Mapping]]) -> str:
     """The mean over the iterations of an epoch, where all runs measured inside their epochs."""
-    inside = all(any('lambda_max_along' in one for one in records) for records in arms.values())
-    return 'lambda_max_along' if inside else 'lambda_max'
+    for records in arms.values():
+        if not any('lambda_max_along' in one for one in records):
+            return 'lambda_max'
+    return 'lambda_max_along'
 
 
 def _preview(words: Sequence[str], where: Where, robust: str) -> list[Panel]:
@@ -247,7 +240,7 @@ def _of(nets: Sequence[str], data: Sequence[str], hosts: Sequence[str]) -> tuple
 
 
 CURVATURE = {
-    f's2ap-curvature-{net}-{data}-{host.lower()}': Figure(
+    f's2ap-curvature-{net}-{data}-{host.lower()}': SearchFigure(
         f'S2AP, one of Figures 2 and 8 to 17: largest curvature, {net} on {data} by {host}',
         _of([net], [data], [host]),
         _curvature,
@@ -256,37 +249,37 @@ CURVATURE = {
 }
 TWO = ('resnet18', 'wrn-28-4')
 FIGURES = {
-    's2ap-1': Figure(
+    's2ap-1': SearchFigure(
         'S2AP, Figure 1: robust accuracy, stability and curvature of one search',
         _of(['resnet18'], ['cifar10'], ['HARP']),
         _preview,
         3,
     ),
-    's2ap-2': Figure(
+    's2ap-2': SearchFigure(
         'S2AP, Figure 2: largest curvature along the search',
         _of(['wrn-28-4'], ['cifar10'], ['HARP']),
         _curvature,
     ),
-    's2ap-3': Figure(
+    's2ap-3': SearchFigure(
         'S2AP, Figure 3: loss difference at ρ = 0.01', _of(TWO, ['cifar10'], HOSTS), _rise, 2
     ),
-    's2ap-4': Figure(
+    's2ap-4': SearchFigure(
         'S2AP, Figure 4: distance to the first mask, and stability gained',
         _of(TWO, ['cifar10'], ['HARP']),
         _stability,
     ),
-    's2ap-5': Figure(
+    's2ap-5': SearchFigure(
         'S2AP, Figure 5: robust accuracy of the mask against the radius',
         (dict(data='cifar10', host='HARP', target=0.9),),
         _sweep,
         1,
     ),
-    's2ap-6': Figure(
+    's2ap-6': SearchFigure(
         'S2AP, Figure 6: the same as Figure 4 by HYDRA',
         _of(TWO, ['cifar10'], ['HYDRA']),
         _stability,
     ),
-    's2ap-7': Figure(
+    's2ap-7': SearchFigure(
         'S2AP, Figure 7: distance to the first mask, VGG16',
         (*_of(['vgg16-bn'], ['cifar10'], HOSTS), *_of(['vgg16-bn'], ['svhn'], ['HARP'])),
         _distance,

@@ -4,8 +4,7 @@ import pytest
 from matplotlib.figure import Figure as Canvas
 
 from mmrobustprune.report.figures.style import dress
-from mmrobustprune.report.paper import s2ap_figures
-from mmrobustprune.report.paper.s2ap_figures import FIGURES, draw
+from mmrobustprune.report.paper import FIGURES, draw
 from tests.report.paper.runs import SEARCH, attacks, work_dir
 
 FIELDS = (
@@ -145,4 +144,4 @@ def test_what_is_missing_is_said(tmp_path):
     ):
         draw('s2ap-2', words, tmp_path, 'autoattack@8/255')
     with pytest.raises(ValueError, match='resnet18 at 90 % has no run of Orig.; give both arms'):
-        s2ap_figures.draw('s2ap-4', words[1:], tmp_path, 'autoattack@8/255')
+        draw('s2ap-4', words[1:], tmp_path, 'autoattack@8/255')
