@@ -140,7 +140,7 @@ def run(main: Callable[[], Any], said: Mapping[str, str] | None = None) -> None:
     """
     try:
         main()
-    except WRONG_INPUT as error:
+    except (*WRONG_INPUT, ImportError) as error:  # the last: a broken installation
         own = str(getattr(error, 'name', '')).startswith('mmrobustprune')
         if os.environ.get('MMRP_TRACEBACK') or own:
             raise
@@ -161,6 +161,9 @@ def sentence_of(error: Exception) -> str:
             f'{error.name} is not installed for {sys.executable}; run `bash tools/setup_env.sh` '
             'and `source .venv/bin/activate`, or install the extras of setup.py.'
         )
+    if isinstance(error, ImportError):
+        reason = str(error).partition('\n')[0]
+        return f'{reason} (`mmrobustprune doctor` says more, MMRP_TRACEBACK=1 where it came from)'
     return str(error)
 
 
