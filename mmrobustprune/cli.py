@@ -141,7 +141,7 @@ def run(main: Callable[[], Any], said: Mapping[str, str] | None = None) -> None:
     """
     try:
         main()
-    except (*WRONG_INPUT, *UPSTREAM) as error:
+    except (*WRONG_INPUT, *UPSTREAM, ImportError) as error:  # the last: a broken installation
         own = str(getattr(error, 'name', '')).startswith('mmrobustprune')
         own |= isinstance(error, KeyError) and ' registry. ' not in str(error)
         own |= isinstance(error, AssertionError) and not str(error)  # nothing that could be said
@@ -172,6 +172,9 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, AssertionError):
         said = str(error).splitlines()[0].rstrip('.')
         return f'{said}; mend that in the config.'
+    if isinstance(error, ImportError):
+        reason = str(error).partition('\n')[0]
+        return f'{reason} (`mmrobustprune doctor` says more, MMRP_TRACEBACK=1 where it came from)'
     return str(error)
 
 

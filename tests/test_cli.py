@@ -76,6 +76,16 @@ def test_what_says_nothing_keeps_its_traceback(error):
         cli.run(lambda: raised(error))
 
 
+def test_a_broken_installation_is_one_sentence(monkeypatch, capsys):
+    def main():
+        raise ImportError("torchvision's operators do not load; install another.\n  a long tail")
+
+    assert end_of(main, monkeypatch, capsys) == (
+        "train: torchvision's operators do not load; install another. (`mmrobustprune doctor` says "
+        'more, MMRP_TRACEBACK=1 where it came from)'
+    )
+
+
 def test_a_defect_of_our_own_keeps_its_traceback():
     def main():
         import mmrobustprune.nowhere  # noqa: F401
