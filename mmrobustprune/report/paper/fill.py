@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from glob import escape
 from itertools import chain, product
 
@@ -34,6 +34,7 @@ class Filled:
         left: labels of the runs that no cell has, with why.
         cited: labels of the rows whose numbers were not measured here.
         unfair: what the runs of a block should share and do not.
+        lacks: labels of the runs with cells that are missing, with which.
     """
 
     table: Table
@@ -44,6 +45,7 @@ class Filled:
     left: Mapping[str, str]
     cited: tuple[str, ...] = ()
     unfair: tuple[str, ...] = ()
+    lacks: Mapping[str, str] = field(default_factory=dict)
 
 
 def fill(
@@ -118,6 +120,7 @@ def fill(
         },
         placed,
         unfair,
+        {run.label: '; '.join(run.lacks) for run in runs if run.lacks},
     )
 
 

@@ -34,15 +34,17 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
     """results.json: clean, mPC, rPC, SUITE, SUITE@3 and 'R SUITE'.
 
     SUITE is the mean over all cells, SUITE@3 that at severity 3, and 'R SUITE' is SUITE / clean.
+    Where only a part of the suite's types was run, that is said: '15 of 19 corruptions'.
     """
     unit = _unit(results['metric'])
     suite = results['suite']
+    every = len(suite_of(results).all)
     clean = results['P']
     levels = results['severities']
     yield 'clean', Number(unit * clean)
     kinds = results['per_corruption']
     severity = f'severity {", ".join(map(str, levels))}'
-    under = f'{suite}, {len(kinds)} corruptions, {severity}'
+    under = f'{suite}, {_part_of(len(kinds), every)} corruptions, {severity}'
     if None not in kinds.values():
         mean = fmean(kinds.values())
         yield suite, Number(unit * mean, under)
@@ -50,8 +52,9 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
             yield f'R {suite}', Number(mean / clean, under)
     for key, scale in (('mPC', unit), ('rPC', 1)):
         if results.get(key) is not None:
-            basis = sum(kind in suite_of(results).corruptions for kind in kinds)
-            yield key, Number(scale * results[key], f'{suite}, {basis} corruptions, {severity}')
+            usual = suite_of(results).corruptions
+            types = _part_of(sum(kind in usual for kind in kinds), len(usual))
+            yield key, Number(scale * results[key], f'{suite}, {types} corruptions, {severity}')
     for level in SEVERITIES:
         values = [
             one.get(results['metric'])
@@ -60,8 +63,13 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
         ]
         values = list(kinds.values()) if levels == [level] and not values else values
         if values and None not in values:
-            under = f'{suite}, {len(values)} corruptions, severity {level}'
+            types = _part_of(len(values), every)
+            under = f'{suite}, {types} corruptions, severity {level}'
             yield f'{suite}@{level}', Number(unit * fmean(values), under)
+
+
+def _part_of(count: int, every: int) -> str:
+    return str(count) if count >= every else f'{count} of {every}'
 
 
 def shifted(found: Mapping[str, Any]) -> Pairs:
@@ -249,6 +257,19 @@ def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, N
         for key, number in FALLBACK.get(kind, lambda _: ())(content):
             own.setdefault(prefix + key, number)
     return own | found
+
+
+def unfinished(files: Iterable[tuple[str, str, Any]]) -> tuple[str, ...]:
+    """What each results.json lacks: 'imagenet-c lacks fog', which has no mean then."""
+    said = []
+    for _, kind, content in files:
+        lacking = []
+        if kind == 'results':
+            means = content['per_corruption'].items()
+            lacking = [name for name, mean in means if mean is None]
+        if lacking:
+            said.append(f'{content["suite"]} lacks {", ".join(lacking)}')
+    return tuple(said)
 
 
 def by_corruption(files: Iterable[tuple[str, str, Any]]) -> dict[str, dict[str, float]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -13,7 +13,7 @@ from typing import Any
 from mmrobustprune.report.runs import REPEAT, split_name
 
 from .facts import facts_of, read_settings
-from .numbers import READERS, Number, by_corruption, numbers_of
+from .numbers import READERS, Number, by_corruption, numbers_of, unfinished
 
 TRAINED = re.compile(r'tools/train\.py \S*?([^/\s]+)\.py')
 # numbers of a record that it holds as they are
@@ -30,12 +30,14 @@ class Observation:
             the run, else 'dense'.
         numbers: key -> number.
         corruptions: suite -> corruption -> mean over its severities, in per cent.
+        lacks: what evaluations under corruption did not finish.
     """
 
     label: str
     facts: Mapping[str, Any]
     numbers: Mapping[str, Number] = field(default_factory=dict)
     corruptions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
 
 
 def observe(words: Iterable[str | Path]) -> list[Observation]:
@@ -88,7 +90,7 @@ def from_folder(folder: Path, name: str = '') -> Observation:
         facts.pop('seed'),
         facts,
         numbers_of(files, label) | _hours(folder, files) | _epochs(folder),
-        by_corruption(files),
+        files,
     )
 
 
@@ -155,8 +157,7 @@ def from_record(file: Path, name: str = '') -> Observation:
         facts = {key: facts[key] for key in ('config', 'net', 'data')}
         name = name or record['name']
     seed = record.get('seed')
-    kinds = by_corruption(files)
-    return _observation(str(file), name, record['name'], seed, facts, numbers, kinds)
+    return _observation(str(file), name, record['name'], seed, facts, numbers, files)
 
 
 def _observation(
@@ -166,11 +167,11 @@ def _observation(
     seed: int | None,
     facts: Mapping[str, Any],
     numbers: Mapping[str, Number],
-    corruptions: Mapping[str, Mapping[str, float]],
+    files: Sequence[tuple[str, str, Any]],
 ) -> Observation:
     method = facts.get('recipe') or given or 'dense'
     facts = dict(facts, name=given or own, method=method, seed=seed)
-    return Observation(label, facts, dict(numbers), corruptions)
+    return Observation(label, facts, dict(numbers), by_corruption(files), unfinished(files))
 
 
 def _evaluated(files: Iterable[tuple[str, str, Any]]) -> str:

@@ -49,6 +49,8 @@ def notes(filled: Filled) -> list[str]:
     """
     found = [filled.table.note] if filled.table.note else []
     found += filled.unfair
+    for label, lacks in filled.lacks.items():
+        found.append(f'{label}: {lacks}, so its mean is left out; evaluate it to the end.')
     spreads = [cells[-1] for cells in filled.cells.values()]  # the last key's is printed
     if any(cell and cell.runs > 1 for cell in spreads):
         found.append(

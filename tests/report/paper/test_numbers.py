@@ -17,6 +17,7 @@ from mmrobustprune.report.paper.numbers import (
     sharp,
     shifted,
     timed,
+    unfinished,
 )
 from mmrobustprune.report.paper.observe import observe
 from tests.report.paper.runs import attacks, values, work_dir
@@ -42,7 +43,7 @@ def test_corruptions_are_of_all_cells_and_of_one_severity(tmp_path):
         'clean': 80.0,
     } == values(run)
     assert run.facts['method'] == 'dense' and not {'size', 'speed-up'} & {*run.numbers}
-    assert run.numbers['voc-c'].under == 'voc-c, 1 corruptions, severity 1, 3'
+    assert run.numbers['voc-c'].under == 'voc-c, 1 of 19 corruptions, severity 1, 3'
 
 
 def test_size_speed_and_what_the_cuts_did(tmp_path):
@@ -144,16 +145,16 @@ def imagenet(cells=CELLS, **changes):
 
 
 def test_a_suite_is_the_mean_of_all_cells_and_mpc_of_the_benchmark():
-    both = 'imagenet-c, 2 corruptions, severity 1, 3'
-    one = 'imagenet-c, 1 corruptions, severity 1, 3'
+    both = 'imagenet-c, 2 of 19 corruptions, severity 1, 3'
+    one = 'imagenet-c, 1 of 15 corruptions, severity 1, 3'  # of those that mPC is over
     assert dict(corrupted(imagenet())) == {
         'clean': Number(80.0),
         'imagenet-c': Number(30.0, both),
         'R imagenet-c': Number(0.375, both),
         'mPC': Number(40.0, one),
         'rPC': Number(0.5, one),
-        'imagenet-c@1': Number(45.0, 'imagenet-c, 2 corruptions, severity 1'),
-        'imagenet-c@3': Number(15.0, 'imagenet-c, 2 corruptions, severity 3'),
+        'imagenet-c@1': Number(45.0, 'imagenet-c, 2 of 19 corruptions, severity 1'),
+        'imagenet-c@3': Number(15.0, 'imagenet-c, 2 of 19 corruptions, severity 3'),
     }
 
 
@@ -166,8 +167,10 @@ def test_a_missing_cell_leaves_the_means_over_it_out():
     )
     assert dict(corrupted(missing)) == {
         'clean': Number(80.0),
-        'imagenet-c@1': Number(45.0, 'imagenet-c, 2 corruptions, severity 1'),
+        'imagenet-c@1': Number(45.0, 'imagenet-c, 2 of 19 corruptions, severity 1'),
     }
+    assert unfinished([('', 'results', missing)]) == ('imagenet-c lacks speckle_noise',)
+    assert unfinished([('', 'results', imagenet())]) == ()
 
 
 def test_a_network_that_is_never_right_has_no_ratio():

@@ -167,3 +167,10 @@ def test_a_file_that_was_written_before_is_replaced(tmp_path):
     write(fill(SMALL, [run('c', value=0.25)]), str(tmp_path), 'small')
     assert (tmp_path / 'small.csv').read_text() == 'arm,X,X spread,X runs\nc,0.25,,1\n'
     assert '| c | 0.25 |' in (tmp_path / 'small.md').read_text()
+
+
+def test_a_run_with_missing_cells_is_named_with_them():
+    whole = run('a', value=2.0)
+    torn = replace(run('b'), lacks=('imagenet-c lacks fog',))
+    said = 'b-0: imagenet-c lacks fog, so its mean is left out; evaluate it to the end.'
+    assert notes(fill(SMALL, [whole, torn])) == [said]
