@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import tomllib
 
@@ -21,6 +22,7 @@ PAPERS = Path(__file__).parent / 'papers'
 sys.path.insert(0, str(ROOT))  # a checkout need not be installed
 
 from mmengine.config import Config  # noqa: E402
+from mmengine.fileio import load  # noqa: E402
 
 import mmrobustprune.engine  # noqa: E402, F401  knows `mmrobustprune::`
 from mmrobustprune.recipes import build_recipe  # noqa: E402
@@ -55,10 +57,12 @@ class Line:
 def write_all(folder: Path = PAPERS) -> list[Path]:
     """Write the page of every paper into a folder; returns their paths."""
     written = []
-    for file in sources():
-        path = folder / f'{file.stem}.md'
-        path.write_text(page(tomllib.loads(file.read_text())))
-        written.append(path)
+    # mmengine parses all model indices of a package anew for every base taken from it
+    with patch('mmengine.config.utils.load', cache(load)):
+        for file in sources():
+            path = folder / f'{file.stem}.md'
+            path.write_text(page(tomllib.loads(file.read_text())))
+            written.append(path)
     return written
 
 
@@ -129,12 +133,14 @@ def hours_of(line: Line) -> float | None:
     name = Path(line.config).name
     images = costs()['images'][name.rpartition('_')[2]]
     macs = costs()['macs'][name.partition('_')[0]]
-    passes = line.passes
-    if passes is None:
-        config = Config.fromfile(ROOT / 'configs' / f'{line.config}.py')
-        per_epoch = images / config.train_dataloader.batch_size / _gpus(name)
-        passes = passes_of(config, per_epoch)
+    passes = _passes(line.config, images) if line.passes is None else line.passes
     return passes * images * 6 * macs / costs()['rate'] / 3600
+
+
+@cache
+def _passes(config: str, images: int) -> float:
+    read = Config.fromfile(ROOT / 'configs' / f'{config}.py')
+    return passes_of(read, images / read.train_dataloader.batch_size / _gpus(config))
 
 
 def passes_of(config: Config, per_epoch: float) -> float:

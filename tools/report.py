@@ -9,7 +9,8 @@ refused.
 
 --table NAME prints a table of the AdaSAP, S2AP or SR-GKP paper instead, in its layout, '-' where
 nothing was run; runs are work dirs, records of tools/experiments/run_arms.py or folders of such.
---table list prints the names; --cite adds rows of the literature; docs/paper_tables.md says more.
+--table list prints the names; --cite adds rows of the literature; --figure NAME draws
+one of their figures, likewise; docs/paper_tables.md says more.
 
 --superscore takes sweeps of tools/attack.py over the checkpoints of several methods and writes the
 best of each metric, chosen on the test images (an oracle) and on held-out ones, and ranks.
@@ -18,6 +19,7 @@ Example:
     python tools/report.py work_dirs/dense work_dirs/adasap-seed0 work_dirs/adasap-seed1 --out out
     python tools/report.py work_dirs/adasap --out out --fail-under rPC=0.55   (exit code 3 below)
     python tools/report.py --table s2ap-1 work_dirs/resnet18_* --out work_dirs/tables
+    python tools/report.py --figure s2ap-2 work_dirs/wrn-28-4_s2ap-harp-* --out work_dirs/figures
     python tools/report.py --superscore SR-GKP=work_dirs/a TMI-GKP=work_dirs/b --out work_dirs/best
 """
 
@@ -58,6 +60,17 @@ def paper_table(name: str, runs: list[str], out: str | None, robust: str, cited:
     )
 
 
+def paper_figure(name: str, runs: list[str], out: str | None, robust: str) -> None:
+    """Draw one figure of a paper into `out`, or list them all."""
+    if name == 'list':
+        for known, figure in paper.FIGURES.items():
+            print(f'{known:36} {figure.title}')
+        return
+    if not out:
+        raise ValueError('--out is not given; name the folder for the figure.')
+    print(f'written to {paper.draw(name, runs, out, robust)}')
+
+
 def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
     parser.add_argument('work_dirs', nargs='*', metavar='[NAME=]WORK_DIR')
@@ -66,6 +79,11 @@ def main() -> None:
         '--table',
         metavar='NAME',
         help="a table of a paper instead of the comparison; 'list' prints the names",
+    )
+    parser.add_argument(
+        '--figure',
+        metavar='NAME',
+        help="a figure of a paper, likewise; 'list' prints the names",
     )
     parser.add_argument(
         '--superscore',
@@ -133,6 +151,9 @@ def main() -> None:
         help='the same for mCE, relative_mCE, params, macs or latency that is higher',
     )
     args = parser.parse_args()
+    if args.figure:
+        paper_figure(args.figure, args.work_dirs, args.out, args.robust)
+        return
     if args.table:
         paper_table(args.table, args.work_dirs, args.out, args.robust, args.cite)
         return

@@ -33,7 +33,7 @@ def spelled_out(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def defaults(kind: type | None) -> dict[str, Any]:
-    """Field -> what a class takes where nothing is said; {} of no class."""
+    """Field -> what a class takes where nothing is said, or always; {} of no class."""
     if kind is None:
         return {}
     if not is_dataclass(kind):
@@ -41,9 +41,9 @@ def defaults(kind: type | None) -> dict[str, Any]:
         return {one.name: one.default for one in parameters if one.default is not one.empty}
     found = {}
     for field in fields(kind):
-        if field.init and field.default_factory is not MISSING:
+        if field.compare and field.default_factory is not MISSING:
             found[field.name] = field.default_factory()
-        elif field.init and field.default is not MISSING:
+        elif field.compare and field.default is not MISSING:
             found[field.name] = field.default
     return found
 

@@ -67,7 +67,7 @@ class Share(BaseMetric):
         return dict(share=sum(results) / len(results))
 
 
-def small(work_dir, epochs=4, batch=4, every=1, **recipe):
+def small(work_dir, epochs=4, batch=4, save=1, **recipe):
     """A training of 6 iterations an epoch, with a checkpoint after every one."""
     loader = dict(
         batch_size=batch,
@@ -87,7 +87,7 @@ def small(work_dir, epochs=4, batch=4, every=1, **recipe):
         optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.1, momentum=0.9)),
         train_cfg=dict(by_epoch=True, max_epochs=epochs, val_interval=epochs),
         val_cfg=dict(),
-        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=every, by_epoch=False)),
+        default_hooks=dict(checkpoint=dict(type='CheckpointHook', interval=save, by_epoch=False)),
         randomness=dict(seed=3),
         log_level='ERROR',
         experiment_name=uuid.uuid4().hex,

@@ -27,7 +27,7 @@ from mmrobustprune.engine.deploy.oneshot import OneShot  # noqa: E402
 from mmrobustprune.grouped_kernels import Beam, Snaking, arrange  # noqa: E402
 from mmrobustprune.grouped_kernels.grouping import filter_order  # noqa: E402
 from mmrobustprune.models.pixels import pixel_classifier  # noqa: E402
-from mmrobustprune.report.drawings.bands import Verdict, draw_bands  # noqa: E402
+from mmrobustprune.report.drawings.bands import Answer, draw_bands  # noqa: E402
 from mmrobustprune.report.drawings.granularities import draw_granularities  # noqa: E402
 from mmrobustprune.report.drawings.growth import draw_growth  # noqa: E402
 from mmrobustprune.report.drawings.snaking import draw_snaking  # noqa: E402
@@ -92,11 +92,11 @@ def frog(networks: dict[str, nn.Module], images: LabelledImages, out: Path) -> N
     low, high = split(seen, THETA)
     scale, shift = affine(first, image)
     bands = {'image': seen, f'low, θ < {THETA}': low, f'high, θ ≥ {THETA}': high}
-    verdicts: dict[str, dict[str, Verdict]] = {}
+    verdicts: dict[str, dict[str, Answer]] = {}
     for name, classifier in classifiers.items():
         said = {title: classifier.network(band).softmax(1)[0] for title, band in bands.items()}
         verdicts[name] = {
-            title: Verdict(names[int(p.argmax())], float(p.max()), int(p.argmax()) == label)
+            title: Answer(names[int(p.argmax())], float(p.max()), int(p.argmax()) == label)
             for title, p in said.items()
         }
     pixels = {title: (scale * band + shift)[0] for title, band in bands.items()}

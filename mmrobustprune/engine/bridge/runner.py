@@ -14,6 +14,7 @@ from .checkpoint import (
     META,
     load_weights,
     read_checkpoint,
+    refuse_pruned_parts,
     starting_checkpoint,
     structure_of,
     under_structure,
@@ -79,13 +80,24 @@ class RebuildRunner(Runner):
         """As mmengine's.
 
         Raises:
-            ValueError: the config has nothing to train on.
+            ValueError: the config has nothing to train on, a part of the network would start from
+                pruned weights, or a label has no output.
         """
         if self._train_loop is None:
             raise ValueError(
                 'the config has no train_dataloader, train_cfg and optim_wrapper; add them.'
             )
-        return super().train()
+        if self._load_from is None and not self._resume:
+            refuse_pruned_parts(self.cfg.model)
+        try:
+            return super().train()
+        except IndexError as problem:  # of the cross entropy
+            if 'Target' not in str(problem):
+                raise
+            raise ValueError(
+                f'an image has a label that the network has no output for ({problem}); give the '
+                'head an output for each class, or the data set labels from 0.'
+            ) from problem
 
     def test(self) -> dict:
         """As mmengine's.

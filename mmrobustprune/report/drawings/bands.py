@@ -13,7 +13,7 @@ from mmrobustprune.report.figures.style import BAD, GOOD, look, save
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Answer:
     """What a network took an image for, with the probability it gave, and whether it is right."""
 
     label: str
@@ -28,7 +28,7 @@ class Verdict:
 def draw_bands(
     path: str | Path,
     images: Mapping[str, Tensor],
-    verdicts: Mapping[str, Mapping[str, Verdict]],
+    answers: Mapping[str, Mapping[str, Answer]],
 ) -> Path:
     """A strip of images, each with a line per network under it.
 
@@ -36,11 +36,11 @@ def draw_bands(
         path: of the figure.
         images: title -> (3, H, W) of numbers; each is stretched to its own range where it leaves
             [0, 1].
-        verdicts: network -> title of the image -> what it said.
+        answers: network -> title of the image -> what it said.
     """
     with look():
         figure = Figure(
-            figsize=(2.5 * len(images), 2.7 + 0.24 * len(verdicts)), layout='constrained'
+            figsize=(2.5 * len(images), 2.7 + 0.24 * len(answers)), layout='constrained'
         )
         panels = figure.subplots(1, len(images), squeeze=False)[0]
         for axes, (title, image) in zip(panels, images.items(), strict=True):
@@ -48,15 +48,15 @@ def draw_bands(
             axes.set(xticks=[], yticks=[])
             axes.set_title(title, fontsize=9.5)
             axes.grid(visible=False)
-            for line, (network, said) in enumerate(verdicts.items()):
-                verdict = said[title]
+            for line, (network, said) in enumerate(answers.items()):
+                answer = said[title]
                 axes.text(
                     0,
                     -0.09 - 0.1 * line,
-                    f'{network}: {verdict.text}',
+                    f'{network}: {answer.text}',
                     transform=axes.transAxes,
                     fontsize=8,
-                    color=GOOD if verdict.right else BAD,
+                    color=GOOD if answer.right else BAD,
                 )
         return save(figure, path)
 

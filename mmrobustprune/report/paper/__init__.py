@@ -4,6 +4,7 @@ from mmrobustprune.naming import nearest
 
 from . import adasap, s2ap, srgkp
 from .citations import Cited, read_cited, shipped
+from .figures import FIGURES, draw
 from .fill import ROBUST_DEFAULT, Filled, fill
 from .layout import Derived, Row, Table, TableColumn
 from .observe import Observation, observe
@@ -56,12 +57,14 @@ __all__ = [
     'TABLES',
     'TableColumn',
     'Derived',
+    'FIGURES',
     'Filled',
     'Observation',
     'Row',
     'Table',
     'as_csv',
     'as_rich',
+    'draw',
     'fill',
     'get_table',
     'markdown',

@@ -89,9 +89,9 @@ def with_cited(
         ValueError: a row that runs have filled, too.
     """
     columns = [column for column in table.columns if isinstance(column, TableColumn)]
-    lines = [
-        (row, {one.name: cells[at, one.name] for one in columns}) for at, row in enumerate(rows)
-    ]
+    lines = []
+    for at, row in enumerate(rows):
+        lines.append((row, {one.name: cells[at, one.name] for one in columns}))
     declared = {row.labels for row in rows}
     placed = []
     for one in cited:

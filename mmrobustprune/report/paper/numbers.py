@@ -184,6 +184,18 @@ def masked(stages: Sequence[Mapping[str, Any]]) -> Pairs:
         yield 'removed', Number(100 * last['removed'])
 
 
+def thinned(found: Mapping[str, Any]) -> Pairs:
+    """sparsity.json: 'mask flops ratio', dense / masked, each layer counted by itself."""
+    if 'fewer' in found:
+        yield 'mask flops ratio', Number(found['fewer']['flops_of_mask'])
+
+
+def slimmed(found: Mapping[str, Any]) -> Pairs:
+    """sparsity.json: 'macs ratio', dense / without the channels that no layer reads."""
+    if 'fewer' in found:
+        yield 'macs ratio', Number(found['fewer']['macs_of_slim'])
+
+
 def sharp(found: Mapping[str, Any]) -> Pairs:
     """sharpness.json: 'loss difference@0.01' and the like, in the space of the scores."""
     under = f'{found["loss"]["type"]}, {found["images"]} {found["split"]} images'
@@ -213,9 +225,12 @@ READERS: dict[str, Callable[[Any], Pairs]] = dict(
     stages=masked,
     sharpness=sharp,
     search=lambda found: (),
+    sparsity=thinned,
 )
 # where no other file has the number
-FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(attacks=clean_of_attacks, search=searched)
+FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(
+    attacks=clean_of_attacks, search=searched, sparsity=slimmed
+)
 
 
 def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, Number]:
@@ -234,6 +249,18 @@ def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, N
         for key, number in FALLBACK.get(kind, lambda _: ())(content):
             own.setdefault(prefix + key, number)
     return own | found
+
+
+def by_corruption(files: Iterable[tuple[str, str, Any]]) -> dict[str, dict[str, float]]:
+    """Suite -> corruption -> mean over its severities in per cent, of results.json."""
+    found: dict[str, dict[str, float]] = {}
+    for prefix, kind, content in files:
+        if kind == 'results' and not prefix:
+            unit = _unit(content['metric'])
+            means = content['per_corruption'].items()
+            known = {name: unit * mean for name, mean in means if mean is not None}
+            found.setdefault(content['suite'], {}).update(known)
+    return found
 
 
 def _add(found: dict[str, Number], key: str, number: Number, label: str) -> None:

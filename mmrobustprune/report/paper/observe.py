@@ -13,7 +13,7 @@ from typing import Any
 from mmrobustprune.report.runs import REPEAT, split_name
 
 from .facts import facts_of, read_settings
-from .numbers import READERS, Number, numbers_of
+from .numbers import READERS, Number, by_corruption, numbers_of
 
 TRAINED = re.compile(r'tools/train\.py \S*?([^/\s]+)\.py')
 # numbers of a record that it holds as they are
@@ -29,11 +29,13 @@ class Observation:
         facts: as `facts.facts_of`, and name, seed and method: the recipe, else the name given to
             the run, else 'dense'.
         numbers: key -> number.
+        corruptions: suite -> corruption -> mean over its severities, in per cent.
     """
 
     label: str
     facts: Mapping[str, Any]
     numbers: Mapping[str, Number] = field(default_factory=dict)
+    corruptions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 def observe(words: Iterable[str | Path]) -> list[Observation]:
@@ -86,6 +88,7 @@ def from_folder(folder: Path, name: str = '') -> Observation:
         facts.pop('seed'),
         facts,
         numbers_of(files, label) | _hours(folder, files) | _epochs(folder),
+        by_corruption(files),
     )
 
 
@@ -151,7 +154,9 @@ def from_record(file: Path, name: str = '') -> Observation:
     else:  # a name, and not which recipe
         facts = {key: facts[key] for key in ('config', 'net', 'data')}
         name = name or record['name']
-    return _observation(str(file), name, record['name'], record.get('seed'), facts, numbers)
+    seed = record.get('seed')
+    kinds = by_corruption(files)
+    return _observation(str(file), name, record['name'], seed, facts, numbers, kinds)
 
 
 def _observation(
@@ -161,10 +166,11 @@ def _observation(
     seed: int | None,
     facts: Mapping[str, Any],
     numbers: Mapping[str, Number],
+    corruptions: Mapping[str, Mapping[str, float]],
 ) -> Observation:
     method = facts.get('recipe') or given or 'dense'
     facts = dict(facts, name=given or own, method=method, seed=seed)
-    return Observation(label, facts, dict(numbers))
+    return Observation(label, facts, dict(numbers), corruptions)
 
 
 def _evaluated(files: Iterable[tuple[str, str, Any]]) -> str:

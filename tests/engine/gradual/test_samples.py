@@ -35,7 +35,7 @@ def test_a_score_is_shown_its_images_before_every_choice(tmp_path, monkeypatch, 
     config = small(
         tmp_path,
         epochs=2,
-        every=12,
+        save=12,
         recipe=recipe,
         target=0.5,
         score=dict(type='Counting', images=6),

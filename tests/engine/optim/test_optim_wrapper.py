@@ -109,7 +109,7 @@ def test_the_logged_norm_knows_accumulation_and_loss_scale():
 def test_mixed_precision_without_a_gpu_says_so_in_one_line(monkeypatch):
     lines, types = [], []
     monkeypatch.setattr(
-        'mmengine.logging.print_log', lambda text, *args, **kwargs: lines.append(text)
+        'mmrobustprune.compat.amp.print_log', lambda text, *args, **kwargs: lines.append(text)
     )
 
     class Typed(Toy):

@@ -13,7 +13,7 @@ from tests.support.small import small
 
 def test_the_network_has_the_rates_that_were_judged_best(tmp_path):
     config = small(
-        tmp_path, epochs=1, every=6, recipe='eagleeye', target=0.5, budget='channels', candidates=4
+        tmp_path, epochs=1, save=6, recipe='eagleeye', target=0.5, budget='channels', candidates=4
     )
     runner = RUNNERS.build(config)
     runner.train()

@@ -15,7 +15,7 @@ def test_layers_lose_their_filters_one_after_the_other(tmp_path):
     """Groups stem, conv1 and last, in three turns of 6 iterations."""
     config = small(
         tmp_path,
-        every=24,
+        save=24,
         recipe='hrank',
         rates=dict(stem=0.5, conv1=0.5, last=0.3),
         coupled=True,

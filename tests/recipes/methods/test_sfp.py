@@ -36,7 +36,7 @@ class Filters(Hook):
 def test_filters_are_zeroed_each_epoch_learn_on_and_the_last_choice_is_removed(tmp_path):
     """Three epochs of 6 iterations: 3 of 10 filters are zero as the next epoch begins."""
     seen = Filters()
-    config = small(tmp_path, epochs=3, every=6, recipe='sfp', target=0.29, budget='channels')
+    config = small(tmp_path, epochs=3, save=6, recipe='sfp', target=0.29, budget='channels')
     runner = RUNNERS.build(config)
     runner.register_hook(seen)
     runner.train()

@@ -2,7 +2,7 @@
 
 import torch
 
-from mmrobustprune.report.drawings.bands import Verdict, draw_bands
+from mmrobustprune.report.drawings.bands import Answer, draw_bands
 
 
 def test_ticks_and_crosses_under_every_image(tmp_path, monkeypatch):
@@ -17,8 +17,8 @@ def test_ticks_and_crosses_under_every_image(tmp_path, monkeypatch):
     high = torch.linspace(-3, 3, 192).view(3, 8, 8)
     images = {'image': image, 'high': high}
     verdicts = {
-        'dense': {'image': Verdict('frog', 0.9, True), 'high': Verdict('cat', 0.417, False)},
-        'pruned': {'image': Verdict('frog', 1.0, True), 'high': Verdict('frog', 0.5, True)},
+        'dense': {'image': Answer('frog', 0.9, True), 'high': Answer('cat', 0.417, False)},
+        'pruned': {'image': Answer('frog', 1.0, True), 'high': Answer('frog', 0.5, True)},
     }
     draw_bands(tmp_path / 'a.png', images, verdicts)
     texts = [[text.get_text() for text in axes.texts] for axes in seen[0].axes]
