@@ -60,7 +60,7 @@ def two_pass_step(
 
     Raises:
         ValueError: a sharded model, DistributedDataParallel(static_graph=True), an unknown ascent,
-            or one that the optimizer or the closure does not go with.
+            or one that the optimizer, the rule or the closure does not go with.
     """
     optimizer.zero_grad()
     if rule is None:
@@ -70,6 +70,7 @@ def two_pass_step(
         return loss.detach()
     refuse_unsupported(model)
     ascent = build_ascent(ascent)
+    ascent.check(optimizer, rule)
     refuse_whole(ascent, closure)
     step = Step(bare(model), optimizer, rule, group=replicas(model))
     losses = list(_made(model, ascent.passes(step), closure))

@@ -99,7 +99,7 @@ class SharpnessMixin:
     def refuse(self, model: nn.Module) -> None:
         """Raise ValueError for a model or an optimizer that perturbed steps do not work with."""
         refuse_model(model)
-        self.ascent.check(self.optimizer)
+        self.ascent.check(self.optimizer, self.rule)
 
     def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:
         if self.rule is not None:
@@ -308,13 +308,13 @@ def set_rule(
 
     Raises:
         ValueError: a rule for a wrapper that makes one pass only, or an ascent that its optimizer
-            does not go with.
+            or rule does not go with.
     """
     if isinstance(wrapper, SharpnessMixin):
         wrapper.rule = None if rule is None else build_rule(rule)
         wrapper.ascent = ascent
         if rule is not None:
-            wrapper.ascent.check(wrapper.optimizer)
+            wrapper.ascent.check(wrapper.optimizer, wrapper.rule)
     elif rule is not None:
         raise ValueError(
             f"the rule {rule} needs an optim_wrapper of type 'mmrobustprune.SAMOptimWrapper' (or "

@@ -49,9 +49,11 @@ class Ascent:
 
     Attributes:
         parts: whether some of its passes are of a part of the batch.
+        several: whether it makes the several `inner_steps` of a rule.
     """
 
     parts: ClassVar[bool] = False
+    several: ClassVar[bool] = False
 
     def passes(self, step: Step) -> Generator[Pass, Tensor, None]:
         """Ask for the passes of one batch, one after the other.
@@ -62,8 +64,13 @@ class Ascent:
         """
         raise NotImplementedError
 
-    def check(self, optimizer: Optimizer) -> None:
-        """Raise ValueError for an optimizer that this ascent cannot work with."""
+    def check(self, optimizer: Optimizer, rule: Rule) -> None:
+        """Raise ValueError for an optimizer or a rule that this ascent cannot work with."""
+        if rule.inner_steps > 1 and not self.several:
+            raise ValueError(
+                f'{self} makes one step of {type(rule).__name__} a batch and inner_steps='
+                f"{rule.inner_steps} asks for several; take ascent='fresh' or inner_steps=1."
+            )
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .base import REPEATED, Ascent, Pass
 
@@ -20,6 +21,8 @@ class Fresh(Ascent):
             climbs by its own. With accumulated gradients only the batch at which the optimizer
             steps is averaged.
     """
+
+    several: ClassVar[bool] = True
 
     sync: bool = False
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from torch.optim import Optimizer
 
+from mmrobustprune.sharpness.rules import Rule
+
 from .base import ALONE, Ascent
 
 BUFFERS = ('momentum_buffer', 'exp_avg')  # of SGD and its like, of Adam and its like
@@ -24,7 +26,7 @@ class Momentum(Ascent):
     """
 
     def passes(self, step):
-        self.check(step.optimizer)
+        self.check(step.optimizer, step.rule)
         against = {}
         for name in BUFFERS:
             against |= {p: -v for p, v in step.remembered(name).items()}
@@ -33,7 +35,8 @@ class Momentum(Ascent):
         with step.moved(against):
             yield ALONE
 
-    def check(self, optimizer: Optimizer) -> None:
+    def check(self, optimizer: Optimizer, rule: Rule) -> None:
+        super().check(optimizer, rule)
         if not all(group.get('momentum', 'betas' in group) for group in optimizer.param_groups):
             raise _none(optimizer)
 

@@ -177,6 +177,16 @@ def test_what_is_noted_is_written_when_the_optimizer_steps():
     assert adam.state[model.weight]['step'] == 1  # its own state was made as always
 
 
+@pytest.mark.parametrize('name', [name for name, ascent in ASCENTS.items() if not ascent.several])
+def test_several_steps_on_a_batch_are_refused_where_one_is_made(name):
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    rule = SAM()
+    rule.inner_steps = 3
+    with pytest.raises(ValueError, match='inner_steps=3 asks for several; take ascent='):
+        two_pass_step(model, optimizer, rule, lambda take: model.weight.sum(), ascent=name)
+
+
 def test_an_ascent_of_ones_own_is_taken_as_it_is():
     class Mine(Fresh):
         """A class, not a name."""

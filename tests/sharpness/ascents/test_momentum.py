@@ -48,7 +48,7 @@ def test_adam_has_its_mean_of_gradients():
 def test_an_optimizer_without_momentum_is_refused(make, name):
     model = nn.Linear(1, 1)
     with pytest.raises(ValueError, match=f"{name} has none; set momentum=0.9, or take ascent='pre"):
-        Momentum().check(make(model.parameters()))
+        Momentum().check(make(model.parameters()), SAM())
     with pytest.raises(ValueError, match=name):
         trained(make, 1)
 
