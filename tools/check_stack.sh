@@ -13,7 +13,7 @@ me=check_stack
 row=$(grep "^${1:-},[0-9]" "$root/tools/stacks.csv") \
   || die "there is no stack '${1:-}'; give one of $(tail -n +2 "$root/tools/stacks.csv" | cut -d, -f1 | paste -sd ' ')."
 IFS=, read -r name version extra torch torchvision _ <<<"$row"
-folder=${MMRP_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/mmrobustprune}/stacks/$name
+folder=${MMRP_HOME:-${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/mmrobustprune}/stacks/$name
 env=$folder/env
 marks=$env/.done
 log=$folder/setup.log
@@ -21,7 +21,7 @@ mkdir -p "$marks" 2>/dev/null || die "$folder cannot be made; name another folde
 
 is_version() { "$1" -c "import sys, venv; sys.exit('%d.%d' % sys.version_info[:2] != '$version')" 2>/dev/null; }
 python=
-for candidate in ${PYTHON:-} "python$version" "$HOME/.pyenv/versions/$version".*/bin/python; do
+for candidate in ${PYTHON:-} "python$version" "${HOME:-}/.pyenv/versions/$version".*/bin/python; do
   if is_version "$candidate"; then python=$candidate; break; fi
 done
 [ -n "$python" ] || die "no Python $version was found for the stack '$name'; install it or name it with PYTHON=/path/to/python$version."

@@ -15,7 +15,7 @@ case ${1:-${MMRP_WITH_MMCV:+--with-mmcv}} in
   *) printf "setup: '%s' is unknown; the only options are --with-mmcv and --help.\n" "$1" >&2; exit 2 ;;
 esac
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-home=${MMRP_HOME:-${XDG_CACHE_HOME:-${HOME:-/nowhere}/.cache}/mmrobustprune}
+home=${MMRP_HOME:-${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/mmrobustprune}
 started=$(date +%s)
 me=setup
 log=$home/setup.log
