@@ -26,6 +26,17 @@ if digit_version(torch.__version__) < digit_version('2.6'):
         '(tools/setup_env.sh makes an environment with both).'
     )
 
+try:
+    import torchvision  # noqa: F401
+except ModuleNotFoundError:
+    pass  # who needs it says so
+except Exception as error:  # a build for another torch ends in a RuntimeError or an OSError
+    raise ImportError(
+        f'torchvision does not load ({str(error).partition(chr(10))[0]}), as it was built for '
+        f'another torch than {torch.__version__}; install the torchvision of torch '
+        f'{torch.__version__}, from where that torch came.'
+    ) from error
+
 from . import amp, autocast, loading, one_output, saving  # noqa: E402
 from .after_import import after_import  # noqa: E402
 

@@ -69,11 +69,29 @@ def test_our_configs_are_found_by_name(tmp_path, monkeypatch, editable):
     assert Config.fromfile(tmp_path / 'mine.py').robust_prune.recipe == 'adasap'
 
 
-def test_an_older_torch_is_named(monkeypatch):
-    monkeypatch.setattr(torch, '__version__', '2.5.1')
+def refused():
+    """What importing the mends says, in an environment that does not do."""
     spec = importlib.util.spec_from_file_location('compat_again', compat.__file__)
     with pytest.raises(ImportError) as error:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    return error
+
+
+def test_a_torchvision_of_another_build_is_named(monkeypatch, tmp_path):
+    words = 'operator torchvision::nms does not exist'
+    (tmp_path / 'torchvision.py').write_text(f'raise RuntimeError({words!r})')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'torchvision', raising=False)
+    assert str(refused().value) == (
+        f'torchvision does not load ({words}), as it was built for another torch than '
+        f'{torch.__version__}; install the torchvision of torch {torch.__version__}, from where '
+        'that torch came.'
+    )
+
+
+def test_an_older_torch_is_named(monkeypatch):
+    monkeypatch.setattr(torch, '__version__', '2.5.1')
+    error = refused()
     assert 'torch 2.6 or newer' in str(error.value) and '2.5.1' in str(error.value)
 
 

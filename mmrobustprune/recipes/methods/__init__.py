@@ -4,6 +4,7 @@ from .eagleeye import EagleEye
 from .filters import L1Norm
 from .greg import GReg1, GReg2
 from .hrank import HRank
+from .lwm import LWM
 from .obd import OBD, GroupHessian
 from .sfp import SFP, SmoothSFP, SoftFPGM
 from .slimming import Polarisation, Slimming
@@ -21,4 +22,5 @@ METHODS: dict[str, type] = dict(
     greg2=GReg2,
     obd=OBD,
     group_hessian=GroupHessian,
+    lwm=LWM,
 )

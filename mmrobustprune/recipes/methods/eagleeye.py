@@ -34,6 +34,7 @@ class EagleEye(FilterRecipe):
         cost='4000 images through every candidate',
     )
 
+    recalibrate: str = '2000 images'
     coupled: bool = True
     rates: dict | str = field(default_factory=dict, init=False)
     candidates: int = 100

@@ -43,6 +43,7 @@ class FilterRecipe(Recipe):
     warmup: float | str = 0
     rounds: int | None = 1
     prune: float | str | None = 0
+    recalibrate: str = ''
     rates: dict | str = field(default_factory=dict)
     coupled: bool = False
 

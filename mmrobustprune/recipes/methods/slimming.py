@@ -98,6 +98,7 @@ class Slimming(Recipe):
     rounds: int | None = fixed(1)
     interval: int | None = fixed(None)
     prune: float | str | None = fixed(0)
+    recalibrate: str = ''
     sparsify: float | str = 0.5
     strength: float = 1e-4
 

@@ -186,3 +186,24 @@ def test_the_loss_difference_of_the_mask_taken_goes_before_that_of_the_last_epoc
     )
     found = numbers_of([('', 'search', last), ('', 'sharpness', taken)], 'run')
     assert found['loss difference@0.01'].value == 0.2
+
+
+def test_cells_as_they_are_printed():
+    """Table 2, WRN-28-4 by HYDRA at 99 %, and Table 13, ResNet18 by HARP at rho = 0.01."""
+    runs = [
+        searched(0.99, 'HYDRA', arm, *pair, net='wrn-28-4', data='svhn')
+        for arm, pair in (('Orig.', (93.05, 31.24)), ('S2AP', (85.80, 42.43)))
+    ]
+    assert line(fill(TABLES['s2ap-2'], runs), 'WRN-28-4', '99 %')[3:] == [
+        '93.05/31.24',
+        '**85.80/42.43**',
+        '+18.44 (clean −7.25, robust +11.19)',
+    ]
+    printed = {0.8: (0.2210, 0.2032), 0.9: (0.1694, 0.1598), 0.95: (0.1417, 0.1342)}
+    runs = [
+        of({'loss difference@0.01': value}, target, 'HARP', arm)
+        for target, pair in printed.items()
+        for arm, value in zip(('Orig.', 'S2AP'), pair, strict=True)
+    ]
+    cells = line(fill(TABLES['s2ap-13'], runs), 'ResNet18', '80 %', 'HARP')
+    assert cells[-2:] == ['0.2210', '**0.2032**']
