@@ -70,7 +70,7 @@ def against_size(path: Path, runs: Sequence[Observation]) -> Path:
             axes.plot(*zip(*sorted(points), strict=True), color=colour, marker=mark, label=method)
         axes.set(xlabel='share of the parameters kept', ylabel='R_C = IN-C / Val')
         axes.set_title('Robustness against size')
-        axes.legend()
+        axes.legend(loc='lower right')
         return save(figure, path)
 
 
