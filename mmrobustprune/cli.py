@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 from urllib.error import URLError
 
 CONFIG = 'config file: a path, or package::path as in _base_'
-WRONG_INPUT = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError, KeyError)
+WRONG_INPUT = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError)
+UPSTREAM = (KeyError, AssertionError)  # of OpenMMLab, where a config is wrong
 FORWARD = {  # what functions advise -> the option of `add_forward`
     "in a config robust_prune.forward='package.module:function'": (
         '--forward package.module:function'
@@ -140,9 +141,10 @@ def run(main: Callable[[], Any], said: Mapping[str, str] | None = None) -> None:
     """
     try:
         main()
-    except WRONG_INPUT as error:
+    except (*WRONG_INPUT, *UPSTREAM) as error:
         own = str(getattr(error, 'name', '')).startswith('mmrobustprune')
         own |= isinstance(error, KeyError) and ' registry. ' not in str(error)
+        own |= isinstance(error, AssertionError) and not str(error)  # nothing that could be said
         if os.environ.get('MMRP_TRACEBACK') or own:
             raise
         tool = Path(sys.argv[0]).stem
@@ -167,6 +169,9 @@ def sentence_of(error: Exception) -> str:
             f'{error.name} is not installed for {sys.executable}; run `bash tools/setup_env.sh` '
             'and `source .venv/bin/activate`, or install the extras of setup.py.'
         )
+    if isinstance(error, AssertionError):
+        said = str(error).splitlines()[0].rstrip('.')
+        return f'{said}; mend that in the config.'
     return str(error)
 
 

@@ -54,9 +54,26 @@ def test_a_type_that_is_not_registered_is_one_sentence(monkeypatch, capsys):
     )
 
 
-def test_a_key_that_is_missed_in_our_own_code_keeps_its_traceback():
-    with pytest.raises(KeyError):
-        cli.run(lambda: {}['absent'])
+def test_what_openmmlab_asserts_of_a_config_is_one_sentence(monkeypatch, capsys):
+    models = pytest.importorskip('mmengine.model')
+
+    def main():
+        models.ImgDataPreprocessor(mean=[0] * 4, std=[1] * 4)
+
+    assert end_of(main, monkeypatch, capsys) == (
+        'train: `mean` should have 1 or 3 values, to be compatible with RGB or gray image, but got '
+        '4 values; mend that in the config.'
+    )
+
+
+def raised(error):
+    raise error
+
+
+@pytest.mark.parametrize('error', [KeyError('absent'), AssertionError()])
+def test_what_says_nothing_keeps_its_traceback(error):
+    with pytest.raises(type(error)):
+        cli.run(lambda: raised(error))
 
 
 def test_a_defect_of_our_own_keeps_its_traceback():

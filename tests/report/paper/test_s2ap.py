@@ -197,7 +197,7 @@ def test_cells_as_they_are_printed():
     assert line(fill(TABLES['s2ap-2'], runs), 'WRN-28-4', '99 %')[3:] == [
         '93.05/31.24',
         '**85.80/42.43**',
-        '+18.44 (clean -7.25, robust +11.19)',
+        '+18.44 (clean −7.25, robust +11.19)',
     ]
     printed = {0.8: (0.2210, 0.2032), 0.9: (0.1694, 0.1598), 0.95: (0.1417, 0.1342)}
     runs = [

@@ -175,10 +175,9 @@ def _distance(words: Sequence[str], where: Where, robust: str) -> list[Panel]:
     warmup = _warmup(words, where)
     panels = []
     for sparsity, arms in _by_target(words, where).items():
-        later = {
-            name: [one for one in records if one['epoch'] >= warmup]
-            for name, records in arms.items()
-        }
+        later = {}
+        for name, records in arms.items():
+            later[name] = [one for one in records if one['epoch'] >= warmup]
         panels.append(curves(_title(where, sparsity), later, 'hamming_first'))
     return panels
 
