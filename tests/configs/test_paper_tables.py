@@ -78,7 +78,11 @@ def places(facts):
             's2ap/resnet18_s2ap-harp-clean-p95_cifar10',
             {('s2ap-10', ('ResNet18', '95 %', '{host}'))},
         ),
-        ('s2ap/resnet18_s2ap-harp-channel_cifar10', {('s2ap-9', ('ResNet18', '{target}'))}),
+        (
+            's2ap/resnet18_s2ap-harp-channel-4x_cifar10',
+            {('s2ap-9', ('ResNet18', 'HARP', '{target}'))},
+        ),
+        ('s2ap/resnet18_trades-100e_cifar10', {('s2ap-6', ('CIFAR-10', 'ResNet18'))}),
         ('s2ap/resnet50_s2ap-harp-p90_in1k', {('s2ap-4', ('ResNet50', '90 %'))}),
     ],
 )
