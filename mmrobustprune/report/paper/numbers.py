@@ -8,7 +8,8 @@ from statistics import fmean
 from typing import Any
 
 from mmrobustprune.corruption.baselines import BEST
-from mmrobustprune.corruption.suites import SEVERITIES, suite_of
+from mmrobustprune.corruption.metrics import conditions
+from mmrobustprune.corruption.suites import SEVERITIES, name_of, suite_of
 
 USUAL = dict(version='standard', label='true', clip='image')  # of an attack; what differs is said
 AGREE = 0.05  # points by which two evaluations of one network may differ
@@ -36,13 +37,12 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
     SUITE is the mean over all cells, SUITE@3 that at severity 3, and 'R SUITE' is SUITE / clean.
     """
     unit = _unit(results['metric'])
-    suite = results['suite']
+    suite = name_of(results)
     clean = results['P']
     levels = results['severities']
     yield 'clean', Number(unit * clean)
     kinds = results['per_corruption']
-    severity = f'severity {", ".join(map(str, levels))}'
-    under = f'{suite}, {len(kinds)} corruptions, {severity}'
+    under = conditions(results, len(kinds), levels)
     if None not in kinds.values():
         mean = fmean(kinds.values())
         yield suite, Number(unit * mean, under)
@@ -51,7 +51,7 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
     for key, scale in (('mPC', unit), ('rPC', 1)):
         if results.get(key) is not None:
             basis = sum(kind in suite_of(results).corruptions for kind in kinds)
-            yield key, Number(scale * results[key], f'{suite}, {basis} corruptions, {severity}')
+            yield key, Number(scale * results[key], conditions(results, basis, levels))
     for level in SEVERITIES:
         values = [
             one.get(results['metric'])
@@ -60,7 +60,7 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
         ]
         values = list(kinds.values()) if levels == [level] and not values else values
         if values and None not in values:
-            under = f'{suite}, {len(values)} corruptions, severity {level}'
+            under = conditions(results, len(values), [level])
             yield f'{suite}@{level}', Number(unit * fmean(values), under)
 
 
