@@ -14,7 +14,7 @@ from mmrobustprune.records.files import read_json
 from .images import content_of, decode, some
 from .published import ArraySet, FolderSet
 from .stored_set import StoredSet
-from .suites import Cell, Suite
+from .suites import Cell, Suite, name_of
 from .workers import tree_path
 
 MANIFEST = 'manifest.json'
@@ -26,11 +26,12 @@ class TreeSet(StoredSet):
     def __init__(self, root: Path, suite: Suite) -> None:
         super().__init__(root, suite)
         manifest = read_json(root / MANIFEST)
-        if manifest.get('suite') != suite.name:
+        if name_of(manifest) != suite.name:
             raise ValueError(
-                f"{root} was written for suite '{manifest.get('suite')}' and '{suite.name}' is "
+                f"{root} was written for suite '{name_of(manifest)}' and '{suite.name}' is "
                 'asked for; choose that suite, or write another tree.'
             )
+        self.cropped = suite.cropped
         self.seed = manifest['seed']
         self.names = manifest['images']
         self.sources = manifest.get('sources')  # digests of the clean files; arrays have contents

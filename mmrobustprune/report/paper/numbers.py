@@ -8,7 +8,8 @@ from statistics import fmean
 from typing import Any
 
 from mmrobustprune.corruption.baselines import BEST
-from mmrobustprune.corruption.suites import SEVERITIES, suite_of
+from mmrobustprune.corruption.metrics import conditions
+from mmrobustprune.corruption.suites import SEVERITIES, name_of, suite_of
 
 USUAL = dict(version='standard', label='true', clip='image')  # of an attack; what differs is said
 AGREE = 0.05  # points by which two evaluations of one network may differ
@@ -37,14 +38,12 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
     Where only a part of the suite's types was run, that is said: '15 of 19 corruptions'.
     """
     unit = _unit(results['metric'])
-    suite = results['suite']
-    every = len(suite_of(results).all)
+    suite = name_of(results)
     clean = results['P']
     levels = results['severities']
     yield 'clean', Number(unit * clean)
     kinds = results['per_corruption']
-    severity = f'severity {", ".join(map(str, levels))}'
-    under = f'{suite}, {_part_of(len(kinds), every)} corruptions, {severity}'
+    under = conditions(results, len(kinds), levels)
     if None not in kinds.values():
         mean = fmean(kinds.values())
         yield suite, Number(unit * mean, under)
@@ -52,9 +51,8 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
             yield f'R {suite}', Number(mean / clean, under)
     for key, scale in (('mPC', unit), ('rPC', 1)):
         if results.get(key) is not None:
-            usual = suite_of(results).corruptions
-            types = _part_of(sum(kind in usual for kind in kinds), len(usual))
-            yield key, Number(scale * results[key], f'{suite}, {types} corruptions, {severity}')
+            basis = sum(kind in suite_of(results).corruptions for kind in kinds)
+            yield key, Number(scale * results[key], conditions(results, basis, levels))
     for level in SEVERITIES:
         values = [
             one.get(results['metric'])
@@ -63,13 +61,8 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
         ]
         values = list(kinds.values()) if levels == [level] and not values else values
         if values and None not in values:
-            types = _part_of(len(values), every)
-            under = f'{suite}, {types} corruptions, severity {level}'
+            under = conditions(results, len(values), [level])
             yield f'{suite}@{level}', Number(unit * fmean(values), under)
-
-
-def _part_of(count: int, every: int) -> str:
-    return str(count) if count >= every else f'{count} of {every}'
 
 
 def shifted(found: Mapping[str, Any]) -> Pairs:
