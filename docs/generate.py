@@ -118,8 +118,9 @@ def stacks() -> str:
         lines += [f'## {outcome["name"]}', '', f'On {outcome["date"]}, {outcome["system"]}.', '']
         lines += ['| step | outcome | seconds |', '| --- | --- | ---: |']
         for one in outcome['steps']:
-            said = 'ok' if one['ok'] else f'failed: {one["said"]}'
-            lines.append(f'| {one["step"]} | {said} | {one["seconds"]} |')
+            outcomes = {True: 'ok', None: 'not run'}
+            said = outcomes.get(one['ok'], f'failed: {one["said"]}')
+            lines.append(f'| {one["step"]} | {said} | {one["seconds"] or ""} |')
         named = ', '.join(f'{name} {version}' for name, version in outcome['versions'].items())
         lines += ['', f'With {named}.', '']
     return '\n'.join(lines) + '\n'
@@ -159,9 +160,12 @@ def _brought(versions: dict[str, str], names: Iterable[str]) -> str:
 
 def _said(outcome: dict) -> str:
     steps = outcome['steps']
-    failed = [one for one in steps if not one['ok']]
-    if not failed:
+    failed = [one for one in steps if one['ok'] is False]
+    well = [one['step'] for one in steps if one['ok']]
+    if len(well) == len(steps):
         return f'all {len(steps)} steps, {outcome["date"]}'
+    if not failed:
+        return f'{len(well)} of {len(steps)} steps run ({", ".join(well)}), {outcome["date"]}'
     return f'{failed[0]["step"]} fails ({failed[0]["said"]}), {outcome["date"]}'
 
 

@@ -68,6 +68,8 @@ def test_only_what_was_run_has_an_outcome(tmp_path, monkeypatch):
     assert tried[1:4] == ['3.11.7', '2.14.1 (torch)', '0.10.12 (onedl-mmengine)']
     assert tried[5:] == ['none', 'none', 'load fails (no file), 2026-11-30']
     assert all(row[7] == 'not run' for row in rows if row is not tried)
+    steps[1]['ok'] = None
+    assert module._said(outcome) == '1 of 2 steps run (train), 2026-11-30'
     assert len(module.stack_table(only_run=True).splitlines()) == 3
 
 
