@@ -64,8 +64,8 @@ class MaskSearch:
             None is gamma, and 0 where perturb is 'none'.
         finetune_rule: other fields of `MaskedAWP`.
         ascent: what both rules make their offsets of: 'fresh' (a pass of its own), 'previous'
-            or 'momentum' (one pass in all), 'look', 'sampled', or a dict(type=...) with the fields
-            of one in `mmrobustprune.sharpness.ascents`.
+            or 'momentum' (one pass in all), 'look', 'sampled', 'part', or a dict(type=...) with the
+            fields of one in `mmrobustprune.sharpness.ascents`.
         search_optimizer: fields of the base's optimizer that differ in the search.
         finetune_optimizer: those that differ in the fine-tuning.
         select: the mask taken is the 'last', that with the 'best' `metric` among validations which
