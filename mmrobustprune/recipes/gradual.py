@@ -78,8 +78,8 @@ class Recipe:
         rule: sharpness rule while neurons are scored and removed; None is plain training.
         finetune_rule: sharpness rule after the removal; None is plain training.
         ascent: what a rule makes its offset of: 'fresh' (a pass of its own), 'previous'
-            or 'momentum' (one pass in all), 'look', 'sampled', or a dict(type=...) with the fields
-            of one in `mmrobustprune.sharpness.ascents`.
+            or 'momentum' (one pass in all), 'look', 'sampled', 'part', or a dict(type=...) with the
+            fields of one in `mmrobustprune.sharpness.ascents`.
         recalibrate: BatchNorm statistics are computed anew right after the removal over so many
             training images: '2000 images', '200 iters' or '0.5 epochs', at most one epoch; ''
             leaves them to the training that follows.

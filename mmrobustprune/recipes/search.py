@@ -67,8 +67,8 @@ class MaskSearch:
             None is gamma, and 0 where perturb is 'none'.
         finetune_rule: other fields of `MaskedAWP`.
         ascent: what both rules make their offsets of: 'fresh' (a pass of its own), 'previous'
-            or 'momentum' (one pass in all), 'look', 'sampled', or a dict(type=...) with the fields
-            of one in `mmrobustprune.sharpness.ascents`.
+            or 'momentum' (one pass in all), 'look', 'sampled', 'part', or a dict(type=...) with the
+            fields of one in `mmrobustprune.sharpness.ascents`.
         search_optimizer: fields of the base's optimizer that differ in the search.
         update: the scores take the 'optimizer's steps, or those of g / ||g||, 'normalised' over all
             scores (Algorithm 1 as printed, with momentum=0 and weight_decay=0 above).

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mmrobustprune.naming import build
 
 from .adasap import AdaSAP
-from .ascents import Ascent, Fresh, Look, Momentum, Previous, Sampled
+from .ascents import Ascent, Fresh, Look, Momentum, Previous, Sampled, Shares
 from .rules import ASAM, AWP, SAM, Rule
 from .score_space import S2AP, MaskedAWP
 
@@ -15,7 +15,12 @@ RULES: dict[str, type[Rule]] = dict(
     SAM=SAM, ASAM=ASAM, AdaSAP=AdaSAP, AWP=AWP, S2AP=S2AP, MaskedAWP=MaskedAWP
 )
 ASCENTS: dict[str, type[Ascent]] = dict(
-    fresh=Fresh, previous=Previous, momentum=Momentum, look=Look, sampled=Sampled
+    fresh=Fresh,
+    previous=Previous,
+    momentum=Momentum,
+    look=Look,
+    sampled=Sampled,
+    part=Shares,
 )
 
 

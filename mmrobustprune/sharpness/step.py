@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 
+import torch
 from torch import Tensor, nn
 from torch.distributed import ProcessGroup
 from torch.optim import Optimizer
@@ -49,9 +50,10 @@ def two_pass_step(
         optimizer: its gradients are cleared and one step is taken; only its parameters move. Its
             state also holds what an ascent remembers.
         rule: None is a plain step.
-        closure: returns the loss (a scalar) of one forward pass of `model`, without backward. For
-            an ascent that passes parts of a batch it is `closure(take=lambda samples: samples)` and
-            passes `take(images)` and `take(labels)`.
+        closure: returns the loss of one forward pass of `model`, without backward: a scalar, or one
+            number for each sample, whose mean counts ('part' needs those). For an ascent that
+            passes parts of a batch it is `closure(take=lambda samples: samples)` and passes
+            `take(images)` and `take(labels)`.
         ascent: what the rule makes its offset of: 'fresh', the gradient of this batch, in a pass of
             its own; others need one pass or little more (`mmrobustprune.sharpness.ascents`).
 
@@ -64,7 +66,7 @@ def two_pass_step(
     """
     optimizer.zero_grad()
     if rule is None:
-        loss = closure()
+        loss = closure().mean()
         loss.backward()
         optimizer.step()
         return loss.detach()
@@ -90,10 +92,18 @@ def _made(
     with closing(passes):
         while (one := next_pass(passes, loss)) is not None:
             with _aside(model, one, start), unsynchronised(model, one.local):
-                loss = closure() if one.take is None else closure(one.take)
-                loss.backward()
+                with torch.set_grad_enabled(one.learns):
+                    loss = closure() if one.take is None else closure(one.take)
+                    total = loss.mean()
+                if one.learns:
+                    total.backward()
+            if one.each and not loss.ndim:
+                raise ValueError(
+                    'the ascent needs the loss of each sample and the closure gives one number; '
+                    "return a vector, as cross_entropy(..., reduction='none') does."
+                )
             loss = loss.detach()
-            yield one, loss
+            yield one, total.detach()
 
 
 def next_pass(passes: Generator[Pass, Tensor, None], loss: Tensor | None) -> Pass | None:

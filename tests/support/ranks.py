@@ -12,7 +12,7 @@ from torch import nn
 from mmrobustprune.sharpness import ASAM, SAM, AdaSAP, two_pass_step
 from mmrobustprune.sharpness.ascents import Step
 from mmrobustprune.sharpness.build import ASCENTS
-from tests.support.passes import Toy, batch, sgd, toy, wrapped
+from tests.support.passes import Each, Toy, batch, sgd, toy, wrapped
 
 
 class Spy(SAM):
@@ -74,7 +74,7 @@ def ascents_stay_equal():
     """T12 and accumulation, for each ascent: the ranks' difference after 12 micro-batches."""
     found = {}
     for ascent in ASCENTS:
-        model = ddp(toy())
+        model = ddp(toy(Each))
         wrapper = wrapped(model, rule=AdaSAP(), ascent=ascent, accumulative_counts=2)
         wrapper.initialize_count_status(model, 0, 13)
         for number in range(13):

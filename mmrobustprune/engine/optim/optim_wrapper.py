@@ -37,7 +37,7 @@ class SharpnessMixin:
         rule: dict(type='SAM' | 'ASAM' | 'AdaSAP' | 'AWP', ...); a rule; None trains plainly, in one
             pass. Can be replaced between steps through the attribute `rule`.
         ascent: what the rule makes its offset of: 'fresh' | 'previous' | 'momentum' | 'look' |
-            'sampled', or dict(type='look', k=5) with the fields of one in
+            'sampled' | 'part', or dict(type='look', k=5) with the fields of one in
             `mmrobustprune.sharpness.ascents`. Can be replaced, too.
         interval: perturb at every interval-th update; the others are plain.
         log_interval: log 'train/sharpness' = loss(w + e) - loss(w) and 'train/grad_norm_w', the L2

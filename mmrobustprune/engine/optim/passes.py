@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -103,14 +104,18 @@ class RecordedPasses:
             ValueError: the context is still open, or the call cannot be made again.
         """
         try:
-            self._refuse(loss)
+            self._refuse()
+            told = self._told(self._own, self._call and self._call.output, loss)
+            if self._call is not None:
+                if self._check:
+                    check_loss(self._call, loss)
+                self._call.output = None  # it would keep the graph
             self._wrapper.backward_of(loss)
             if self._own.again:
                 self._wrapper.log('grad_norm_w', self._wrapper.gradient_norm)
-            one = next_pass(self._asked, loss.detach())
+            one = next_pass(self._asked, told)
             while one is not None:
-                self.perturbed_loss = self._made(one)
-                one = next_pass(self._asked, self.perturbed_loss)
+                one = next_pass(self._asked, self._made(one))
         finally:
             self.abandon()
         if self.perturbed_loss is not None:
@@ -134,22 +139,30 @@ class RecordedPasses:
         self._inside.enter_context(unsynchronised(self._model, one.local))
 
     def _after(self, module: nn.Module, args: tuple, output: Any) -> None:
-        if self._check and self._call is not None and not self._busy:
+        if self._call is not None and not self._busy and (self._check or self._own.each):
             self._call.output = output
 
+    def _told(self, one: Pass, output: Any, loss: Tensor) -> Tensor:
+        """What the ascent is told of a pass."""
+        return self._call.losses(output) if one.each else loss.detach()
+
     def _made(self, one: Pass) -> Tensor:
-        """Repeat the call for a pass; its loss."""
+        """Repeat the call for a pass; what the ascent is told of it."""
         call = self._call
         self._busy = True
         with frozen_buffers(self.step.model), preserved_rng(call.start):
             with self._wrapper.pass_context(self._model), unsynchronised(self._model, one.local):
-                output = call.replay(one.take, one.again)
-            loss = call.loss(output)
-            self._wrapper.backward_of(loss)
+                with torch.set_grad_enabled(one.learns):
+                    output = call.replay(one.take, one.again)
+                    loss = call.loss(output)
+            if one.learns:
+                self._wrapper.backward_of(loss)
         self._busy = False
-        return loss.detach()
+        if one.take is None:
+            self.perturbed_loss = loss.detach()
+        return self._told(one, output, loss)
 
-    def _refuse(self, loss: Tensor) -> None:
+    def _refuse(self) -> None:
         name = type(self.step.model).__name__
         if self._inside is not None:
             raise ValueError(
@@ -161,5 +174,3 @@ class RecordedPasses:
                 "exactly one call; compute the loss by one model(**data, mode='loss') there, or "
                 'train with rule=None.'
             )
-        if self._check and self._call is not None:
-            check_loss(self._call, loss)

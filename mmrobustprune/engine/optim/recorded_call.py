@@ -67,6 +67,25 @@ class RecordedCall:
             args, kwargs = _copied(args, kwargs, list(_tensors((args, kwargs))))
         return self.module(*args, **kwargs)
 
+    def losses(self, output: Any) -> Tensor:
+        """The total loss of each sample in an output of the call, (B,), detached.
+
+        Raises:
+            ValueError: a loss in it is not one number for each sample.
+        """
+        if isinstance(output, Tensor):
+            output = dict(loss=output)
+        found = {key: value for key, value in output.items() if 'loss' in key}
+        size = self._batch_size()
+        for key, value in found.items():
+            if not isinstance(value, Tensor) or value.shape != (size,):
+                raise ValueError(
+                    f"ascent='part' needs the loss of each sample and {_name(self.module)} gives "
+                    f"one {key!r} for all; write loss=dict(type='CrossEntropyLoss', "
+                    "reduction='none') in its head, or take ascent='sampled'."
+                )
+        return sum(found.values()).detach()
+
     def _batch_size(self) -> int:
         size = next((len(tensor) for tensor, _ in self.tensors if tensor.ndim), 0)
         if not size:
@@ -79,7 +98,7 @@ class RecordedCall:
     def loss(self, output: Any) -> Tensor:
         """The total loss in an output of the call."""
         inner = bare(self.module)
-        return output if isinstance(output, Tensor) else inner.parse_losses(output)[0]
+        return output.mean() if isinstance(output, Tensor) else inner.parse_losses(output)[0]
 
 
 def check_loss(call: RecordedCall, loss: Tensor) -> None:

@@ -6,6 +6,7 @@ from .look import Look
 from .momentum import Momentum
 from .previous import Previous
 from .sampled import Sampled
+from .shares import Shares
 
 __all__ = [
     'Ascent',
@@ -15,6 +16,7 @@ __all__ = [
     'Pass',
     'Previous',
     'Sampled',
+    'Shares',
     'Step',
     'Take',
     'parameters',

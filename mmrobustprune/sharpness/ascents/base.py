@@ -32,12 +32,16 @@ class Pass:
         local: gradients stay on their rank under DistributedDataParallel.
         take: gives the samples that are passed, from any sequence or tensor with one entry for
             each; None passes them all.
+        each: the loss of each sample (B,) is sent back, not their mean.
+        learns: False is a forward pass alone.
     """
 
     own: bool = True
     again: bool = False
     local: bool = False
     take: Take | None = None
+    each: bool = False
+    learns: bool = True
 
 
 ALONE = Pass()
@@ -111,9 +115,18 @@ class Step:
             swap_gradients(params, accumulated)
 
     @contextmanager
-    def moved(self, directions: Directions) -> Iterator[None]:
-        """The weights at w + e inside, by the rule and along the directions, which are used up."""
+    def moved(
+        self, directions: Directions, change: Callable[[list[Tensor]], None] | None = None
+    ) -> Iterator[None]:
+        """The weights at w + e inside, by the rule and along the directions, which are used up.
+
+        Args:
+            directions: {parameter: tensor of its shape}.
+            change: is given the offsets e, to be changed in place.
+        """
         weights, offsets = self._offsets(directions)
+        if change is not None:
+            change(offsets)
         with moved(weights, offsets):
             yield
 

@@ -9,7 +9,7 @@ from mmengine.optim import OptimWrapper
 
 from mmrobustprune.engine.optim.optim_wrapper import AmpSAMOptimWrapper, SAMOptimWrapper, set_rule
 from mmrobustprune.sharpness.build import ASCENTS
-from tests.support.passes import Toy, assert_same_state, batch, seed_all, steps, toy, wrapped
+from tests.support.passes import Each, Toy, assert_same_state, batch, seed_all, steps, toy, wrapped
 
 KINDS = {
     'plain': (SAMOptimWrapper, OptimWrapper, dict(clip_grad=dict(max_norm=0.5))),
@@ -27,7 +27,7 @@ def of(kind, model, ascent, rho, **kwargs):
 @pytest.mark.parametrize('kind', KINDS)
 def test_T01_zero_radius_is_plain_training(ascent, kind):
     cls, base, fields = KINDS[kind]
-    plain, model = toy(), toy()
+    plain, model = toy(Each), toy(Each)
     average, expected = ExponentialMovingAverage(model), ExponentialMovingAverage(plain)
     wrapper = of(kind, model, ascent, 0.0)
     other = wrapped(plain, base or cls, **fields, **({} if base else dict(rule=None)))
@@ -49,14 +49,14 @@ def test_T23_a_resumed_run_ends_with_the_same_weights(tmp_path, ascent, kind, do
         wrapper.initialize_count_status(model, numbers[0], 12)
         return steps(model, wrapper, len(numbers), numbers[0])
 
-    whole = toy(dropout=0.0)
+    whole = toy(Each, dropout=0.0)
     go_on(whole, of(kind, whole, ascent, 0.5), range(12))
-    part = toy(dropout=0.0)
+    part = toy(Each, dropout=0.0)
     wrapper = of(kind, part, ascent, 0.5)
     go_on(part, wrapper, range(done))
     torch.save((part.state_dict(), wrapper.state_dict()), tmp_path / 'checkpoint.pth')
     weights, state = torch.load(tmp_path / 'checkpoint.pth', weights_only=True)
-    resumed = toy(dropout=0.0)
+    resumed = toy(Each, dropout=0.0)
     again = of(kind, resumed, ascent, 0.5)
     resumed.load_state_dict(weights)
     again.load_state_dict(state)
@@ -65,7 +65,7 @@ def test_T23_a_resumed_run_ends_with_the_same_weights(tmp_path, ascent, kind, do
     wrapped(toy(), OptimWrapper).load_state_dict(copy.deepcopy(state))
 
 
-class Failing(Toy):
+class Failing(Each):
     """Fails in its n-th call from now, or just after it."""
 
     left = 0
@@ -110,7 +110,7 @@ def test_T18_an_error_leaves_the_weights(ascent, late, left):
 @pytest.mark.parametrize('ascent', ASCENTS)
 @pytest.mark.skipif(torch.cuda.is_available(), reason='the CPU form')
 def test_T10_T11_loss_scales_change_nothing_and_overflows_pass(ascent):
-    class Overflowing(Toy):
+    class Overflowing(Each):
         """Infinite gradients in the calls that are named."""
 
         bad = ()
@@ -159,16 +159,16 @@ def test_micro_batches_of_one_update_share_what_is_known_before():
     'ascent, passes', [('fresh', 6), ('previous', 3), ('momentum', 3), ('look', 4), ('sampled', 6)]
 )
 def test_what_a_step_costs_and_says(ascent, passes):
-    model = toy()
+    model = toy(Each)
     wrapper = wrapped(model, rule=dict(rho=0.05), ascent=ascent)
     steps(model, wrapper, 3)
     assert len(model.calls) == passes and wrapper.inner_count == 3
-    assert (wrapper.perturbed_loss is None) == (ascent != 'fresh')
+    assert (wrapper.perturbed_loss is None) == (ascent not in ('fresh', 'part'))
 
 
 @pytest.mark.parametrize('ascent', ASCENTS)
 def test_the_preprocessor_and_its_attack_see_the_weights_themselves(ascent):
-    model = toy()
+    model = toy(Each)
     wrapper = wrapped(model, rule=dict(rho=1.0), ascent=ascent)
     steps(model, wrapper, 1)
     ends, seen = [], []
@@ -200,7 +200,7 @@ def test_a_loss_of_no_call_is_refused(ascent):
     model = toy()
     wrapper = wrapped(model, ascent=ascent)
     with wrapper.optim_context(model):
-        loss = model.forward(**batch())['loss']
+        loss = model.forward(**batch())['loss'].mean()
     with pytest.raises(ValueError, match='Toy was called 0 times inside optim_context'):
         wrapper.update_params(loss)
 
@@ -216,3 +216,15 @@ def test_an_optimizer_that_does_not_fit_is_refused_before_the_first_batch():
         wrapper.initialize_count_status(model, 0, 10)
     with pytest.raises(ValueError, match=r"ascent 'moment' \(did you mean 'momentum'\?\)"):
         SAMOptimWrapper(still, ascent='moment')
+
+
+def test_one_loss_for_all_samples_is_refused_where_each_is_needed():
+    model = toy()
+    with pytest.raises(ValueError, match="and Toy gives one 'loss' for all; write loss=dict"):
+        steps(model, wrapped(model, ascent='part'), 1)
+    model = toy(Each)
+    wrapper = wrapped(model, ascent=dict(type='part', samples=0.25))
+    sizes = []
+    model.body.register_forward_hook(lambda module, args, output: sizes.append(len(output)))
+    steps(model, wrapper, 1)
+    assert sizes == [16, 16, 4]

@@ -1,6 +1,7 @@
 """What every ascent keeps: the weights, buffers and generators of plain training at radius 0."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -25,6 +26,9 @@ def network():
     )
 
 
+losses_of = partial(cross_entropy, reduction='none')
+
+
 def whole(samples):
     return samples
 
@@ -39,7 +43,7 @@ def train(model, optimizer, rule, ascent='fresh', steps=range(3)):
         torch.manual_seed(number)
         x = torch.randn(16, 6)
         y = torch.randint(0, 3, (16,))
-        closure = lambda take=whole, x=x, y=y: cross_entropy(model(take(x)), take(y))  # noqa: E731
+        closure = lambda take=whole, x=x, y=y: losses_of(model(take(x)), take(y))  # noqa: E731
         losses.append(two_pass_step(model, optimizer, rule, closure, ascent))
     return torch.stack(losses)
 
@@ -101,7 +105,7 @@ def test_an_error_in_any_pass_leaves_the_weights(ascent, fails):
             return gradient
 
     def closure(take=whole):
-        return Failing.apply(model(take(torch.ones(4, 6))).square().mean())
+        return Failing.apply(model(take(torch.ones(4, 6))).square().mean(1))
 
     with pytest.raises(RuntimeError, match='out of memory'):
         for _ in range(fails):
@@ -118,10 +122,13 @@ def test_buffers_move_once_a_step(ascent):
     assert model[1].num_batches_tracked == 3
 
 
-@pytest.mark.parametrize('ascent', ASCENTS)
+@pytest.mark.parametrize('ascent', [name for name in ASCENTS if name != 'part'])
 @pytest.mark.parametrize('make', [sgd, lambda model: torch.optim.AdamW(model.parameters(), 0.01)])
 def test_a_removal_in_the_middle_changes_nothing(ascent, make):
-    """Masked and removed training give one network; what the ascent remembers is sliced along."""
+    """Masked and removed training give one network; what the ascent remembers is sliced along.
+
+    'part' draws as many random numbers as there are weights.
+    """
     torch.manual_seed(0)
     model = Residual().double()
     groups = trace(model, torch.randn(1, 3, 6, 6).double()).groups
