@@ -71,14 +71,16 @@ class Hessian(Score):
         """1/2 (z w) (H z w) summed over each filter (out,) of each layer."""
         weights = [weight_of(find_layer(model, name)) for name in signs]
         rows = [filter_rows(find_layer(model, name)) for name in signs]
-        gradients = torch.autograd.grad(loss, weights, create_graph=True)
+        # zeros for what the loss does not use, or only linearly
+        zeros = dict(allow_unused=True, materialize_grads=True)
+        gradients = torch.autograd.grad(loss, weights, create_graph=True, **zeros)
         moved = [row.detach() * sign for row, sign in zip(rows, signs.values(), strict=True)]
         layers = [find_layer(model, name) for name in signs]
         along = sum(
             (filter_rows(layer, of=gradient) * move).sum()
             for layer, gradient, move in zip(layers, gradients, moved, strict=True)
         )
-        products = torch.autograd.grad(along, weights)
+        products = torch.autograd.grad(along, weights, **zeros)
         return {
             name: (filter_rows(layer, of=product) * move).sum(1) / 2
             for name, layer, product, move in zip(signs, layers, products, moved, strict=True)

@@ -1,6 +1,7 @@
 """Every method of another paper: killed in every phase, certified, on two processes."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -30,15 +31,21 @@ ASKED = dict(  # what fits each method into 24 iterations, and the iterations it
 
 
 def trained(folder, name, resume=None):
-    """The Runner after a training, from an iteration of a run whose checkpoints lie there."""
+    """Weights and those of the moving average after a training.
+
+    From an iteration of a run whose checkpoints lie there, where one is given.
+    """
     config = small(folder / 'end', recipe=name, **ASKED[name][0])
+    config.custom_hooks = [dict(type='EMAHook', momentum=0.1)]
     if resume is not None:
         config.work_dir = str(folder / f'from{resume}')
         config.load_from = str(folder / 'end' / f'iter_{resume}.pth')
         config.resume = True
     runner = RUNNERS.build(config)
     runner.train()
-    return runner
+    average = torch.load(Path(config.work_dir) / 'pruned.pth', weights_only=True)['state_dict']
+    weights = runner.model.state_dict()
+    return weights | {f'average of {key}': value for key, value in average.items()}
 
 
 def test_every_method_in_rounds_is_tried():
@@ -51,14 +58,13 @@ def test_every_method_in_rounds_is_tried():
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ASKED)
 def test_a_run_killed_in_any_phase_ends_with_the_same_network(tmp_path, name):
-    expected = trained(tmp_path, name).model.state_dict()
+    expected = trained(tmp_path, name)
     rounds = json.loads((tmp_path / 'end' / 'rounds.json').read_text())
     assert rounds[-1]['surgery_error'] < 1e-10
     if 'target' in ASKED[name][0]:
         assert rounds[-1]['removed']['channels'] == 0.5
-    assert (tmp_path / 'end' / 'pruned.pth').is_file()
     for iteration in ASKED[name][1]:
-        found = trained(tmp_path, name, iteration).model.state_dict()
+        found = trained(tmp_path, name, iteration)
         assert found.keys() == expected.keys()
         for key in expected:
             assert torch.equal(found[key], expected[key]), (iteration, key)
