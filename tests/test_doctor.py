@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from mmrobustprune import doctor
@@ -66,6 +67,7 @@ def test_without_openmmlab_it_says_what_is_closed():
     assert 'mmengine#1655' not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_broken_package_is_wrong(tmp_path):
     (tmp_path / 'mmdet.py').write_text('raise OSError("libtorch.so: undefined symbol")')
     done = run(
@@ -90,6 +92,7 @@ def test_two_distributions_in_one_folder_are_wrong(tmp_path, monkeypatch, capsys
     assert 'mmengine: pip uninstall mmengine onedl-mmengine, then install one of them' in text
 
 
+@pytest.mark.slow
 def test_beside_the_fork_the_extra_is_the_forks(tmp_path):
     pretend(tmp_path, 'onedl-mmengine', '9.8.7', 'none')
     done = run(

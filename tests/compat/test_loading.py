@@ -107,6 +107,7 @@ def test_a_hostile_file_runs_nothing(tmp_path):
     assert "attribute '__globals__'" in str(error.value) and str(path) in str(error.value)
 
 
+@pytest.mark.slow
 def test_the_hostile_file_is_one(tmp_path):
     ran = tmp_path / 'ran'
     path = hostile.write(tmp_path / 'hostile.pth', f"open({str(ran)!r}, 'w').close()")
