@@ -14,9 +14,9 @@ def requirements(name: str) -> list[str]:
 
 
 def package_data() -> list[str]:
-    """Configs and tools: `.mim/configs` and `.mim/tools` are links in a checkout."""
+    """Configs, tools and cited numbers: `.mim/configs`, `.mim/tools` are links in a checkout."""
     mim = ROOT / 'mmrobustprune' / '.mim'
-    found = ['.mim/model-index.yml']
+    found = ['.mim/model-index.yml', 'report/paper/cited/*.csv']
     for pattern in ('configs/**/*.py', 'tools/*.py', 'tools/*.sh', 'tools/steps/*.py'):
         for path in sorted(ROOT.glob(pattern)):
             below = path.relative_to(ROOT)
@@ -56,7 +56,8 @@ setup(
     package_data={'mmrobustprune': package_data()},
     install_requires=requirements('core'),
     extras_require={
-        name: requirements(name) for name in ('corruption', 'openmmlab', 'attack', 'docs', 'dev')
+        name: requirements(name)
+        for name in ('corruption', 'openmmlab', 'onedl', 'attack', 'docs', 'dev')
     },
     entry_points={'console_scripts': ['mmrobustprune = mmrobustprune.console:main']},
     zip_safe=False,

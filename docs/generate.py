@@ -1,15 +1,31 @@
-"""The reference of recipes and tools, written from the code before the documentation is built."""
+"""What documentation takes from the code and from results, written before it is built.
 
+`python docs/generate.py` writes the table of tried versions into README.md.
+"""
+
+import csv
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterable
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
 
-from mmrobustprune.recipes.build import RECIPES
+sys.path.insert(0, str(Path(__file__).parents[1]))  # a checkout need not be installed
+from mmrobustprune.recipes.build import RECIPES  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
+STACKS = ROOT / 'docs' / 'results' / 'stacks'
+TABLE = re.compile(r'(?<=<!-- stacks -->\n).*?(?=<!-- end of stacks -->)', re.S)
+PACKAGES = {  # heading of the table -> the distributions that may bring it
+    'torch': ('torch',),
+    'mmengine': ('mmengine', 'onedl-mmengine'),
+    'mmcv': ('mmcv', 'mmcv-lite', 'onedl-mmcv'),
+    'mmdet': ('mmdet', 'onedl-mmdetection'),
+    'mmpretrain': ('mmpretrain', 'onedl-mmpretrain'),
+}
 _ARGUMENT = re.compile(r'^    (\w+): (.*)$')
 
 
@@ -18,6 +34,7 @@ def write_all(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     (folder / 'recipes.md').write_text(recipes())
     (folder / 'tools.md').write_text(tools())
+    (folder / 'stacks.md').write_text(stacks())
 
 
 def recipes() -> str:
@@ -32,7 +49,7 @@ def recipes() -> str:
         said = _arguments(cls)
         lines += ['', f'## {name}', '', cls.__doc__.strip().splitlines()[0], '']
         lines += ['| field | default | meaning |', '| --- | --- | --- |']
-        for one in fields(cls):
+        for one in filter(lambda one: one.init, fields(cls)):
             meaning = said.get(one.name, '').replace('|', '\\|')
             lines.append(f'| `{one.name}` | {_default(one)} | {meaning} |')
     return '\n'.join(lines) + '\n'
@@ -84,3 +101,74 @@ def _help(path: Path) -> str:
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, check=True
     ).stdout.strip()
+
+
+def stacks() -> str:
+    """Every combination that tools/check_stack.sh knows, and each step of those that were run."""
+    lines = [
+        '# Tried versions',
+        '',
+        '`bash tools/check_stack.sh NAME` makes an environment with one combination, installs the',
+        'package there as pip does, and tries the steps below in miniature. What was not run is',
+        'said to be so.',
+        '',
+        stack_table(),
+    ]
+    for outcome in _outcomes().values():
+        lines += [f'## {outcome["name"]}', '', f'On {outcome["date"]}, {outcome["system"]}.', '']
+        lines += ['| step | outcome | seconds |', '| --- | --- | ---: |']
+        for one in outcome['steps']:
+            outcomes = {True: 'ok', None: 'not run'}
+            said = outcomes.get(one['ok'], f'failed: {one["said"]}')
+            lines.append(f'| {one["step"]} | {said} | {one["seconds"] or ""} |')
+        named = ', '.join(f'{name} {version}' for name, version in outcome['versions'].items())
+        lines += ['', f'With {named}.', '']
+    return '\n'.join(lines) + '\n'
+
+
+def stack_table(only_run: bool = False) -> str:
+    """A row for each combination: its versions and outcome, or that it was not run."""
+    outcomes = _outcomes()
+    head = ('stack', 'Python', *PACKAGES, 'outcome')
+    lines = [_row(head), _row(['---'] * len(head))]
+    with open(ROOT / 'tools' / 'stacks.csv', newline='') as file:
+        for asked in csv.DictReader(file):
+            outcome = outcomes.get(asked['name'])
+            if outcome is None and only_run:
+                continue
+            if outcome is None:
+                absent = [''] * len(PACKAGES)
+                lines.append(_row([asked['about'], asked['python'], *absent, 'not run']))
+                continue
+            found = [_brought(outcome['versions'], names) for names in PACKAGES.values()]
+            lines.append(_row([asked['about'], outcome['python'], *found, _said(outcome)]))
+    return '\n'.join(lines) + '\n'
+
+
+def _outcomes() -> dict[str, dict]:
+    files = sorted(STACKS.glob('*.json'))
+    return {path.stem: json.loads(path.read_text()) for path in files}
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f'| {" | ".join(cells)} |'
+
+
+def _brought(versions: dict[str, str], names: Iterable[str]) -> str:
+    return next((f'{versions[name]} ({name})' for name in names if name in versions), 'none')
+
+
+def _said(outcome: dict) -> str:
+    steps = outcome['steps']
+    failed = [one for one in steps if one['ok'] is False]
+    well = [one['step'] for one in steps if one['ok']]
+    if len(well) == len(steps):
+        return f'all {len(steps)} steps, {outcome["date"]}'
+    if not failed:
+        return f'{len(well)} of {len(steps)} steps run ({", ".join(well)}), {outcome["date"]}'
+    return f'{failed[0]["step"]} fails ({failed[0]["said"]}), {outcome["date"]}'
+
+
+if __name__ == '__main__':
+    README = ROOT / 'README.md'
+    README.write_text(TABLE.sub(lambda _: stack_table(only_run=True), README.read_text()))

@@ -14,6 +14,7 @@ from urllib.error import URLError
 
 CONFIG = 'config file: a path, or package::path as in _base_'
 WRONG_INPUT = (ValueError, TypeError, FileNotFoundError, ModuleNotFoundError, URLError)
+UPSTREAM = (KeyError, AssertionError)  # of OpenMMLab, where a config is wrong
 FORWARD = {  # what functions advise -> the option of `add_forward`
     "in a config robust_prune.forward='package.module:function'": (
         '--forward package.module:function'
@@ -140,8 +141,10 @@ def run(main: Callable[[], Any], said: Mapping[str, str] | None = None) -> None:
     """
     try:
         main()
-    except WRONG_INPUT as error:
+    except (*WRONG_INPUT, *UPSTREAM, ImportError) as error:  # the last: a broken installation
         own = str(getattr(error, 'name', '')).startswith('mmrobustprune')
+        own |= isinstance(error, KeyError) and ' registry. ' not in str(error)
+        own |= isinstance(error, AssertionError) and not str(error)  # nothing that could be said
         if os.environ.get('MMRP_TRACEBACK') or own:
             raise
         tool = Path(sys.argv[0]).stem
@@ -156,11 +159,22 @@ def sentence_of(error: Exception) -> str:
             f'a download failed ({error.reason}); connect this machine, '
             "or put the data where the config's data_root says."
         )
+    if isinstance(error, KeyError):  # of mmengine: a type of the config that is not registered
+        return (
+            f'{error.args[0].partition(". ")[0]}; mend the spelling of that type in the config, or '
+            'import the module that registers it by custom_imports.'
+        )
     if isinstance(error, ModuleNotFoundError):
         return (
             f'{error.name} is not installed for {sys.executable}; run `bash tools/setup_env.sh` '
             'and `source .venv/bin/activate`, or install the extras of setup.py.'
         )
+    if isinstance(error, AssertionError):
+        said = str(error).splitlines()[0].rstrip('.')
+        return f'{said}; mend that in the config.'
+    if isinstance(error, ImportError):
+        reason = str(error).partition('\n')[0]
+        return f'{reason} (`mmrobustprune doctor` says more, MMRP_TRACEBACK=1 where it came from)'
     return str(error)
 
 

@@ -16,12 +16,15 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import distributions
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import mmrobustprune
 
 EXTRA = "pip install 'mmrobustprune[{}]'"
+OPENMMLAB = EXTRA.format('openmmlab')
+FORK = 'onedl-'  # how its distributions begin; their modules are named as upstream's
 
 
 @dataclass(frozen=True)
@@ -67,10 +70,10 @@ PACKAGES = (
         'torchvision', 'operators and data sets', 'install the torchvision of your torch', True
     ),
     Package('torch_pruning', 'channel pruning', 'pip install torch-pruning', True),
-    Package('mmengine', 'configs and runners', EXTRA.format('openmmlab')),
-    Package('mmcv', 'image pipelines', EXTRA.format('openmmlab')),
-    Package('mmdet', 'detectors', EXTRA.format('openmmlab')),
-    Package('mmpretrain', 'classifiers', EXTRA.format('openmmlab')),
+    Package('mmengine', 'configs and runners', OPENMMLAB),
+    Package('mmcv', 'image pipelines', OPENMMLAB),
+    Package('mmdet', 'detectors', OPENMMLAB),
+    Package('mmpretrain', 'classifiers', OPENMMLAB),
     Package('imagecorruptions', 'corruption suites', EXTRA.format('corruption')),
     Package('pyautoattack', 'AutoAttack', EXTRA.format('attack')),
     Package('onnx', 'ONNX export', 'pip install onnx onnxscript'),
@@ -120,14 +123,18 @@ def _python() -> Iterator[Finding]:
 
 def _packages() -> Iterator[Finding]:
     names = _distribution_names()
+    has_fork = any(name.startswith(FORK) for name in chain(*names.values()))
     for package in PACKAGES:
         top = package.module
+        missing = package.advice
+        if has_fork and missing == OPENMMLAB:
+            missing = EXTRA.format('onedl')
         try:
             module = importlib.import_module(top)
         except ModuleNotFoundError as error:
             if error.name == top:
                 found = f'not installed: no {package.use}'
-                advice = package.advice
+                advice = missing
             else:
                 found = f'cannot be imported: {error.name} is missing'
                 advice = f'pip install {error.name}'
@@ -138,8 +145,14 @@ def _packages() -> Iterator[Finding]:
             advice = f'install {top} again, in a build that fits the rest'
             yield Finding('packages', top, found, advice, True)
         else:
-            called = ' or '.join(sorted(names.get(top, {top})))
-            yield Finding('packages', top, f'{_version(module, called)} ({called})')
+            brought = sorted(names.get(top, {top}))
+            called = ' or '.join(brought)
+            found = f'{_version(module, called)} ({called})'
+            if package.advice == OPENMMLAB and len(brought) > 1:
+                advice = f'pip uninstall {" ".join(brought)}, then install one of them again'
+                yield Finding('packages', top, f'both {" and ".join(brought)}', advice, True)
+            else:
+                yield Finding('packages', top, found)
 
 
 def _distribution_names() -> dict[str, set[str]]:
@@ -198,7 +211,7 @@ def _state(fix: Any) -> str:
     from mmrobustprune.compat import fixes
 
     try:
-        return 'active' if fixes.applies(fix) else f'not needed since {fix.below}'
+        return fixes.state(fix)
     except Exception:  # what it mends is broken, which is said above
         return 'not tried'
 

@@ -1,6 +1,6 @@
 """Threads, shared data, and a time budget for the slow tests.
 
-Slow tests run while `--slow-budget` seconds (environment: MMRP_SLOW_BUDGET, default 100) last,
+Slow tests run while `--slow-budget` seconds (environment: MMRP_SLOW_BUDGET, default 30) last,
 those unrun for longest first; the rest are skipped and named at the end, and come first the next
 time. One whose last run was longer than what is left of the budget waits, except as the first. When
 tests are chosen on the command line (a path, -k, -m), all that are chosen run. The times are kept
@@ -39,8 +39,8 @@ def pytest_addoption(parser):
     parser.addoption(
         '--slow-budget',
         type=float,
-        default=float(os.environ.get('MMRP_SLOW_BUDGET', 100)),
-        help='seconds for the tests marked slow (default: MMRP_SLOW_BUDGET or 100)',
+        default=float(os.environ.get('MMRP_SLOW_BUDGET', 30)),
+        help='seconds for the tests marked slow (default: MMRP_SLOW_BUDGET or 30)',
     )
 
 

@@ -42,6 +42,50 @@ def test_another_python_is_told_where_the_right_one_is(monkeypatch, capsys):
     )
 
 
+def test_a_type_that_is_not_registered_is_one_sentence(monkeypatch, capsys):
+    registry = pytest.importorskip('mmengine.registry')
+
+    def main():
+        registry.MODELS.build(dict(type='ResNot'))
+
+    assert end_of(main, monkeypatch, capsys) == (
+        'train: ResNot is not in the mmengine::model registry; mend the spelling of that type in '
+        'the config, or import the module that registers it by custom_imports.'
+    )
+
+
+def test_what_openmmlab_asserts_of_a_config_is_one_sentence(monkeypatch, capsys):
+    models = pytest.importorskip('mmengine.model')
+
+    def main():
+        models.ImgDataPreprocessor(mean=[0] * 4, std=[1] * 4)
+
+    assert end_of(main, monkeypatch, capsys) == (
+        'train: `mean` should have 1 or 3 values, to be compatible with RGB or gray image, but got '
+        '4 values; mend that in the config.'
+    )
+
+
+def raised(error):
+    raise error
+
+
+@pytest.mark.parametrize('error', [KeyError('absent'), AssertionError()])
+def test_what_says_nothing_keeps_its_traceback(error):
+    with pytest.raises(type(error)):
+        cli.run(lambda: raised(error))
+
+
+def test_a_broken_installation_is_one_sentence(monkeypatch, capsys):
+    def main():
+        raise ImportError("torchvision's operators do not load; install another.\n  a long tail")
+
+    assert end_of(main, monkeypatch, capsys) == (
+        "train: torchvision's operators do not load; install another. (`mmrobustprune doctor` says "
+        'more, MMRP_TRACEBACK=1 where it came from)'
+    )
+
+
 def test_a_defect_of_our_own_keeps_its_traceback():
     def main():
         import mmrobustprune.nowhere  # noqa: F401

@@ -1,6 +1,7 @@
 """The documentation: it builds without a warning, its links lead somewhere, it is complete."""
 
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from mmrobustprune.recipes.build import RECIPES
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').rglob('*.md'))]
-GENERATED = {'recipes.md', 'tools.md'}
+GENERATED = {'recipes.md', 'stacks.md', 'tools.md'}
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 
 
@@ -43,6 +44,33 @@ def test_every_field_of_every_recipe_is_described():
     assert [name for name, _, meaning in rows if not meaning] == []
     assert ('target', 'needed') in {row[:2] for row in rows}
     assert ('min_keep', '`0.1`') in {row[:2] for row in rows}
+
+
+def test_the_readme_has_the_stacks_that_were_run():
+    """`python docs/generate.py` writes the table."""
+    text = (ROOT / 'README.md').read_text()
+    assert generated().TABLE.search(text)[0] == generated().stack_table(only_run=True)
+
+
+def test_only_what_was_run_has_an_outcome(tmp_path, monkeypatch):
+    module = generated()
+    monkeypatch.setattr(module, 'STACKS', tmp_path)
+    versions = {'torch': '2.14.1', 'onedl-mmengine': '0.10.12', 'onedl-mmcv': '2.3.6'}
+    steps = [dict(step='train', ok=True, said=''), dict(step='load', ok=False, said='no file')]
+    outcome = dict(python='3.11.7', date='2026-11-30', versions=versions, steps=steps)
+    (tmp_path / 'onedl.json').write_text(json.dumps(outcome))
+    rows = [
+        [cell.strip() for cell in line.split('|')[1:-1]]
+        for line in module.stack_table().splitlines()[2:]
+    ]
+    assert len(rows) > 3 and {len(row) for row in rows} == {8}
+    tried = next(row for row in rows if 'onedl' in row[0])
+    assert tried[1:4] == ['3.11.7', '2.14.1 (torch)', '0.10.12 (onedl-mmengine)']
+    assert tried[5:] == ['none', 'none', 'load fails (no file), 2026-11-30']
+    assert all(row[7] == 'not run' for row in rows if row is not tried)
+    steps[1]['ok'] = None
+    assert module._said(outcome) == '1 of 2 steps run (train), 2026-11-30'
+    assert len(module.stack_table(only_run=True).splitlines()) == 3
 
 
 @pytest.mark.slow

@@ -4,10 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
 from mmrobustprune import doctor
 from mmrobustprune.doctor import Finding
+from tests.support.distributions import pretend
 
 ROOT = Path(__file__).parent.parent
 
@@ -65,6 +67,7 @@ def test_without_openmmlab_it_says_what_is_closed():
     assert 'mmengine#1655' not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_broken_package_is_wrong(tmp_path):
     (tmp_path / 'mmdet.py').write_text('raise OSError("libtorch.so: undefined symbol")')
     done = run(
@@ -76,6 +79,30 @@ def test_a_broken_package_is_wrong(tmp_path):
     assert done.returncode == 1
     assert ' ! mmdet                    is broken: OSError: libtorch.so: undefined' in done.stdout
     assert '   mmdet: install mmdet again, in a build that fits the rest' in done.stdout
+
+
+def test_two_distributions_in_one_folder_are_wrong(tmp_path, monkeypatch, capsys):
+    """An extra that installed upstream over its fork, or the fork over upstream."""
+    for name in ('mmengine', 'onedl-mmengine'):
+        pretend(tmp_path, name, '9.8.7', 'mmengine')
+    monkeypatch.syspath_prepend(tmp_path)
+    assert doctor.main([]) == 1
+    text = capsys.readouterr().out
+    assert ' ! mmengine                 both mmengine and onedl-mmengine' in text
+    assert 'mmengine: pip uninstall mmengine onedl-mmengine, then install one of them' in text
+
+
+@pytest.mark.slow
+def test_beside_the_fork_the_extra_is_the_forks(tmp_path):
+    pretend(tmp_path, 'onedl-mmengine', '9.8.7', 'none')
+    done = run(
+        'import sys\n'
+        f'sys.path.insert(0, {str(tmp_path)!r})\n'
+        'sys.modules["mmdet"] = None\n'
+        'from mmrobustprune import doctor\n'
+        'print(doctor.report(list(doctor._packages())))\n'
+    )
+    assert "mmdet: pip install 'mmrobustprune[onedl]'" in done.stdout, done.stderr
 
 
 def test_a_home_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys):

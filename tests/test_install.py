@@ -1,5 +1,6 @@
 """What `pip install` of the project brings, and what it leaves alone."""
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -134,6 +135,8 @@ def test_extras(wheel):
         'mmdet',
         'mmpretrain',
     }
+    fork = {'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain'}
+    assert {re.split('[<>=]', need)[0] for need in needs(wheel, 'onedl')} == fork
     assert needs(wheel, 'attack') and 'pytest' in needs(wheel, 'dev')
     assert any(need.startswith('imagecorruptions') for need in needs(wheel, 'corruption'))
 
@@ -143,3 +146,14 @@ def test_python_versions_and_licence(wheel):
     assert 'Requires-Python: >=3.10,<3.13' in text or 'Requires-Python: <3.13,>=3.10' in text
     assert 'License: Apache-2.0' in text or 'License-Expression: Apache-2.0' in text
     assert any(name.endswith('LICENSE') for name in wheel.namelist())
+
+
+@pytest.mark.parametrize('version', [(3, 9), (3, 13)])
+def test_another_python_is_named_at_import(monkeypatch, version):
+    monkeypatch.setattr(sys, 'version_info', (*version, 0))
+    spec = importlib.util.spec_from_file_location('again', ROOT / 'mmrobustprune' / '__init__.py')
+    with pytest.raises(ImportError) as error:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    assert str(error.value).startswith(
+        f'mmrobustprune needs Python 3.10, 3.11 or 3.12 and runs in 3.{version[1]}; use one of them'
+    )

@@ -29,6 +29,7 @@ for name, kind in TYPES:
 """
 
 
+@pytest.mark.slow
 def test_a_type_is_found_by_its_scope():
     pytest.importorskip('mmpretrain')
     pytest.importorskip('mmdet')

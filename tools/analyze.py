@@ -113,10 +113,10 @@ def add_sharpness(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--loss',
         type=cli.kind,
-        default='CrossEntropy',
+        default='training',
         metavar='NAME[,KEY=VALUE...]',
-        help='CrossEntropy (default) | PGDAT | TRADES | MART | FastAT; the attack is made once and '
-        'held fixed',
+        help="training (default): the config's own | CrossEntropy | PGDAT | TRADES | MART | FastAT;"
+        ' the attack is made once and held fixed',
     )
     parser.add_argument('--split', default='train', help='images: train (default) | test')
     parser.add_argument(
@@ -144,9 +144,14 @@ def add_sharpness(parser: argparse.ArgumentParser) -> None:
 
 def sharpness(args: argparse.Namespace, work_dir: Path, progress: Callable) -> None:
     """Run the kind 'sharpness' and print its table."""
-    from mmrobustprune.engine.analysis.sharpness import SharpnessOptions, measure_sharpness
+    from mmrobustprune.engine.analysis.sharpness import (
+        TRAINING,
+        SharpnessOptions,
+        measure_sharpness,
+    )
 
-    loss = dict(type=args.loss) if isinstance(args.loss, str) else args.loss
+    named = isinstance(args.loss, str) and args.loss != TRAINING
+    loss = dict(type=args.loss) if named else args.loss
     meters = dict(
         lambda_max=dict(iterations=args.iterations),
         loss_difference=dict(rho=args.rho, steps=args.steps),
@@ -234,6 +239,9 @@ def add_latency(parser: argparse.ArgumentParser) -> None:
         help='latency table (JSON); what it lacks of the dense network is measured',
     )
     parser.add_argument('--seconds', type=float, default=300, help='for the table (default: 300)')
+    parser.add_argument(
+        '--against', metavar='CONFIG', default='', help='a dense network is timed beside this one'
+    )
     cli.add_forward(parser)
 
 
@@ -241,7 +249,7 @@ def latency(args: argparse.Namespace, work_dir: Path) -> None:
     """Run the kind 'latency' and print its table."""
     from mmrobustprune.engine.analysis.latency import LatencyOptions, measure_latency
 
-    fields = 'shape batch threads device repeats table seconds cfg_options forward'.split()
+    fields = 'shape batch threads device repeats table seconds cfg_options forward against'.split()
     options = LatencyOptions(**{name: getattr(args, name) for name in fields})
     results = measure_latency(args.config, args.checkpoint, work_dir, options)
     rows = []

@@ -3,10 +3,12 @@
 
 Example:
     python tools/attack.py my_resnet.py my_resnet.pth --attack fgsm pgd --eps 2/255 8/255
+    python tools/attack.py my_gkp.py work_dirs/my_gkp/epoch_*.pth --preset sr-gkp --held-out
 
 A preset says which attacks there are and everything about them; options change it. The presets
 'pixel' (default) and 'pixel-imagenet' set radii of pixels in [0, 1]; 'sr-gkp' and 'sr-gkp-imagenet'
-those of SR-GKP's tables, which are radii of normalised images and so about five times smaller.
+those of SR-GKP's tables, which are radii of normalised images and so about five times smaller;
+where its PGD starts is not published, and our assumption.
 Every number is written with its radius in pixel units, space, label rule, subset, seed and versions
 to WORK_DIR/attacks.json. A run that was stopped goes on when the same command is given again.
 """
@@ -23,7 +25,17 @@ from mmrobustprune import cli  # noqa: E402
 
 def main(arguments: list[str] | None = None) -> None:
     parser = cli.parser_of(__doc__)
-    parser.add_argument('checkpoint', help='its weights, dense or pruned')
+    parser.add_argument(
+        'checkpoint',
+        nargs='+',
+        help='its weights, dense or pruned; several (epoch_*.pth) are a sweep, written to '
+        'WORK_DIR/sweep.json, from which tools/report.py --superscore chooses',
+    )
+    parser.add_argument(
+        '--held-out',
+        action='store_true',
+        help='attack the images of val_dataloader as well, to choose checkpoints by them',
+    )
     parser.add_argument(
         '--preset',
         default='pixel',
@@ -82,7 +94,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from rich.console import Console
 
-    from mmrobustprune.attack import choose
+    from mmrobustprune.attack import ASSUMED, choose
 
     fields = (
         'step',
@@ -102,6 +114,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from mmrobustprune.engine.attacks.evaluate import ImageChoice, evaluate_attacks
     from mmrobustprune.engine.attacks.progress import batch_bar
+    from mmrobustprune.engine.attacks.sweep import SWEEP, Sweep
     from mmrobustprune.engine.attacks.table import table, verdict
 
     work_dir = args.work_dir or cli.default_work_dir(args.config, 'attacked')
@@ -114,12 +127,19 @@ def main(arguments: list[str] | None = None) -> None:
             device=args.device,
             cfg_options=args.cfg_options,
         )
+        if args.held_out or len(args.checkpoint) > 1:
+            sweep = Sweep(args.config, attacks, args.held_out, choice)
+            found = sweep(args.checkpoint, work_dir, progress)
+            print(f'{work_dir}: {SWEEP}, {len(found["checkpoints"])} checkpoints')
+            return
         results = evaluate_attacks(
-            args.config, args.checkpoint, work_dir, attacks, progress, choice
+            args.config, args.checkpoint[0], work_dir, attacks, progress, choice
         )
     Console().print(table(results))
     if notes := verdict(results):
         print(notes)
+    if args.preset in ASSUMED:
+        print(ASSUMED[args.preset])
     print(f'{work_dir}: attacks.json')
 
 

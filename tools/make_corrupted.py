@@ -26,8 +26,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--out', required=True, type=Path, metavar='DIR', help='folder of the tree')
     parser.add_argument(
         '--suite',
-        help="voc-c | coco-c | imagenet-c | cifar-10-c | imagenet-c-at-32 (default: the config's "
-        'robust_eval, or what goes with the evaluator and the image size)',
+        help='voc-c | coco-c | imagenet-c | imagenet-c-uncropped | cifar-10-c | imagenet-c-at-32 '
+        "(default: the config's robust_eval, or what goes with the evaluator and the image size)",
     )
     parser.add_argument(
         '--corruptions',

@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # a checkout need not be installed
 from mmrobustprune import cli  # noqa: E402
 
-KERNELS = ('sr_gkp', 'tmi_gkp')
+KERNELS = ('sr_gkp', 'sr_gkp_all', 'tmi_gkp')
 SAID = {  # what functions ask for -> the option for it
     'see Trace.unprunable for the reasons': '--why prints the reasons',
     'give names of model.named_modules()': '--why prints names; give them',
@@ -29,13 +29,32 @@ SAID = {  # what functions ask for -> the option for it
 }
 
 
+class ShowMethods(argparse.Action):
+    """Print the checklist of every method, and end."""
+
+    def __call__(self, parser, *_) -> None:
+        from rich.console import Console
+
+        from mmrobustprune.engine.deploy.oneshot import METHODS
+        from mmrobustprune.recipes import checklist
+        from mmrobustprune.report.tables.methods import methods_table
+
+        here = {name: method.facts for name, method in METHODS.items()}
+        console = Console(width=None if sys.stdout.isatty() else 160)
+        console.print(methods_table(here, 'At once, by --method'))
+        console.print(methods_table(checklist(), 'In a training, by robust_prune=dict(recipe=...)'))
+        parser.exit()
+
+
 def method_options(parser: argparse.ArgumentParser) -> list[str]:
     """Add the options that some methods have, all None unless given; returns their names."""
     every = parser.add_argument
     channels = parser.add_argument_group(
-        'channels (all methods but the two of grouped kernels)'
+        'channels (all methods but those of grouped kernels)'
     ).add_argument
-    kernels = parser.add_argument_group('grouped kernels (sr_gkp, tmi_gkp)').add_argument
+    kernels = parser.add_argument_group(
+        'grouped kernels (sr_gkp, sr_gkp_all, tmi_gkp)'
+    ).add_argument
     return [
         action.dest
         for action in (
@@ -122,14 +141,14 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 type=cli.kind,
                 metavar='NAME,KEY=VALUE,...',
                 help='which kernels stay: beam (default of sr_gkp) | official | greedy | tmi | l2 '
-                '| mean | kmeans | ...',
+                '| l1 | mean | seeds | ...',
             ),
             kernels(
                 '--grouping',
                 type=cli.kind,
                 metavar='NAME,KEY=VALUE,...',
                 help='which filters form a group: snaking (default of sr_gkp) | ordered | random '
-                '| clustered | tmi',
+                '| clustered | dbscan | tmi',
             ),
             kernels(
                 '--pointwise',
@@ -142,6 +161,13 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
                 nargs='+',
                 metavar='CKPT',
                 help='of earlier epochs, for --grouping tmi',
+            ),
+            kernels(
+                '--snapshot-epochs',
+                type=int,
+                nargs=2,
+                metavar=('FIRST', 'LAST'),
+                help='which of them (default of tmi_gkp: 35 70, as its released code)',
             ),
         )
     ]
@@ -161,7 +187,21 @@ def main(arguments: list[str] | None = None) -> None:
         default='magnitude',
         metavar='NAME',
         help='magnitude (default: L2, relative to each layer) | l1 | bn | fpgm | smooth_mix | '
-        'random, of channels; sr_gkp | tmi_gkp',
+        'random, of channels; sr_gkp | sr_gkp_all | tmi_gkp',
+    )
+    parser.add_argument(
+        '--methods',
+        action=ShowMethods,
+        nargs=0,
+        help='print what to know of every method before its numbers are compared: what is removed, '
+        'when, from which data, at what cost',
+    )
+    parser.add_argument(
+        '--count',
+        default='',
+        metavar='RULE',
+        help='count by another rule as well: sr-gkp | sr-gkp-vgg | sr-gkp-imagenet, those of '
+        "SR-GKP's tables, which leave zeros out",
     )
     parser.add_argument('--target', type=float, default=0.5, help='fraction removed, in (0, 1)')
     parser.add_argument(
@@ -221,7 +261,9 @@ def main(arguments: list[str] | None = None) -> None:
             name: options[name] for name in options.keys() & {'ignore', 'forward', 'attention'}
         }
         print(explain(config, args.checkpoint, size, **chosen))
-    done = OneShot(config, args.checkpoint, size, args.method, args.target, print, **options)
+    done = OneShot(
+        config, args.checkpoint, size, args.method, args.target, print, args.count, **options
+    )
     if args.why and of_kernels:
         print(done.surgery.why)
     print(
@@ -230,6 +272,12 @@ def main(arguments: list[str] | None = None) -> None:
         )
     )
     print(f'{done.structure.summary()}; input {size[0]}x{size[1]}')
+    for rule, sides in done.report.get('rules', {}).items():
+        counted = [
+            f'{key} {sides["dense"][key]:,} -> {sides["pruned"][key]:,}'
+            for key in ('params', 'macs')
+        ]
+        print(f'counted by {rule}: {", ".join(counted)}')
     if args.dry_run:
         print('dry run: nothing was written')
         return

@@ -7,14 +7,20 @@ is all of them. Folders whose names differ only in -seedN are repeats: mean and 
 deviation are shown. Runs on different data, suites, metrics or seeds of the corruptions are
 refused.
 
---table NAME prints a table of the AdaSAP or S2AP paper instead, in its layout, '-' where nothing
-was run; runs are work dirs, records of tools/experiments/run_arms.py or folders of such. --table
-list prints the names; docs/paper_tables.md says more.
+--table NAME prints a table of the AdaSAP, S2AP or SR-GKP paper instead, in its layout, '-' where
+nothing was run; runs are work dirs, records of tools/experiments/run_arms.py or folders of such.
+--table list prints the names; --cite adds rows of the literature; --figure NAME draws
+one of their figures, likewise; docs/paper_tables.md says more.
+
+--superscore takes sweeps of tools/attack.py over the checkpoints of several methods and writes the
+best of each metric, chosen on the test images (an oracle) and on held-out ones, and ranks.
 
 Example:
     python tools/report.py work_dirs/dense work_dirs/adasap-seed0 work_dirs/adasap-seed1 --out out
     python tools/report.py work_dirs/adasap --out out --fail-under rPC=0.55   (exit code 3 below)
     python tools/report.py --table s2ap-1 work_dirs/resnet18_* --out work_dirs/tables
+    python tools/report.py --figure s2ap-2 work_dirs/wrn-28-4_s2ap-harp-* --out work_dirs/figures
+    python tools/report.py --superscore SR-GKP=work_dirs/a TMI-GKP=work_dirs/b --out work_dirs/best
 """
 
 import sys
@@ -29,9 +35,10 @@ from mmrobustprune.report import paper  # noqa: E402
 from mmrobustprune.report.gate import EXIT_CODE, failures, parse_bounds  # noqa: E402
 from mmrobustprune.report.runs import read_runs  # noqa: E402
 from mmrobustprune.report.summary import comparison, numbers, write_report  # noqa: E402
+from mmrobustprune.report.superscores import write_superscores  # noqa: E402
 
 
-def paper_table(name: str, runs: list[str], out: str | None, robust: str) -> None:
+def paper_table(name: str, runs: list[str], out: str | None, robust: str, cited: list[str]) -> None:
     """Print one table of a paper and write it to `out`, or list them all."""
     console = Console(width=None if sys.stdout.isatty() else 200)
     if name == 'list':
@@ -41,12 +48,27 @@ def paper_table(name: str, runs: list[str], out: str | None, robust: str) -> Non
     table = paper.get_table(name)
     if not out:
         raise ValueError('--out is not given; name the folder for the table.')
-    filled = paper.fill(table, paper.observe(runs), robust)
+    found = paper.observe(runs)
+    rows = paper.shipped(name, table)
+    for file in cited:
+        rows += paper.read_cited(file, table)
+    filled = paper.fill(table, found, robust, rows)
     path = paper.write(filled, out, name)
     console.print(paper.as_rich(filled))
     print(
         '\n'.join([*paper.notes(filled), f'written to {path} and {path.with_suffix(".csv").name}'])
     )
+
+
+def paper_figure(name: str, runs: list[str], out: str | None, robust: str) -> None:
+    """Draw one figure of a paper into `out`, or list them all."""
+    if name == 'list':
+        for known, figure in paper.FIGURES.items():
+            print(f'{known:36} {figure.title}')
+        return
+    if not out:
+        raise ValueError('--out is not given; name the folder for the figure.')
+    print(f'written to {paper.draw(name, runs, out, robust)}')
 
 
 def main() -> None:
@@ -59,11 +81,32 @@ def main() -> None:
         help="a table of a paper instead of the comparison; 'list' prints the names",
     )
     parser.add_argument(
+        '--figure',
+        metavar='NAME',
+        help="a figure of a paper, likewise; 'list' prints the names",
+    )
+    parser.add_argument(
+        '--superscore',
+        action='store_true',
+        help='superscores and ranks of swept checkpoints instead of the comparison',
+    )
+    parser.add_argument(
+        '--exclude', nargs='+', default=[], metavar='METHOD', help='methods that are not ranked'
+    )
+    parser.add_argument(
         '--robust',
         default=paper.ROBUST_DEFAULT,
         metavar='ATTACK@RADIUS',
         help='the attack that is the robust accuracy of such a table, e.g. pgd@8/255 '
         '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--cite',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='CSV',
+        help='rows of such a table that were not measured here, with its labels and any columns',
     )
     parser.add_argument('--title', default='Comparison')
     parser.add_argument(
@@ -108,11 +151,18 @@ def main() -> None:
         help='the same for mCE, relative_mCE, params, macs or latency that is higher',
     )
     args = parser.parse_args()
+    if args.figure:
+        paper_figure(args.figure, args.work_dirs, args.out, args.robust)
+        return
     if args.table:
-        paper_table(args.table, args.work_dirs, args.out, args.robust)
+        paper_table(args.table, args.work_dirs, args.out, args.robust, args.cite)
         return
     if not args.work_dirs or not args.out:
         parser.error('the work dirs of the runs and --out are required')
+    if args.superscore:
+        path = write_superscores(args.work_dirs, args.out, args.exclude)
+        print(f'{path.read_text()}\nwritten to {path}')
+        return
     bounds = parse_bounds(args.fail_under), parse_bounds(args.fail_over, over=True)
     runs = read_runs(args.work_dirs)
     card = comparison(runs, args.partial)

@@ -63,8 +63,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--names', nargs='+', help='of the models, where there are several')
     parser.add_argument(
         '--suite',
-        help='voc-c | coco-c | imagenet-c | cifar-10-c | imagenet-c-at-32 (default: what goes with '
-        'the evaluator and the image size)',
+        help='voc-c | coco-c | imagenet-c | imagenet-c-uncropped | cifar-10-c | imagenet-c-at-32 '
+        '(default: what goes with the evaluator and the image size)',
     )
     parser.add_argument(
         '--corruptions',
@@ -94,6 +94,12 @@ def main(arguments: list[str] | None = None) -> None:
         '--workers',
         type=int,
         help="processes that decode and corrupt (default: the test loader's, or one per core)",
+    )
+    parser.add_argument(
+        '--subset',
+        type=int,
+        metavar='N',
+        help='evaluate N images chosen at random, with an interval for the mPC of all',
     )
     parser.add_argument('--work-dir', help='default: work_dirs/<config>_corrupted')
     parser.add_argument('--no-report', action='store_true', help='results.json only, no figures')
@@ -143,7 +149,7 @@ def main(arguments: list[str] | None = None) -> None:
     else:
         names = args.names or [Path(configs[0]).stem]
         folders = [work_dir]
-    fields = 'suite corruptions severities seed metric stored workers baseline'.split()
+    fields = 'suite corruptions severities seed metric stored workers baseline subset'.split()
     asked = {key: value for key in fields if (value := getattr(args, key)) is not None}
     options = dict(log_level='WARNING', **parse_options(args.cfg_options))
     with shown_on(Console(stderr=True)) as progress:

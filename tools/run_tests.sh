@@ -3,7 +3,7 @@
 # Usage:   bash tools/run_tests.sh [pytest args]
 # Example: bash tools/run_tests.sh tests/engine -k resume
 # Without arguments the rooms that compute run a second time beside it, as on a processor without AVX-512.
-# Slow tests run within a budget, those unrun for longest first: MMRP_SLOW_BUDGET seconds (100) per process, or --slow-budget.
+# Slow tests run within a budget, those unrun for longest first: MMRP_SLOW_BUDGET seconds (30) per process, or --slow-budget.
 # MMRP_TEST_WORKERS: processes without arguments (the cores, at most 4).
 set -euo pipefail
 if [ "${1:-}" = --help ]; then sed -n '2,7s/^# //p' "$0"; exit; fi
@@ -22,8 +22,8 @@ if [ $# -gt 0 ]; then exec $python -m pytest "$@"; fi
 
 cores=$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)  # nproc answers with that variable
 workers=${MMRP_TEST_WORKERS:-$((cores < 4 ? cores : 4))}
-computing=(analysis attack compat dependency grouped_kernels latency mask_search masks models scores
-  sharpness structure surgery engine/bridge/test_channels_last.py engine/optim)
+computing=(analysis attack compat grouped_kernels models sharpness surgery
+  engine/bridge/test_channels_last.py engine/optim)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 env ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 \

@@ -5,47 +5,44 @@
 # --with-mmcv, or MMRP_WITH_MMCV=1 for run_tests.sh and quickstart.sh: compiles mmcv with its operators instead (10 minutes
 # or more on 2 cores; needs g++ and the headers of Python).
 # MMRP_HOME: where environments and built wheels are kept (default: ~/.cache/mmrobustprune).
+# Stopped, for want of disk or network or by hand, the same command goes on where it was.
 # PYTHON:    the interpreter to use (default: the first of python3.11, 3.12, 3.10 and python3 that fits).
 set -euo pipefail
 case ${1:-${MMRP_WITH_MMCV:+--with-mmcv}} in
-  --help) sed -n '2,8s/^# //p' "$0"; exit ;;
+  --help) sed -n '2,9s/^# //p' "$0"; exit ;;
   --with-mmcv) mmcv=mmcv ;;
   '') mmcv=mmcv-lite ;;
   *) printf "setup: '%s' is unknown; the only options are --with-mmcv and --help.\n" "$1" >&2; exit 2 ;;
 esac
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-home=${MMRP_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/mmrobustprune}
+home=${MMRP_HOME:-${XDG_CACHE_HOME:-${HOME:-/dev/null}/.cache}/mmrobustprune}
 started=$(date +%s)
-
-die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
-step() {  # step "what" command...: runs it, its output in a log, prints its time
-  local what=$1 from; shift; from=$(date +%s)
-  printf 'setup: %-52s' "$what ..."
-  if ! "$@" >"$home/setup.log" 2>&1; then
-    printf ' failed\n'; tail -n 25 "$home/setup.log" >&2
-    die "'$what' failed; the whole log is $home/setup.log. Mend the cause and run the same command again."
-  fi
-  printf ' %4d s\n' $(($(date +%s) - from))
-}
+me=setup
+log=$home/setup.log
+. "$root/tools/steps/once.sh"
 fits() { "$1" -c 'import sys, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
 
 python=
 for candidate in ${PYTHON:-python3.11 python3.12 python3.10 python3}; do
   if fits "$candidate"; then python=$candidate; break; fi
 done
-[ -n "$python" ] || die "no Python 3.10 to 3.12 with the venv module was found (tried: ${PYTHON:-python3.11 python3.12 python3.10 python3}); install one or name it with PYTHON=/path/to/python3.11."
+if [ -z "$python" ]; then
+  given=${PYTHON:+" ($PYTHON is $("$PYTHON" -V 2>&1 || true))"}
+  die "no Python 3.10 to 3.12 with the venv module was found${given:- (tried: python3.11 python3.12 python3.10 python3)}; install one or name it with PYTHON=/path/to/python3.11."
+fi
 version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 parts=("$root"/requirements/{pinned,pinned-nodeps,$mmcv}.txt)
 [ $mmcv = mmcv ] || parts+=("$root/mmrobustprune.pth")
 hash=$(cat "${parts[@]}" | sha256sum | cut -c1-12)
 env=$home/envs/$hash-py$version
+marks=$env/.done
 
 link() {
   if [ -e "$root/.venv" ] && [ ! -L "$root/.venv" ]; then
     die "$root/.venv is a real folder, not our link; move it away and run the same command again."
   fi
-  ln -sfn "$env" "$root/.venv"
-  touch "$env/.used"
+  ln -sfn "$env" "$root/.venv" 2>/dev/null || die "$root/.venv cannot be made: this folder cannot be written; use $env/bin/python, or a checkout of your own."
+  touch "$env/.used" 2>/dev/null || true  # another user may have made it
 }
 if [ -e "$env/.complete" ]; then
   link
@@ -53,8 +50,11 @@ if [ -e "$env/.complete" ]; then
   exit 0
 fi
 
-mkdir -p "$home/envs" "$home/wheels"
-exec 9>"$home/lock"
+mkdir -p "$home/envs" "$home/wheels" 2>/dev/null && [ -w "$home/envs" ] \
+  || die "$home cannot be written; name another folder with MMRP_HOME=/path."
+rm -f "$log"  # another user may have written it
+: 2>/dev/null >>"$home/lock" || true
+exec 9<"$home/lock"
 command -v flock >/dev/null && flock 9   # two checkouts, one build
 if [ ! -e "$env/.complete" ]; then
   if [ $mmcv = mmcv ]; then
@@ -63,12 +63,16 @@ if [ ! -e "$env/.complete" ]; then
       || die "the headers of Python $version (Python.h) are missing, and --with-mmcv needs them; install them (Debian, Ubuntu: apt-get install python$version-dev) or leave out --with-mmcv."
   fi
   free=$(df -Pk "$home" | awk 'NR==2 {print int($4 / 1048576)}')
-  [ "$free" -ge 12 ] || die "$home has $free GB free and the set-up needs 12; free some or name another disk with MMRP_HOME=/path."
-  rm -rf "$env"
-  step "virtual environment, Python $version" "$python" -m venv "$env"
+  need=12; [ ! -e "$marks/pinned" ] || need=2
+  [ "$free" -ge $need ] || die "$home has $free GB free and the set-up needs $need; free some or name another disk with MMRP_HOME=/path."
+  mkdir -p "$marks"
+  step venv "virtual environment, Python $version" "$python" -m venv "$env"
   pip() { "$env/bin/python" -m pip --disable-pip-version-check "$@"; }
-  step "packages (torch, OpenMMLab, about 5 GB)" pip install -r "$root/requirements/pinned.txt"
-  step "packages without their needs" pip install --no-deps -r "$root/requirements/pinned-nodeps.txt"
+  for one in "$env"/lib/python*/site-packages/*.dist-info; do  # of an installation that was stopped
+    [ -e "$one/RECORD" ] || rm -rf "$one"
+  done
+  step pinned "packages (torch, OpenMMLab, about 5 GB)" pip install -r "$root/requirements/pinned.txt"
+  step nodeps "packages without their needs" pip install --no-deps -r "$root/requirements/pinned-nodeps.txt"
   if [ $mmcv = mmcv ]; then
     needed=$(cat "$root/requirements/mmcv.txt")
     torch=$("$env/bin/python" -c 'import torch; print(torch.__version__)')
@@ -81,14 +85,14 @@ if [ ! -e "$env/.complete" ]; then
           pip wheel --no-cache-dir --no-deps --no-build-isolation --no-binary mmcv -w "$wheels.part" "$needed" \
           && mv "$wheels.part" "$wheels"
       }
-      step "mmcv with its operators (10 minutes on 2 cores)" build_mmcv
+      step built "mmcv with its operators (10 minutes on 2 cores)" build_mmcv
     fi
-    step "mmcv from its wheel" pip install --no-deps "$wheels"/mmcv-*.whl
+    step mmcv "mmcv from its wheel" pip install --no-deps "$wheels"/mmcv-*.whl
   else
-    step "mmcv without its compiled operators" pip install --no-deps -r "$root/requirements/mmcv-lite.txt"
+    step mmcv "mmcv without its compiled operators" pip install --no-deps -r "$root/requirements/mmcv-lite.txt"
     cp "$root/mmrobustprune.pth" "$("$env/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
   fi
-  step "check" env PYTHONPATH="$root" "$env/bin/python" -c 'import mmcv.ops, mmdet.apis, mmpretrain.apis, torch_pruning, imagecorruptions'
+  step check "check" env PYTHONPATH="$root" "$env/bin/python" -c 'import mmcv.ops, mmdet.apis, mmpretrain.apis, torch_pruning, imagecorruptions'
   touch "$env/.complete" "$env/.used"
   # Three environments stay: this one and the two used last before it. One without .complete was interrupted.
   for other in "$home"/envs/*/; do [ -e "$other/.complete" ] || rm -rf "$other"; done

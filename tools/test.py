@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> dict:
     cfg.load_from = args.checkpoint
     cfg.resume = False
     if args.amp:
-        cfg.test_cfg.fp16 = True
+        cfg.test_cfg = dict(cfg.get('test_cfg') or {}, fp16=True)
     if args.show or args.show_dir:
         command.show_predictions(cfg, args.show, args.show_dir, args.wait_time)
     if args.tta:

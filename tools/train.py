@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     cfg = command.read_config(args)
     if args.amp:
-        cfg.optim_wrapper = command.amp_wrapper(cfg.optim_wrapper)
+        cfg.optim_wrapper = command.amp_wrapper(cfg.get('optim_wrapper') or {})
     if args.auto_scale_lr:
         if 'base_batch_size' not in (cfg.get('auto_scale_lr') or ()):
             raise ValueError(

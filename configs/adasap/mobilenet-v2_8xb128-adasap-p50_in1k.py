@@ -2,6 +2,6 @@
 # arXiv 2306.14306.
 _base_ = './mobilenet-v2_8xb128-90e_in1k.py'
 
-load_from = 'https://download.openmmlab.com/mmclassification/v0/mobilenet_v2/mobilenet_v2_batch256_imagenet_20200708-3b2dc3af.pth'  # noqa: E501
+load_from = 'work_dirs/mobilenet-v2_8xb128-90e_in1k/epoch_90.pth'
 runner_type = 'mmrobustprune.PruneRunner'
 robust_prune = dict(recipe='adasap', target=0.5, warmup='10 epochs', rounds=30, interval=30)

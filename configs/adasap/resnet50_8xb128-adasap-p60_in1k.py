@@ -3,6 +3,8 @@
 # 0.01 and rho_max = 2.0 are the recipe's own.
 _base_ = './resnet50_8xb128-90e_in1k.py'
 
-load_from = 'https://download.openmmlab.com/mmclassification/v0/resnet/resnet50_8xb32_in1k_20210831-ea4938fc.pth'
+load_from = 'work_dirs/resnet50_8xb128-90e_in1k/epoch_90.pth'
 runner_type = 'mmrobustprune.PruneRunner'
-robust_prune = dict(recipe='adasap', target=0.6, warmup='10 epochs', rounds=30, interval=30)
+robust_prune = dict(
+    recipe='adasap', target=0.6, warmup='10 epochs', rounds=30, interval=30, measure='loss'
+)

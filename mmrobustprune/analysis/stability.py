@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 from mmrobustprune.records.bits import pack_bits, unpack_bits
 
 Masks = Mapping[str, Tensor]
+NOTHING: Mapping[str, Tensor] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -85,17 +87,18 @@ class Stability:
     first_scores: Tensor | None = None
     previous_scores: Tensor | None = None
 
-    def start(self, masks: Masks, scores: Sequence[Tensor] = ()) -> None:
-        """Take the masks, and the scores where they are to be followed, as the first ones."""
+    def start(self, masks: Masks, scores: Mapping[str, Tensor] = NOTHING) -> None:
+        """Take the masks, and {layer: scores} where they are to be followed, as the first ones."""
         self.first = self.previous = _kept(masks)
         self.first_scores = self.previous_scores = _vector(scores)
 
-    def add(self, masks: Masks, scores: Sequence[Tensor] = ()) -> dict[str, Any]:
+    def add(self, masks: Masks, scores: Mapping[str, Tensor] = NOTHING) -> dict[str, Any]:
         """The next record.
 
         Returns:
             hamming_first, hamming_previous, resized_first, layers_first, layers_previous, kept,
-            and with scores displacement_first and displacement_previous.
+            and with scores displacement_first, displacement_previous and the former of each layer,
+            layers_displacement.
 
         Raises:
             ValueError: `start` was not called, or masks or scores of another network.
@@ -126,6 +129,7 @@ class Stability:
             record.update(
                 displacement_first=_moved(vector, self.first_scores),
                 displacement_previous=_moved(vector, self.previous_scores),
+                layers_displacement=_moved_by_layer(scores, vector, self.first_scores),
             )
         self.previous = masks
         self.previous_scores = vector
@@ -220,8 +224,9 @@ def _kept(masks: Masks) -> dict[str, Tensor]:
     return {name: mask.detach().cpu().clone() for name, mask in masks.items()}
 
 
-def _vector(scores: Sequence[Tensor]) -> Tensor | None:
-    return torch.cat([one.detach().reshape(-1).cpu() for one in scores]) if scores else None
+def _vector(scores: Mapping[str, Tensor]) -> Tensor | None:
+    parts = [one.detach().reshape(-1).cpu() for one in scores.values()]
+    return torch.cat(parts) if parts else None
 
 
 def _on_cpu(vector: Tensor | None) -> Tensor | None:
@@ -231,6 +236,12 @@ def _on_cpu(vector: Tensor | None) -> Tensor | None:
 
 def _moved(now: Tensor, then: Tensor) -> float:
     return float((now - then).norm() / then.norm().clamp_min(torch.finfo(then.dtype).tiny))
+
+
+def _moved_by_layer(scores: Mapping[str, Tensor], now: Tensor, then: Tensor) -> dict[str, float]:
+    sizes = [one.numel() for one in scores.values()]
+    parts = zip(scores, now.split(sizes), then.split(sizes), strict=True)
+    return {name: _moved(ours, first) for name, ours, first in parts}
 
 
 def _packed(masks: Masks | None) -> dict | None:

@@ -10,13 +10,14 @@ from .free import FreeAT
 from .gradient import FGSM, PGD, SignAttack
 from .loss_base import RobustLoss
 from .losses import PGDAT, CrossEntropy, FastAT, build_robust_loss
-from .presets import ATTACKS, PRESETS, choose
+from .presets import ASSUMED, ATTACKS, PRESETS, choose
 from .regularised import MART, TRADES
 from .sanity import doubts
 from .subset import choose_subset
 from .training import attacking, cached_weights, climb
 
 __all__ = [
+    'ASSUMED',
     'ATTACKS',
     'Attack',
     'AutoAttack',

@@ -15,8 +15,9 @@ from .numbers import number
 ATTACKS: dict[str, type[Attack]] = {kind.name: kind for kind in (FGSM, PGD, AutoAttack)}
 
 # What SR-GKP's tables were made with: budgets of normalised images, FGSM away from the prediction,
-# and a PGD of three steps that starts at the image and so cannot reach the edge of its ball. The
-# paper says none of this; see `stamp` for pixel units.
+# a PGD of three steps. The paper says none of this; see `stamp` for pixel units. Where its PGD
+# starts is not known: the image is our assumption, from which three steps cannot reach the edge of
+# the ball.
 _CIFAR = dict(space='normalised', clip='range')
 _LARGE = dict(space='normalised', clip='none')
 PRESETS: dict[str, tuple[dict[str, Any], ...]] = {
@@ -42,6 +43,11 @@ PRESETS: dict[str, tuple[dict[str, Any], ...]] = {
         dict(attack='pgd', eps='4/255', step='1/255', steps=3, random_start=False, **_LARGE),
     ),
 }
+ASSUMED = dict.fromkeys(
+    ('sr-gkp', 'sr-gkp-imagenet'),
+    'The paper does not say where its PGD starts; at the image is our assumption, --random-start '
+    'takes any point of the ball.',
+)
 
 
 def choose(

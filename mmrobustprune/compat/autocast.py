@@ -15,6 +15,16 @@ from torch.utils._pytree import tree_map
 HALF = (torch.bfloat16, torch.float16)
 
 
+def has_narrow_operators(package: ModuleType) -> bool:
+    """Whether an operator of `mmcv.ops` that stays in float32 elsewhere refuses bfloat16."""
+    boxes = torch.zeros(1, 4, dtype=torch.bfloat16)
+    try:
+        package.nms(boxes, torch.ones(1, dtype=torch.bfloat16), 0.5)
+    except Exception:
+        return True
+    return False
+
+
 def widen_operators(package: ModuleType) -> None:
     """Let every operator of `mmcv.ops` compute in float32 under autocast on a CPU."""
     inside = f'{package.__name__}.'
@@ -24,6 +34,20 @@ def widen_operators(package: ModuleType) -> None:
             if isinstance(value, type) and issubclass(value, torch.autograd.Function):
                 if value.__module__ == module.__name__:
                     widen(value)
+
+
+class _Noted:
+    """A metric that keeps what it is given."""
+
+    def process(self, data_batch: Any, data_samples: Any) -> None:
+        self.samples = data_samples
+
+
+def has_narrow_predictions(module: ModuleType) -> bool:
+    """Whether mmengine's Evaluator gives its metrics predictions in bfloat16."""
+    metric = _Noted()
+    module.Evaluator(metric).process([dict(score=torch.ones(1, dtype=torch.bfloat16))])
+    return metric.samples[0]['score'].dtype is torch.bfloat16
 
 
 def widen_predictions(module: ModuleType) -> None:

@@ -5,14 +5,22 @@ HistoryBuffer's methods, which pickle writes as `getattr(HistoryBuffer, 'mean')`
 allowed by name. `getattr` itself never is (with it a crafted file reaches
 `torch._utils._rebuild_parameter.__globals__` and runs code): under its name stands
 `history_method`, which knows those four methods and nothing else.
+
+The fork `onedl-mmengine` loads through a function of its own, which allows `getattr`, loads what is
+refused all the same, and takes every name it allowed out of torch's list afterwards, ours included.
+`run_no_code` puts torch's own loading in its place.
 """
 
 from __future__ import annotations
 
 import functools
+import io
 import os
 import pickle
 import re
+import tempfile
+from contextlib import redirect_stdout
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -37,6 +45,18 @@ def history_method(owner: Any, name: str) -> Any:
     return vars(HistoryBuffer)[name]
 
 
+def refuses_history(_module: ModuleType) -> bool:
+    """Whether `torch.load(weights_only=True)` refuses what mmengine writes."""
+    file = io.BytesIO()
+    torch.save(HistoryBuffer([1.0], [1]), file)
+    file.seek(0)
+    try:
+        torch.load(file, weights_only=True)
+    except pickle.UnpicklingError:
+        return True
+    return False
+
+
 def allow_history(_module: ModuleType) -> None:
     """Let `torch.load(weights_only=True)` read what mmengine writes."""
     arrays = np._core.multiarray if hasattr(np, '_core') else np.core.multiarray
@@ -49,6 +69,57 @@ def allow_history(_module: ModuleType) -> None:
     torch.serialization.add_safe_globals(
         [HistoryBuffer, attribute, np.ndarray, np.dtype, *dtypes, *functions]
     )
+
+
+_ran: list[int] = []
+
+
+def _run() -> None:
+    _ran.append(1)
+
+
+class _Witness:
+    """An object whose file calls a function of this module when it is loaded."""
+
+    def __reduce__(self) -> tuple:
+        return _run, ()
+
+
+def runs_code(_module: ModuleType) -> bool:
+    """Whether mmengine's loader runs what a file says, which a checkpoint never needs."""
+    _ran.clear()
+    allowed = torch.serialization.get_safe_globals()
+    with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
+        path = Path(folder, 'file.pth')
+        torch.save(_Witness(), path)
+        try:
+            CheckpointLoader.load_checkpoint(str(path), logger='silent')
+        except Exception:  # refused, in whatever words
+            pass
+    torch.serialization.add_safe_globals(allowed)  # the fork's loader takes ours out of the list
+    return bool(_ran)
+
+
+def run_no_code(module: ModuleType) -> None:
+    """Let mmengine's loader load as torch does where nothing else is asked for."""
+
+    def load(file: Any, map_location: Any = None, weights_only: bool | None = None) -> Any:
+        safe = weights_only is not False
+        return torch.load(file, map_location=map_location, weights_only=safe)
+
+    module._safe_torch_load = load
+
+
+def leaves_files_unnamed(_module: ModuleType) -> bool:
+    """Whether mmengine's loader says of a damaged file neither its name nor what to do."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'file.pth')
+        path.touch()
+        try:
+            CheckpointLoader.load_checkpoint(str(path), logger='silent')
+        except Exception as error:
+            return not (isinstance(error, ValueError) and str(path) in str(error))
+    return False
 
 
 def name_unreadable_files(_module: ModuleType) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import tempfile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,17 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import checkpoint, runner
 
 from mmrobustprune.records.files import replacing
+
+
+def leaves_half_a_file(_module: ModuleType) -> bool:
+    """Whether mmengine's local backend leaves a file that it could not write to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, 'file')
+        try:
+            LocalBackend().put('no bytes', str(path))
+        except TypeError:
+            return path.exists()
+    return False
 
 
 def save_whole(_module: ModuleType) -> None:
@@ -38,6 +50,12 @@ class _Later:
         return getattr(self.backend, name)
 
 
+def removes_before_saving(_module: ModuleType) -> bool:
+    """Whether CheckpointHook deletes the oldest checkpoint before the new one is written."""
+    used = CheckpointHook._save_checkpoint_with_step.__code__.co_names  # in their order
+    return [name for name in used if name in ('remove', 'save_checkpoint')][:1] == ['remove']
+
+
 def remove_after_saving(_module: ModuleType) -> None:
     """Let CheckpointHook delete the oldest checkpoint once the new one is written, not before."""
     save = CheckpointHook._save_checkpoint_with_step
@@ -55,6 +73,15 @@ def remove_after_saving(_module: ModuleType) -> None:
             getattr(backend, name)(path)
 
     CheckpointHook._save_checkpoint_with_step = _save_checkpoint_with_step
+
+
+def trusts_a_stale_note(_module: ModuleType) -> bool:
+    """Whether a note that names a checkpoint which is gone is believed."""
+    with tempfile.TemporaryDirectory() as folder:
+        gone = Path(folder, 'epoch_2.pth')
+        Path(folder, 'last_checkpoint').write_text(str(gone))
+        Path(folder, 'epoch_1.pth').touch()
+        return checkpoint.find_latest_checkpoint(folder) == str(gone)
 
 
 def find_latest_that_exists(_module: ModuleType) -> None:

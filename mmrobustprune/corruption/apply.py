@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from mmrobustprune.naming import unknown
 
 from . import functions
-from .functions import Draws, Function, cifar, constants
+from .functions import Draws, Function, cifar, constants, imagenet_c
 
 SMALLEST = 32  # pixels; the published functions are not defined below
 LARGEST = 16384  # pixels; fog makes a square map of the longest side, frost is enlarged to it
@@ -25,15 +26,25 @@ class Family:
         functions: by corruption.
         constants: by corruption, one for each severity.
         side: the only image side (pixels) that they are for, or None.
+        crop: what is made of an RGB image before it is corrupted, or None.
+        pack: what is made of the corrupted image, or None.
     """
 
     functions: dict[str, Function]
     constants: dict[str, tuple]
     side: int | None = None
+    crop: Callable[[np.ndarray], np.ndarray] | None = None
+    pack: Callable[[np.ndarray], np.ndarray] | None = None
 
 
 FAMILIES = {
     'imagenet': Family(functions.FUNCTIONS, constants.IMAGENET),
+    'imagenet-c': Family(
+        imagenet_c.FUNCTIONS,
+        constants.IMAGENET_C,
+        crop=imagenet_c.cropped,
+        pack=imagenet_c.packed,
+    ),
     'cifar': Family(cifar.FUNCTIONS, constants.CIFAR, cifar.SIDE),
 }
 
@@ -55,9 +66,11 @@ def apply(
         corruption: one of the family's functions, `suites.ALL`.
         severity: 1 to 5.
         seed: any integer; the suite's seed.
-        family: 'imagenet', or 'cifar' for 32x32 images.
+        family: 'imagenet' of imagecorruptions, 'imagenet-c' of the set's authors, or 'cifar' for
+            32x32 images.
     Returns:
-        uint8 of the same shape; the argument is left as it was.
+        uint8 of the same shape, of 'imagenet-c' 224x224 pixels from the middle of the image, as
+        they are after a JPEG file; the argument is left as it was.
     Raises:
         TypeError: not a uint8 array.
         ValueError: an unknown corruption, severity or family, a shape that is no image or not the
@@ -67,17 +80,21 @@ def apply(
     grey = image.ndim == 2 or image.shape[2] == 1
     rgb = image.reshape(*image.shape[:2], -1)
     rgb = np.ascontiguousarray(np.broadcast_to(rgb, (*image.shape[:2], 3)))
+    published = FAMILIES[family]
+    if published.crop is not None:
+        rgb = published.crop(rgb)
     height, width = rgb.shape[:2]
     if min(height, width) < SMALLEST:
         room = ((0, max(0, SMALLEST - height)), (0, max(0, SMALLEST - width)), (0, 0))
         rgb = np.pad(rgb, room, 'symmetric')
     rgb.setflags(write=False)  # the caller's, or an array of our own
-    published = FAMILIES[family]
     draws = Draws(_entropy(rgb, corruption, severity, seed))
     out = published.functions[corruption](rgb, published.constants[corruption][severity - 1], draws)
     out = np.asarray(out, np.uint8)[:height, :width]  # truncated, as the published sets were
+    if published.pack is not None:
+        out = published.pack(np.ascontiguousarray(out))
     if grey:
-        return np.rint(out @ _LUMA).astype(np.uint8).reshape(image.shape)
+        return np.rint(out @ _LUMA).astype(np.uint8).reshape(height, width, *image.shape[2:])
     return np.array(out, order='C')  # always an array of its own
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from mmrobustprune.naming import nearest
 from mmrobustprune.records.files import read_json
 
-from .suites import Cell, Suite, suite_of
+from .suites import Cell, Suite, name_of, suite_of
 
 # what the best value of a metric is, by the evaluator's prefix; error = 1 - value / best
 BEST = {
@@ -173,8 +173,8 @@ ALEXNET = Baseline(
     errors={cell: _ALEXNET[cell.corruption] for cell in Suite('imagenet-c').choose()},
     about=dict(metric='accuracy/top1', suite='imagenet-c', classes=1000),
     whole=True,
-    published='mCE against errors on the published images, which were corrupted at 224x224; these '
-    'were corrupted before resizing, which softens noise and lowers mCE.',
+    published='mCE against errors on the published images; these were made here in the same way '
+    'with other random numbers.',
 )
 BASELINES = {ALEXNET.name: ALEXNET}
 
@@ -222,6 +222,8 @@ def _from_results(results: Mapping[str, Any], name: str) -> Baseline:
         ) from missing
     keys = ('metric', 'suite', 'data', 'eval_mode')
     about = {key: results[key] for key in keys if results.get(key) is not None}
+    if 'suite' in about:
+        about['suite'] = name_of(results)
     if 'seed' in results:  # None: published images
         about['seed'] = results['seed']
     return Baseline(name, clean, errors, about)

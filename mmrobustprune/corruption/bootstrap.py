@@ -1,10 +1,11 @@
-"""How sure a difference between two models is: both over the same resampled images."""
+"""How sure a difference between two models is, and what a part of a test set says of the whole."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
+from scipy.stats import t as student
 
 from .evidence import Evidence
 
@@ -47,6 +48,51 @@ def paired_margin(
         name: (float(plain[row, 0]), float(low[row]), float(high[row]))
         for row, name in enumerate([*ours, 'mean'])
     }
+
+
+def whole_set_interval(
+    cells: Sequence[Evidence], of: int, draws: int = 1000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Where the mean over cells of a whole test set lies, of which the images are a random part.
+
+    Where the metric is a mean over images: Student's t of what each image contributes in all cells.
+    Otherwise: the percentile bootstrap over images. The part was drawn without replacement, so both
+    shrink by sqrt(1 - n / N) of n of N images (Cochran, Sampling Techniques, 1977).
+
+    Args:
+        cells: evidence of the same images in every cell.
+        of: images of the whole set.
+        draws, seed: of the bootstrap.
+        level: probability of the interval, in (0, 1).
+    Returns:
+        low, high in the metric's unit.
+    Raises:
+        ValueError: evidence of different images, fewer than two, or more than the whole has.
+    """
+    counts = {one.images for one in cells}
+    if len(counts) != 1 or not 2 <= min(counts) <= of:
+        raise ValueError(
+            f'evidence of {sorted(counts)} images gives no interval for a set of {of}; give cells '
+            'of the same two images or more.'
+        )
+    images = counts.pop()
+    shrink = (1 - images / of) ** 0.5
+    single = [one.per_image() for one in cells]
+    if all(one is not None for one in single):
+        means = np.mean(single, axis=0)
+        middle = float(means.mean())
+        deviation = float(means.std(ddof=1))
+        reach = float(student.ppf((1 + level) / 2, images - 1)) * deviation / images**0.5
+        return middle - shrink * reach, middle + shrink * reach
+    middle = float(_mean(cells, np.ones((1, images), np.float32))[0])
+    found = np.concatenate([_mean(cells, rows) for rows in _resampled(images, draws, seed)])
+    low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
+    return middle + shrink * float(low - middle), middle + shrink * float(high - middle)
+
+
+def _mean(cells: Sequence[Evidence], weights: np.ndarray) -> np.ndarray:
+    """(B,) the mean over cells."""
+    return np.mean([one.metric(weights) for one in cells], axis=0)
 
 
 def _differences(

@@ -34,6 +34,10 @@ class Evidence(ABC):
             ValueError: another shape, a negative number, or a row without any image.
         """
 
+    def per_image(self) -> np.ndarray | None:
+        """(images,) what each contributes where the metric is their mean; None where it is not."""
+        return None
+
     def save(self, path: str | os.PathLike) -> None:
         """Write an .npz file of plain arrays under exactly this name."""
         with open(path, 'wb') as file:
@@ -73,6 +77,9 @@ class Hits(Evidence):
     @property
     def images(self) -> int:
         return len(self.correct)
+
+    def per_image(self) -> np.ndarray:
+        return 100.0 * self.correct
 
     def metric(self, weights: np.ndarray) -> np.ndarray:
         weights = self._checked(weights)

@@ -118,6 +118,25 @@ def summarize(
     )
 
 
+def conditions(results: Mapping[str, Any], kinds: int, severities: Sequence[int]) -> str:
+    """What a mean over cells depends on beside network and data, in words.
+
+    Two means may stand in one column where the words are equal: 'imagenet-c, 15 of 19 corruptions,
+    severity 1, 3, seed 0'; for the seed, 'published images' where nobody knows it.
+
+    Args:
+        results: what results.json holds, or a record that was made of it.
+        kinds: corruptions that the mean is over.
+        severities: those that it is over.
+    """
+    suite = suite_of(results)
+    # a record of an experiment has the seed of its training there; its images are of seed 0
+    seed = results.get('seed') if 'stored' in results else 0
+    return f'{suite.name}, {suite.share(kinds)}, severity {", ".join(map(str, severities))}, ' + (
+        'published images' if seed is None else f'seed {seed}'
+    )
+
+
 def ratio(value: float | None, clean: float) -> float | None:
     """What is left of the clean value (R_C, R_V2 of ImageNet-V2, rPC); None of nothing clean."""
     return None if value is None or clean == 0 else value / clean

@@ -14,7 +14,7 @@ from mmrobustprune.records.files import read_json
 from .images import content_of, decode, some
 from .published import ArraySet, FolderSet
 from .stored_set import StoredSet
-from .suites import Cell, Suite
+from .suites import Cell, Suite, name_of
 from .workers import tree_path
 
 MANIFEST = 'manifest.json'
@@ -26,11 +26,12 @@ class TreeSet(StoredSet):
     def __init__(self, root: Path, suite: Suite) -> None:
         super().__init__(root, suite)
         manifest = read_json(root / MANIFEST)
-        if manifest.get('suite') != suite.name:
+        if name_of(manifest) != suite.name:
             raise ValueError(
-                f"{root} was written for suite '{manifest.get('suite')}' and '{suite.name}' is "
+                f"{root} was written for suite '{name_of(manifest)}' and '{suite.name}' is "
                 'asked for; choose that suite, or write another tree.'
             )
+        self.cropped = suite.cropped
         self.seed = manifest['seed']
         self.names = manifest['images']
         self.sources = manifest.get('sources')  # digests of the clean files; arrays have contents
@@ -108,6 +109,15 @@ class TreeSet(StoredSet):
             files[0].parent,
             'give the command of tools/make_corrupted.py again',
         )
+        now = file_digests(files)  # numbers of an earlier evaluation are of these images, too
+        checksums = zip(files, self.checksums[cell], strict=True)
+        changed = [file.name for file, right in checksums if now[os.fspath(file)] != right]
+        if changed:
+            raise ValueError(
+                f'{len(changed)} of {len(files)} images in {files[0].parent} have changed since '
+                f'they were written ({some(changed)}); give the command of tools/make_corrupted.py '
+                'again.'
+            )
 
     def _refuse_stale(self, paths: Sequence[str | os.PathLike]) -> None:
         """Refuse a tree that was written from other clean images than those of the data set now."""

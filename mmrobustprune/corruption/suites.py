@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mmrobustprune.naming import unknown
 
@@ -57,7 +57,8 @@ class Suite:
         corruptions: what its means, mPC first of all, are over.
         severities: in rising order.
         side: the only image side (pixels) it is for, or None.
-        family: whose functions and constants: 'imagenet' or 'cifar' (`apply.FAMILIES`).
+        family: whose functions and constants: a name of `apply.FAMILIES`.
+        cropped: whether they make the network's 224x224 pixels of a photograph themselves.
         published: how its authors' files are laid out: 'folders', 'arrays' or None
             (`stored.open_stored`).
         groups: group -> corruptions in the order of its tables, those that no mean is over too.
@@ -71,6 +72,7 @@ class Suite:
     severities: tuple[int, ...] = SEVERITIES
     side: int | None = None
     family: str = 'imagenet'
+    cropped: bool = False
     published: str | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: GROUPS, hash=False)
     metrics: tuple[str, ...] = ()
@@ -85,6 +87,19 @@ class Suite:
     def group_of(self, corruption: str) -> str:
         """The group that a corruption of the suite belongs to."""
         return next(group for group, names in self.groups.items() if corruption in names)
+
+    def share(self, kinds: int) -> str:
+        """'15 of 19 corruptions', so that nobody takes a part for the whole."""
+        every = len(self.all)
+        return f'{kinds} of {every} corruptions' if kinds < every else f'all {every} corruptions'
+
+    def stamp(self, seed: int | None) -> dict[str, Any]:
+        """What a record says of its images: suite and seed, None of published ones.
+
+        The family stands there, too, where the name once meant other images (`name_of`).
+        """
+        plain = dict(suite=self.name, seed=seed)
+        return plain if name_of(plain) == self.name else dict(plain, family=self.family)
 
     def expand(self, corruptions: str | Iterable[str]) -> tuple[str, ...]:
         """Corruption names for names and groups, each once, in the suite's order.
@@ -171,10 +186,14 @@ SUITES = {
         Suite('coco-c', metrics=('CocoMetric',)),
         Suite(
             'imagenet-c',
+            family='imagenet-c',
+            cropped=True,
             published='folders',
             metrics=_CLASSIFIED,
+            datasets=('ImageNet',),
             baseline='alexnet',
         ),
+        Suite('imagenet-c-uncropped', metrics=_CLASSIFIED),
         Suite('cifar-10-c', side=32, family='cifar', published='arrays', datasets=('CIFAR10',)),
         Suite('imagenet-c-at-32', side=32, metrics=('VOCMetric', 'CocoMetric', *_CLASSIFIED)),
     )
@@ -192,21 +211,40 @@ def get_suite(name: str) -> Suite:
     return SUITES[name]
 
 
-def suite_of(results: Mapping[str, object]) -> Suite:
+def name_of(record: Mapping[str, Any]) -> str:
+    """The name that the suite of a record has today.
+
+    Computed images of 'imagenet-c' were once whole photographs, corrupted before they were cropped,
+    and records of them know no family or that of imagecorruptions: 'imagenet-c-uncropped'.
+    """
+    name = str(record.get('suite'))
+    whole = record.get('seed') is not None and record.get('family', 'imagenet') == 'imagenet'
+    return 'imagenet-c-uncropped' if name == 'imagenet-c' and whole else name
+
+
+def suite_of(results: Mapping[str, Any]) -> Suite:
     """The suite that results were made with; ImageNet-C's names where they do not know it."""
-    name = str(results.get('suite'))
+    name = name_of(results)
     return SUITES.get(name, Suite(name))
 
 
-def default_suite(metric: str, dataset: str, height: int, width: int) -> Suite | None:
-    """The suite for a metric, a data set (names of classes) and its images (pixels), if any."""
+def default_suite(
+    metric: str, dataset: str, height: int, width: int, published: bool = False
+) -> Suite | None:
+    """The suite for a metric, a data set (names of classes) and its images (pixels), if any.
+
+    Args:
+        published: the corrupted images are read from the layout of a published set.
+    """
     fitting = [suite for suite in SUITES.values() if suite.fits(height, width)]
     found = [suite for suite in fitting if metric in suite.metrics]
     if not found:
         return None
     own = [suite for suite in fitting if dataset in suite.datasets]
+    laid_out = [suite for suite in found if published and suite.published is not None]
     of_this_size = [suite for suite in found if suite.side is not None]
-    return [*own, *of_this_size, *found][0]
+    general = [suite for suite in found if not suite.datasets]
+    return [*own, *laid_out, *of_this_size, *general, *found][0]
 
 
 def expand(

@@ -1,6 +1,6 @@
 """What a network costs: parameters, multiply-accumulates, time."""
 
-from .count import PLAIN, SR_GKP, Cost, CountingRule, count, device_stamp, latency
+from .count import PLAIN, RULES, SR_GKP, Cost, CountingRule, count, device_stamp, latency, total
 from .model import CostModel
 
 __all__ = [
@@ -8,8 +8,10 @@ __all__ = [
     'CostModel',
     'PLAIN',
     'CountingRule',
+    'RULES',
     'SR_GKP',
     'count',
     'device_stamp',
     'latency',
+    'total',
 ]

@@ -69,6 +69,25 @@ SR_GKP = CountingRule(bias=True, norm=2, pool=True, global_pool=True, zeros=Fals
 SR_GKP_VGG = replace(SR_GKP, relu=True)
 SR_GKP_IMAGENET = replace(SR_GKP, global_pool=False)
 SR_GKP_IMAGENET_DENSE = replace(SR_GKP_IMAGENET, relu=True)
+# name -> the rule of a dense network, and of a pruned one
+RULES: dict[str, tuple[CountingRule, CountingRule]] = {
+    'plain': (PLAIN, PLAIN),
+    'sr-gkp': (SR_GKP, SR_GKP),
+    'sr-gkp-vgg': (SR_GKP_VGG, SR_GKP_VGG),
+    'sr-gkp-imagenet': (SR_GKP_IMAGENET_DENSE, SR_GKP_IMAGENET),
+}
+
+
+def total(
+    model: nn.Module,
+    example: Any,
+    rule: str = 'plain',
+    forward: Forward | None = None,
+    pruned: bool = False,
+) -> dict[str, int]:
+    """'params' and 'macs' by a rule of RULES, as `count` counts."""
+    cost = count(model, example, forward, RULES[rule][pruned])
+    return dict(params=cost.params, macs=cost.macs)
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -203,6 +203,12 @@ def spread(
                 row = out.setdefault(part.layer, value.new_zeros(layers[part.layer]))
                 row[part.index.to(value.device)] = value[:, None]
     return out
+
+
+def part_of(group: Group, units: Tensor) -> Group:
+    """The group as if it had only the units that a mask, bool (units,), selects."""
+    slices = tuple(replace(part, index=part.index[units]) for part in group.slices)
+    return replace(group, units=int(units.sum()), slices=slices)
 
 
 def full(groups: tuple[Group, ...]) -> dict[str, Tensor]:

@@ -5,7 +5,8 @@ from mmrobustprune.scores.roughness import energy, roughness
 from .beam import Beam
 from .certificate import certify_grouped, mask_kernels
 from .clusters import Clustered
-from .export import export_forms, race, time_forms
+from .density import DBSCAN
+from .export import export_forms, fix_forms, race, time_forms
 from .forms import set_form
 from .grouping import Given, Grouping, Ordered, RandomGroups, Snaking
 from .kernels import GroupedKernels, arrange, score
@@ -16,6 +17,7 @@ from .tickets import TMI
 __all__ = [
     'Beam',
     'Clustered',
+    'DBSCAN',
     'Decision',
     'GROUPINGS',
     'Given',
@@ -35,6 +37,7 @@ __all__ = [
     'certify_grouped',
     'energy',
     'export_forms',
+    'fix_forms',
     'mask_kernels',
     'prune_grouped_kernels',
     'race',

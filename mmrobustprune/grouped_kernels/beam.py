@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from .kernels import GroupedKernels
+from mmrobustprune.naming import unknown
+
+from .kernels import METRICS, GroupedKernels
 
 _BUDGET = {'cpu': 4 * 2**20}  # bytes of candidate rows at a time: about what a core's caches hold
 _BUDGET_ELSEWHERE = 2**30
@@ -39,6 +43,7 @@ class Beam:
         outside: whether the rankings count the second term, or the last choice alone.
         by: the last choice, 'cost' or 'roughness'.
         distinct: False lets the same set take up several places of a beam, as in the paper.
+        metric: of the distance between grouped kernels, a name in METRICS.
         memory: bytes for the candidates' rows at a time; None chooses by device.
 
     Raises:
@@ -53,6 +58,7 @@ class Beam:
     outside: bool = True
     by: str = 'cost'
     distinct: bool = False
+    metric: str = 'euclidean'
     memory: int | None = None
 
     def __post_init__(self) -> None:
@@ -72,10 +78,12 @@ class Beam:
             )
         if self.by not in ('cost', 'roughness'):
             raise ValueError(f"by='{self.by}' is not known; give 'cost' or 'roughness'.")
+        if self.metric not in METRICS:
+            raise unknown('metric', self.metric, METRICS)
 
     def __call__(self, kernels: GroupedKernels, keep: int) -> Tensor:
         """The kept input channels (n, keep) of each group, ascending."""
-        return self.search(kernels.similarity, kernels.roughness, keep)
+        return self.search(kernels.similarity_by(self.metric), kernels.roughness, keep)
 
     @torch.no_grad()
     def search(self, similarity: Tensor, roughness: Tensor, keep: int) -> Tensor:
@@ -104,6 +112,25 @@ class Beam:
         chosen = member[torch.arange(groups, device=best.device), best]
         return chosen.nonzero()[:, 1].view(groups, keep)
 
+    @torch.no_grad()
+    def trace(self, kernels: GroupedKernels, keep: int, group: int, start: int) -> list[Tensor]:
+        """How the sets of one start grow.
+
+        Args:
+            kernels: of the layer.
+            keep: channels that each group keeps.
+            group: whose search it is.
+            start: the first member of every set.
+
+        Returns:
+            Masks (sets, C) of the members, one for each size from 1 to `keep`.
+        """
+        rows = kernels.similarity_by(self.metric)[group].contiguous()
+        steps: list[Tensor] = []
+        run = _BeamRun(self, rows, kernels.roughness[group], keep, steps.append)
+        run.grow(torch.tensor([start], device=rows.device))
+        return steps
+
 
 @dataclass
 class _Sets:
@@ -122,6 +149,11 @@ class _Sets:
     summed: Tensor
     near: Tensor
     code: Tensor
+
+    @property
+    def members(self) -> Tensor:
+        """(T, m, C), who is in each set."""
+        return self.summed.isinf()
 
 
 @dataclass
@@ -157,12 +189,14 @@ class _BeamRun:
         similarity: (n * C, C).
         roughness: (n * C,).
         keep: members of a finished set.
+        watch: is told the first start's sets (m, C) after every step.
     """
 
     rule: Beam
     similarity: Tensor
     roughness: Tensor
     keep: int
+    watch: Callable[[Tensor], Any] = lambda members: None
 
     def __post_init__(self) -> None:
         share = self.rule.nearest
@@ -182,6 +216,7 @@ class _BeamRun:
         """
         sets = self._begin(starts)
         base = (starts - starts % self.channels)[:, None, None]
+        self.watch(sets.members[0])
         for size in range(2, self.keep + 1):
             proposals = min(self.rule.width, self.channels - size + 1)
             index = _lowest(sets.summed, proposals)  # (T, m, p)
@@ -192,12 +227,13 @@ class _BeamRun:
                     cost = cost - self._beta(size) * self._coverage(sets, base + index, size)
                 grown = grown.chosen(self._rank(cost, grown.rough, grown.code))
             sets = self._join(sets, grown, base[..., 0])
+            self.watch(sets.members[0])
         value = sets.rough
         if self.rule.by == 'cost':
-            outside = self._outside(sets.near, sets.summed.isinf(), self.keep)
+            outside = self._outside(sets.near, sets.members, self.keep)
             value = sets.inner - self._beta(self.keep) * outside
         value, best = value.min(1)
-        return value, sets.summed[torch.arange(len(best), device=best.device), best].isinf()
+        return value, sets.members[torch.arange(len(best), device=best.device), best]
 
     def _begin(self, starts: Tensor) -> _Sets:
         own = (starts % self.channels)[:, None]
@@ -236,7 +272,7 @@ class _BeamRun:
         joined = _insert(sets.near[:, :, None], _take(self.similarity, rows))
         member = None
         if self.nearest > 1:
-            member = sets.summed.isinf()[:, :, None].repeat(1, 1, rows.shape[2], 1)
+            member = sets.members[:, :, None].repeat(1, 1, rows.shape[2], 1)
             member.scatter_(3, (rows % self.channels)[..., None], True)
         return self._outside(joined, member, size).flatten(1)
 

@@ -48,18 +48,44 @@ def export_forms(
         ValueError: an unknown form, 'fastest' without an example input, or a layer that the
             example does not reach.
     """
-    check_form(form)
-    layers = _grouped_layers(model)
-    dense = list(layers) if form == 'dense' else []
-    if form == 'fastest':
-        times = time_forms(model, example_input, forward, repeats)
-        dense = [name for name, row in times.items() if row['dense'] < row['grouped']]
-    for name in dense:
-        swap(model, layers[name], layers[name].dense())
+    dense = [
+        name
+        for name, own in fix_forms(model, form, example_input, forward, repeats).items()
+        if own == 'dense'
+    ]
     left = {name: record for name, record in structure.layers.items() if name not in dense}
-    if len(dense) == len(layers):
+    if not _grouped_layers(model):
         left = {name: record for name, record in left.items() if not _is_reorder(record)}
     return replace(structure, layers=left)
+
+
+def fix_forms(
+    model: nn.Module,
+    form: str = 'fastest',
+    example_input: Any = None,
+    forward: Forward | None = None,
+    repeats: int = 15,
+) -> dict[str, str]:
+    """The same without a record, for a network that is only to be timed.
+
+    Returns:
+        layer -> 'grouped' or 'dense'; {} where the network has no such layers.
+
+    Raises:
+        ValueError: as `export_forms`.
+    """
+    check_form(form)
+    layers = _grouped_layers(model)
+    if not layers:
+        return {}
+    forms = dict.fromkeys(layers, form)
+    if form == 'fastest':
+        times = time_forms(model, example_input, forward, repeats)
+        forms = {name: min(row, key=row.get) for name, row in times.items()}
+    for name, own in forms.items():
+        if own == 'dense':
+            swap(model, layers[name], layers[name].dense())
+    return forms
 
 
 @torch.no_grad()

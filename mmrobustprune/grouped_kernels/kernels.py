@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,6 +10,28 @@ import torch
 from torch import Tensor
 
 from mmrobustprune.scores.roughness import energy, roughness
+
+
+def minkowski(vectors: Tensor, p: float) -> Tensor:
+    """Distances (n, C, C) of vectors (n, C, D): (sum |difference|^p)^(1/p)."""
+    # the faster mode through a matrix product is not exact
+    return torch.cdist(vectors, vectors, p, compute_mode='donot_use_mm_for_euclid_dist')
+
+
+def angular(vectors: Tensor) -> Tensor:
+    """Distances (n, C, C) of vectors (n, C, D): 1 - their cosine, 0 on the diagonal."""
+    unit = vectors / vectors.norm(dim=-1, keepdim=True).clamp_min(1e-12)
+    distance = (1 - unit @ unit.mT).clamp_min(0)
+    distance.diagonal(dim1=-2, dim2=-1).zero_()
+    return distance
+
+
+METRICS: dict[str, Callable[[Tensor], Tensor]] = {
+    'euclidean': lambda vectors: minkowski(vectors, 2),
+    'manhattan': lambda vectors: minkowski(vectors, 1),
+    'chebyshev': lambda vectors: minkowski(vectors, torch.inf),
+    'cosine': angular,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,15 +69,18 @@ class GroupedKernels:
         return energy(self.weight).sum(1)
 
     @cached_property
+    def vectors(self) -> Tensor:
+        """(n, C, O/n * kh * kw): each grouped kernel in one row."""
+        return self.weight.transpose(1, 2).flatten(2)
+
+    @cached_property
     def similarity(self) -> Tensor:
         """(n, C, C): 1 - Euclidean distance of two grouped kernels of a group."""
-        vectors = self.weight.transpose(1, 2).flatten(2)
-        # the faster mode through a matrix product is not exact
-        return (
-            torch.cdist(vectors, vectors, compute_mode='donot_use_mm_for_euclid_dist')
-            .neg_()
-            .add_(1)
-        )
+        return self.similarity_by('euclidean')
+
+    def similarity_by(self, metric: str) -> Tensor:
+        """(n, C, C): 1 - distance by a metric of METRICS, 1 on the diagonal."""
+        return METRICS[metric](self.vectors).neg_().add_(1)
 
 
 def arrange(layer: str, weight: Tensor, order: Tensor, groups: int) -> GroupedKernels:

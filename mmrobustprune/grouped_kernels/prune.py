@@ -36,6 +36,7 @@ class Decision:
         number: of this layer among those that are pruned, from 1 on.
         total: how many layers are pruned.
         seconds: time it took.
+        grouping: of these, until the groups were there.
     """
 
     kernels: GroupedKernels
@@ -44,6 +45,7 @@ class Decision:
     number: int
     total: int
     seconds: float
+    grouping: float
 
     @property
     def layer(self) -> str:
@@ -55,6 +57,7 @@ class Decision:
         return dict(
             layer=self.layer,
             seconds=self.seconds,
+            grouping=self.grouping,
             filters=self.order.view(len(self.kept), -1).tolist(),
             roughness=rough.sum(1).tolist(),
             kept=self.kept.tolist(),
@@ -114,7 +117,7 @@ def prune_grouped_kernels(
         layers: '3x3', 'all' (both without stems and shortcuts), or names, prefixes and patterns of
             convolutions.
         search: which kernels stay, a name in SEARCHES ('beam', 'official', 'greedy', 'tmi', 'l2',
-            'mean', 'least_smooth', 'kmeans', 'random'), `dict(type='beam', width=8)`, or a
+            'l1', 'mean', 'least_smooth', 'seeds', 'random'), `dict(type='beam', width=8)`, or a
             callable.
         grouping: which filters form a group, a name in GROUPINGS, a dict, or a Grouping.
         ignore: names, prefixes or patterns of layers that stay as they are.
@@ -141,11 +144,13 @@ def prune_grouped_kernels(
     for number, (name, conv) in enumerate(chosen.items(), 1):
         start = time.perf_counter()
         way = pointwise if conv.kernel_size == (1, 1) else search
-        kernels, order, kept = _decide(name, conv, groups, keep[name], grouping, way)
+        kernels, order = _group(name, conv, groups, grouping)
+        grouped = time.perf_counter() - start
+        kept = _choose(kernels, keep[name], way)
         records[name] = GroupedRecord(kept.cpu(), order.argsort().cpu(), restored=False)
         if progress is not None:
             seconds = time.perf_counter() - start
-            progress(Decision(kernels, order, kept, number, len(chosen), seconds))
+            progress(Decision(kernels, order, kept, number, len(chosen), seconds, grouped))
     folds = find_folds(model, chosen)
     method = f'grouped kernels, {brief(grouping)}, {brief(search)}'
     structure = Structure(_entries(model, records, folds), method, _removed(model, chosen, keep))
@@ -155,21 +160,28 @@ def prune_grouped_kernels(
 
 
 @torch.no_grad()
-def _decide(
-    name: str, conv: nn.Conv2d, groups: int, keep: int, grouping: Grouping, search: Search
-) -> tuple[GroupedKernels, Tensor, Tensor]:
+def _group(
+    name: str, conv: nn.Conv2d, groups: int, grouping: Grouping
+) -> tuple[GroupedKernels, Tensor]:
+    """A layer's grouped kernels, and its filters (O,) in their order."""
     weight = conv.weight.detach().double()
     order = filter_order(name, grouping(name, weight, groups), len(weight), groups)
-    kernels = arrange(name, weight, order, groups)
+    return arrange(name, weight, order, groups), order
+
+
+@torch.no_grad()
+def _choose(kernels: GroupedKernels, keep: int, search: Search) -> Tensor:
+    """What a search keeps, (n, K)."""
+    groups = kernels.groups
     kept = search(kernels, keep)
     ascending = kept.shape == (groups, keep) and bool((kept.diff(dim=1) > 0).all())
     if not ascending or kept.min() < 0 or kept.max() >= kernels.channels:
         raise ValueError(
-            f"the search gave channels {tuple(kept.shape)} for '{name}'; it has to give "
+            f"the search gave channels {tuple(kept.shape)} for '{kernels.layer}'; it has to give "
             f'({groups}, {keep}), different ones of 0 to {kernels.channels - 1} in each group, '
             'ascending.'
         )
-    return kernels, order, kept
+    return kept
 
 
 def _entries(

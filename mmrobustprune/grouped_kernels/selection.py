@@ -14,6 +14,7 @@ from mmrobustprune.naming import check_fields, unknown
 
 from .beam import Beam
 from .clusters import Clustered, spread
+from .density import DBSCAN
 from .grouping import Given, Grouping, Ordered, RandomGroups, Snaking, generator
 from .kernels import GroupedKernels
 from .tickets import TMI
@@ -27,8 +28,9 @@ class Largest:
     """The grouped kernels of the largest value stay in each group.
 
     Attributes:
-        value: 'l2' keeps the largest norms, 'mean' the largest mean absolute weights, 'smoothness'
-            the smoothest, so that the least smooth go (SR-GKP, C.1.2).
+        value: 'l2' and 'l1' keep the largest norms, 'mean' the largest |mean of the weights|, as
+            the released code of SR-GKP has it, 'smoothness' the smoothest, so that the least smooth
+            go (SR-GKP, C.1.2).
 
     Raises:
         ValueError: another value.
@@ -48,7 +50,8 @@ class Largest:
 _VALUES = {
     'l2': lambda kernels: kernels.energy,
     'smoothness': lambda kernels: -kernels.roughness,
-    'mean': lambda kernels: kernels.weight.abs().mean((1, 3, 4)),
+    'l1': lambda kernels: kernels.weight.abs().sum((1, 3, 4)),
+    'mean': lambda kernels: kernels.weight.mean((1, 3, 4)).abs(),
 }
 
 
@@ -67,7 +70,7 @@ class RandomKept:
 
 @dataclass(frozen=True)
 class Seeds:
-    """The seeds of k-means++ stay.
+    """The seeds of k-means++ stay: no way of SR-GKP's, a control of ours.
 
     These are grouped kernels drawn with probability as their squared distance to the nearest so
     far.
@@ -91,9 +94,10 @@ SEARCHES: dict[str, Search] = {
     'greedy': Beam(width=1, alpha=1),
     'tmi': Beam(width=1, alpha=1, beta=2, nearest=0.2),  # TMI-GKP's
     'l2': Largest('l2'),
+    'l1': Largest('l1'),
     'mean': Largest('mean'),
     'least_smooth': Largest('smoothness'),  # removed, not kept
-    'kmeans': Seeds(),
+    'seeds': Seeds(),
     'random': RandomKept(),
 }
 
@@ -102,6 +106,7 @@ GROUPINGS: dict[str, type[Grouping]] = {
     'ordered': Ordered,
     'random': RandomGroups,
     'clustered': Clustered,
+    'dbscan': DBSCAN,
     'tmi': TMI,
     'given': Given,
 }

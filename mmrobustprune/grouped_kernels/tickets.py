@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from .clusters import Clustered
+from .density import DBSCAN
 from .grouping import Grouping
 
-CANDIDATES = tuple(Clustered(embedding) for embedding in ('kernel_pca', 'spectral', 'plain'))
+CANDIDATES = (Clustered('kernel_pca'), Clustered('spectral'), DBSCAN())
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class TMI(Grouping):
     rank(variance). Among equal counts of votes the longest run of snapshots decides.
 
     Attributes:
-        snapshots: state dicts of the same network from earlier epochs, in order.
+        snapshots: state dicts of the same network from earlier epochs, in order; they are gone
+            through once per layer, so a sequence that reads a file when it is asked will do.
         candidates: groupings to choose from.
 
     Raises:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mmrobustprune.naming import build
 
+from .budgets import flops_ratio
 from .harp import HARP, RatedNetwork
 from .host import HYDRA, Host
 from .maskfile import load_masks, save_masks
@@ -27,6 +28,7 @@ __all__ = [
     'Scored',
     'ScoredNetwork',
     'build_host',
+    'flops_ratio',
     'keep_only',
     'kept_count',
     'kept_masks',

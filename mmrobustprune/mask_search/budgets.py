@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from mmrobustprune.dependency.groups import weighted_layers
 from mmrobustprune.dependency.kinds import weights_used
 
 from .cache import Cache
-from .reads import Read
+from .reads import Read, find_reads, input_dim
 
 
 class WeightBudget:
@@ -70,3 +70,24 @@ class FlopBudget:
         outer, inner, own, after = self._there((rates.device, rates.dtype), moved)
         rates = torch.cat([rates, rates.new_ones(1)])
         return (outer * rates[after] * (inner * rates[own] + 1)).sum()
+
+
+@torch.no_grad()
+def flops_ratio(model: nn.Module, masks: Mapping[str, Tensor], input_shape: Sequence[int]) -> float:
+    """How many times fewer FLOPs masks of input channels come to, each reader counted by itself.
+
+    What really goes is less where readers of one sum leave different channels.
+
+    Args:
+        model: the network.
+        masks: {layer: bool mask of its weight's shape}, of whole input channels.
+        input_shape: (C, H, W) of an image.
+    """
+    layers = weighted_layers(model)
+    shares = []
+    for name, mask in masks.items():
+        kept = mask.movedim(input_dim(layers[name]), 0).flatten(1).any(1)
+        shares.append(float(kept.double().mean()))
+    budget = FlopBudget(model, find_reads(model, input_shape), list(masks))
+    rates = torch.tensor(shares, dtype=torch.float64)
+    return float(budget(torch.ones_like(rates)) / budget(rates))

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from .forms import FORMS, ChannelForm, WeightForm
-from .host import Host
-from .network import SLACK, ScoredNetwork
+from .forms import ChannelForm, WeightForm
+from .host import FormedHost, FormedNetwork
+from .network import SLACK
 from .rates import STRATEGIES, RatedScored, Rates
 
 
-class RatedNetwork(ScoredNetwork):
+class RatedNetwork(FormedNetwork):
     """A network with learned rates, and the growing penalty that brings them down to the target.
 
     Args:
@@ -38,8 +38,7 @@ class RatedNetwork(ScoredNetwork):
         rates: Rates,
         growth: float,
     ):
-        super().__init__(model, layers, target, before)
-        self._form = form
+        super().__init__(model, layers, target, before, form)
         self._rates = rates
         self._growth = growth
         self._strength = growth
@@ -65,14 +64,6 @@ class RatedNetwork(ScoredNetwork):
         with torch.no_grad():
             self._frozen = self._frozen or float(self.excess()) < SLACK
 
-    def cost(self) -> float:
-        """What the true counts come to, in the units of the constraint (weights or FLOPs)."""
-        shares = [layer.kept / layer.scores.numel() for layer in self.layers.values()]
-        return float(self._form.budget(torch.tensor(shares, dtype=torch.float64)))
-
-    def meets_target(self) -> bool:
-        return self.cost() <= self._form.allowed * (1 + SLACK)
-
     def state_dict(self) -> dict:
         return dict(strength=self._strength, frozen=self._frozen)
 
@@ -82,42 +73,36 @@ class RatedNetwork(ScoredNetwork):
 
 
 @dataclass
-class HARP(Host):
+class HARP(FormedHost):
     """HARP (Zhao and Wressnegger, ICLR 2023): learned k_l = k_min + (1 - k_min) sigmoid(a_l).
 
     The loss gains g_e max(cost / allowed - 1, 0) with g_e = (e + 1) growth in epoch e, held once
-    the constraint holds at an epoch's end; the allowed cost is that of k_l = 1 - target in every
-    layer l.
+    the constraint holds at an epoch's end. Cost counts weights, of channels FLOPs; what is allowed
+    is the cost of k_l = 1 - target in every layer l, with budget='flops' (1 - target) of all FLOPs.
 
     Args:
-        form: a score per 'weight', the constraint on their number, or per input 'channel', on
-            FLOPs; there the target is the share of channels, so that 0.5 leaves about a quarter of
-            the FLOPs.
         strategy: first rates, 'uniform', 'erk', 'lamp', 'original' (all kept), or {layer: rate}.
         start: their mean, from 1 - target to 1; default the larger of 0.1 and 1 - target.
         floor: k_min / (1 - target), in (0, 1).
         growth: g_e per epoch, > 0.
-        input_shape: (C, H, W) of an image; the channel form counts FLOPs on it.
 
     Raises:
         ValueError: a field out of its range; at attach, first rates below the target, from which
             nothing would pull the network up.
     """
 
-    form: str = 'weight'
     strategy: str | Mapping[str, float] = 'uniform'
     start: float | None = None
     floor: float = 0.1
     growth: float = 1.0
-    input_shape: Sequence[int] = (3, 32, 32)
 
     def equip(self, model: nn.Module, layers: dict[str, nn.Module]) -> dict[str, RatedScored]:
-        form = self._form = FORMS[self.form](model, layers, self.target, self.input_shape)
-        first = {name: form.scores(name, layer) for name, layer in form.layers.items()}
+        form = self._form = self.make_form(model, layers)
+        first = form.first_scores()
         entries = [scores.numel() for scores in first.values()]
-        low = self.floor * (1 - self.target)
+        low = self.floor * form.share
         rates = self._rates = Rates([], entries, low, form.counts)
-        start = self._first(form.layers, low)
+        start = self._first(form, low)
         logits = {
             name: nn.Parameter(layer.weight.new_tensor(rates.logit(start[name])))
             for name, layer in form.layers.items()
@@ -129,10 +114,12 @@ class HARP(Host):
                 f'the first rates come to {share:.3f} of what the target allows, and nothing would '
                 'pull them up; give a larger start or another strategy.'
             )
-        return {
-            name: RatedScored(first[name], logit, rates, index)
-            for index, (name, logit) in enumerate(zip(form.layers, rates.logits, strict=True))
-        }
+        parts = {}
+        for index, (name, layer) in enumerate(form.layers.items()):
+            part = RatedScored(first[name], form.shape(name), self.filters(layer))
+            part.learn(rates, index)
+            parts[name] = part
+        return parts
 
     @staticmethod
     @torch.no_grad()
@@ -153,10 +140,11 @@ class HARP(Host):
     ) -> RatedNetwork:
         return RatedNetwork(model, parts, self.target, before, self._form, self._rates, self.growth)
 
-    def _first(self, layers: dict[str, nn.Module], low: float) -> dict[str, float]:
+    def _first(self, form: WeightForm | ChannelForm, low: float) -> dict[str, float]:
         """The rate each layer starts from."""
+        layers = form.layers
         if isinstance(self.strategy, str):
-            mean = max(0.1, 1 - self.target) if self.start is None else self.start
+            mean = max(0.1, form.share) if self.start is None else self.start
             weights = {name: layer.weight for name, layer in layers.items()}
             return STRATEGIES[self.strategy](weights, mean, low)
         wrong = [
@@ -173,10 +161,6 @@ class HARP(Host):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.form not in FORMS:
-            raise ValueError(
-                f'form={self.form!r} is not allowed; choose {" or ".join(map(repr, FORMS))}.'
-            )
         if isinstance(self.strategy, str) and self.strategy not in STRATEGIES:
             raise ValueError(
                 f'strategy={self.strategy!r} is not one of {", ".join(STRATEGIES)}, nor a dict of '

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+from .reads import input_dim
 
 
 def fan_in(weight: Tensor) -> int:
@@ -33,8 +36,30 @@ def input_norms(name: str, weight: Tensor, dim: int = 1) -> Tensor:
     Returns:
         (1, in, 1, 1), with `in` at `dim`.
     """
-    others = [d for d in range(weight.dim()) if d != dim]
-    return _to_peak(name, weight.detach().abs().sum(others, keepdim=True), math.sqrt(6))
+    return _to_peak(name, _sizes_of_inputs(weight, dim), math.sqrt(6))
+
+
+def norms_of_streams(
+    layers: Mapping[str, nn.Module], leaders: Mapping[str, str]
+) -> dict[str, nn.Parameter]:
+    """s_c = sqrt(6) * S_c / max_c S_c with S_c = sum over a stream's readers of ||w_c||_1.
+
+    Args:
+        layers: {name: convolution or linear layer}.
+        leaders: {name: the first layer of its stream}.
+
+    Returns:
+        {name: (in,)}; the readers of one stream share a parameter.
+    """
+    sums: dict[str, Tensor] = {}
+    for name, layer in layers.items():
+        size = _sizes_of_inputs(layer.weight, input_dim(layer)).flatten()
+        leader = leaders[name]
+        sums[leader] = sums[leader] + size if leader in sums else size
+    shared = {
+        leader: nn.Parameter(_to_peak(leader, size, math.sqrt(6))) for leader, size in sums.items()
+    }
+    return {name: shared[leaders[name]] for name in layers}
 
 
 def uniform(name: str, weight: Tensor, draw: torch.Generator) -> Tensor:
@@ -52,6 +77,12 @@ def kaiming_normal(weight: Tensor, draw: torch.Generator) -> Tensor:
     """w from N(0, 2 / fan_in)."""
     noise = torch.randn(weight.shape, generator=draw, dtype=torch.float64)
     return (noise * math.sqrt(2 / fan_in(weight))).to(weight)
+
+
+def _sizes_of_inputs(weight: Tensor, dim: int) -> Tensor:
+    """||w_c||_1 of the input channels, every other dimension 1."""
+    others = [d for d in range(weight.dim()) if d != dim]
+    return weight.detach().abs().sum(others, keepdim=True)
 
 
 def _random(weight: Tensor, draw: torch.Generator) -> Tensor:

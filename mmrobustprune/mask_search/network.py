@@ -40,8 +40,18 @@ class ScoredNetwork:
     # --- what is trained --------------------------------------------------------------------------
 
     def score_parameters(self) -> list[nn.Parameter]:
-        """The scores of every layer."""
-        return [layer.scores for layer in self.layers.values()]
+        """The scores of every layer; those that layers share, once."""
+        return list(self.named_scores().values())
+
+    def named_scores(self) -> dict[str, nn.Parameter]:
+        """{layer: scores}; those that layers share under the first of them."""
+        found = {}
+        seen = set()
+        for name, layer in self.layers.items():
+            if id(layer.scores) not in seen:
+                found[name] = layer.scores
+            seen.add(id(layer.scores))
+        return found
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """What the search trains: scores, learned rates, the affine part of normalisations."""

@@ -58,8 +58,11 @@ class Scored(nn.Module):
     goes unseen.
 
     Args:
-        scores: the weight's shape, or one that broadcasts to it such as (1, in, 1, 1).
+        scores: the weight's shape, or one that broadcasts to it such as (1, in, 1, 1); a parameter
+            stays the one it is, so that several layers can share it.
         kept: how many of them stay, at least 1.
+        shape: the scores are seen in, where they are a parameter of another shape.
+        filters: the weight's dimension along which every filter keeps its largest score.
 
     Attributes:
         scores: the parameter.
@@ -68,9 +71,18 @@ class Scored(nn.Module):
 
     rate: Tensor | None = None
 
-    def __init__(self, scores: Tensor, kept: int):
+    def __init__(
+        self,
+        scores: Tensor,
+        kept: int,
+        shape: torch.Size | None = None,
+        filters: int | None = None,
+    ):
         super().__init__()
-        self.scores = nn.Parameter(scores.detach().clone())
+        shared = isinstance(scores, nn.Parameter)
+        self.scores = scores if shared else nn.Parameter(scores.detach().clone())
+        self.shape = torch.Size(scores.shape if shape is None else shape)
+        self.filters = filters
         self._kept = kept
         self._factor = Cache()
 
@@ -81,18 +93,23 @@ class Scored(nn.Module):
 
     @property
     def hard(self) -> Tensor:
-        """The mask, bool, in the scores' shape."""
+        """The mask, bool, in `shape`."""
         return self.factor().bool()
 
     def factor(self) -> Tensor:
-        """The mask as 0 and 1 of the scores' type, to multiply with."""
+        """The mask as 0 and 1 of the scores' type and in `shape`, to multiply with."""
         scores = self.scores
         kept = self.kept
         key = (kept, scores.device, scores.dtype)
-        return self._factor(key, lambda: top_mask(scores, kept), scores)
+        return self._factor(key, lambda: top_mask(self._seen(), kept, self.filters), scores)
 
     def forward(self, weight: Tensor) -> Tensor:
-        return straight_through(weight, self.scores, self.factor(), self.rate)
+        return straight_through(weight, self._seen(), self.factor(), self.rate)
+
+    def _seen(self) -> Tensor:
+        """The scores in `shape`."""
+        own = self.scores.shape == self.shape
+        return self.scores if own else self.scores.view(self.shape)
 
     def extra_repr(self) -> str:
         return f'scores={tuple(self.scores.shape)}'

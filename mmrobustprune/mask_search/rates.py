@@ -136,9 +136,12 @@ class RatedScored(Scored):
     Its rate k gets dL/dk = sum(w * dL/du).
     """
 
-    def __init__(self, scores: Tensor, logit: nn.Parameter, rates: Rates, index: int):
-        super().__init__(scores, 0)
-        self.logit = logit
+    def __init__(self, scores: Tensor, shape: torch.Size, filters: int | None):
+        super().__init__(scores, 0, shape, filters)
+
+    def learn(self, rates: Rates, index: int) -> None:
+        """Take the rate of that number among all of the network's."""
+        self.logit = rates.logits[index]
         self._rates = rates
         self._index = index
 

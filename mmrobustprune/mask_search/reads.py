@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +55,30 @@ def find_reads(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, Read
             maker = reads.found[source]
             maker.consumer = maker.consumer or name
     return reads.found
+
+
+def first_of_stream(sources: Mapping[str, set[str]]) -> dict[str, str]:
+    """{layer: the first layer that reads of the same stream}.
+
+    Two layers read of one stream where a layer's output reaches both, with none in between, or
+    both are joined by others in that way: all readers of a residual stream, up to the shortcut that
+    begins the next one.
+
+    Args:
+        sources: {layer: the layers whose outputs it reads}, in the order of execution.
+    """
+    streams: list[tuple[set[str], list[str]]] = []
+    for name, own in sources.items():
+        joined = [one for one in streams if one[0] & own]
+        merged = set(own).union(*(found for found, _ in joined))
+        readers = list(chain.from_iterable(names for _, names in joined))
+        streams = [one for one in streams if one not in joined] + [(merged, [*readers, name])]
+    order = list(sources)
+    firsts = {}
+    for _, readers in streams:
+        first = min(readers, key=order.index)
+        firsts.update(dict.fromkeys(readers, first))
+    return firsts
 
 
 def input_dim(layer: nn.Module) -> int | None:

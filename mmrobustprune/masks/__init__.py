@@ -4,6 +4,8 @@ from mmrobustprune.cost.model import CostModel
 
 from .maskset import MaskSet
 from .ranked import RankedSelection
+from .rate_search import SearchedSelection
+from .regrowing import RegrowingMaskSet
 from .schedule import exponential
 from .select import Selection
 from .sensitivity import loss_weights
@@ -13,6 +15,8 @@ __all__ = [
     'CostModel',
     'MaskSet',
     'RankedSelection',
+    'RegrowingMaskSet',
+    'SearchedSelection',
     'Selection',
     'SoftMaskSet',
     'exponential',

@@ -46,7 +46,9 @@ def read_ratios(ratios: Ratios) -> dict[str, float]:
     return dict(given)
 
 
-def limits_of(model: nn.Module, groups: Iterable[Group], ratios: Ratios) -> dict[str, float]:
+def limits_of(
+    model: nn.Module, groups: Iterable[Group], ratios: Ratios, what: str = 'ratios'
+) -> dict[str, float]:
     """{name of a group: the largest fraction of its units removed}, where a pattern matches it.
 
     A pattern matches a group when it matches a layer that makes its channels. One that matches only
@@ -64,14 +66,14 @@ def limits_of(model: nn.Module, groups: Iterable[Group], ratios: Ratios) -> dict
         try:
             layers = matching(names, [pattern])
         except ValueError as problem:
-            raise ValueError(f'ratios: {problem}') from problem
+            raise ValueError(f'{what}: {problem}') from problem
         for group in groups:
             if not any(part.side == 'out' and part.layer in layers for part in group.slices):
                 continue
             known, other = found.setdefault(group.name, (most, pattern))
             if known != most:
                 raise ValueError(
-                    f"ratios give the channels of '{group.name}' {known} by '{other}' and {most} "
+                    f"{what} give the channels of '{group.name}' {known} by '{other}' and {most} "
                     f"by '{pattern}'; let one pattern match the layers that make them."
                 )
     return {name: most for name, (most, _) in found.items()}

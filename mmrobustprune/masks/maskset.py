@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 
 from mmrobustprune.dependency.groups import Group, find_layer, full, numbers_left, tensors, width
 from mmrobustprune.dependency.kinds import blocks_of, kind_of, makes, over_tensor
@@ -82,6 +84,18 @@ class MaskSet:
                 )
         self._take(fresh, optimizer)
 
+    def candidates(self) -> dict[str, Tensor]:
+        """The units, bool (units,) of each group, that may live after the next choice."""
+        return self.alive
+
+    @contextmanager
+    def revived(self) -> Iterator[None]:
+        """Inside, a score ranks units that may come back; here none may."""
+        yield
+
+    def settle(self, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """From here on no unit comes back, and all that belongs to the removed ones is zero."""
+
     def _checked(self, alive: dict[str, Tensor]) -> dict[str, Tensor]:
         """Masks of our groups on the CPU, each with a unit that lives."""
         checked = {}
@@ -107,6 +121,10 @@ class MaskSet:
     def mask_model(self, other: nn.Module) -> None:
         """Mask the same units in another copy of the model (an EMA, for instance)."""
         self._zero(other, None)
+
+    def resume_model(self, other: nn.Module) -> None:
+        """`mask_model`, for a copy that was loaded from a checkpoint."""
+        self.mask_model(other)
 
     def attach(self) -> None:
         """Keep the gradients of removed entries at zero from now on (inf does not become nan)."""
@@ -171,14 +189,17 @@ class MaskSet:
         Raises:
             ValueError: the masks are of another model.
         """
+        self._check_same_groups(state)
+        self.alive = full(self.groups)
+        self.remove(state)
+
+    def _check_same_groups(self, state: dict[str, Tensor]) -> None:
         if set(state) != set(self.alive):
             odd = sorted(set(state) ^ set(self.alive))[0]
             raise ValueError(
                 f"the saved masks are of another model (group '{odd}' is in only one "
                 'of them); resume with the model they were saved with.'
             )
-        self.alive = full(self.groups)
-        self.remove(state)
 
     def _refresh(self) -> None:
         """Dead channels per side and, per tensor, a dead mask that broadcasts over its shape."""
@@ -210,8 +231,8 @@ class MaskSet:
         for name, parameter in model.named_parameters(remove_duplicate=False):
             if name not in self._owners:
                 continue
-            states = [] if optimizer is None else optimizer.state.get(parameter, {}).values()
-            for tensor in (parameter, parameter.grad, *states):
+            states = {} if optimizer is None else optimizer.state.get(parameter, {})
+            for tensor in (parameter, parameter.grad, *tree_leaves(dict(states))):
                 if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
                     tensor.masked_fill_(self._mask(name, tensor), 0)
         for layer in self._norms:

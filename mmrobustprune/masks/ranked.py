@@ -53,6 +53,9 @@ class RankedSelection(Selection):
             number of layers that read its channels ('reads'), as what they lack adds up, the sum
             of the squares of its 'scores', or what the 'loss' tells (`weighed`).
         weights: what each group is worth instead, by name.
+        rates: name of a group -> the share of its units that goes, in relation to the others: all
+            are multiplied by what the target needs, and taken as they are where it is None. Groups
+            that it leaves out lose nothing; None is the same for all. For scope 'layer'.
 
     Raises:
         ValueError: an unknown name, or a number out of its range.
@@ -69,6 +72,7 @@ class RankedSelection(Selection):
     macs: float | None = None
     weigh: str = 'none'
     weights: Mapping[str, float] | None = None
+    rates: Mapping[str, float] | None = None
 
     def __post_init__(self):
         for what, name, allowed in (
@@ -84,6 +88,11 @@ class RankedSelection(Selection):
         if self.round_to is not None and self.round_to < 1:
             raise ValueError(f'round_to is a number of units of at least 1, not {self.round_to}.')
         check_macs(self.macs, self.budget, self.scope)
+        if self.rates is not None and self.scope != 'layer':
+            raise ValueError(
+                f"rates are shares of single groups and go with scope='layer', not "
+                f"scope='{self.scope}'; leave one of them away."
+            )
 
     def most(self) -> float:
         """The largest fraction of the budget that may be removed from the dense network."""
@@ -94,13 +103,15 @@ class RankedSelection(Selection):
         """The removed fraction of what the budget is of."""
         return {self.budget: self.cost.removed(alive)[self.budget]}
 
-    def check(self, target: float) -> None:
-        """Refuse a target that is no fraction, or more than can be removed.
+    def check(self, target: float | None) -> None:
+        """Refuse a target that is no fraction, or more than can be removed; None is what rates say.
 
         Raises:
             ValueError: it is; the nearest feasible value is named.
         """
         check_target(target, self.cost.groups)
+        if target is None:
+            return
         most = self.most()
         if most < target:
             raise ValueError(
@@ -132,12 +143,12 @@ class RankedSelection(Selection):
         self.check(target)
         ranking = self._ranking(scores, alive if candidates is None else candidates, target)
         masks, reached, nearest = self._smallest(ranking, target)
-        if reached > target + TOLERANCE:
+        if target is not None and reached > target + TOLERANCE:
             raise self._unreachable(target, nearest)
         macs = self.cost.removed(masks)['macs']
         if self.macs is not None and macs > self.macs:
             raise ValueError(
-                f'{target:.3f} of the {self.budget} cannot go with at most {self.macs:.3f} of the '
+                f'{reached:.3f} of the {self.budget} cannot go with at most {self.macs:.3f} of the '
                 f'MACs: the nearest feasible value is {macs:.4f}; raise macs or lower the target.'
             )
         return masks
@@ -165,7 +176,7 @@ class RankedSelection(Selection):
         masks, reached, nearest = self._smallest(ranking, target)
         if masks is None:
             raise self._unreachable(target, nearest)
-        if reached > target + TOLERANCE:  # an error would lose the training
+        if target is not None and reached > target + TOLERANCE:  # an error would lose the training
             warnings.warn(
                 f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}; '
                 f'{reached:.4f} are removed.',
@@ -190,7 +201,7 @@ class RankedSelection(Selection):
         return Ranking(self, scores, alive, TOLLS[least])
 
     def _smallest(
-        self, ranking: Ranking, target: float
+        self, ranking: Ranking, target: float | None
     ) -> tuple[dict[str, Tensor] | None, float, float]:
         """The masks of the smallest removal that meets the target, None where none does.
 
@@ -198,6 +209,9 @@ class RankedSelection(Selection):
             The masks, the fraction that they remove (infinite for None), and of the fractions that
             were tried the one nearest to the target.
         """
+        if target is None:
+            reached = ranking.removed(ranking.asked)
+            return ranking.masks(ranking.asked), reached, reached
         masks = None
         smallest = math.inf
         tried = []
@@ -218,6 +232,10 @@ class RankedSelection(Selection):
             f'no removal of {self.budget} lies within {TOLERANCE:.0%} above {target:.3f}: '
             f'the nearest feasible value is {nearest:.4f}; ask for it or lower round_to.'
         )
+
+    def rate(self, group: Group) -> float:
+        """How fast a group loses its units, in relation to the others."""
+        return 1.0 if self.rates is None else self.rates.get(group.name, 0.0)
 
     def weight(self, group: Group, scores: np.ndarray) -> float:
         """What a group is worth as a whole, whose living units have these scores."""

@@ -29,6 +29,7 @@ WEIGH: dict[str, Callable[[Group, np.ndarray], float]] = {  # what a group is wo
     'scores': lambda group, scores: float((scores**2).sum()),
     'loss': lambda group, scores: 1.0,  # until it is measured
 }
+ALL = 1 - 1e-9  # of what the rates ask: a place below is lost; 3 of 10 at .3 in floats, too
 LEAST = 1e-12  # a unit that costs nothing has a price, too: it goes last
 
 
@@ -70,6 +71,7 @@ class Ranking:
         self.units = len(every)
         self.dead = int((every == -np.inf).sum())
         self.last = self.units - int((every == np.inf).sum())
+        self.asked = min(int((every < ALL).sum()), self.last)  # by rates that are no relations
         self.held: dict[str, int] = {}
 
     def _worths(
@@ -106,7 +108,8 @@ class Ranking:
             ranks = np.argsort(np.argsort(together, kind='stable')) / max(len(together), 1)
             ends = np.cumsum([len(worths[number]) for number in members])[:-1]
             for number, part in zip(members, np.split(ranks, ends), strict=True):
-                places[number] = part
+                rate = self.rule.rate(self.groups[number])
+                places[number] = part / rate if rate else np.full(len(part), np.inf)
         return places
 
     def _key(
@@ -137,8 +140,13 @@ class Ranking:
         """The fraction of the budget that goes with the first `count` units; 1 - 8/10 is .2."""
         return round(self.rule.cost.removed(self.kept(count))[self.rule.budget], 12)
 
-    def meet(self, target: float) -> int:
-        """The smallest count that removes the target, or the largest there is."""
+    def meet(self, target: float | None) -> int:
+        """The smallest count that removes the target, or the largest there is.
+
+        None is what the rates ask for.
+        """
+        if target is None:
+            return self.asked
         low = self.dead
         high = self.last
         while low < high:

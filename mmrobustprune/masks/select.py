@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from torch import Tensor
@@ -104,6 +104,23 @@ class Selection:
         raise NotImplementedError
 
     @property
+    def needs_search(self) -> bool:
+        """Whether `searched` must try networks before the first choice."""
+        return False
+
+    def searched(
+        self, scores: dict[str, Tensor], target: float, judge: Callable[[dict[str, Tensor]], float]
+    ) -> tuple[Selection, dict]:
+        """The same selection with the rates that were found best, and the record of the search.
+
+        Args:
+            scores: as in `plan`.
+            target: as in `plan`.
+            judge: of a choice, lower is better.
+        """
+        return self, {}
+
+    @property
     def needs_loss(self) -> bool:
         """Whether `weighed` must be told what each group is worth to the loss."""
         return False
@@ -121,13 +138,13 @@ class Selection:
         return {}
 
 
-def check_target(target: float, groups: tuple[Group, ...]) -> None:
-    """Refuse a target that is no fraction, and a network without groups.
+def check_target(target: float | None, groups: tuple[Group, ...]) -> None:
+    """Refuse a target that is neither None nor a fraction, and a network without groups.
 
     Raises:
         ValueError: it is one of these.
     """
-    if not 0 < target < 1:
+    if target is not None and not 0 < target < 1:
         raise ValueError(f'the target is the fraction removed, in (0, 1), not {target}.')
     if not groups:
         raise ValueError(

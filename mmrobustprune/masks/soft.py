@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group
+from mmrobustprune.dependency.groups import Group, full
 
 from .maskset import MaskSet
 
@@ -48,6 +48,10 @@ class SoftMaskSet(MaskSet):
                 self._aside[name] = torch.where(
                     now & ~before[name], values[name], self._aside[name]
                 )
+
+    def candidates(self) -> dict[str, Tensor]:
+        """All units may come back."""
+        return full(self.groups)
 
     @contextmanager
     def revived(self) -> Iterator[None]:

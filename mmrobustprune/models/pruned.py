@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,18 @@ def without_pretrained(config: Any) -> Any:
     if isinstance(config, (list, tuple)):
         return type(config)(without_pretrained(value) for value in config)
     return copy.deepcopy(config)
+
+
+def pretrained_files(config: Any) -> Iterator[str]:
+    """The files on this machine from which a model config takes weights, of all parts."""
+    if isinstance(config, dict):
+        file = config.get('checkpoint')
+        if isinstance(file, str) and _loads(config) and Path(file).is_file():
+            yield file
+        config = list(config.values())
+    if isinstance(config, (list, tuple)):
+        for one in config:
+            yield from pretrained_files(one)
 
 
 def _loads(init: dict) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 from mmrobustprune.naming import check_fields, unknown
 
+from .facts import Facts
 from .gradual import AdaSAPLatencyRecipe, AdaSAPRecipe, MagnitudeRecipe, Recipe, TaylorRecipe
-from .grouped import GroupedKernelRecipe, TMIGroupedKernelRecipe
+from .grouped import EveryConvolutionRecipe, GroupedKernelRecipe, TMIGroupedKernelRecipe
+from .methods import METHODS
 from .search import SEARCHES, MaskSearch
 
 RECIPES: dict[str, type] = dict(
@@ -17,7 +19,9 @@ RECIPES: dict[str, type] = dict(
     magnitude=MagnitudeRecipe,
     taylor=TaylorRecipe,
     sr_gkp=GroupedKernelRecipe,
+    sr_gkp_all=EveryConvolutionRecipe,
     tmi_gkp=TMIGroupedKernelRecipe,
+    **METHODS,
     **SEARCHES,
 )
 
@@ -36,8 +40,9 @@ def build_recipe(config: dict) -> Recipe | GroupedKernelRecipe | MaskSearch:
     name = config.pop('recipe', None)
     if name not in RECIPES:
         raise unknown('robust_prune.recipe', name, RECIPES)
-    check_fields('robust_prune', config, [f.name for f in fields(RECIPES[name])])
-    if 'target' not in config:
+    check_fields('robust_prune', config, [f.name for f in fields(RECIPES[name]) if f.init])
+    needed = [one.name for one in fields(RECIPES[name]) if one.default is MISSING]
+    if 'target' in needed and 'target' not in config:
         raise ValueError(
             f"robust_prune of recipe '{name}' has no target; say target=0.5 to remove half."
         )
@@ -45,6 +50,11 @@ def build_recipe(config: dict) -> Recipe | GroupedKernelRecipe | MaskSearch:
         if key in config:
             config[key] = (config[key],) if isinstance(config[key], str) else tuple(config[key])
     return RECIPES[name](**config)
+
+
+def checklist() -> dict[str, Facts]:
+    """What to know of every recipe before numbers are compared, by its name."""
+    return {name: recipe.facts for name, recipe in RECIPES.items()}
 
 
 def _without_scopes(config: Any) -> Any:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from dataclasses import field
 from typing import Any
 
 from mmrobustprune.naming import unknown
 from mmrobustprune.sharpness import build_rule
 
 _AMOUNT = re.compile(r'\s*(\d+(?:\.\d+)?)\s*(image|iter|epoch)s?\s*')
+
+
+def fixed(value: Any) -> Any:
+    """A field that a method leaves no choice of; `robust_prune` may not set it."""
+    return field(default=value, init=False)
 
 
 def check_target(target: Any) -> None:

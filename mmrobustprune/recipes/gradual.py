@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from torch import nn
+
+from mmrobustprune.cost.model import CostModel
+from mmrobustprune.dependency import Group
 from mmrobustprune.dependency.attention import UNITS
 from mmrobustprune.latency.selection import SOLVERS
-from mmrobustprune.masks.limits import read_ratios
+from mmrobustprune.masks import MaskSet, RankedSelection, Selection
+from mmrobustprune.masks.limits import limits_of, read_ratios
 from mmrobustprune.masks.ranked import PER
 from mmrobustprune.masks.ranking import SCOPES, WEIGH
 from mmrobustprune.masks.select import NORMALISE, check_macs
 from mmrobustprune.scores import build_score
+from mmrobustprune.sharpness import build_ascent
 
+from .facts import Facts
 from .fields import amount, check_choice, check_forward, check_rules, check_target
 from .phases import Phase
 
 BUDGETS = ('params', 'macs', 'channels')
 PACE = 30  # rounds, and iterations between two, unless they are set
+MEASURE = (True, False, 'loss')
 ROOM = 1 / 3  # of the schedule, for rounds that are not set
 
 
@@ -68,11 +77,15 @@ class Recipe:
         prune: length of the pruning phase instead of `interval`, written as `warmup` is.
         rule: sharpness rule while neurons are scored and removed; None is plain training.
         finetune_rule: sharpness rule after the removal; None is plain training.
+        ascent: what a rule makes its offset of: 'fresh' (a pass of its own), 'previous'
+            or 'momentum' (one pass in all), 'look', 'sampled', 'part', or a dict(type=...) with the
+            fields of one in `mmrobustprune.sharpness.ascents`.
         recalibrate: BatchNorm statistics are computed anew right after the removal over so many
             training images: '2000 images', '200 iters' or '0.5 epochs', at most one epoch; ''
             leaves them to the training that follows.
         measure: evaluate the validation set on both sides of the first and of the last mask, and
-            after the statistics were computed anew.
+            after the statistics were computed anew; 'loss' adds the loss over its images, in
+            evaluation mode (classifiers).
 
     Raises:
         ValueError: a field out of its range.
@@ -80,7 +93,10 @@ class Recipe:
 
     hook: ClassVar[str] = 'mmrobustprune.PrunePhaseHook'
     method: ClassVar[str] = 'Recipe'  # what the structure record says
+    facts: ClassVar[Facts]
     budgets: ClassVar[tuple[str, ...]] = BUDGETS
+    masks: ClassVar[type[MaskSet]] = MaskSet
+    gradual: ClassVar[bool] = True  # whether rounds approach the target; else each meets it
 
     target: float
     budget: str = 'params'
@@ -103,8 +119,9 @@ class Recipe:
     prune: float | str | None = None
     rule: dict | None = None
     finetune_rule: dict | None = None
+    ascent: str | dict = 'fresh'
     recalibrate: str = '2000 images'
-    measure: bool = True
+    measure: bool | str = True
 
     def phases(self) -> tuple[Phase, ...]:
         """The parts of the training, in order."""
@@ -119,8 +136,36 @@ class Recipe:
             Phase('finetune', rule=self.finetune_rule),
         )
 
-    def __post_init__(self):
+    def chosen(self, model: nn.Module, groups: Iterable[Group]) -> tuple[Group, ...]:
+        """The groups of channels that shrink, of those that can; by default all."""
+        return tuple(groups)
+
+    def selection(self, model: nn.Module, cost: CostModel) -> Selection:
+        """What decides which units stay, where the budget is counted.
+
+        Args:
+            model: the dense network.
+            cost: what is left of it when units go.
+        """
+        return RankedSelection(
+            cost,
+            budget=self.budget,
+            scope=self.scope,
+            min_keep=self.min_keep,
+            round_to=self.round_to,
+            limits=limits_of(model, cost.groups, self.ratios),
+            normalise=self.normalise,
+            per=self.per,
+            weigh=self.weigh,
+            macs=self.macs,
+        )
+
+    def check_amount(self) -> None:
+        """Refuse (ValueError) a target that says nothing of how much goes."""
         check_target(self.target)
+
+    def __post_init__(self):
+        self.check_amount()
         check_forward(self.forward)
         amount(self.recalibrate)
         read_ratios(self.ratios)
@@ -130,6 +175,11 @@ class Recipe:
         check_choice('normalise', self.normalise, NORMALISE)
         check_choice('per', self.per, PER)
         check_choice('weigh', self.weigh, WEIGH)
+        if self.measure not in MEASURE:
+            raise ValueError(
+                f'robust_prune.measure={self.measure!r} is not allowed; choose True, False or '
+                "'loss'."
+            )
         check_macs(self.macs, self.budget, self.scope)
         if self.rounds is not None and self.rounds < 1:
             raise ValueError(
@@ -153,6 +203,7 @@ class Recipe:
             )
         build_score(self.score)
         check_rules(self.rule, self.finetune_rule)
+        build_ascent(self.ascent)
 
 
 def _adasap() -> dict:
@@ -168,6 +219,13 @@ class AdaSAPRecipe(Recipe):
     """AdaSAP (arXiv 2306.14306): a radius per neuron until the removal, then one for all."""
 
     method: ClassVar[str] = 'AdaSAP'
+    facts: ClassVar[Facts] = Facts(
+        paper='Bair et al., ICLR 2024',
+        procedure='in rounds',
+        final='that of the last round',
+        data='training batches',
+        cost='a second gradient in every step',
+    )
 
     rule: dict | None = field(default_factory=_adasap)
     finetune_rule: dict | None = field(default_factory=_uniform)
@@ -200,6 +258,11 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
     """
 
     method: ClassVar[str] = 'AdaSAPLatency'
+    facts: ClassVar[Facts] = replace(
+        AdaSAPRecipe.facts,
+        data='gradients of the training, a latency table',
+        cost='a second gradient in every step, minutes of timing',
+    )
     budgets: ClassVar[tuple[str, ...]] = ('latency',)
 
     budget: str = 'latency'
@@ -239,6 +302,12 @@ class MagnitudeRecipe(Recipe):
     """Group L2 magnitude under plain training."""
 
     method: ClassVar[str] = 'Magnitude'
+    facts: ClassVar[Facts] = Facts(
+        paper='Fang et al., CVPR 2023',
+        procedure='in rounds',
+        final='that of the last round',
+        data='two training batches',
+    )
 
 
 @dataclass(frozen=True)
@@ -246,5 +315,11 @@ class TaylorRecipe(Recipe):
     """First-order Taylor scores of the weights under plain training."""
 
     method: ClassVar[str] = 'Taylor'
+    facts: ClassVar[Facts] = Facts(
+        paper='Molchanov et al., CVPR 2019',
+        procedure='in rounds',
+        final='that of the last round',
+        data='gradients of the training',
+    )
 
     score: dict = field(default_factory=lambda: dict(type='Taylor'))

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from mmrobustprune.mask_search import Host, build_host
-from mmrobustprune.sharpness import Rule, build_rule
+from mmrobustprune.sharpness import Rule, build_ascent, build_rule
 
+from .facts import Facts
 from .fields import check_forward
 from .phases import Phase
 
@@ -30,6 +31,7 @@ PERTURB: dict[str, Callable[[float, Mapping[str, Any]], Rule | None]] = dict(
     scores=_of_scores, weights=_of_weights, none=_none
 )
 SELECT = ('last', 'best', 'loss')
+UPDATE = ('optimizer', 'normalised')
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,10 @@ class MaskSearch:
     own warm-up.
 
     Args:
-        target: fraction of the weights (HARP's channel form: of the channels) removed, in (0, 1);
-            S2AP's k is 1 - target.
-        host: the method, dict(type='HYDRA' | 'HARP' | 'RLTH', ...).
+        target: fraction of the weights removed, in (0, 1), with form='channel' of the channels or,
+            with budget='flops', of the FLOPs; S2AP's k is 1 - target.
+        host: the method, dict(type='HYDRA' | 'HARP' | 'RLTH', ...); form='channel' scores input
+            channels, keep_filters=True lets no filter lose all its weights.
         ignore: module names or patterns without scores.
         prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) get
             scores as well; they cannot recover what they lose.
@@ -63,8 +66,13 @@ class MaskSearch:
         finetune_gamma: radius while fine-tuning, of adversarial perturbations of the kept weights;
             None is gamma, and 0 where perturb is 'none'.
         finetune_rule: other fields of `MaskedAWP`.
+        ascent: what both rules make their offsets of: 'fresh' (a pass of its own), 'previous'
+            or 'momentum' (one pass in all), 'look', 'sampled', 'part', or a dict(type=...) with the
+            fields of one in `mmrobustprune.sharpness.ascents`.
         search_optimizer: fields of the base's optimizer that differ in the search.
-        finetune_optimizer: those that differ in the fine-tuning.
+        update: the scores take the 'optimizer's steps, or those of g / ||g||, 'normalised' over all
+            scores (Algorithm 1 as printed, with momentum=0 and weight_decay=0 above).
+        finetune_optimizer: those fields that differ in the fine-tuning.
         select: the mask taken is the 'last', that with the 'best' `metric` among validations which
             meet the target, or that with the least 'loss' of a batch (Algorithm 1 as printed).
         metric: of the validation, higher is better.
@@ -77,6 +85,15 @@ class MaskSearch:
     """
 
     hook: ClassVar[str] = 'mmrobustprune.MaskSearchHook'
+    facts: ClassVar[Facts] = Facts(
+        paper='S2AP, submitted to ICLR 2026',
+        unit='weight',
+        procedure='a search of scores, then once',
+        result='masked',
+        final='that of the end of the search',
+        data='training batches under attack',
+        cost='a second gradient in every step of the search',
+    )
 
     target: float
     host: dict = field(default_factory=lambda: dict(type='HYDRA'))
@@ -91,7 +108,9 @@ class MaskSearch:
     rule: dict = field(default_factory=dict)
     finetune_gamma: float | None = None
     finetune_rule: dict = field(default_factory=dict)
+    ascent: str | dict = 'fresh'
     search_optimizer: dict = field(default_factory=lambda: dict(lr=0.1))
+    update: str = 'optimizer'
     finetune_optimizer: dict = field(default_factory=lambda: dict(lr=0.01))
     select: str = 'last'
     metric: str = 'attacked/pgd'
@@ -102,6 +121,7 @@ class MaskSearch:
         for name, value, allowed in (
             ('perturb', self.perturb, PERTURB),
             ('select', self.select, SELECT),
+            ('update', self.update, UPDATE),
         ):
             if value not in allowed:
                 raise ValueError(
@@ -112,6 +132,7 @@ class MaskSearch:
         self.build_host()
         self.search_rule()
         self.awp_rule()
+        build_ascent(self.ascent)
 
     def phases(self) -> tuple[Phase, ...]:
         """The parts of the training, in order; `search_rule` and `awp_rule` are their rules."""

@@ -27,12 +27,16 @@ Paths = Iterable[str | os.PathLike]
 
 
 def cache_folder() -> Path:
-    """MMRP_HOME, or this package's folder in the user's cache."""
-    home = os.environ.get('MMRP_HOME')
-    if home:
-        return Path(home).expanduser()
-    cache = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
-    return Path(cache) / 'mmrobustprune'
+    """MMRP_HOME, or this package's folder in the user's cache.
+
+    For a user without a home, as in some containers, a place where nothing can be made.
+    """
+    given = os.environ.get('MMRP_HOME')
+    if given:
+        return Path(os.path.expanduser(given))
+    home = os.path.expanduser('~')
+    own = os.devnull if home == '~' else f'{home}/.cache'
+    return Path(os.environ.get('XDG_CACHE_HOME') or own) / 'mmrobustprune'
 
 
 def digest(data: bytes) -> str:

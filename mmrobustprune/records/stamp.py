@@ -28,7 +28,18 @@ _IMAGING = (  # what corrupted images depend on
     'imagecorruptions',
     'imagecorruptions-imaug',
 )
-_EVALUATION = (*_IMAGING, 'scikit-image', 'mmengine', 'mmcv', 'mmcv-lite', 'mmdet', 'mmpretrain')
+OPENMMLAB = (  # upstream's and the fork's, which have the same modules
+    'mmengine',
+    'mmcv',
+    'mmcv-lite',
+    'mmdet',
+    'mmpretrain',
+    'onedl-mmengine',
+    'onedl-mmcv',
+    'onedl-mmdetection',
+    'onedl-mmpretrain',
+)
+_EVALUATION = (*_IMAGING, 'scikit-image', *OPENMMLAB)
 _SPEED_ONLY = ('num_workers', 'persistent_workers', 'pin_memory', 'prefetch_factor')
 
 

@@ -6,7 +6,11 @@ from mmrobustprune.naming import build
 
 from .base import Score, Watching
 from .bn_scale import BNScale
+from .feature_maps import FeatureMaps
+from .feature_rank import FeatureRank
+from .filter_norm import FilterNorm
 from .fpgm import FPGM
+from .hessian import Hessian
 from .magnitude import Magnitude
 from .random import Random
 from .smooth_mix import SmoothMix
@@ -14,13 +18,29 @@ from .taylor import HALPTaylor, Taylor, TaylorBN
 
 SCORES: dict[str, type[Score]] = {
     cls.__name__: cls
-    for cls in (Magnitude, Taylor, TaylorBN, HALPTaylor, BNScale, Random, FPGM, SmoothMix)
+    for cls in (
+        Magnitude,
+        FilterNorm,
+        Taylor,
+        TaylorBN,
+        HALPTaylor,
+        BNScale,
+        Random,
+        FPGM,
+        SmoothMix,
+        FeatureRank,
+        Hessian,
+    )
 }
 
 __all__ = [
     'BNScale',
     'FPGM',
+    'FeatureMaps',
+    'FeatureRank',
+    'FilterNorm',
     'HALPTaylor',
+    'Hessian',
     'Magnitude',
     'Random',
     'SCORES',

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +10,8 @@ from torch.utils.hooks import RemovableHandle
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer
 from mmrobustprune.dependency.kinds import by_channel, makes, weight_of
+
+Loss = Callable[[], Tensor]  # the loss of one batch, with the weights as they then are
 
 
 class Watching:
@@ -42,9 +44,20 @@ class Score:
 
     Attributes:
         needs_gradient: whether it reads the gradients that optimizer steps see.
+        images: how many training images it asks to be shown, by `look`, while it is not `ready`.
     """
 
     needs_gradient = False
+    images = 0
+
+    def look(self, model: nn.Module, groups: Iterable[Group], losses: Iterable[Loss]) -> None:
+        """See `images` training images before the first round, and again after each `reset`.
+
+        Args:
+            model: in evaluation mode.
+            groups: that will be scored.
+            losses: each gives the training loss of one batch when it is called.
+        """
 
     def watch(
         self, model: nn.Module, stepper: torch.optim.Optimizer, groups: Iterable[Group] = ()
@@ -89,6 +102,15 @@ class Score:
         None by default: a perturbation radius then follows the norms of the filters.
         """
         return {}
+
+
+def unseen(score: Score, group: Group) -> ValueError:
+    """What to say where a score that looks at images saw nothing of a group."""
+    return ValueError(
+        f"{type(score).__name__} saw no image that reaches group '{group.name}'; call look(model, "
+        'groups, losses) first, take it in a recipe of a training, which has images, or choose a '
+        'score of the weights.'
+    )
 
 
 class FilterScore(Score):

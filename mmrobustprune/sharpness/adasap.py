@@ -31,8 +31,10 @@ class AdaSAP(Rule):
         scope: s_min and s_max are those of the 'layer' (norms differ between layers by fan-in) or
             of the 'network', where given scores of groups, given scores of single filters and
             filter norms, of different units, are ranged apart.
-        norm: ||T g|| is 'global' (with equal radii exactly ASAM or SAM of the same parameters), or
-            that of the 'neuron' times the square root of the number of neurons alive.
+        norm: ||T g|| is 'global' (with equal radii exactly ASAM or SAM of the same parameters),
+            that of the 'neuron' times the square root of the number of neurons alive, or that of
+            its 'own' alone: then ||T^-1 e_i|| is rho_i itself, and all neurons together move
+            sqrt(neurons) times as far as by the other two.
 
     Raises:
         ValueError: a field out of its range, rho_min > rho_max, scores of another network.
@@ -176,7 +178,11 @@ def _global(grads: list[Tensor], alive: Tensor) -> Tensor:
 
 
 def _neuron(grads: list[Tensor], alive: Tensor) -> Tensor:
-    return torch.cat([filter_norms(grad) for grad in grads]) * alive.sum().sqrt()
+    return _own(grads, alive) * alive.sum().sqrt()
+
+
+def _own(grads: list[Tensor], alive: Tensor) -> Tensor:
+    return torch.cat([filter_norms(grad) for grad in grads])
 
 
 def _extreme(scores: Tensor, alive: Tensor, index: Tensor, count: int, which: str) -> Tensor:
@@ -196,4 +202,4 @@ def _of_network(units: list[int]) -> list[int]:
 
 # scope -> number of the range that each weight is compared in, from the units of its scores
 RANGES = dict(layer=_of_layers, network=_of_network)
-LENGTHS = {'global': _global, 'neuron': _neuron}
+LENGTHS = {'global': _global, 'neuron': _neuron, 'own': _own}

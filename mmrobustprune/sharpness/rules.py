@@ -24,6 +24,8 @@ class Rule:
         ValueError: a field out of its range; at a step, a pattern that matches no parameter.
     """
 
+    inner_steps = 1  # how often it turns gradients of one batch into offsets
+
     params: str | Sequence[str] = field(default='weight', kw_only=True)
     judged: bool = field(default=False, init=False, repr=False, compare=False)  # see step.py
 
@@ -47,6 +49,12 @@ class Rule:
         turned = [_own(grads[name], reuse) for name in names]
         self._turn(names, [params[name].detach() for name in names], turned)
         return dict(zip(names, turned, strict=True))
+
+    def begin(self) -> None:
+        """Be told that a batch begins; a rule with several `inner_steps` starts anew."""
+
+    def follow(self, rate: float) -> None:
+        """Be told the learning rate of the step that comes; most rules do not ask."""
 
     def state_dict(self) -> dict:
         """What a resumed run needs to take the same steps; tensors only."""

@@ -18,42 +18,64 @@ class S2AP(Rule):
     u_l = z_l + step g_l / ||g_l||, with z_l = 0 unless carried from the batch before, and then
     z_l = gamma ||s_l|| u_l / ||u_l|| (equality, as AWP does), or the same only where ||u_l|| is
     larger than gamma ||s_l|| (ball). With norm='network' the step is divided by the norm of all
-    gradients.
+    gradients. Further steps on the same batch begin at the z of the last one.
     With equality and nothing carried, step and norm cancel: z_l = gamma ||s_l|| g_l / ||g_l||.
+    As printed: norm='network', bound='ball', step='schedule', carry=True.
 
     Args:
         gamma: radius of a layer relative to the norm of its scores (no unit), >= 0.
         norm: the step is divided by the norm of the 'layer' or of the 'network'.
         bound: 'equality' or 'ball'.
-        step: length of the step in score units, > 0.
+        step: length of the step in score units, > 0, or 'schedule': the learning rate of the
+            scores, told by `follow`.
         carry: z goes on from batch to batch instead of starting at 0.
+        inner_steps: steps on each batch, one pass each.
         params: the scores by default.
 
     Raises:
-        ValueError: a field out of its range, or norm='network' where it would cancel.
+        ValueError: a field out of its range, or norm='network' where it would cancel; a step of the
+            schedule before `follow` told it.
     """
 
     gamma: float = 1e-3
     norm: str = 'layer'
     bound: str = 'equality'
-    step: float = 0.1
+    step: float | str = 0.1
     carry: bool = False
+    inner_steps: int = 1
     params: str | Sequence[str] = field(default=('*.scores',), kw_only=True)
     _z: dict[str, Tensor] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _rate: float | None = field(default=None, init=False, repr=False, compare=False)
+
+    def follow(self, rate: float) -> None:
+        self._rate = rate
+
+    def begin(self) -> None:
+        if not self.carry:
+            self._z = {}
 
     def _turn(self, names, weights, grads):
         lengths = LENGTHS[self.norm](norms(grads))
-        stretch_(grads, torch.full_like(lengths, self.step), lengths, [1] * len(grads))
-        if self.carry:
-            before = [self._z.get(name) for name in names]
-            for u, z in zip(grads, before, strict=True):
-                if z is not None:
-                    u.add_(z.to(u))
+        stretch_(grads, torch.full_like(lengths, self._length()), lengths, [1] * len(grads))
+        before = [self._z.get(name) for name in names]
+        for u, z in zip(grads, before, strict=True):
+            if z is not None:
+                u.add_(z.to(u))
         lengths = norms(grads)
         radii = BOUNDS[self.bound](lengths, self.gamma * norms(weights))
         stretch_(grads, radii, lengths, [1] * len(grads))
-        if self.carry:
+        if self._accumulates():
             self._z = dict(zip(names, grads, strict=True))
+
+    def _length(self) -> float:
+        if self.step != SCHEDULE:
+            return self.step
+        if self._rate is None:
+            raise ValueError(
+                f"step='{SCHEDULE}' is the learning rate, and nothing told it; call "
+                'rule.follow(rate) before the step, as MaskSearchHook does, or give a length.'
+            )
+        return self._rate
 
     def state_dict(self) -> dict:
         """{'z': {name: offset}} where it is carried, else nothing."""
@@ -64,18 +86,27 @@ class S2AP(Rule):
 
     def __post_init__(self):
         super().__post_init__()
-        at_least_zero(gamma=self.gamma, step=self.step)
+        at_least_zero(gamma=self.gamma)
         one_of('norm', self.norm, LENGTHS)
         one_of('bound', self.bound, BOUNDS)
+        if self.step != SCHEDULE:
+            at_least_zero(step=self.step)
         if self.step == 0:
             raise ValueError(
                 'step=0 never leaves the scores; give a length > 0, or gamma=0 for no perturbation.'
             )
-        if self.norm == 'network' and self.bound == 'equality' and not self.carry:
+        if not isinstance(self.inner_steps, int) or self.inner_steps < 1:
+            raise ValueError(
+                f'inner_steps={self.inner_steps!r} is no whole number >= 1; 1 is as published.'
+            )
+        if self.norm == 'network' and self.bound == 'equality' and not self._accumulates():
             raise ValueError(
                 "norm='network' cancels under bound='equality' without carry, where every layer is "
                 "stretched to gamma ||s_l||; use bound='ball', carry=True, or norm='layer'."
             )
+
+    def _accumulates(self) -> bool:
+        return self.carry or self.inner_steps > 1
 
 
 @dataclass
@@ -164,6 +195,7 @@ def _dense(weights: list[Tensor], masks: list[Tensor]) -> list[Tensor]:
     return weights
 
 
+SCHEDULE = 'schedule'
 LENGTHS = dict(layer=_own, network=_together)
 BOUNDS = dict(equality=_exactly, ball=_at_most)
 MEASURED = dict(kept=_kept, dense=_dense)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 
+import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvTransposeNd
+from torch.distributed import ProcessGroup
 from torch.optim import Optimizer
 
 from mmrobustprune.flags import frozen_buffers
 from mmrobustprune.rng import RandomState, preserved_rng
 
-from .guards import moved
+from .ascents import Ascent, Pass, Step
+from .build import build_ascent
 from .rules import Rule
 
 REMEDIES = dict.fromkeys(
@@ -30,107 +33,121 @@ TOO_FAR = 3.0  # times the clean loss
 
 
 def two_pass_step(
-    model: nn.Module, optimizer: Optimizer, rule: Rule | None, closure: Callable[[], Tensor]
+    model: nn.Module,
+    optimizer: Optimizer,
+    rule: Rule | None,
+    closure: Callable[..., Tensor],
+    ascent: str | Mapping | Ascent = 'fresh',
 ) -> Tensor:
     """One optimizer step with the gradient taken at w + e, where e is the rule's offset at w.
 
-    Both passes see the same random numbers; weights come back bit by bit, buffers keep what the
-    first pass gave them. Under DistributedDataParallel the first pass is not synchronised: every
-    rank climbs by its own gradient.
+    All passes see the same random numbers; weights come back bit by bit, buffers keep what one pass
+    gave them: that at w where the ascent makes one there. Under DistributedDataParallel the first
+    of two passes is not synchronised: every rank climbs by its own gradient.
 
     Args:
         model: the network, its DistributedDataParallel wrapper included.
-        optimizer: its gradients are cleared and one step is taken; only its parameters move.
+        optimizer: its gradients are cleared and one step is taken; only its parameters move. Its
+            state also holds what an ascent remembers.
         rule: None is a plain step.
-        closure: returns the loss (a scalar) of one forward pass of `model`, without backward.
+        closure: returns the loss of one forward pass of `model`, without backward: a scalar, or one
+            number for each sample, whose mean counts ('part' needs those). For an ascent that
+            passes parts of a batch it is `closure(take=lambda samples: samples)` and passes
+            `take(images)` and `take(labels)`.
+        ascent: what the rule makes its offset of: 'fresh', the gradient of this batch, in a pass of
+            its own; others need one pass or little more (`mmrobustprune.sharpness.ascents`).
 
     Returns:
-        The loss at w, detached.
+        The loss at w, or at w + e where that is the only pass of the batch, detached.
 
     Raises:
-        ValueError: a sharded model, or DistributedDataParallel(static_graph=True).
+        ValueError: a sharded model, DistributedDataParallel(static_graph=True), an unknown ascent,
+            or one that the optimizer, the rule or the closure does not go with.
     """
     optimizer.zero_grad()
     if rule is None:
-        loss = closure()
+        loss = closure().mean()
         loss.backward()
         optimizer.step()
         return loss.detach()
     refuse_unsupported(model)
+    ascent = build_ascent(ascent)
+    ascent.check(optimizer, rule)
+    refuse_whole(ascent, closure)
+    step = Step(bare(model), optimizer, rule, group=replicas(model))
+    losses = list(_made(model, ascent.passes(step), closure))
+    if losses[0][0].again:
+        warn_if_far(rule, losses[0][1], losses[-1][1])
+    with step.noted():
+        optimizer.step()
+    return next(loss for one, loss in losses if one.own)
+
+
+def _made(
+    model: nn.Module, passes: Generator[Pass, Tensor, None], closure: Callable[..., Tensor]
+) -> Iterator[tuple[Pass, Tensor]]:
+    """Make every pass that an ascent asks for; each with its loss."""
     start = RandomState.now()
-    params = every_parameter(model, optimizer)
-    kept = swap_gradients(params)
-    with unsynchronised(model):
-        loss = closure()
-        loss.backward()
-    with perturbed(bare(model), optimizer, rule):
-        swap_gradients(params, kept)
-        with frozen_buffers(model), preserved_rng(start):
-            second = closure()
-            second.backward()
-    warn_if_far(rule, loss, second)
-    optimizer.step()
-    return loss.detach()
+    loss = None
+    with closing(passes):
+        while (one := next_pass(passes, loss)) is not None:
+            with _aside(model, one, start), unsynchronised(model, one.local):
+                with torch.set_grad_enabled(one.learns):
+                    loss = closure() if one.take is None else closure(one.take)
+                    total = loss.mean()
+                if one.learns:
+                    total.backward()
+            if one.each and not loss.ndim:
+                raise ValueError(
+                    'the ascent needs the loss of each sample and the closure gives one number; '
+                    "return a vector, as cross_entropy(..., reduction='none') does."
+                )
+            loss = loss.detach()
+            yield one, total.detach()
+
+
+def next_pass(passes: Generator[Pass, Tensor, None], loss: Tensor | None) -> Pass | None:
+    """The next pass that an ascent asks for, having got the loss of the last; None at the end."""
+    try:
+        return passes.send(loss)
+    except StopIteration:
+        return None
 
 
 @contextmanager
-def perturbed(model: nn.Module, optimizer: Optimizer, rule: Rule) -> Iterator[None]:
-    """The optimizer's weights at w + e inside, by the gradients they hold, which are used up."""
-    weights, offsets = _climb(model, optimizer, rule)
-    with moved(weights, offsets):
+def _aside(model: nn.Module, one: Pass, start: RandomState) -> Iterator[None]:
+    """Around a pass: unless it is the batch's own, buffers and generators stay as they are."""
+    if one.own:
+        yield
+        return
+    with frozen_buffers(model), preserved_rng(start):
         yield
 
 
-def _climb(model: nn.Module, optimizer: Optimizer, rule: Rule) -> tuple[list[Tensor], list[Tensor]]:
-    owned = {id(p) for p in _parameters(optimizer)}
-    turned = {
-        id(module.weight)
-        for module in model.modules()
-        if isinstance(module, _ConvTransposeNd) and module.groups == 1
-    }
-    params = {}
-    grads = {}
-    for name, p in model.named_parameters():
-        first = int(id(p) in turned)  # outputs come first, as the rules expect
-        params[name] = p.detach().movedim(first, 0)
-        if p.grad is not None and id(p) in owned:
-            grads[name] = p.grad.movedim(first, 0)
-    offsets = rule.offsets(params, grads, reuse=True)
-    return [params[name] for name in offsets], list(offsets.values())
-
-
-def every_parameter(model: nn.Module, optimizer: Optimizer) -> list[nn.Parameter]:
-    """The parameters of the model and of the optimizer, each once."""
-    return list({id(p): p for p in (*model.parameters(), *_parameters(optimizer))}.values())
-
-
-def _parameters(optimizer: Optimizer) -> list[nn.Parameter]:
-    found = []
-    for group in optimizer.param_groups:
-        found += group['params']
-    return found
-
-
-def swap_gradients(
-    params: list[nn.Parameter],
-    gradients: list[Tensor | None] | None = None,
-) -> list[Tensor | None]:
-    """Set the parameters' gradients (None: take them away), and return those they had."""
-    before = [p.grad for p in params]
-    for p, gradient in zip(params, gradients or [None] * len(params), strict=True):
-        p.grad = gradient
-    return before
-
-
-def unsynchronised(model: nn.Module) -> AbstractContextManager:
-    """Around a forward pass whose gradients stay on their rank."""
-    return model.no_sync() if hasattr(model, 'no_sync') else nullcontext()
+def unsynchronised(model: nn.Module, local: bool = True) -> AbstractContextManager:
+    """Around a forward pass whose gradients stay on their rank, if they are local."""
+    return model.no_sync() if local and hasattr(model, 'no_sync') else nullcontext()
 
 
 def bare(model: nn.Module) -> nn.Module:
     """The network inside a data-parallel wrapper."""
     wrappers = nn.parallel.DistributedDataParallel, nn.DataParallel
     return model.module if isinstance(model, wrappers) else model
+
+
+def replicas(model: nn.Module) -> ProcessGroup | None:
+    """The processes that train the model together; None is this one alone."""
+    together = isinstance(model, nn.parallel.DistributedDataParallel)
+    return model.process_group if together else None
+
+
+def refuse_whole(ascent: Ascent, closure: Callable) -> None:
+    """Raise ValueError for a closure that cannot pass the parts of a batch that an ascent takes."""
+    if ascent.parts and not inspect.signature(closure).parameters:
+        raise ValueError(
+            f'{ascent} passes parts of a batch and the closure takes no argument; write it as '
+            '`def closure(take=lambda samples: samples)`, with take(images) and take(labels).'
+        )
 
 
 def refuse_unsupported(model: nn.Module) -> None:

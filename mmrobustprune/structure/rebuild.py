@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map
 
 from mmrobustprune.dependency.attention import narrowings
 from mmrobustprune.dependency.grouped_conv import swap
@@ -156,15 +157,25 @@ def _sliced_states(optimizer: torch.optim.Optimizer, keep: dict) -> dict[int, di
     for key, (old, dims) in keep.items():
         if old not in optimizer.state:
             continue
-        states[key] = dict(optimizer.state[old])
-        for name, value in states[key].items():
-            if not isinstance(value, Tensor) or value.dim() == 0:
-                continue
-            if value.shape != old.shape:
-                raise ValueError(
-                    f"{type(optimizer).__name__} keeps '{name}' of shape {tuple(value.shape)} for "
-                    f'a parameter of shape {tuple(old.shape)}, which cannot lose channels; use '
-                    'an optimizer with elementwise state such as SGD or AdamW.'
-                )
-            states[key][name] = _slice(value, dims)
+        states[key] = {
+            name: _sliced_state(value, old, dims, f"{type(optimizer).__name__} keeps '{name}'")
+            for name, value in optimizer.state[old].items()
+        }
     return states
+
+
+def _sliced_state(state: Any, parameter: Tensor, dims: Keep, keeps: str) -> Any:
+    """What an optimizer keeps of a parameter: numbers, tensors like it, lists and dicts of them."""
+
+    def follow(value: Any) -> Any:
+        if not isinstance(value, Tensor) or value.dim() == 0:
+            return value
+        if value.shape != parameter.shape:
+            raise ValueError(
+                f'{keeps} of shape {tuple(value.shape)} for a parameter of shape '
+                f'{tuple(parameter.shape)}, which cannot lose channels; use an optimizer with '
+                'elementwise state such as SGD or AdamW.'
+            )
+        return _slice(value, dims)
+
+    return tree_map(follow, state)

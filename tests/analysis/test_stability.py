@@ -69,8 +69,8 @@ def test_packing_keeps_every_bit(rows):
 
 def test_the_record_of_a_run():
     one = Stability()
-    one.start(dict(a=bits('1100')), [torch.tensor([3.0, 4.0])])
-    first = one.add(dict(a=bits('1010')), [torch.tensor([3.0, 5.0])])
+    one.start(dict(a=bits('1100')), dict(a=torch.tensor([3.0, 4.0])))
+    first = one.add(dict(a=bits('1010')), dict(a=torch.tensor([3.0, 5.0])))
     assert first == dict(
         hamming_first=0.5,
         hamming_previous=0.5,
@@ -80,11 +80,12 @@ def test_the_record_of_a_run():
         kept=dict(a=2),
         displacement_first=pytest.approx(0.2),
         displacement_previous=pytest.approx(0.2),
+        layers_displacement=dict(a=pytest.approx(0.2)),
     )
     other = Stability()
     other.load_state_dict(one.state_dict())
     for record in (
-        run.add(dict(a=bits('1000')), [torch.tensor([3.0, 5.0])]) for run in (one, other)
+        run.add(dict(a=bits('1000')), dict(a=torch.tensor([3.0, 5.0]))) for run in (one, other)
     ):
         assert (record['hamming_first'], record['hamming_previous'], record['resized_first']) == (
             0.25,
@@ -146,6 +147,6 @@ def test_a_record_needs_a_start_and_scores_of_one_network():
     with pytest.raises(ValueError, match='call start'):
         Stability().add(dict(a=bits('1')))
     one = Stability()
-    one.start(dict(a=bits('1')), [torch.ones(2)])
+    one.start(dict(a=bits('1')), dict(a=torch.ones(2)))
     with pytest.raises(ValueError, match='3 scores'):
-        one.add(dict(a=bits('1')), [torch.ones(3)])
+        one.add(dict(a=bits('1')), dict(a=torch.ones(3)))

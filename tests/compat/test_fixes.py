@@ -7,7 +7,6 @@ import types
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.optim import AmpOptimWrapper
 from torch import nn
 
 from mmrobustprune.compat import fixes as compat
@@ -56,19 +55,6 @@ def test_a_distilled_detector_changes_as_every_network_does():
     assert model.teacher_model.weight.dtype == torch.float64
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='without a GPU only')
-def test_amp_on_a_cpu():
-    net = nn.Linear(2, 1)
-    wrapper = AmpOptimWrapper(optimizer=torch.optim.SGD(net.parameters(), lr=0.1), dtype='float16')
-    before = net.weight.detach().clone()
-    with wrapper.optim_context(net):
-        out = net(torch.ones(1, 2))
-    assert out.dtype == torch.bfloat16
-    wrapper.update_params(out.sum())
-    assert not torch.equal(net.weight, before)
-    wrapper.load_state_dict(wrapper.state_dict())
-
-
 @pytest.mark.parametrize('editable', [False, True])
 def test_our_configs_are_found_by_name(tmp_path, monkeypatch, editable):
     if editable:  # pip leaves only a record of the package in site-packages
@@ -83,24 +69,70 @@ def test_our_configs_are_found_by_name(tmp_path, monkeypatch, editable):
     assert Config.fromfile(tmp_path / 'mine.py').robust_prune.recipe == 'adasap'
 
 
-def test_an_older_torch_is_named(monkeypatch):
-    monkeypatch.setattr(torch, '__version__', '2.5.1')
+def refused():
+    """What importing the mends says, in an environment that does not do."""
     spec = importlib.util.spec_from_file_location('compat_again', compat.__file__)
     with pytest.raises(ImportError) as error:
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    return error
+
+
+def test_a_torchvision_of_another_build_is_named(monkeypatch, tmp_path):
+    words = 'operator torchvision::nms does not exist'
+    (tmp_path / 'torchvision.py').write_text(f'raise RuntimeError({words!r})')
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'torchvision', raising=False)
+    assert str(refused().value) == (
+        f'torchvision does not load ({words}), as it was built for another torch than '
+        f'{torch.__version__}; install the torchvision of torch {torch.__version__}, from where '
+        'that torch came.'
+    )
+
+
+def test_an_older_torch_is_named(monkeypatch):
+    monkeypatch.setattr(torch, '__version__', '2.5.1')
+    error = refused()
     assert 'torch 2.6 or newer' in str(error.value) and '2.5.1' in str(error.value)
 
 
-def test_fixes_end_with_the_version_that_brings_them(monkeypatch):
-    package = types.SimpleNamespace(__version__='3.3.0')
-    monkeypatch.setitem(sys.modules, 'somepackage', package)
+@pytest.mark.parametrize('faulty, said', [(True, 'active'), (False, 'not needed')])
+def test_a_mend_is_applied_where_the_fault_shows(monkeypatch, faulty, said):
+    module = types.ModuleType('somewhere')
+    monkeypatch.setitem(sys.modules, 'somewhere', module)
     applied = []
-    fix = compat.Fix('somepackage.part', '3.4', applied.append, '#1')
-    compat._repair(fix, package)
-    package.__version__ = '3.4.0'
-    compat._repair(fix, package)
-    assert applied == [package]
+    fix = compat.Fix('somewhere', lambda found: found is module and faulty, applied.append, '#1')
+    compat._repair(fix, module)
+    assert applied == [module] * faulty and compat.state(fix) == said
 
 
-def test_every_fix_says_where_it_was_reported():
-    assert all(fix.issue and fix.below for fix in compat.FIXES)
+def test_what_cannot_be_tried_is_left_and_said(monkeypatch):
+    module = types.ModuleType('somewhere')
+    monkeypatch.setitem(sys.modules, 'somewhere', module)
+    applied = []
+    fix = compat.Fix('somewhere', lambda found: found.Head, applied.append, 'no head')
+    with pytest.warns(UserWarning, match="whether somewhere has the fault 'no head' cannot be"):
+        compat._repair(fix, module)
+    assert not applied and compat.state(fix).startswith('not tried (AttributeError: module')
+
+
+def test_no_mend_is_needed_a_second_time():
+    """Every fault is gone once it is mended; whether it was there the installed versions say."""
+    pytest.importorskip('mmdet')
+    pytest.importorskip('mmpretrain')
+    for fix in compat.FIXES:
+        assert compat.state(fix) in ('active', 'not needed'), fix.issue
+        assert not fix.is_faulty(sys.modules[fix.module]), fix.issue
+
+
+@pytest.mark.parametrize('sets_it', [True, False])
+def test_a_head_that_sets_its_loss_is_left_alone(sets_it):
+    class Setting:
+        def __init__(self):
+            self.loss_cls = 1
+
+    class Plain:
+        def __init__(self):
+            self.loss = 1
+
+    module = types.SimpleNamespace(SSDHead=Setting if sets_it else Plain)
+    assert compat._has_no_loss(module) != sets_it

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer, MessageHub
+from mmengine.runner import checkpoint
 from mmengine.runner.checkpoint import CheckpointLoader, save_checkpoint
 
 import mmrobustprune.compat.fixes  # noqa: F401  applies the mends
 from mmrobustprune.compat import loading
-from tests.support import hostile
+from tests.support import forked_loader, hostile
 from tests.support.process import run_apart
 
 
@@ -106,11 +107,51 @@ def test_a_hostile_file_runs_nothing(tmp_path):
     assert "attribute '__globals__'" in str(error.value) and str(path) in str(error.value)
 
 
+@pytest.mark.slow
 def test_the_hostile_file_is_one(tmp_path):
     ran = tmp_path / 'ran'
     path = hostile.write(tmp_path / 'hostile.pth', f"open({str(ran)!r}, 'w').close()")
     run_apart(load_with_getattr_allowed, path)
     assert ran.exists()
+
+
+@pytest.fixture
+def forked(monkeypatch):
+    """mmengine loads through a function with the faults of the fork's."""
+    allowed = torch.serialization.get_safe_globals()
+
+    def load_from_local(filename, map_location):
+        return checkpoint._safe_torch_load(filename, map_location=map_location)
+
+    monkeypatch.setattr(
+        checkpoint, '_safe_torch_load', forked_loader._safe_torch_load, raising=False
+    )
+    monkeypatch.setitem(CheckpointLoader._schemes, '', load_from_local)
+    yield checkpoint
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(allowed)
+
+
+def test_a_loader_that_runs_code_is_found_and_replaced(forked, tmp_path):
+    ran = tmp_path / 'ran'
+    path = hostile.write(tmp_path / 'hostile.pth', f"open({str(ran)!r}, 'w').close()")
+    own = tmp_path / 'epoch_1.pth'
+    save_checkpoint(dict(message_hub=log_history()), str(own))
+    assert loading.runs_code(forked)
+    loading.run_no_code(forked)
+    assert not loading.runs_code(forked)
+    with pytest.raises(ValueError, match="it asks for attribute '__globals__'"):
+        CheckpointLoader.load_checkpoint(str(path))
+    assert not ran.exists()
+    for load in (CheckpointLoader.load_checkpoint, torch.load):  # and ours stays allowed
+        assert load(str(own))['message_hub']['log_scalars']['loss'].mean() == 1.5
+
+
+def test_who_trusts_a_file_says_so(forked, tmp_path):
+    torch.save(dict(x=Foreign()), tmp_path / 'own.pth')
+    loading.run_no_code(forked)
+    found = forked._safe_torch_load(tmp_path / 'own.pth', weights_only=False)
+    assert isinstance(found['x'], Foreign)
 
 
 class Foreign:

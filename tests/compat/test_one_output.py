@@ -1,4 +1,4 @@
-"""A network with one output has no accuracy that counts class 0 alone."""
+"""Labels that a network has no output for are refused, not counted."""
 
 import pytest
 import torch
@@ -23,6 +23,12 @@ def test_one_output_and_two_classes_are_refused(metric):
     said = rf'has 1 output, which {metric.__name__} takes for class 0, and an image has label 1'
     with pytest.raises(ValueError, match=said):
         metric().process(None, samples([[0.2], [0.9]], [0, 1]))
+
+
+@pytest.mark.parametrize('metric', METRICS)
+def test_a_label_behind_the_last_output_is_refused(metric):
+    with pytest.raises(ValueError, match=rf'3 outputs and an image has label 3.*{metric.__name__}'):
+        metric().process(None, samples([[0.2, 0.3, 0.5]] * 2, [1, 3]))
 
 
 @pytest.mark.parametrize('metric', METRICS)

@@ -13,6 +13,7 @@ from mmengine.optim import build_optim_wrapper
 
 import mmrobustprune.engine  # noqa: F401  knows `mmrobustprune::`
 from mmrobustprune.models.pruned import without_pretrained
+from mmrobustprune.recipes.build import build_recipe
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 EXPERIMENTS = [
@@ -52,6 +53,13 @@ def once(built, kind, config):
 @pytest.mark.parametrize('path', EXPERIMENTS, ids=lambda path: str(path.relative_to(CONFIGS)))
 def test_every_experiment_builds(path, built):
     config = Config.fromfile(path)
+    if 'robust_prune' in config:
+        build_recipe(config.robust_prune)
+        assert config.runner_type == 'mmrobustprune.PruneRunner'
+        if path.match('adasap/*_8xb128-*_in1k.py'):  # every arm starts from our own dense network
+            dense = path.name.partition('_')[0] + '_8xb128-90e_in1k'
+            assert config.load_from == f'work_dirs/{dense}/epoch_90.pth'
+            assert (path.parent / f'{dense}.py').exists()
     with registry.DefaultScope.overwrite_default_scope(config.default_scope):
         architecture = without_pretrained(config.model)
         if 'data_preprocessor' in config:

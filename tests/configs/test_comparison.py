@@ -31,19 +31,16 @@ CHANGES = {}
 for (arm, fields_of_arm), size in product(ARMS.items(), (24, 60, 80)):
     target = {} if size == 60 else dict(target=size / 100)
     CHANGES[f'{arm}-p{size}'] = dict(fields_of_arm, **target)
+WITHOUT = ARMS['adasap-sam']
 CHANGES |= {
-    'adasap-taylor-p60': dict(score=TAYLOR),
-    'adasap-taylor-p24': dict(score=TAYLOR, target=0.24),
-    'adasap-p54': dict(target=0.54),
-    **{
-        f'adasap-p54-warmup{epochs}': dict(target=0.54, warmup=f'{epochs} epochs')
-        for epochs in (5, 20, 30)
-    },
-    'adasap-p80-finetune-sgd': dict(target=0.8, finetune_rule=None),
-    'adasap-p80-finetune-adasap': dict(
-        target=0.8, finetune_rule=dict(type='AdaSAP', rho_min=0.01, rho_max=2.0, adaptive=True)
-    ),
+    'taylor-p58': dict(ARMS['taylor'], target=0.58),
+    'adasap-sam-p58': dict(WITHOUT, target=0.58),
+    'adasap-sam-taylor-p58': dict(WITHOUT, score=TAYLOR, target=0.58),
+    'adasap-sam-taylor-p24': dict(WITHOUT, score=TAYLOR, target=0.24),
+    'adasap-sam-p80-finetune-sgd': dict(WITHOUT, target=0.8, finetune_rule=None),
+    'adasap-sam-p80-finetune-adasap': dict(WITHOUT, target=0.8, finetune_rule=WITHOUT['rule']),
 }
+CHANNELS = dict(WITHOUT, target=0.32, budget='channels')
 
 
 @functools.cache
@@ -70,16 +67,52 @@ def test_an_arm_differs_from_adasap_by_what_it_names_only(name):
     assert changed(read(name), read('adasap-p60')) == CHANGES[name]
 
 
-@pytest.mark.parametrize('network, size', [('mobilenet-v1', 'p44'), ('mobilenet-v2', 'p50')])
-def test_the_comparison_of_the_mobilenets(network, size):
-    assert (
-        changed(read(f'taylor-{size}', network), read(f'adasap-{size}', network)) == ARMS['taylor']
-    )
+def test_the_warm_ups_differ_in_their_length_only():
+    own = read('adasap-p60')
+    assert changed(read('adasap-sam-c32'), own) == CHANNELS
+    for epochs in (5, 20, 30):
+        arm = read(f'adasap-sam-c32-warmup{epochs}')
+        assert changed(arm, own) == dict(CHANNELS, warmup=f'{epochs} epochs')
+
+
+@pytest.mark.parametrize(
+    'network, size, target',
+    [
+        ('mobilenet-v1', 'p44', 0.44),
+        ('mobilenet-v1', 'p48', 0.48),
+        ('mobilenet-v1', 'p61', 0.61),
+        ('mobilenet-v2', 'p12', 0.12),
+        ('mobilenet-v2', 'p28', 0.28),
+    ],
+)
+def test_the_comparison_of_the_mobilenets(network, size, target):
+    ours = read(f'adasap-sam-{size}', network)
+    assert ours[0].target == target
+    assert (ours[0].rule, ours[0].finetune_rule) == (WITHOUT['rule'], WITHOUT['finetune_rule'])
+    assert changed(read(f'taylor-{size}', network), ours) == ARMS['taylor']
+
+
+@pytest.mark.parametrize(
+    'name, network, speed',
+    [
+        ('sam-latency-1.70x', 'mobilenet-v1', 1.70),
+        ('sam-latency-2.33x', 'mobilenet-v1', 2.33),
+        ('sam-latency-1.39x', 'mobilenet-v2', 1.39),
+        ('sam-latency-1.81x', 'mobilenet-v2', 1.81),
+        ('latency-2x', 'resnet50', 2.0),
+    ],
+)
+def test_halp_is_the_linearised_step_under_plain_training(name, network, speed):
+    ours = read(f'adasap-{name}', network)
+    assert ours[0].target == pytest.approx(1 - 1 / speed)
+    halp = read(f'halp-{name.removeprefix("sam-")}', network)
+    plain = dict(rule=None, finetune_rule=None)
+    assert changed(halp, ours) == dict(plain, solver='linearised')
 
 
 def test_every_arm_is_listed():
     arms = {
         path.name[len('resnet50_8xb128-') : -len('_in1k.py')]
-        for path in CONFIGS.glob('resnet50_8xb128-*-p*_in1k.py')
+        for path in CONFIGS.glob('resnet50_8xb128-*-p[0-9]*_in1k.py')
     }
     assert arms == {*CHANGES}

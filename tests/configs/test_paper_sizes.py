@@ -23,7 +23,9 @@ CONFIGS = Path(__file__).parents[2] / 'configs' / 'adasap'
     'name, dense, kept, side',
     [
         ('resnet50_8xb128-adasap-p24_in1k', 25_557_032, 0.76, 64),
-        ('resnet50_8xb128-adasap-p54_in1k', 25_557_032, 0.46, 64),
+        ('resnet50_8xb128-adasap-sam-p58_in1k', 25_557_032, 0.42, 64),
+        ('mobilenet-v1_8xb128-adasap-sam-p61_in1k', 4_231_976, 0.39, 64),
+        ('mobilenet-v2_8xb128-adasap-sam-p12_in1k', 3_504_872, 0.88, 64),
         ('resnet50_8xb128-adasap-p60_in1k', 25_557_032, 0.40, 64),
         ('resnet50_8xb128-adasap-p80_in1k', 25_557_032, 0.20, 64),
         ('mobilenet-v1_8xb128-adasap-p44_in1k', 4_231_976, 0.56, 64),

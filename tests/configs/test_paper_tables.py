@@ -32,15 +32,40 @@ def places(facts):
         ),
         (
             'adasap/resnet50_8xb128-adasap-sam-p80_in1k',
-            {('adasap-7', ('AdaSAP_P', '0.20')), ('adasap-15', ('AdaSAP_P', '0.20'))},
+            {
+                ('adasap-7', ('AdaSAP_P', '0.20')),
+                ('adasap-14', ('uniform',)),
+                ('adasap-15', ('AdaSAP_P', '0.20')),
+            },
         ),
         ('adasap/resnet50_8xb128-asam-p24_in1k', {('adasap-15', ('SAM + ASAM', '0.76'))}),
         (
-            'adasap/resnet50_8xb128-adasap-taylor-p60_in1k',
+            'adasap/resnet50_8xb128-adasap-sam-taylor-p58_in1k',
             {('adasap-10', ('AdaSAP_P,Taylor', '0.42'))},
         ),
-        ('adasap/resnet50_8xb128-adasap-p54-warmup5_in1k', {('adasap-13', ('5',))}),
-        ('adasap/resnet50_8xb128-adasap-p80-finetune-sgd_in1k', {('adasap-14', ('none',))}),
+        (
+            'adasap/resnet50_8xb128-adasap-sam-p24_in1k',
+            {('adasap-10', ('AdaSAP_P', '0.76')), ('adasap-12', ('AdaSAP_P', '0.76'))},
+        ),
+        ('adasap/resnet50_8xb128-magnitude-p80_in1k', {('adasap-12', ('Mag', '0.20'))}),
+        ('adasap/resnet50_8xb128-adasap-sam-c32-warmup5_in1k', {('adasap-13', ('5',))}),
+        ('adasap/resnet50_8xb128-adasap-sam-p80-finetune-sgd_in1k', {('adasap-14', ('none',))}),
+        (
+            'adasap/resnet50_8xb128-adasap-sam-p80-finetune-adasap_in1k',
+            {('adasap-14', ('adaptive',))},
+        ),
+        (
+            'adasap/mobilenet-v2_8xb128-adasap-sam-p28_in1k',
+            {('adasap-8', ('MobileNetV2', 'AdaSAP_P', '0.72'))},
+        ),
+        (
+            'adasap/mobilenet-v1_8xb128-halp-latency-2.33x_in1k',
+            {('adasap-9', ('MobileNetV1', 'HALP', '2.33x'))},
+        ),
+        (
+            'adasap/mobilenet-v1-x0.75_8xb128-90e_in1k',
+            {('adasap-9', ('MobileNetV1', '0.75x MobileNetV1', '-'))},
+        ),
         (
             'adasap/ssd512_r50-adasap-p50_voc0712',
             {('adasap-detectors', ('AdaSAP_P + ASAM', '{target}'))},
@@ -53,7 +78,11 @@ def places(facts):
             's2ap/resnet18_s2ap-harp-clean-p95_cifar10',
             {('s2ap-10', ('ResNet18', '95 %', '{host}'))},
         ),
-        ('s2ap/resnet18_s2ap-harp-channel_cifar10', {('s2ap-9', ('ResNet18', '{target}'))}),
+        (
+            's2ap/resnet18_s2ap-harp-channel-4x_cifar10',
+            {('s2ap-9', ('ResNet18', 'HARP', '{target}'))},
+        ),
+        ('s2ap/resnet18_trades-100e_cifar10', {('s2ap-6', ('CIFAR-10', 'ResNet18'))}),
         ('s2ap/resnet50_s2ap-harp-p90_in1k', {('s2ap-4', ('ResNet50', '90 %'))}),
     ],
 )

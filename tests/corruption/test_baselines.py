@@ -325,7 +325,10 @@ def test_a_run_that_does_not_say_its_metric_has_no_errors():
 
 def test_images_that_were_not_the_published_ones_are_said():
     values = as_accuracy(ALEXNET.errors)
-    for stored, words in ((None, 'softens noise and lowers mCE'), ('data/imagenet-c', '')):
+    for stored, words in (
+        (None, 'in the same way with other random numbers'),
+        ('data/imagenet-c', ''),
+    ):
         found = ALEXNET.compare(50.0, values, FULL, dict(RUN, classes=1000, stored=stored))
         assert found.mCE == pytest.approx(100) and (
             words in found.note if words else not found.note

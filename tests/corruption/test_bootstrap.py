@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from mmrobustprune.corruption.bootstrap import paired_margin
+from mmrobustprune.corruption.bootstrap import paired_margin, whole_set_interval
 from mmrobustprune.corruption.evidence import Hits
 from tests.corruption.test_evidence import random_matches
 
@@ -102,3 +102,31 @@ def test_what_cannot_be_paired_is_refused(ours, theirs, reason):
 def test_numbers_that_give_no_interval_are_refused(options):
     with pytest.raises(ValueError, match='give no interval; take at least one draw and a level in'):
         paired_margin(table(0), table(1), **options)
+
+
+def test_accuracies_of_a_part_have_students_interval_for_the_whole_shrunk_by_what_was_seen():
+    """Images right in 2, 1, 1 and 0 of two cells: shares 100, 50, 50, 0, s = 40.8, t(3) = 3.182."""
+    cells = [Hits(np.array([1, 1, 0, 0], bool)), Hits(np.array([1, 0, 1, 0], bool))]
+    reach = 3.182446 * 100 * (1 / 6) ** 0.5 / 2
+    for of, shrink in ((4, 0.0), (8, 0.5**0.5), (10**9, 1.0)):
+        low, high = whole_set_interval(cells, of)
+        assert low == pytest.approx(50 - shrink * reach, abs=1e-3)
+        assert high == pytest.approx(50 + shrink * reach, abs=1e-3)
+    for wrong, of in (
+        ([Hits(np.ones(1, bool))], 5),
+        (cells, 3),
+        ([*cells, Hits(np.ones(3, bool))], 9),
+    ):
+        with pytest.raises(ValueError, match='gives no interval'):
+            whole_set_interval(wrong, of)
+
+
+def test_the_interval_holds_the_whole_sets_number_about_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    whole = rng.random((3, 400)) < rng.random(400)  # images are right in all cells or in none
+    inside = 0
+    for _ in range(200):
+        part = rng.choice(400, 100, replace=False)
+        low, high = whole_set_interval([Hits(cell[part]) for cell in whole], 400)
+        inside += low <= 100 * whole.mean() <= high
+    assert 182 <= inside <= 198

@@ -46,6 +46,21 @@ def test_our_own_tree_is_found_by_path(tmp_path):
         open_stored(tmp_path / 'tree', get_suite('coco-c'))
 
 
+def test_a_tree_of_imagenet_c_holds_what_is_cut_out_and_an_old_one_whole_photographs(tmp_path):
+    file = save(tmp_path / 'clean' / 'a' / '0.png', (10, 20, 30), 300)
+    for suite, side in ((IMAGENET, 224), (get_suite('imagenet-c-uncropped'), 300)):
+        root = tmp_path / suite.name
+        write_tree([file], root, suite, [FOG])
+        images = open_stored(root, suite)
+        assert images.read(FOG, 0, file).shape == (side, side, 3)
+        assert images.cropped == (side == 224)
+    manifest = root / 'manifest.json'  # as it was written under the old name
+    manifest.write_text(manifest.read_text().replace('imagenet-c-uncropped', 'imagenet-c'))
+    assert open_stored(root, suite).read(FOG, 0, file).shape == (300, 300, 3)
+    with pytest.raises(ValueError, match="for suite 'imagenet-c-uncropped' and 'imagenet-c' is"):
+        open_stored(root, IMAGENET)
+
+
 def test_a_tree_of_arrays_is_looked_up_by_the_clean_image(tmp_path):
     """Whatever number the image has in the data set, a part of that of the tree, or another."""
     clean = list(np.random.default_rng(0).integers(256, size=(3, 32, 32, 3), dtype=np.uint8))

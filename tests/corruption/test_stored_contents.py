@@ -1,5 +1,7 @@
 """Stored trees are tied to the bytes of their own files and of the clean ones."""
 
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -42,6 +44,12 @@ def test_clean_files_that_changed_are_refused_and_written_anew(clean, tmp_path):
 
 def test_a_stored_file_that_changed_is_refused(clean, tmp_path):
     write_tree(clean, tmp_path / 'out', SUITE, [FOG])
-    write_image(tmp_path / 'out' / 'fog' / '2' / 'a.png', 0)
+    file = tmp_path / 'out' / 'fog' / '2' / 'a.png'
+    before = file.stat()
+    file.write_bytes(bytes(before.st_size))  # as large as before, and as old
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(ValueError, match=r'1 of 2 images in .* have changed .*\(a\.png\)'):
+        open_stored(tmp_path / 'out', SUITE).check([FOG], clean)
+    write_image(file, 0)
     with pytest.raises(ValueError, match=r'a\.png has changed since it was written'):
         open_stored(tmp_path / 'out', SUITE).read(FOG, 0, clean[0])

@@ -124,7 +124,7 @@ def test_a_new_suite_is_one_object(monkeypatch):
     )
     monkeypatch.setitem(SUITES, 'lens', lens)
     assert default_suite('Accuracy', 'CustomDataset', 64, 64) is lens
-    assert default_suite('Accuracy', 'CustomDataset', 64, 48).name == 'imagenet-c'
+    assert default_suite('Accuracy', 'CustomDataset', 64, 48).name == 'imagenet-c-uncropped'
     assert suite_of(dict(suite='lens')) is lens
     values = {cell: 10.0 * cell.severity for cell in lens.choose()}
     values |= {Cell('scratch', level): 90.0 for level in lens.severities}
@@ -143,8 +143,8 @@ def test_a_new_suite_is_one_object(monkeypatch):
         ('VOCMetric', 'VOCDataset', (375, 500), 'voc-c'),
         ('CocoMetric', 'CocoDataset', (480, 640), 'coco-c'),
         ('Accuracy', 'ImageNet', (224, 224), 'imagenet-c'),
-        ('SingleLabelMetric', 'CustomDataset', (32, 48), 'imagenet-c'),
-        ('MultiTasksMetric', 'MultiTaskDataset', (224, 224), 'imagenet-c'),
+        ('SingleLabelMetric', 'CustomDataset', (32, 48), 'imagenet-c-uncropped'),
+        ('MultiTasksMetric', 'MultiTaskDataset', (224, 224), 'imagenet-c-uncropped'),
         ('Accuracy', 'CIFAR10', (32, 32), 'cifar-10-c'),
         ('Accuracy', 'SVHN', (32, 32), 'imagenet-c-at-32'),
         ('VOCMetric', 'VOCDataset', (32, 32), 'imagenet-c-at-32'),
@@ -158,3 +158,25 @@ def test_a_metric_and_a_size_have_a_suite_by_default(metric, dataset, shape, nam
 def test_results_of_an_unknown_suite_have_imagenets_names():
     assert suite_of({}).corruptions == suites.BENCHMARK
     assert suite_of(dict(suite='mine')).all == ALL
+
+
+def test_one_name_for_whole_photographs_and_for_what_the_authors_cut_out():
+    """Records made before the two had names of their own are read as what they are."""
+    suite = get_suite('imagenet-c')
+    assert suite.stamp(None) == dict(suite='imagenet-c', seed=None)  # the published images
+    assert suite.stamp(3) == dict(suite='imagenet-c', seed=3, family='imagenet-c')
+    assert get_suite('voc-c').stamp(3) == dict(suite='voc-c', seed=3)
+    for record in (suite.stamp(None), suite.stamp(0)):
+        assert suite_of(record) is suite
+    for old in (
+        dict(suite='imagenet-c', seed=0),
+        dict(suite='imagenet-c', seed=0, family='imagenet'),
+    ):
+        assert suite_of(old) is get_suite('imagenet-c-uncropped')
+    assert suite.share(15) == '15 of 19 corruptions' and suite.share(19) == 'all 19 corruptions'
+
+
+def test_imagenet_and_published_sets_are_imagenet_c_by_default():
+    assert default_suite('Accuracy', 'ImageNet', 500, 375).name == 'imagenet-c'
+    for published, name in ((False, 'imagenet-c-uncropped'), (True, 'imagenet-c')):
+        assert default_suite('Accuracy', 'CustomDataset', 500, 375, published).name == name

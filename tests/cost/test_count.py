@@ -4,7 +4,15 @@ import pytest
 import torch
 from torch import nn
 
-from mmrobustprune.cost.count import PLAIN, SR_GKP, CountingRule, count, device_stamp, latency
+from mmrobustprune.cost.count import (
+    PLAIN,
+    SR_GKP,
+    CountingRule,
+    count,
+    device_stamp,
+    latency,
+    total,
+)
 from mmrobustprune.report import as_text, layer_table
 from mmrobustprune.surgery import prune_grouped_kernels
 
@@ -99,6 +107,23 @@ def test_weights_that_are_zero_do_not_count_by_the_paper_rule():
     assert count(paper_net(), x, rule=SR_GKP).macs - count(model, x, rule=SR_GKP).macs == 4 * 9 * 64
     assert count(paper_net(), x, rule=SR_GKP).params - count(model, x, rule=SR_GKP).params == 4 * 9
     assert count(model, x) == count(paper_net(), x)
+
+
+@pytest.mark.parametrize(
+    'rule, pruned, more',
+    [
+        ('sr-gkp', False, 0),
+        ('sr-gkp-vgg', True, 4 * 64),
+        ('sr-gkp-imagenet', False, 4 * 64 - 6 * 8),
+        ('sr-gkp-imagenet', True, -6 * 8),
+    ],
+)
+def test_totals_by_name(rule, pruned, more):
+    """A ReLU counts in VGG and in the dense network of ImageNet alone, adaptive pools on CIFAR."""
+    x = torch.zeros(1, 3, 8, 8)
+    cifar = count(paper_net(), x, rule=SR_GKP)
+    expected = dict(params=cifar.params, macs=cifar.macs + more)
+    assert total(paper_net(), x, rule, pruned=pruned) == expected
 
 
 @pytest.mark.parametrize('rule', [PLAIN, SR_GKP])

@@ -73,6 +73,20 @@ def test_a_wider_beam_finds_better_sets():
     assert (sixteen >= one).all()
 
 
+def test_the_trace_of_one_start_leads_to_what_is_kept():
+    points = torch.randn(4, 12, 3, 3, generator=torch.Generator().manual_seed(0))
+    kernels = arrange('x', points, torch.arange(4), 2)
+    beam = Beam(width=2)
+    kept = beam(kernels, 5)
+    ends = []
+    for start in range(12):
+        steps = beam.trace(kernels, 5, group=1, start=start)
+        assert [int(step.sum(1).unique()) for step in steps] == [1, 2, 3, 4, 5]
+        assert all(bool(step[:, start].all()) for step in steps)
+        ends += [one.nonzero().flatten().tolist() for one in steps[-1]]
+    assert kept[1].tolist() in ends
+
+
 def test_three_points_by_hand():
     """On a line at 0, 1, 5, 5 the far ones are kept; the ranking puts the later of equals first."""
     points = torch.tensor([0.0, 1.0, 5.0, 5.0]).double()

@@ -138,7 +138,8 @@ def test_wrong_groupings_are_refused():
 def test_groupings_by_name():
     assert build_grouping('snaking') == Snaking() and build_grouping(Ordered()) == Ordered()
     assert build_grouping(dict(type='random', seed=3)) == RandomGroups(3)
-    assert set(GROUPINGS) == {'snaking', 'ordered', 'random', 'clustered', 'tmi', 'given'}
+    kinds = {'snaking', 'ordered', 'random', 'clustered', 'dbscan', 'tmi', 'given'}
+    assert set(GROUPINGS) == kinds
     with pytest.raises(ValueError, match="unknown grouping 'snakin'.*did you mean 'snaking'"):
         build_grouping('snakin')
     with pytest.raises(ValueError, match="unknown field of grouping 'random' 'sed'.*'seed'"):

@@ -37,17 +37,14 @@ def test_largest_and_smoothest_by_hand():
     assert kernels.roughness.tolist() == [[0, 0, 2 * 2 * 8 * 2.25, 2 * 2 * 8 * 0.25]]
 
 
-def test_mean_counts_absolute_weights_and_differs_from_the_norm():
-    weight = torch.zeros(1, 3, 3, 3)
-    weight[0, 0], weight[0, 1, 0, 0], weight[0, 2] = (
-        -0.4,
-        2,
-        0.3,
-    )  # sums of |w| 3.6, 2, 2.7; norms 1.2, 2, 0.9
-    kernels = arrange('x', weight, torch.arange(1), 1)
-    assert Largest('mean')(kernels, 2).tolist() == [[0, 2]] and Largest('l2')(
-        kernels, 2
-    ).tolist() == [[0, 1]]
+def test_mean_is_that_of_signed_weights_and_l1_that_of_absolute_ones():
+    weight = torch.zeros(2, 3, 3, 3)
+    weight[0, 0], weight[1, 0] = 0.5, -0.5  # sums: |w| 9, w 0; the norm 2.1
+    weight[0, 1] = 0.3  # 2.7, 2.7; 0.9
+    weight[0, 2, 0, 0] = -2.6  # 2.6, -2.6; 2.6
+    kernels = arrange('x', weight, torch.arange(2), 1)
+    kept = {value: Largest(value)(kernels, 2).tolist() for value in ('l1', 'mean', 'l2')}
+    assert kept == {'l1': [[0, 1]], 'mean': [[1, 2]], 'l2': [[0, 2]]}
 
 
 def test_seeds_are_far_apart_and_copies_come_last():

@@ -11,7 +11,9 @@ def counted(layer, monkeypatch):
     made = []
     from mmrobustprune.mask_search import parametrizations
 
-    monkeypatch.setattr(parametrizations, 'top_mask', lambda s, k: made.append(k) or top_mask(s, k))
+    monkeypatch.setattr(
+        parametrizations, 'top_mask', lambda s, k, f: made.append(k) or top_mask(s, k, f)
+    )
     return made
 
 

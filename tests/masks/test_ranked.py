@@ -10,7 +10,7 @@ from torch import nn
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import full
 from mmrobustprune.masks import RankedSelection
-from mmrobustprune.surgery import Group, Slice
+from mmrobustprune.surgery import Group, Slice, trace
 
 
 def chain(*widths):
@@ -233,3 +233,23 @@ def test_a_group_that_three_layers_read_weighs_nine():
         'a', 1, tuple(Slice('l', side, torch.zeros(1, 1)) for side in 'out in in in'.split())
     )
     assert RankedSelection(chain(4, 4, 2), weigh='reads').weight(group, np.ones(1)) == 9
+
+
+def test_rates_are_of_single_groups():
+    model = nn.Sequential(nn.Conv2d(1, 10, 1), nn.Conv2d(10, 4, 1), nn.Conv2d(4, 1, 1))
+    found = trace(model, torch.ones(1, 1, 2, 2))
+    cost = CostModel(model, found.groups, found.shapes)
+    scores = {'0': torch.arange(10.0), '1': torch.arange(4.0)}
+    fields = dict(budget='channels', scope='layer', normalise='none', min_keep=0.0)
+    for rates, left in (
+        ({'0': 0.3, '1': 0.5}, (7, 2)),
+        ({'0': 0.31}, (6, 4)),  # as many as it takes for 0.31
+        ({'0': 1.0, '1': 1.0}, (1, 1)),
+        ({}, (10, 4)),
+    ):
+        alive = RankedSelection(cost, **fields, rates=rates).plan(scores, None)
+        assert tuple(int(alive[name].sum()) for name in '01') == left
+    alive = RankedSelection(cost, **fields, rates={'1': 0.2}).plan(scores, 3 / 14)
+    assert (alive['0'].all(), alive['1'].tolist()) == (True, [False, False, False, True])
+    with pytest.raises(ValueError, match="go with scope='layer', not scope='network'"):
+        RankedSelection(cost, rates={'0': 0.5})

@@ -35,6 +35,12 @@ def test_targets_outside_the_open_interval_are_refused(target):
         (dict(recipe='adasap', target=0.5, interval=0), 'interval=0'),
         (dict(recipe='adasap', target=0.5, interval=9, prune=0.3), 'set one of them to None'),
         (dict(recipe='adasap', target=0.5, score=dict(type='Magnitud')), 'Magnitude'),
+        (dict(recipe='adasap', target=0.5, ascent='moment'), "did you mean 'momentum'"),
+        (dict(recipe='s2ap_harp', target=0.5, ascent='prev'), "unknown ascent 'prev'"),
+        (
+            dict(recipe='sr_gkp', target=0.5, ascent=dict(type='fresh', k=2)),
+            'field of ascent Fresh',
+        ),
         (
             dict(recipe='adasap', target=0.5, rule=dict(type='AdaSAP', rho_min=2.0, rho_max=1.0)),
             'rho_min',

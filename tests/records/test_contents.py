@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+import shutil
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -119,3 +122,37 @@ def test_the_memory_lies_where_the_user_says(monkeypatch, tmp_path):
     monkeypatch.delenv('MMRP_HOME')
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     assert cache_folder() == tmp_path / 'mmrobustprune'
+
+
+def test_a_user_without_a_home_has_no_memory(files, monkeypatch):
+    """As in a container with a number for a user: no HOME, and nobody of that number is known."""
+    for name in ('MMRP_HOME', 'XDG_CACHE_HOME'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, 'expanduser', lambda path: path)
+    assert file_digests(files[:2]) == {str(path): blake2b(path) for path in files[:2]}
+    assert not Path('~').exists() and not cache_folder().exists()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='a second user takes root')
+def test_a_second_user_reads_what_the_first_remembers(monkeypatch):
+    folder = Path(tempfile.mkdtemp(dir='/tmp'))
+    folder.chmod(0o755)
+    monkeypatch.setenv('MMRP_HOME', str(folder / 'home'))
+    known = folder / 'known'
+    new = folder / 'new'
+    calls = []
+    for path in (known, new):
+        path.write_bytes(b'four')
+    facts([known], 'size', counted(calls), 'reading')
+    del calls[:]
+    child = os.fork()
+    if not child:  # it may read and not write
+        try:
+            os.setuid(65534)
+            found = facts([known, new], 'size', counted(calls), 'reading')
+            os._exit(found == {str(known): '4', str(new): '4'} and calls == [str(new)])
+        finally:
+            os._exit(2)
+    _, status = os.waitpid(child, 0)
+    shutil.rmtree(folder)
+    assert os.waitstatus_to_exitcode(status) == 1

@@ -10,6 +10,7 @@ from torch import nn
 
 import mmrobustprune
 from mmrobustprune.records import stamp
+from tests.support.distributions import pretend
 
 
 def test_versions_are_those_that_are_installed():
@@ -27,6 +28,13 @@ def test_pixels_depend_on_fewer_than_an_evaluation_does():
     assert pixels.items() <= stamp.versions().items()
     assert {'mmrobustprune', 'numpy', 'pillow', 'scipy', 'numba'} <= set(pixels)
     assert not {'torch', 'mmengine', 'mmcv', 'mmcv-lite', 'mmdet'} & set(pixels)
+
+
+@pytest.mark.parametrize('name', [name for name in stamp.OPENMMLAB if name.startswith('onedl-')])
+def test_the_fork_of_openmmlab_is_named_by_its_own_names(tmp_path, monkeypatch, name):
+    pretend(tmp_path, name, '9.8.7', 'somewhere')
+    monkeypatch.syspath_prepend(tmp_path)
+    assert stamp.versions()[name] == '9.8.7'
 
 
 def test_what_is_not_installed_has_no_version():

@@ -125,6 +125,18 @@ def test_norm_of_each_neuron():
     torch.testing.assert_close(offsets.norm(dim=1) * 2**0.5, torch.tensor([0.5, 0.1]))
 
 
+@pytest.mark.parametrize('adaptive', [False, True])
+def test_its_own_norm_makes_the_radius_literal(adaptive):
+    """||T^-1 e_i|| is rho_i, whatever the others' gradients are."""
+    rule = flat(norm='own', adaptive=adaptive)
+    rule.set_scores({'a.weight': torch.tensor([1.0, 2.0, 5.0])})
+    weights = torch.tensor([[1.0, -2.0], [0.5, 4.0], [3.0, 1.0]])
+    grads = {'a.weight': torch.tensor([[3.0, 4.0], [0.0, 100.0], [1e-3, 1e-3]])}
+    offsets = rule.offsets({'a.weight': weights}, grads)['a.weight']
+    lengths = (offsets / (weights.abs() + rule.eta) if adaptive else offsets).norm(dim=1)
+    torch.testing.assert_close(lengths, torch.tensor([0.5, 0.4, 0.1]))
+
+
 def test_norm_of_each_neuron_spares_the_others_of_one_that_is_no_number():
     grads = {'a.weight': torch.tensor([[float('nan'), 1.0], [0.0, 1.0]])}
     offsets = flat(norm='neuron').offsets({'a.weight': torch.rand(2, 2)}, grads)['a.weight']
@@ -145,7 +157,7 @@ def test_radii_fall_with_the_score_between_the_two_ends(scores, a, b):
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.floats(1e-6, 1e6), st.sampled_from(['global', 'neuron']), st.booleans())
+@given(st.floats(1e-6, 1e6), st.sampled_from(['global', 'neuron', 'own']), st.booleans())
 def test_the_length_of_the_gradient_does_not_matter(c, norm, adaptive):
     weights = {'a.weight': torch.linspace(-1, 1, 12).double().reshape(4, 3)}
     grads = {'a.weight': torch.linspace(-2, 3, 12).double().reshape(4, 3)}
@@ -191,7 +203,7 @@ def test_biases_have_radii_too_when_all_parameters_move():
         (dict(rho_min=3.0), 'rho_min=3.0 is larger than rho_max=2.0'),
         (dict(rho_max=-1.0), 'rho_max=-1.0 is not a finite number'),
         (dict(scope='model'), "'layer' or 'network'"),
-        (dict(norm='filter'), "'global' or 'neuron'"),
+        (dict(norm='filter'), "'global' or 'neuron' or 'own'"),
     ],
 )
 def test_bad_fields_are_refused(fields, words):

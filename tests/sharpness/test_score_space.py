@@ -72,6 +72,21 @@ def test_z_can_be_carried_from_batch_to_batch_and_over_a_resume():
         assert equal.offsets(scores(), grads())[A].norm() == pytest.approx(0.5)
 
 
+def test_further_steps_on_a_batch_begin_where_the_last_ended_and_the_next_batch_at_zero():
+    rule = S2AP(gamma=0.1, bound='ball', step='schedule', inner_steps=2)
+    with pytest.raises(ValueError, match='is the learning rate, and nothing told it; call'):
+        rule.offsets(scores(), grads())
+    rule.follow(0.3)
+    along = {A: torch.tensor([[1.0, 0.0]])}
+    for _ in range(2):
+        rule.begin()
+        assert close(rule.offsets(scores(), grads())[A], [[0.0, 0.3]])
+        assert close(rule.offsets(scores(), along)[A], [[0.3, 0.3]])
+    rule.begin()
+    rule.follow(0.1)
+    assert close(rule.offsets(scores(), grads())[A], [[0.0, 0.1]]) and rule.state_dict() == {}
+
+
 def test_gamma_0_and_broken_gradients_move_nothing():
     for bound in ('equality', 'ball'):
         z = S2AP(gamma=0.0, bound=bound).offsets(scores(), grads())
@@ -88,6 +103,8 @@ def test_gamma_0_and_broken_gradients_move_nothing():
         (dict(bound='box'), "choose 'equality' or 'ball'"),
         (dict(norm='global'), "choose 'layer' or 'network'"),
         (dict(step=0), 'step=0 never leaves'),
+        (dict(step='lr'), "step='lr' is not a finite number"),
+        (dict(inner_steps=0), 'inner_steps=0 is no whole number >= 1'),
         (dict(norm='network'), "norm='network' cancels under bound='equality'"),
     ],
 )

@@ -13,9 +13,24 @@ from mmrobustprune.structure import rebuild
 from mmrobustprune.surgery import Structure, trace
 from tests.support.networks import Between, Concat, L2Norm, Residual, every_third_dead
 
+
+class Recent(torch.optim.SGD):
+    """Steps by the sum of the last two gradients, which its state holds in a list."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            for parameter in group['params']:
+                recent = self.state[parameter].setdefault('recent', [])
+                recent.append(parameter.grad.clone())
+                del recent[:-2]
+                parameter.sub_(group['lr'] * sum(recent))
+
+
 OPTIMIZERS = {
     'sgd': lambda p: torch.optim.SGD(p, 0.05, momentum=0.9, weight_decay=1e-3, nesterov=True),
     'adamw': lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1, amsgrad=True),
+    'a list': lambda p: Recent(p, 0.01),
     'rmsprop': lambda p: torch.optim.RMSprop(p, 0.01, momentum=0.5, eps=1e-3),
 }
 

@@ -11,6 +11,7 @@ import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.hooks import Hook
 from mmengine.registry import DATA_SAMPLERS, HOOKS, RUNNERS
+from mmengine.utils import import_modules_from_strings
 from torch.nn.parallel import DistributedDataParallel
 
 from mmrobustprune.scores import Random
@@ -105,6 +106,7 @@ def train_and_leave(config, kill=None, resume=False):
             dict(type='KillAt', rank=rank, iteration=iteration),
         ]
     config.resume = resume
+    import_modules_from_strings(**config.custom_imports)  # as a config that is read from a file
     runner = RUNNERS.build(config)
     runner.train()
     network = getattr(runner.model, 'module', runner.model)

@@ -15,6 +15,8 @@ from mmrobustprune.engine.optim.optim_wrapper import SAMOptimWrapper
 class Toy(BaseModel):
     """A classifier with BatchNorm and dropout that notes every forward call."""
 
+    reduction = 'mean'
+
     def __init__(self, dropout=0.5):
         super().__init__()
         self.body = nn.Sequential(
@@ -24,7 +26,15 @@ class Toy(BaseModel):
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         self.calls.append({name: p.detach().clone() for name, p in self.named_parameters()})
-        return dict(loss=nn.functional.cross_entropy(self.body(inputs), data_samples))
+        logits = self.body(inputs)
+        loss = nn.functional.cross_entropy(logits, data_samples, reduction=self.reduction)
+        return dict(loss=loss)
+
+
+class Each(Toy):
+    """Gives the loss of each sample, as heads do whose loss is not reduced."""
+
+    reduction = 'none'
 
 
 def toy(cls=Toy, **kwargs):

@@ -10,8 +10,9 @@ from mmengine.model import MMDistributedDataParallel
 from torch import nn
 
 from mmrobustprune.sharpness import ASAM, SAM, AdaSAP, two_pass_step
-from mmrobustprune.sharpness.step import perturbed
-from tests.support.passes import Toy, batch, sgd, toy, wrapped
+from mmrobustprune.sharpness.ascents import Step
+from mmrobustprune.sharpness.build import ASCENTS
+from tests.support.passes import Each, Toy, batch, sgd, toy, wrapped
 
 
 class Spy(SAM):
@@ -44,6 +45,15 @@ def train(model, count=4, **kwargs):
     return model
 
 
+def loss_of(model, data):
+    """A closure that can take a part of the batch."""
+
+    def closure(take=lambda samples: samples):
+        return model(**{name: take(tensor) for name, tensor in data.items()})['loss']
+
+    return closure
+
+
 def apart(model):
     """Largest difference between the ranks in any parameter."""
     difference = 0.0
@@ -60,6 +70,29 @@ def replicas_stay_equal():
     return [apart(train(ddp(toy()), 40, rule=rule)) for rule in rules]
 
 
+def ascents_stay_equal():
+    """T12 and accumulation, for each ascent: the ranks' difference after 12 micro-batches."""
+    found = {}
+    for ascent in ASCENTS:
+        model = ddp(toy(Each))
+        wrapper = wrapped(model, rule=AdaSAP(), ascent=ascent, accumulative_counts=2)
+        wrapper.initialize_count_status(model, 0, 13)
+        for number in range(13):
+            model.train_step(data(number), wrapper)
+        found[ascent] = apart(model)
+    return found
+
+
+def climbed_together():
+    """Largest difference between the ranks' first gradients where these are averaged."""
+    rule = Spy(rho=0.5)
+    train(ddp(toy()), 1, rule=rule, ascent=dict(type='fresh', sync=True))
+    mine = rule.seen[0]['body.0.weight']
+    both = [torch.empty_like(mine) for _ in range(2)]
+    dist.all_gather(both, mine)
+    return (both[0] - both[1]).abs().max().item()
+
+
 def first_gradients():
     """T13: difference between the ranks' first gradients, and to a hand-written step."""
     model = toy(dropout=0.0)
@@ -74,7 +107,8 @@ def first_gradients():
     for rank in range(2):
         climbed = copy.deepcopy(reference)
         climbed(**batch(rank))['loss'].backward()
-        with perturbed(climbed, sgd(climbed), SAM(rho=0.5)):
+        step = Step(climbed, sgd(climbed), SAM(rho=0.5))
+        with step.moved(step.gradients()):
             climbed.zero_grad()
             climbed(**batch(rank))['loss'].backward()
         total = [t + p.grad / 2 for t, p in zip(total, climbed.parameters(), strict=True)]
@@ -159,11 +193,17 @@ def plain_loop():
     for number in range(10):
         mine = data(number)
         two_pass_step(model, optimizer, SAM(rho=0.5), lambda mine=mine: model(**mine)['loss'])
+    for ascent in ('sampled', 'look'):
+        for number in range(6):
+            mine = data(number)
+            two_pass_step(model, optimizer, SAM(rho=0.5), loss_of(model, mine), ascent)
     return apart(model)
 
 
 SCENARIOS = [
     replicas_stay_equal,
+    ascents_stay_equal,
+    climbed_together,
     first_gradients,
     static_graph,
     matrix,

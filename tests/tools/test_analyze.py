@@ -52,6 +52,7 @@ def test_errors_are_one_sentence_and_exit_code_two(
     assert error.startswith('analyze: ') and sentence in error
 
 
+@pytest.mark.slow
 def test_natural_shift_is_measured_on_every_variant_and_kept(monkeypatch, capsys, small, tmp_path):
     config, checkpoint = small
     classes = {path.parent.name for path in (config.parent / 'data').rglob('*.png')}

@@ -39,6 +39,26 @@ def test_a_config_that_is_not_there_is_one_sentence(path, sentence):
 
 
 @pytest.mark.parametrize(
+    'text, sentence',
+    [
+        ('model = dict(\n', "cannot be read (SyntaxError: '(' was never closed"),
+        ('lr = nothing\n', "cannot be read (NameError: name 'nothing' is not defined); mend"),
+        ("_base_ = './none.py'\n", 'cannot be read (FileNotFoundError: '),
+        ("custom_imports = dict(imports=['no_such'])\n", 'cannot be read (ImportError: Failed to'),
+        ('lr = 1\n', "config.py' has no model; give a whole config, no part of one"),
+    ],
+)
+def test_a_config_that_is_none_is_one_sentence(monkeypatch, tmp_path, capsys, text, sentence):
+    """Whatever is wrong with it, as a config is a program."""
+    config = tmp_path / 'config.py'
+    config.write_text(text)
+    for words in (('test', config, 'x.pth'), ('export', config, 'x.pth', '--out', tmp_path / 'x')):
+        assert run_tool(monkeypatch, *words) == 2
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert said.startswith(f'{words[0]}: config') and sentence in said
+
+
+@pytest.mark.parametrize(
     'words',
     [
         ('train', '{}'),

@@ -119,7 +119,7 @@ def test_a_table_of_a_paper_is_printed_and_written(tmp_path, monkeypatch, capsys
 def test_the_tables_are_listed_with_their_titles(monkeypatch, capsys):
     _run(monkeypatch, '--table', 'list')
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 26 and 's2ap-1               S2AP, Table 1: CIFAR-10' in lines
+    assert len(lines) == 46 and 's2ap-1               S2AP, Table 1: CIFAR-10' in lines
 
 
 def test_a_table_without_a_folder_or_of_no_name_is_refused(monkeypatch, capsys, tmp_path):
@@ -131,3 +131,11 @@ def test_a_table_without_a_folder_or_of_no_name_is_refused(monkeypatch, capsys, 
             _run(monkeypatch, *words)
         assert stop.value.code == 2 and said in capsys.readouterr().err
     assert not (tmp_path / 'out').exists()
+
+
+def test_a_table_of_a_paper_with_rows_that_are_cited(tmp_path, monkeypatch, capsys):
+    (tmp_path / 'rows.csv').write_text('method,kept,Val\nEagleEye,0.40,74.2\n')
+    words = ['--table', 'adasap-11', '--cite', tmp_path / 'rows.csv', '--out', tmp_path / 'out']
+    _run(monkeypatch, *words)
+    assert '| EagleEye | 0.40 | - | 74.20 |' in (tmp_path / 'out' / 'adasap-11.md').read_text()
+    assert 'Cited, not measured here: EagleEye, 0.40.' in capsys.readouterr().out

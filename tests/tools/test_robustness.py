@@ -45,6 +45,7 @@ def test_a_table_a_verdict_and_the_results_file(monkeypatch, capsys, toy, tmp_pa
     assert json.loads((tmp_path / 'w' / 'results.json').read_text()) == results
 
 
+@pytest.mark.slow
 def test_several_models_in_one_call_and_a_gate(monkeypatch, capsys, toy, tmp_path):
     other = save(Config.fromfile(toy[0]), tmp_path / 'weak.pth', weight=0.4)
     words = [

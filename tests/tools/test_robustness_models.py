@@ -54,6 +54,7 @@ test_evaluator = dict(_delete_=True, type='VOCMetric', metric='mAP', eval_mode='
     return path
 
 
+@pytest.mark.slow
 def test_ssdlite_of_mmdet_from_another_folder(tmp_path):
     """A process of its own that starts outside the checkout (mmdet's tool cannot)."""
     config = ssdlite(tmp_path, write_voc(tmp_path / 'voc'))

@@ -41,6 +41,7 @@ def test_missing_weights_are_refused_and_others_ignored(monkeypatch, capsys, den
     assert 'head.fc.bias' in capsys.readouterr().err.strip().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_dense_weights_start_no_training_of_a_pruned_network(monkeypatch, capsys, tmp_path):
     """`load_from` and `--resume`, which only log what does not fit, and mmpretrain's own loader."""
     monkeypatch.chdir(tmp_path)

@@ -231,6 +231,8 @@ def measured_times(job: Job, config: Path, checkpoint: Path, commands: list[str]
 def evaluated(run: Run) -> dict:
     """What a record holds of an evaluation under corruptions."""
     keys = ('metric', 'suite', 'severities', 'images', 'per_corruption', 'versions')
+    if 'family' in run.results:
+        keys += ('family',)
     return dict({key: run.results[key] for key in keys}, clean_metrics=run.results['clean'])
 
 

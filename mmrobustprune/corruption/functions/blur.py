@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from . import kernels, loops
-from .base import Draws, missing, scaled
+from .base import Draws, in_unit, scaled, truncated
+from .compiling import missing
 
 try:
     from imagecorruptions.corruptions import disk, getMotionBlurKernel
@@ -18,21 +19,21 @@ except ImportError as error:
 
 def gaussian_blur(image: np.ndarray, c: float, draws: Draws) -> np.ndarray:
     """c: sigma in pixels."""
-    return scaled(kernels.gaussian(image / 255.0, c))
+    return scaled(kernels.gaussian(in_unit(image), c))
 
 
 def glass_blur(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
     """c: sigma and reach in pixels, passes."""
     sigma, reach, times = c
-    blurred = kernels.gaussian(image / 255.0, sigma)
-    blurred *= 255
-    scattered = loops.scatter(blurred.astype(np.uint8), reach, times, draws.word)
-    return scaled(kernels.gaussian(scattered / 255.0, sigma))
+    blurred = scaled(kernels.gaussian(in_unit(image), sigma))
+    height, width = (side - 2 * reach for side in image.shape[:2])
+    loops.scatter(blurred, draws.first.steps(reach, (times, height, width, 2)))
+    return scaled(kernels.gaussian(in_unit(blurred), sigma))
 
 
 def defocus_blur(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
     """c: radius of the disk and sigma of its rim in pixels."""
-    return scaled(cv2.filter2D(image / 255.0, -1, _disk(*c)))
+    return scaled(cv2.filter2D(in_unit(image), -1, _disk(*c)))
 
 
 _disk = cache(disk)
@@ -40,7 +41,7 @@ _disk = cache(disk)
 
 def motion_blur(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
     """c: radius and sigma in pixels."""
-    return np.clip(moved(image, *c, draws.uniform(-45, 45)), 0, 255)
+    return truncated(moved(image, *c, draws.uniform(-45, 45)))
 
 
 def moved(image: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndarray:
@@ -50,7 +51,7 @@ def moved(image: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndar
 
 def zoom_blur(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
     """c: first factor, end and step."""
-    unit = (image / 255.0).astype(np.float32)
+    unit = in_unit(image).astype(np.float32)
     factors = np.arange(*c)
     out = np.zeros_like(unit)
     for factor in factors:

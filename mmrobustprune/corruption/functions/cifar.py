@@ -18,14 +18,15 @@ from PIL import Image
 
 from . import FUNCTIONS as IMAGENET
 from . import blur, digital, kernels, weather
-from .base import Draws, Function
+from .base import Draws, Function, truncated
 
 SIDE = 32  # pixels
 
 
 def motion_blur(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
     """c: radius and sigma in pixels."""
-    return np.rint(blur.motion_blur(image, c, draws))
+    moved = blur.moved(image, *c, draws.uniform(-45, 45))
+    return truncated(np.rint(moved))
 
 
 def snow(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:

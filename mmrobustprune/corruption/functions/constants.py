@@ -1,8 +1,9 @@
 """Severity constants of the corruption functions: five per corruption, for severity 1 to 5.
 
-`IMAGENET`: ImageNet-C, VOC-C, COCO-C (Hendrycks, Dietterich, arXiv 1903.12261; Michaelis et al.,
-arXiv 1907.07484), as in `imagecorruptions`. `CIFAR`: CIFAR-10-C, as in `make_cifar_c.py` of
-hendrycks/robustness. What the numbers of a tuple are is said by the function of that name.
+`IMAGENET`: VOC-C, COCO-C (Hendrycks, Dietterich, arXiv 1903.12261; Michaelis et al., arXiv
+1907.07484), as in `imagecorruptions`. `IMAGENET_C`: ImageNet-C, as in `make_imagenet_c.py` of
+hendrycks/robustness, `CIFAR`: CIFAR-10-C, as in `make_cifar_c.py` there. What the numbers of a
+tuple are is said by the function of that name.
 """
 
 from __future__ import annotations
@@ -45,6 +46,17 @@ IMAGENET: dict[str, tuple] = {
         (0.67, 0.4, 1, 0.65, 1.5, 1),
     ),
     'saturate': ((0.3, 0), (0.1, 0), (2, 0), (5, 0.1), (20, 0.2)),
+}
+
+IMAGENET_C: dict[str, tuple] = {
+    **IMAGENET,
+    'elastic_transform': (  # the authors wrote 244 and meant 224
+        (244 * 2, 244 * 0.7, 244 * 0.1),
+        (244 * 2, 244 * 0.08, 244 * 0.2),
+        (244 * 0.05, 244 * 0.01, 244 * 0.02),
+        (244 * 0.07, 244 * 0.01, 244 * 0.02),
+        (244 * 0.12, 244 * 0.01, 244 * 0.02),
+    ),
 }
 
 CIFAR: dict[str, tuple] = {

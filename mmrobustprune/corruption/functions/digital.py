@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from . import kernels, loops
-from .base import Draws, scaled
+from .base import LEVELS, Draws, in_unit, scaled
 
 
 def brightness(image: np.ndarray, c: float, draws: Draws) -> np.ndarray:
@@ -24,9 +24,8 @@ def saturate(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
 
 def contrast(image: np.ndarray, c: float, draws: Draws) -> np.ndarray:
     """c: share of the distance from the channel's mean that stays."""
-    means = np.mean(image / 255.0, axis=(0, 1))
-    levels = np.arange(256)[:, None] / 255.0
-    return cv2.LUT(image, scaled((levels - means) * c + means).astype(np.uint8)[None])
+    means = loops.means(image, LEVELS)
+    return cv2.LUT(image, scaled((LEVELS[:, None] - means) * c + means)[None])
 
 
 def elastic_transform(image: np.ndarray, c: float, draws: Draws) -> np.ndarray:
@@ -42,7 +41,7 @@ def elastic_transform(image: np.ndarray, c: float, draws: Draws) -> np.ndarray:
 
     right = field()
     down = field()
-    return elastic(image.astype(np.float32) / 255.0, right, down)
+    return elastic(in_unit(image, np.float32), right, down)
 
 
 def elastic(unit: np.ndarray, right: np.ndarray, down: np.ndarray) -> np.ndarray:

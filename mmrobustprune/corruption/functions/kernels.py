@@ -15,9 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from .loops import compiled
-
-_BLOCK = 2048  # numbers; what is summed up stays in the processor's first cache
+from .compiling import compiled
 
 
 def gaussian(
@@ -32,10 +30,17 @@ def gaussian(
         truncate: the radius in sigmas.
     """
     image = np.ascontiguousarray(image)
-    for axis, width in enumerate(np.broadcast_to(sigma, 2)):
-        if width > 1e-15:  # scipy's own limit
-            image = _along(image, axis, _weights(float(width), truncate), mode)
-    return image
+    lines = image.reshape(len(image), -1)
+    # scipy leaves out an axis of no width: its weights are a single 1
+    down, right = (
+        _weights(float(width), truncate) if width > 1e-15 else np.ones(1)
+        for width in np.broadcast_to(sigma, 2)
+    )
+    rows = np.pad(np.arange(image.shape[0]), len(down) - 1, mode)
+    columns = np.pad(np.arange(image.shape[1]), len(right) - 1, mode)
+    out = np.empty_like(lines)
+    _blur(lines, down, rows, right, columns, out)
+    return out.reshape(image.shape)
 
 
 @lru_cache(maxsize=64)
@@ -46,35 +51,48 @@ def _weights(sigma: float, truncate: float) -> np.ndarray:
     return gaussian_filter1d(single, sigma, mode='constant', truncate=truncate)[radius:].copy()
 
 
-def _along(image: np.ndarray, axis: int, weights: np.ndarray, mode: str) -> np.ndarray:
-    room = [(0, 0)] * image.ndim
-    room[axis] = (len(weights) - 1,) * 2
-    lines = np.prod(image.shape[:axis], dtype=int)
-    step = np.prod(image.shape[axis + 1 :], dtype=int)
-    padded = np.pad(image, room, mode).reshape(lines, -1)
-    out = np.empty((lines, image.size // lines), image.dtype)
-    _symmetric(padded, weights, step, out)
-    return out.reshape(image.shape)
-
-
 @compiled
-def _symmetric(lines, weights, step, out):
-    radius = len(weights) - 1
-    total = np.empty(_BLOCK)
-    for line in range(len(out)):
-        for start in range(0, out.shape[1], _BLOCK):
-            size = min(_BLOCK, out.shape[1] - start)
-            middle = start + radius * step
-            here = lines[line, middle : middle + size]
-            for j in range(size):
-                total[j] = np.float64(here[j]) * weights[0]
-            for k in range(radius, 0, -1):  # from the rim inwards, as scipy
-                left = lines[line, middle - k * step : middle - k * step + size]
-                right = lines[line, middle + k * step : middle + k * step + size]
-                for j in range(size):
-                    total[j] += (np.float64(left[j]) + np.float64(right[j])) * weights[k]
-            for j in range(size):
-                out[line, start + j] = total[j]
+def _blur(lines, down, rows, right, columns, out):
+    """Every line is summed over its neighbours, then along itself while it is in the first cache.
+
+    Args:
+        lines: (H, W * C).
+        down, right: weights from the middle outwards.
+        rows, columns: the line, and the pixel, at every place of the padded image.
+        out: of the shape and type of `lines`.
+    """
+    width = lines.shape[1]
+    reach = len(right) - 1
+    channels = width // (len(columns) - 2 * reach)
+    start = reach * channels
+    total = np.empty(width)
+    line = np.empty(width + 2 * start, lines.dtype)
+    body = line[start : start + width]
+    for i in range(len(lines)):
+        here = lines[i]
+        for j in range(width):
+            total[j] = np.float64(here[j]) * down[0]
+        for k in range(len(down) - 1, 0, -1):  # from the rim inwards, as scipy
+            above = lines[rows[i + len(down) - 1 - k]]
+            below = lines[rows[i + len(down) - 1 + k]]
+            for j in range(width):
+                total[j] += (np.float64(above[j]) + np.float64(below[j])) * down[k]
+        for j in range(width):
+            body[j] = total[j]
+        for p in range(reach):
+            for c in range(channels):
+                line[p * channels + c] = line[start + columns[p] * channels + c]
+                end = len(columns) - 1 - p
+                line[end * channels + c] = line[start + columns[end] * channels + c]
+        for j in range(width):
+            total[j] = np.float64(body[j]) * right[0]
+        for k in range(reach, 0, -1):
+            left = line[start - k * channels : start - k * channels + width]
+            other = line[start + k * channels : start + k * channels + width]
+            for j in range(width):
+                total[j] += (np.float64(left[j]) + np.float64(other[j])) * right[k]
+        for j in range(width):
+            out[i, j] = total[j]
 
 
 class _Line(NamedTuple):
@@ -109,7 +127,13 @@ def add_zoomed(image: np.ndarray, factor: float, out: np.ndarray) -> None:
         return
     rows = _bilinear_line(image.shape[0], factor, height)
     columns = _bilinear_line(image.shape[1], factor, width)
-    _add_bilinear(np.ascontiguousarray(image), rows, columns, out)
+    channels = image.shape[2]
+    weights = np.repeat(columns.weight, channels)
+    lines = np.ascontiguousarray(image).reshape(len(image), -1)
+    target = out if out.flags.c_contiguous else np.ascontiguousarray(out)
+    _add_bilinear(lines, rows, _runs(columns) * channels, weights, target.reshape(height, -1))
+    if target is not out:
+        out[...] = target
 
 
 def zoomed_size(size: int, factor: float) -> int:
@@ -131,12 +155,20 @@ def _bilinear_line(size: int, factor: float, count: int) -> _Line:
     )
 
 
+def _runs(line: _Line) -> np.ndarray:
+    """(n, 4) first pixel, end, and how far away both neighbours are, of pixels on the image."""
+    at = np.flatnonzero(line.inside)
+    away = np.stack([line.first[at] - at, line.second[at] - at], 1)
+    starts = np.flatnonzero(np.any(away[1:] != away[:-1], axis=1)) + 1
+    starts = np.concatenate([[0], starts])
+    ends = np.append(starts[1:], len(at))
+    return np.column_stack([at[starts], at[ends - 1] + 1, away[starts]])
+
+
 @compiled
-def _add_bilinear(image, rows, columns, out):
-    height, width, channels = image.shape
-    lines = image.reshape((height, width * channels))
-    above = np.empty(width * channels)
-    below = np.empty(width * channels)
+def _add_bilinear(lines, rows, runs, weights, out):
+    above = np.empty(lines.shape[1])
+    below = np.empty(lines.shape[1])
     for i in range(out.shape[0]):
         if not rows.inside[i]:
             continue
@@ -144,23 +176,21 @@ def _add_bilinear(image, rows, columns, out):
         lower = lines[rows.second[i]]
         up = rows.weight[i]
         down = 1.0 - up
-        for j in range(width * channels):
+        for j in range(lines.shape[1]):
             above[j] = upper[j] * up
             below[j] = lower[j] * down
-        for j in range(out.shape[1]):
-            if columns.inside[j]:
-                a = columns.first[j] * channels
-                b = columns.second[j] * channels
-                near = columns.weight[j]
-                far = 1.0 - near
-                for c in range(channels):
-                    value = (
-                        above[a + c] * near
-                        + above[b + c] * far
-                        + below[a + c] * near
-                        + below[b + c] * far
-                    )
-                    out[i, j, c] += image.dtype.type(value)
+        for r in range(len(runs)):
+            start, end, first, second = runs[r]
+            near = weights[start:end]
+            target = out[i, start:end]
+            a = above[start + first : end + first]
+            b = above[start + second : end + second]
+            c = below[start + first : end + first]
+            d = below[start + second : end + second]
+            for j in range(end - start):
+                far = 1.0 - near[j]
+                value = a[j] * near[j] + b[j] * far + c[j] * near[j] + d[j] * far
+                target[j] += lines.dtype.type(value)
 
 
 def moved(image: np.ndarray, weights: np.ndarray, angle: float) -> np.ndarray:
@@ -174,14 +204,10 @@ def moved(image: np.ndarray, weights: np.ndarray, angle: float) -> np.ndarray:
         float64 of the same shape.
     """
     steps = _steps(len(weights), angle, image.shape)
-    room = np.abs(steps).max(0)
-    around = [(pad, pad) for pad in room] + [(0, 0)] * (image.ndim - 2)
-    padded = np.pad(image.astype(np.float64), around, 'edge')
-    channels = image.size // (image.shape[0] * image.shape[1])
-    out = np.empty((image.shape[0], image.shape[1] * channels))
-    down = room[0] + steps[:, 0]
-    right = (room[1] + steps[:, 1]) * channels
-    _weighted(padded.reshape(len(padded), -1), weights, down, right, out)
+    lines = np.ascontiguousarray(image).reshape(len(image), -1)
+    out = np.empty(lines.shape)
+    channels = lines.shape[1] // image.shape[1]
+    _weighted(lines, weights, steps[:, 0], steps[:, 1] * channels, channels, out)
     return out.reshape(image.shape)
 
 
@@ -200,11 +226,22 @@ def _steps(width: int, angle: float, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @compiled
-def _weighted(padded, weights, down, right, out):
-    for i in range(out.shape[0]):
+def _weighted(lines, weights, down, right, channels, out):
+    height, width = lines.shape
+    for i in range(height):
         total = out[i]
         total[:] = 0.0
         for k in range(len(down)):
-            row = padded[i + down[k], right[k] : right[k] + out.shape[1]]
-            for j in range(out.shape[1]):
-                total[j] += weights[k] * row[j]
+            row = lines[min(max(i + down[k], 0), height - 1)]
+            shift = right[k]
+            weight = weights[k]
+            start = max(0, -shift)
+            end = width - max(0, shift)
+            for j in range(start):
+                total[j] += weight * np.float64(row[j % channels])
+            inner = total[start:end]
+            moved = row[start + shift : end + shift]
+            for j in range(end - start):
+                inner[j] += weight * np.float64(moved[j])
+            for j in range(end, width):
+                total[j] += weight * np.float64(row[width - channels + j % channels])

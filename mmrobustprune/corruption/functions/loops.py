@@ -6,26 +6,10 @@ As in `kernels`, each result is that of scipy, skimage or imagecorruptions to th
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import suppress
 
 import numpy as np
 
-from .base import missing
-
-try:
-    from numba import _helperlib as _numba
-    from numba import njit
-except ImportError as error:
-    raise missing('numba', error, 'imagecorruptions-imaug, which brings it') from error
-
-
-def compiled(function: Callable) -> Callable:
-    """A function by numba, kept on disk where that can be written."""
-    out = njit(nogil=True)(function)
-    with suppress(RuntimeError):  # no folder that can be written: compiled anew in every process
-        out.enable_caching()
-    return out
+from .compiling import compiled
 
 
 def warped(image: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -83,19 +67,31 @@ def _warp(image, rows, columns, out):
 
 
 @compiled
+def means(image, levels):
+    """(C,) means of an image of levels (H, W, C), summed pixel by pixel as NumPy does."""
+    height, width, channels = image.shape
+    total = np.zeros(channels)
+    for i in range(height):
+        for j in range(width):
+            for c in range(channels):
+                total[c] += levels[image[i, j, c]]
+    return total / (height * width)
+
+
+@compiled
 def recoloured(image, scale, offset, lift):
     """Saturation times `scale` plus `offset`, value plus `lift`, through skimage's HSV.
 
-    Both are clipped to [0, 1]. uint8 RGB (H, W, 3) gives float64 in [0, 255].
+    Both are clipped to [0, 1]. uint8 RGB (H, W, 3) gives uint8.
     """
-    out = np.empty(image.shape)
+    out = np.empty_like(image)
     for i in range(image.shape[0]):
         for j in range(image.shape[1]):
             hue, saturation, value = _to_hsv(image[i, j])
             saturation = min(max(saturation * scale + offset, 0.0), 1.0)
             value = min(max(value + lift, 0.0), 1.0)
             for c, one in enumerate(_to_rgb(hue, saturation, value)):
-                out[i, j, c] = min(max(one, 0.0), 1.0) * 255
+                out[i, j, c] = np.uint8(min(max(one, 0.0), 1.0) * 255)
     return out
 
 
@@ -140,34 +136,91 @@ def _to_rgb(hue, saturation, value):
     return value, low, falling
 
 
-def scatter(image: np.ndarray, reach: int, times: int, seed: int) -> np.ndarray:
-    """Every pixel takes the colour of a random near one, in place.
-
-    numba's generator stays as it was.
+@compiled
+def scatter(image, steps):
+    """Every pixel takes the colour of a random near one, in place, from the lower right on.
 
     Args:
         image: (H, W, 3), uint8.
-        reach: pixels, [-reach, reach) along both axes.
-        times: passes over the image.
-        seed: 32 bits.
+        steps: (passes, rows, columns, 2) columns and rows to the other one; those pixels at the rim
+            that have no step stay.
     """
-    pointer = _numba.rnd_get_np_state_ptr()
-    before = _numba.rnd_get_state(pointer)
-    try:
-        _scatter(image, reach, times, seed)
-    finally:
-        _numba.rnd_set_state(pointer, before)
-    return image
+    reach = (image.shape[0] - steps.shape[1]) // 2
+    for one in range(steps.shape[0]):
+        for i in range(steps.shape[1]):
+            row = image.shape[0] - reach - i
+            for j in range(steps.shape[2]):
+                column = image.shape[1] - reach - j
+                right, down = steps[one, i, j]
+                # the published swap gives the other pixel its own colour back: rows are views
+                for c in range(3):
+                    image[row, column, c] = image[row + down, column + right, c]
 
 
 @compiled
-def _scatter(image, reach, times, seed):
-    np.random.seed(seed)
-    for _ in range(times):
-        for i in range(image.shape[0] - reach, reach, -1):
-            for j in range(image.shape[1] - reach, reach, -1):
-                dx = np.random.randint(-reach, reach)
-                dy = np.random.randint(-reach, reach)
-                # the published swap gives the other pixel its own colour back: rows are views
-                for c in range(3):
-                    image[i, j, c] = image[i + dy, j + dx, c]
+def halve(heights, step, noise, spread):
+    """One step of the diamond-square algorithm: the middles of squares, then of their edges.
+
+    Args:
+        heights: (side, side), float32, known at every `step`-th place.
+        step: at least 2.
+        noise: (3, n, n) of the squares' middles, of their upper and of their left edges.
+        spread: what the noise is multiplied by.
+    """
+    side = len(heights)
+    half = step // 2
+    four = np.float32(4)
+    for i in range(0, side, step):
+        below = (i + step) % side
+        for j in range(0, side, step):
+            right = (j + step) % side
+            total = heights[i, j] + heights[below, j]
+            total += heights[i, right] + heights[below, right]
+            value = noise[0, i // step, j // step] * spread + total / four
+            heights[i + half, j + half] = value
+    for i in range(0, side, step):
+        above = (i - half) % side
+        for j in range(0, side, step):
+            middles = heights[i + half, j + half] + heights[above, j + half]
+            total = middles + (heights[i, j] + heights[i, (j + step) % side])
+            heights[i, j + half] = noise[1, i // step, j // step] * spread + total / four
+    for i in range(0, side, step):
+        below = (i + step) % side
+        for j in range(0, side, step):
+            middles = heights[i + half, j + half] + heights[i + half, (j - half) % side]
+            total = middles + (heights[i, j] + heights[below, j])
+            heights[i + half, j] = noise[2, i // step, j // step] * spread + total / four
+
+
+@compiled
+def misty(image, mist, levels, brightest, whole):
+    """(levels + mist) times `brightest` / `whole`; uint8."""
+    out = np.empty_like(image)
+    for i in range(image.shape[0]):
+        for j in range(image.shape[1]):
+            for c in range(image.shape[2]):
+                value = (levels[image[i, j, c]] + mist[i, j]) * brightest / whole
+                out[i, j, c] = np.uint8(min(max(value, 0.0), 1.0) * 255)
+    return out
+
+
+@compiled
+def whitened(unit, grey, share, rest, layer):
+    """Shares of an image and of its paler form, a layer and the layer turned by half a turn; uint8.
+
+    Args:
+        unit: (H, W, 3), float32 in [0, 1].
+        grey: (H, W), float32, the least value of the paler form.
+        share, rest: float32.
+        layer: (H, W), float64.
+    """
+    height, width, channels = unit.shape
+    out = np.empty(unit.shape, np.uint8)
+    for i in range(height):
+        for j in range(width):
+            one = layer[i, j]
+            other = layer[height - 1 - i, width - 1 - j]
+            for c in range(channels):
+                mixed = share * unit[i, j, c] + rest * max(unit[i, j, c], grey[i, j])
+                out[i, j, c] = np.uint8(min(max(mixed + one + other, 0.0), 1.0) * 255)
+    return out

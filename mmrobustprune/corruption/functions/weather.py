@@ -9,9 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from . import kernels
-from .base import Draws, missing, scaled
+from . import kernels, loops
+from .base import LEVELS, Draws, in_unit, scaled, truncated
 from .blur import moved
+from .compiling import missing
 
 try:
     import imagecorruptions
@@ -41,7 +42,7 @@ def flakes(shape: tuple[int, int], c: tuple, draws: Draws) -> np.ndarray:
         draws: random numbers.
     """
     mean, deviation, zoom, threshold = c
-    noise = draws.normal(size=shape, loc=mean, scale=deviation)
+    noise = draws.normal(mean, deviation, shape)
     layer = np.zeros([kernels.zoomed_size(size, zoom) for size in shape])
     kernels.add_zoomed(noise[..., None], zoom, layer[..., None])
     layer[layer < threshold] = 0
@@ -50,11 +51,9 @@ def flakes(shape: tuple[int, int], c: tuple, draws: Draws) -> np.ndarray:
 
 def snowed(image: np.ndarray, layer: np.ndarray, share: float) -> np.ndarray:
     """A whitened image under a layer of snow and the same layer turned by half a turn."""
-    unit = image.astype(np.float32) / 255.0
-    pale = np.maximum(unit, cv2.cvtColor(unit, cv2.COLOR_RGB2GRAY)[..., None] * 1.5 + 0.5)
-    out = share * unit + (1 - share) * pale + layer[..., None]
-    out += layer[::-1, ::-1, None]
-    return scaled(out)
+    unit = in_unit(image, np.float32)
+    grey = cv2.cvtColor(unit, cv2.COLOR_RGB2GRAY) * 1.5 + 0.5
+    return loops.whitened(unit, grey, np.float32(share), np.float32(1 - share), layer)
 
 
 def frost(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
@@ -74,7 +73,7 @@ def frosted(image: np.ndarray, frost: np.ndarray, c: tuple, draws: Draws) -> np.
     left = draws.randint(0, frost.shape[1] - width)
     out = c[1] * frost[top : top + height, left : left + width]
     out += c[0] * image
-    return np.clip(out, 0, 255, out=out)
+    return truncated(out)
 
 
 @cache
@@ -96,13 +95,10 @@ def _grown_frost(index: int) -> np.ndarray:
 def fog(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
     """c: thickness, and how fast the map gets smoother towards small scales."""
     thickness, decay = c
-    out = image / 255.0
-    brightest = out.max()
+    brightest = image.max() / 255.0
     side = 1 << (max(image.shape[:2]) - 1).bit_length()
-    out += (thickness * plasma(side, decay, draws)[: image.shape[0], : image.shape[1]])[..., None]
-    out *= brightest
-    out /= brightest + thickness
-    return scaled(out)
+    mist = plasma(side, decay, draws)[: image.shape[0], : image.shape[1]] * thickness
+    return loops.misty(image, mist, LEVELS, brightest, brightest + thickness)
 
 
 def plasma(side: int, decay: float, draws: Draws) -> np.ndarray:
@@ -113,28 +109,12 @@ def plasma(side: int, decay: float, draws: Draws) -> np.ndarray:
     """
     heights = np.zeros((side, side), np.float32)
     step = side
-    spread = 100
+    spread = 100.0
     while step >= 2:
-        half = step // 2
-        corners = heights[::step, ::step]
-        middles = heights[half::step, half::step]
-
-        def noisy(total: np.ndarray, spread: float = spread) -> np.ndarray:
-            noise = draws.uniform(-spread, spread, total.shape)
-            noise *= spread
-            total /= 4
-            noise += total
-            return noise
-
-        pairs = corners + np.roll(corners, -1, 0)
-        middles[...] = noisy(pairs + np.roll(pairs, -1, 1))
-        heights[::step, half::step] = noisy(
-            (middles + np.roll(middles, 1, 0)) + (corners + np.roll(corners, -1, 1))
-        )
-        heights[half::step, ::step] = noisy(
-            (middles + np.roll(middles, 1, 1)) + (corners + np.roll(corners, -1, 0))
-        )
-        step = half
+        count = side // step
+        noise = draws.uniform(-spread, spread, (3, count, count))
+        loops.halve(heights, step, noise, spread)
+        step //= 2
         spread = spread / decay
     heights -= heights.min()
     heights /= heights.max()
@@ -148,7 +128,7 @@ def spatter(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
     """
     mean, deviation, sigma, threshold, strength, mud = c
     unit = image.astype(np.float32) / 255.0
-    layer = kernels.gaussian(draws.normal(size=image.shape[:2], loc=mean, scale=deviation), sigma)
+    layer = kernels.gaussian(draws.normal(mean, deviation, image.shape[:2]), sigma)
     layer[layer < threshold] = 0
     if mud:
         cover = kernels.gaussian((layer > threshold).astype(np.float32), strength)

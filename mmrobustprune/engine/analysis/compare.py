@@ -11,6 +11,7 @@ from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.bridge.config import as_config, test_size
 from mmrobustprune.engine.bridge.model import example_of_shape
 from mmrobustprune.engine.pruning.forward import named_in, whole_forward
+from mmrobustprune.grouped_kernels import fix_forms
 
 
 def measure(
@@ -20,6 +21,8 @@ def measure(
 ) -> dict[str, tuple[Cost, dict]]:
     """Parameters, MACs and latency of checkpoints, their timed calls taking turns.
 
+    Layers of grouped kernels are timed in the form in which they are exported, the faster one.
+
     Args:
         models: name -> (config, checkpoint), dense or pruned.
         size: input height and width in pixels; None reads it from each test pipeline.
@@ -27,12 +30,13 @@ def measure(
             robust_prune.forward, or the model's own tensor forward.
     Returns:
         name -> (`Cost` with every layer, the row for cost.json: params, macs, latency in ms for one
-        image and how it was measured).
+        image and how it was measured, and the forms of its grouped-kernel layers).
     Raises:
         FileNotFoundError, ValueError: as `load_model`, `test_size` and `whole_forward`.
     """
     costs = {}
     calls = {}
+    forms = {}
     sizes = {}
     for name, (file, checkpoint) in models.items():
         given = as_config(file)
@@ -41,6 +45,7 @@ def measure(
         sizes[name] = size or test_size(config)
         example = example_of_shape(model, *sizes[name], call)
         costs[name] = count(model, example, call)
+        forms[name] = fix_forms(model, 'fastest', example, call)
         calls[name] = partial(call, model, example)
     times = latency(calls)
     found = {}
@@ -52,5 +57,7 @@ def measure(
             input=sizes[name],
             timing=times[name],
         )
+        if forms[name]:
+            row['forms'] = forms[name]
         found[name] = (cost, row)
     return found

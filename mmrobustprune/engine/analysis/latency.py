@@ -22,6 +22,7 @@ from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
 from mmrobustprune.engine.bridge.config import as_config, plain_config, test_size, type_name
 from mmrobustprune.engine.bridge.model import example_batch
 from mmrobustprune.engine.pruning.forward import named_in, structure_forward, whole_forward
+from mmrobustprune.grouped_kernels import fix_forms
 from mmrobustprune.latency import LatencyModel, LatencyTable, Network, measure_table, stamp_of
 from mmrobustprune.models.pruned import is_pruned_config, without_pretrained
 from mmrobustprune.records import stamp
@@ -46,6 +47,8 @@ class LatencyOptions:
         cfg_options: KEY=VALUE, over the config's own.
         forward: 'package.module:function' that is timed and traced; '' is what the config says as
             robust_prune.forward, or the model's own tensor forward.
+        against: config of another network that a dense one is timed beside (a narrower MobileNet
+            beside the whole one); '' times it alone.
     Raises:
         ValueError: a number below 1.
     """
@@ -59,6 +62,7 @@ class LatencyOptions:
     seconds: float = 300.0
     cfg_options: Sequence[str] = ()
     forward: str = ''
+    against: str | Path = ''
 
     def __post_init__(self) -> None:
         counts = (self.batch, self.repeats, 1 if self.threads is None else self.threads)
@@ -78,7 +82,8 @@ def measure_latency(
     """Time of one forward pass of a checkpoint's network, written to `<work_dir>/latency.json`.
 
     A pruned checkpoint is timed beside its dense network, both taking turns, in the memory order
-    that the config's hooks give.
+    that the config's hooks give. Layers of grouped kernels are timed in the form in which they are
+    exported, the faster one.
 
     Args:
         config: a path, or a config that was read; it is not changed.
@@ -86,12 +91,13 @@ def measure_latency(
         work_dir: for the results.
         options: how it is timed; None takes every default.
     Returns:
-        `networks` ('dense', 'pruned') with median, spread, parameters and MACs; `speed_up` and
-        `macs_ratio` where pruned; `predicted_ms` of each with a table; and what all depend on.
+        `networks` ('dense', 'pruned', or 'against', 'dense') with median, spread, parameters and
+        MACs, and the `forms` of grouped-kernel layers; of two `speed_up` and `macs_ratio`, the
+        first by the second; `predicted_ms` of each with a table; and what all depend on.
     Raises:
         FileNotFoundError: config or checkpoint are not there.
-        ValueError: no input size is known, no such forward, or a table of another device, batch,
-            precision or number of threads.
+        ValueError: no input size is known, no such forward, a table of another device, batch,
+            precision or number of threads, or another network beside a pruned one.
     """
     options = options or LatencyOptions()
     config = as_config(config, options.cfg_options)
@@ -104,6 +110,8 @@ def measure_latency(
     models = {'dense': model}
     if structure is not None:
         models = {'dense': dense_network(config), 'pruned': model}
+    if options.against:
+        models = _beside(options.against, model, structure)
     models = {name: one.to(device).eval() for name, one in models.items()}
     hooks = config.get('custom_hooks') or []
     if any(type_name(hook['type']) == 'ChannelsLastHook' for hook in hooks):
@@ -114,15 +122,16 @@ def measure_latency(
     with threads_of(options.threads):
         examples = {}
         calls = {}
+        numbers = {}
         for name, one in models.items():
-            examples[name] = example_batch(one, height, width, options.batch, call)
-            calls[name] = partial(call, one, examples[name])
+            example = examples[name] = example_batch(one, height, width, options.batch, call)
+            cost = count(one, example, call)
+            numbers[name] = dict(params=cost.params, macs=cost.macs // options.batch)
+            if forms := fix_forms(one, 'fastest', example, call):
+                numbers[name]['forms'] = forms
+            calls[name] = partial(call, one, example)
         times = latency(calls, device, repeats=options.repeats)
-        networks = {}
-        for name, one in models.items():
-            cost = count(one, examples[name], call)
-            numbers = dict(params=cost.params, macs=cost.macs // options.batch)
-            networks[name] = times[name] | numbers
+        networks = {name: times[name] | numbers[name] for name in models}
         like = stamp_of(models['dense'], examples['dense'])
         found = dict(
             networks=networks,
@@ -181,13 +190,24 @@ def threads_of(count: int | None):
         torch.set_num_threads(before)
 
 
+def _beside(
+    config: str | Path, model: nn.Module, structure: Structure | None
+) -> dict[str, nn.Module]:
+    """A dense network after that of another config."""
+    if structure is not None:
+        raise ValueError(
+            f'{config} was given to be timed beside a pruned network, which is timed beside its '
+            'own dense one; leave it away.'
+        )
+    return {'against': dense_network(as_config(config)), 'dense': model}
+
+
 def _ratios(networks: Mapping[str, dict]) -> dict[str, float]:
-    if 'pruned' not in networks:
+    if len(networks) < 2:
         return {}
-    dense = networks['dense']
-    pruned = networks['pruned']
+    first, second = networks.values()
     return dict(
-        speed_up=dense['median_ms'] / pruned['median_ms'], macs_ratio=dense['macs'] / pruned['macs']
+        speed_up=first['median_ms'] / second['median_ms'], macs_ratio=first['macs'] / second['macs']
     )
 
 

@@ -187,7 +187,7 @@ def _corruptions(
     kind = type(leaves(dataset)[0]).__name__
     suite = get_suite(suite_name(images.evaluator, image_sizes(dataset), kind))
     cells = suite.choose(options.corruptions, options.severities)
-    return Computed(options.seed, suite.family), [CLEAN, *cells]
+    return Computed(options.seed, suite), [CLEAN, *cells]
 
 
 def _identity(

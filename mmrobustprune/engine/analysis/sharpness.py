@@ -40,6 +40,7 @@ from mmrobustprune.records.store import CellStore
 from mmrobustprune.report.figures.search_plots import draw_panels, rises
 
 SPLITS = ('train', 'test')
+TRAINING = 'training'  # as a loss: the one that the config trains by
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def measure_sharpness(
     config: str | Path | Config,
     checkpoint: str | Path,
     work_dir: str | Path,
-    loss: Mapping[str, Any] | RobustLoss,
+    loss: Mapping[str, Any] | RobustLoss | str,
     progress: Progress | None = None,
     options: SharpnessOptions | None = None,
 ) -> dict[str, Any]:
@@ -98,7 +99,7 @@ def measure_sharpness(
         checkpoint: dense, pruned, or of a running search.
         work_dir: for the results.
         loss: of `attack.losses`; its attack is made once per batch, at the checkpoint's weights,
-            and then held fixed.
+            and then held fixed. 'training' is the loss that the config trains by.
         progress: called before every batch.
         options: images and meters; None takes every default.
     Returns:
@@ -111,7 +112,7 @@ def measure_sharpness(
     """
     options = options or SharpnessOptions()
     config = as_config(config, options.cfg_options)
-    loss = build_robust_loss(loss)
+    loss = build_robust_loss(loss_of_training(config) if loss == TRAINING else loss)
     searched = search_of(config, str(checkpoint))
     model, _, config = load_model(config, str(checkpoint))
     images = images_of_split(config, options.split)
@@ -158,6 +159,11 @@ def measure_sharpness(
     write_json(Path(work_dir) / 'sharpness.json', results)
     _draw(Path(work_dir) / 'loss_difference.png', Path(checkpoint).stem, found)
     return results
+
+
+def loss_of_training(config: Config) -> Mapping[str, Any]:
+    """The robust loss that a config trains by; cross-entropy where it names none."""
+    return config.model.get('robust_loss') or dict(type='CrossEntropy')
 
 
 def _places(images: int, options: SharpnessOptions) -> np.ndarray:

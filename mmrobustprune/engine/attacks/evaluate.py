@@ -14,8 +14,9 @@ from mmengine.config import Config
 from torch import Tensor
 
 from mmrobustprune.attack import Attack, Classifier, Clean, Outcome, choose_subset, doubts
+from mmrobustprune.cost.count import RULES, total
 from mmrobustprune.engine.bridge.channels_last import channels_last
-from mmrobustprune.engine.bridge.checkpoint import load_model
+from mmrobustprune.engine.bridge.checkpoint import load_model, structure_of
 from mmrobustprune.engine.bridge.config import as_config
 from mmrobustprune.engine.bridge.data import fingerprint, info_of
 from mmrobustprune.engine.bridge.images import LabelledImages
@@ -108,7 +109,8 @@ def evaluate_probes(
         progress: called before every batch of every probe.
         choice: which images; None takes all.
     Returns:
-        `clean`, `probes` and what they depend on.
+        `clean`, `probes`, `cost` (parameters and MACs of an image by every rule of `cost.RULES`),
+        and what they depend on.
     Raises:
         FileNotFoundError: config, checkpoint or data are not there.
         ValueError: no classifier, no test images as the attacks need them, labels that the network
@@ -116,7 +118,7 @@ def evaluate_probes(
     """
     choice = choice or ImageChoice()
     config = as_config(config, choice.cfg_options)
-    model, _, config = load_model(config, str(checkpoint))
+    model, meta, config = load_model(config, str(checkpoint))
     images = LabelledImages.of_test_set(config)
     places = choose_subset(len(images), choice.subset, choice.pick, choice.subset_seed)
     batch_size = images.batch_size if choice.batch_size is None else choice.batch_size
@@ -141,9 +143,11 @@ def evaluate_probes(
     rows = []
     for probe, numbers in zip(probes[1:], found[1:], strict=True):
         rows.append(dict(probe.stamp(classifier, like), subset=chosen, **numbers))
+    pruned = structure_of(meta) is not None
     return dict(
         clean=found[0]['accuracy'],
         probes=rows,
+        cost={rule: total(classifier, like, rule, pruned=pruned) for rule in RULES},
         checkpoint=str(checkpoint),
         **identity,
         commit=stamp.commit(),

@@ -19,13 +19,14 @@ from torch import Tensor, nn
 
 from mmrobustprune.models.pruned import (
     is_pruned_config,
+    pretrained_files,
     pruned_model_config,
     read_structure,
     without_pretrained,
 )
 from mmrobustprune.structure.record import Structure
 
-from .config import plain_config
+from .config import model_of, plain_config
 
 META = 'mmrobustprune'
 
@@ -140,14 +141,15 @@ def load_model(config: Config, checkpoint: str) -> tuple[nn.Module, dict, Config
 
     Raises:
         FileNotFoundError: no such checkpoint.
-        ValueError: its weights are not this network's.
+        ValueError: its weights are not this network's, or the config has no network.
     """
     config = plain_config(config)
+    given = model_of(config)
     content = read_checkpoint(checkpoint)
     meta = content.get('meta', {})
     structure = structure_of(meta)
     init_default_scope(config.get('default_scope') or 'mmengine')
-    config.model, structure = under_structure(config.model, structure, checkpoint)
+    config.model, structure = under_structure(given, structure, checkpoint)
     if structure is None:
         config.model = without_pretrained(config.model)
     preprocessor = config.get('data_preprocessor')
@@ -169,7 +171,8 @@ def load_weights(model: nn.Module, checkpoint: dict, path: str) -> None:
         path: where it lies, for messages.
 
     Raises:
-        ValueError: weights are missing or have another shape; the first three are named.
+        ValueError: weights are missing, have another shape or are no numbers; the first three are
+            named.
     """
     while is_model_wrapper(model) or isinstance(model, BaseTTAModel):
         model = model.module
@@ -187,6 +190,12 @@ def load_weights(model: nn.Module, checkpoint: dict, path: str) -> None:
             f"the weights in '{path}' are not those of the config's model ({_first(wrong)}); give "
             'the config it was trained with, for a pruned checkpoint its pruned.py.'
         )
+    lost = [name for name, value in model.state_dict().items() if value.isnan().any()]
+    if lost:
+        raise ValueError(
+            f"the weights in '{path}' are no numbers (NaN in {_first(lost)}), as after a training "
+            'that diverged; give an earlier checkpoint.'
+        )
     if found.unexpected_keys:
         print_log(
             f"'{path}' holds weights that the network does not have "
@@ -194,6 +203,24 @@ def load_weights(model: nn.Module, checkpoint: dict, path: str) -> None:
             'current',
             logging.WARNING,
         )
+
+
+def refuse_pruned_parts(model: Any) -> None:
+    """Refuse a network whose parts would start from pruned weights, of which some do not fit.
+
+    Args:
+        model: its config, in which an `init_cfg` may name a checkpoint.
+    Raises:
+        ValueError: that checkpoint is pruned.
+    """
+    for path in pretrained_files(model):
+        structure = structure_of(read_checkpoint(path).get('meta', {}))
+        if structure is not None:
+            raise ValueError(
+                f"init_cfg gives weights of '{path}' to a dense network, and they are pruned "
+                f'({structure.summary()}), so that a part of it would stay random; start from its '
+                'pruned.py, or from the dense checkpoint.'
+            )
 
 
 def weights_of(checkpoint: dict) -> OrderedDict[str, Tensor]:

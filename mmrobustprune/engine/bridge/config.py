@@ -34,8 +34,17 @@ def load_config(path: str, options: Sequence[str] = ()) -> Config:
 
     Raises:
         FileNotFoundError: there is no such config, or its package is not installed.
+        ValueError: the file is no config, or its code fails.
     """
-    cfg = Config.fromfile(find_config(path))
+    file = find_config(path)
+    try:
+        cfg = Config.fromfile(file)
+    except Exception as problem:  # a config is a program
+        said = (str(problem) or 'no message').splitlines()[0]
+        raise ValueError(
+            f"config '{path}' cannot be read ({type(problem).__name__}: {said}); mend that file, "
+            'or what it imports and inherits.'
+        ) from problem
     cfg.merge_from_dict(parse_options(options))
     return cfg
 
@@ -69,6 +78,20 @@ def find_config(path: str) -> Path:
             f'its configs lie in {folder}.'
         )
     return file
+
+
+def model_of(config: Config) -> dict:
+    """What a config says of its network.
+
+    Raises:
+        ValueError: nothing, as a part of a config that others inherit.
+    """
+    if not config.get('model'):
+        raise ValueError(
+            f"config '{config.filename or 'given'}' has no model; give a whole config, no part "
+            'of one such as a data set or a schedule.'
+        )
+    return config.model
 
 
 def parse_options(options: Sequence[str]) -> dict[str, Any]:

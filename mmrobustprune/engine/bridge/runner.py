@@ -6,6 +6,7 @@ from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
+from torch import nn
 
 from mmrobustprune.structure.record import Structure
 
@@ -13,13 +14,16 @@ from .checkpoint import (
     META,
     load_weights,
     read_checkpoint,
+    refuse_pruned_parts,
     starting_checkpoint,
     structure_of,
     under_structure,
     write_structure,
 )
-from .config import plain_config
+from .config import model_of, plain_config
 from .launch import prepare_launch
+
+NO_TEST = 'the config has no test_dataloader, test_cfg and test_evaluator; add them.'
 
 
 class RebuildRunner(Runner):
@@ -41,13 +45,13 @@ class RebuildRunner(Runner):
         """
         cfg = plain_config(cfg)
         cls.check(cfg)
+        given = model_of(cfg)
         user_cfg = plain_config(cfg)
         cfg = prepare_launch(cfg)
         checkpoint = starting_checkpoint(cfg)
         structure = None
         if checkpoint is not None:
             structure = structure_of(read_checkpoint(checkpoint).get('meta', {}))
-        given = cfg.model
         model, structure = under_structure(given, structure, checkpoint)
         if model is not given:
             cfg.model = model
@@ -71,6 +75,39 @@ class RebuildRunner(Runner):
     def adapt(cls, cfg: Config, structure: Structure | None) -> Config:
         """What a subclass changes in the config before the Runner is built."""
         return cfg
+
+    def train(self) -> nn.Module:
+        """As mmengine's.
+
+        Raises:
+            ValueError: the config has nothing to train on, a part of the network would start from
+                pruned weights, or a label has no output.
+        """
+        if self._train_loop is None:
+            raise ValueError(
+                'the config has no train_dataloader, train_cfg and optim_wrapper; add them.'
+            )
+        if self._load_from is None and not self._resume:
+            refuse_pruned_parts(self.cfg.model)
+        try:
+            return super().train()
+        except IndexError as problem:  # of the cross entropy
+            if 'Target' not in str(problem):
+                raise
+            raise ValueError(
+                f'an image has a label that the network has no output for ({problem}); give the '
+                'head an output for each class, or the data set labels from 0.'
+            ) from problem
+
+    def test(self) -> dict:
+        """As mmengine's.
+
+        Raises:
+            ValueError: the config has nothing to test on.
+        """
+        if self._test_loop is None:
+            raise ValueError(NO_TEST)
+        return super().test()
 
     def load_checkpoint(self, filename: str, *args, **kwargs) -> dict:
         """As mmengine's, but a network that is not trained now must get all of its weights.

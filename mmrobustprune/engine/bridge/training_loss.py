@@ -123,6 +123,20 @@ class FixedBatch:
             return float(loss())
 
 
+@contextmanager
+def sampled_losses(model: nn.Module, loader: DataLoader, images: int) -> Iterator[Iterator[Loss]]:
+    """Inside, the training losses of a network on random samples, the same whenever it is asked.
+
+    Args:
+        model: normalises with its running statistics meanwhile, and drops nothing.
+        loader: of the training.
+        images: how many, in batches of the loader's size.
+    """
+    with steady(model):
+        batches = training_batches(loader, -(-images // batch_size(loader)))
+        yield training_losses(model, batches)
+
+
 def sampled_loss(loader: DataLoader, count: int = 2, seed: int = 0) -> Callable[..., float]:
     """The mean training loss of a network on random samples, the same at every call.
 

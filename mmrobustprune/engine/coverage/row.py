@@ -13,13 +13,13 @@ from typing import Any
 
 from mmrobustprune.cli import WRONG_INPUT
 from mmrobustprune.records.files import read_json, write_json
-from mmrobustprune.records.stamp import commit, installed, own_versions
+from mmrobustprune.records.stamp import OPENMMLAB, commit, installed, own_versions
 
 from .steps import STEPS, trial_of
 from .zoo import Case
 
 Record = dict[str, Any]
-VERSIONS = ('torch-pruning', 'mmengine', 'mmcv', 'mmdet', 'mmpretrain')
+VERSIONS = ('torch-pruning', *OPENMMLAB)
 
 
 def record_path(folder: Path, case: Case) -> Path:

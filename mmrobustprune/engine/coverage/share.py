@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from math import prod
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
-from mmrobustprune.dependency.groups import Trace, learned, tensors, weighted_layers
-from mmrobustprune.dependency.kinds import kind_of
+from mmrobustprune.dependency.groups import (
+    Trace,
+    find_layer,
+    learned,
+    tensors,
+    weighted_layers,
+)
+from mmrobustprune.dependency.kinds import blocks_of, kind_of, over_tensor
 
 
 @dataclass(frozen=True)
@@ -57,19 +63,24 @@ def share_of(model: nn.Module, trace: Trace) -> Share:
 def _free(model: nn.Module, trace: Trace) -> dict[str, float]:
     """Parameter name -> the share of its elements in channels that some group can remove."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    masks: dict[str, dict[int, Tensor]] = {}
+    channels: dict[tuple[str, str], Tensor] = {}
     for group in trace.groups:
         for part in group.slices:
-            for _, tensor, dim in tensors(model, part.layer, part.side):
-                if id(tensor) in names:
-                    sides = masks.setdefault(names[id(tensor)], {})
-                    mask = sides.setdefault(dim, torch.zeros(tensor.shape[dim]))
-                    mask[part.index.flatten()] = 1
-    return {name: 1 - prod(map(_kept, sides.values())) for name, sides in masks.items()}
-
-
-def _kept(mask: Tensor) -> float:
-    return 1 - float(mask.mean())
+            where = (part.layer, part.side)
+            size = int(part.index.max()) + 1
+            known = channels.get(where, torch.zeros(0, dtype=torch.bool))
+            channels[where] = pad(known, (0, max(0, size - len(known))))
+            channels[where][part.index.flatten()] = True
+    free: dict[str, Tensor] = {}
+    for (layer, side), flags in channels.items():
+        blocks = blocks_of(find_layer(model, layer), side)
+        for _, tensor, dim in tensors(model, layer, side):
+            if id(tensor) in names:
+                whole = pad(flags, (0, blocks * tensor.shape[dim] - len(flags)))
+                mask = over_tensor(whole, tensor, dim, blocks).expand(tensor.shape)
+                name = names[id(tensor)]
+                free[name] = free[name] | mask if name in free else mask
+    return {name: float(mask.float().mean()) for name, mask in free.items()}
 
 
 def _cause(model: nn.Module, trace: Trace, parameter: str) -> str:

@@ -182,7 +182,7 @@ def export_onnx(
         path.unlink()
         raise ValueError(
             f'the ONNX file of {type(model).__name__} differs from the network by {error:.1e} '
-            f'(allowed {ALLOWED:.0e}).'
+            f'(allowed {ALLOWED:.0e}); use the config and the weights beside it.'
         )
     return error
 

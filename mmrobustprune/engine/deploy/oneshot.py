@@ -12,7 +12,7 @@ import torch
 from mmengine.config import Config
 from torch import nn
 
-from mmrobustprune.cost.count import Cost, count
+from mmrobustprune.cost.count import RULES, Cost, count, total
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.dependency.kinds import produces
 from mmrobustprune.dependency.recording import Forward
@@ -23,7 +23,8 @@ from mmrobustprune.engine.pruning import artifacts
 from mmrobustprune.engine.pruning.forward import structure_forward
 from mmrobustprune.grouped_kernels import Decision
 from mmrobustprune.naming import unknown
-from mmrobustprune.recipes.build import build_recipe
+from mmrobustprune.recipes.build import RECIPES, build_recipe
+from mmrobustprune.recipes.facts import Facts
 from mmrobustprune.recipes.gradual import Recipe
 from mmrobustprune.recipes.grouped import GroupedKernelRecipe
 from mmrobustprune.records.files import write_file
@@ -109,18 +110,22 @@ class Method:
         recipe: the fields it starts from, as in `robust_prune`.
         options: further fields that may be set.
         prune: prunes a model in place.
+        facts: its checklist.
     """
 
     recipe: Mapping[str, Any]
     options: tuple[str, ...]
     prune: Callable[[nn.Module, Any, Any, Tell], Surgery]
+    facts: Facts
 
 
-def _channels(score: Mapping[str, Any], weigh: str = 'reads') -> Method:
+def _channels(
+    score: Mapping[str, Any], paper: str, setup: str = '', weigh: str = 'reads'
+) -> Method:
     recipe = dict(recipe='magnitude', score=score, weigh=weigh)
     ranking = ('budget', 'scope', 'normalise', 'per', 'weigh', 'macs', 'min_keep', 'round_to')
     options = (*ranking, 'ignore', 'ratios', 'attention', 'forward', 'recalibrate')
-    return Method(recipe, options, remove_channels)
+    return Method(recipe, options, remove_channels, Facts(paper, setup=setup))
 
 
 def _kernels(recipe: str) -> Method:
@@ -132,21 +137,36 @@ def _kernels(recipe: str) -> Method:
         'grouping',
         'pointwise',
         'snapshots',
+        'snapshot_epochs',
         'ignore',
         'forward',
         'recalibrate',
     )
-    return Method(dict(recipe=recipe), options, remove_kernels)
+    return Method(dict(recipe=recipe), options, remove_kernels, RECIPES[recipe].facts)
 
 
 METHODS = dict(
-    magnitude=_channels(dict(type='Magnitude', p=2, relative=True), 'scores'),
-    l1=_channels(dict(type='Magnitude', p=1, relative=True), 'scores'),
-    bn=_channels(dict(type='BNScale')),
-    fpgm=_channels(dict(type='FPGM')),
-    random=_channels(dict(type='Random')),
-    smooth_mix=_channels(dict(type='SmoothMix')),
+    magnitude=_channels(
+        dict(type='Magnitude', p=2, relative=True), 'Fang et al., CVPR 2023', weigh='scores'
+    ),
+    l1=_channels(
+        dict(type='Magnitude', p=1, relative=True),
+        'Li et al., ICLR 2017',
+        'norms of all coupled tensors, not of own filters alone',
+        'scores',
+    ),
+    bn=_channels(
+        dict(type='BNScale'), 'Liu et al., ICCV 2017', 'without the penalty before the removal'
+    ),
+    fpgm=_channels(
+        dict(type='FPGM'), 'He et al., CVPR 2019', 'removed at once, not by masks that may revive'
+    ),
+    random=_channels(dict(type='Random'), 'a control'),
+    smooth_mix=_channels(
+        dict(type='SmoothMix'), 'Zhong et al., NeurIPS 2023, C.1.3', 'removed at once, not as SFP'
+    ),
     sr_gkp=_kernels('sr_gkp'),
+    sr_gkp_all=_kernels('sr_gkp_all'),
     tmi_gkp=_kernels('tmi_gkp'),
 )
 
@@ -180,6 +200,7 @@ class OneShot:
         method: a name in METHODS.
         target: fraction removed.
         tell: gets a line per finished step of a long search.
+        rule: a name in `cost.RULES` by which parameters and MACs are counted as well; '' for none.
         options: fields of the method's recipe.
 
     Attributes:
@@ -201,10 +222,13 @@ class OneShot:
         method: str,
         target: float,
         tell: Tell = lambda line: None,
+        rule: str = '',
         **options: Any,
     ) -> None:
         if method not in METHODS:
             raise unknown('method', method, METHODS)
+        if rule and rule not in RULES:
+            raise unknown('rule', rule, RULES)
         chosen = METHODS[method]
         for name in options:
             if name not in chosen.options:
@@ -226,11 +250,18 @@ class OneShot:
         forward = structure_forward(recipe.forward, self.model)
         example = example_of_shape(self.model, *size, forward)
         self.dense = dense_cost(self.model, example, forward)
+        before = self._totals(rule, example, forward, pruned=False)
         self.surgery = chosen.prune(self.model, example, recipe, tell)
         self.structure = self.surgery.structure
         self.structure.method = f'one-shot {method}, {self.structure.method}'
         self.pruned: Cost = count(self.model, example, forward)
         self.report: dict[str, Any] = {}
+        if rule:
+            after = self._totals(rule, example, forward, pruned=True)
+            self.report['rules'] = {rule: dict(dense=before, pruned=after)}
+
+    def _totals(self, rule: str, example: Any, forward: Forward, pruned: bool) -> dict[str, int]:
+        return total(self.model, example, rule, forward, pruned) if rule else {}
 
     def recalibrate(
         self, images: Path | None = None, insist: bool = False, measure: int = 0

@@ -8,8 +8,7 @@ from torch import nn
 
 from mmrobustprune.cost import CostModel
 from mmrobustprune.dependency import Trace
-from mmrobustprune.masks import RankedSelection, Selection
-from mmrobustprune.masks.limits import limits_of
+from mmrobustprune.masks import Selection
 from mmrobustprune.recipes.gradual import Recipe
 
 from .latency_budget import latency_selection, measured_latency
@@ -30,19 +29,7 @@ class CountBudget:
 
     def selection(self, model: nn.Module, trace: Trace, setting: Setting) -> Selection:
         """What decides which units of a dense network stay."""
-        recipe = self.recipe
-        return RankedSelection(
-            CostModel(model, trace.groups, trace.shapes),
-            budget=recipe.budget,
-            scope=recipe.scope,
-            min_keep=recipe.min_keep,
-            round_to=recipe.round_to,
-            limits=limits_of(model, trace.groups, recipe.ratios),
-            normalise=recipe.normalise,
-            per=recipe.per,
-            weigh=recipe.weigh,
-            macs=recipe.macs,
-        )
+        return self.recipe.selection(model, CostModel(model, trace.groups, trace.shapes))
 
     def measured(
         self,

@@ -14,13 +14,14 @@ from mmrobustprune.copies import copied
 from mmrobustprune.dependency.groups import Group, Trace
 from mmrobustprune.engine.bridge.dist import from_main
 from mmrobustprune.engine.bridge.model import example_of, unwrap
-from mmrobustprune.engine.bridge.training_loss import FixedBatch, sampled_loss
+from mmrobustprune.engine.bridge.training_loss import FixedBatch
 from mmrobustprune.engine.optim.optim_wrapper import SharpnessMixin
 from mmrobustprune.engine.pruning.forward import structure_forward, whole_forward
 from mmrobustprune.engine.pruning.frozen import frozen_groups, frozen_line
 from mmrobustprune.engine.pruning.hook import PruningHook, warn_of_random_weights
 from mmrobustprune.engine.pruning.rehearsal import rehearse_training, removed
 from mmrobustprune.engine.pruning.removal import averages
+from mmrobustprune.engine.pruning.validation import LOSS, check_labels
 from mmrobustprune.registry import HOOKS
 from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import AdaSAP
@@ -28,6 +29,7 @@ from mmrobustprune.structure.record import Structure
 from mmrobustprune.surgery.followed import trace
 
 from .phases import Rounds
+from .samples import choose, look, search, weigh
 from .setting import Setting
 from .state import GradualPruning, only
 
@@ -65,10 +67,13 @@ class PrunePhaseHook(PruningHook):
     # --- start ------------------------------------------------------------------------------------
 
     def check_plan(self) -> None:
-        self.schedule = Rounds.of(self.plan)
+        to_the_end = any(one.rounds and one.length is None for one in self.recipe.phases())
+        self.schedule = Rounds.of(self.plan, to_the_end)
 
     def begins(self) -> int:
-        return self.schedule.span.begin
+        phases = self.recipe.phases()
+        own = {one.name for one in phases if one.rounds or one.chooses or one.penalty is not None}
+        return min(span.begin for span in self.plan.spans if span.name in own)
 
     def before_train(self, runner: Runner) -> None:
         super().before_train(runner)
@@ -84,6 +89,8 @@ class PrunePhaseHook(PruningHook):
     def _begin(self, runner: Runner) -> None:
         self._check_windows(runner)
         warn_of_random_weights(runner)
+        if self.recipe.measure == LOSS:
+            check_labels(runner)
         model = unwrap(runner.model)
         wrapper = runner.optim_wrapper
         path = self.recipe.forward
@@ -105,7 +112,8 @@ class PrunePhaseHook(PruningHook):
             self._rehearse(runner)
         else:
             self.pruning.load_state_dict(self._resumed['pruning'])
-            self._mask_averages(runner)
+            for average in averages(runner):
+                self.pruning.masks.resume_model(average.module)
         self.pruning.watch()
         runner.logger.info(
             f'{len(found.groups)} groups of channels can shrink; phases {self.plan.lengths()}, '
@@ -132,13 +140,14 @@ class PrunePhaseHook(PruningHook):
         if self._resumed is not None:
             known = self._resumed['pruning']['groups']
             return tuple(group for group in found.groups if group.name in known)
-        if self.recipe.prune_frozen:
-            return found.groups
         model = unwrap(runner.model)
-        frozen = frozen_groups(model, found.groups, runner.optim_wrapper.optimizer)
+        chosen = self.recipe.chosen(model, found.groups)
+        if self.recipe.prune_frozen:
+            return chosen
+        frozen = frozen_groups(model, chosen, runner.optim_wrapper.optimizer)
         if frozen:
             runner.logger.info(frozen_line(group.name for group in frozen))
-        return tuple(group for group in found.groups if group not in frozen)
+        return tuple(group for group in chosen if group not in frozen)
 
     def _rehearse(self, runner: Runner) -> None:
         """Everything that the removal will need, tried with half of every group."""
@@ -177,12 +186,14 @@ class PrunePhaseHook(PruningHook):
         if before is None or before.rounds or before.rule != rule:
             self.use_rule(runner, rule)
         self.phase = name
+        if self.phase_of(name).chooses and self.pruning is not None:
+            choose(runner, self.pruning)
 
     # --- every iteration --------------------------------------------------------------------------
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         if self.pruning is not None:
-            self._prune(runner)
+            self._prune(runner, runner.iter)
         name = self.plan.at(runner.iter).name
         if name != self.phase:
             self._enter(runner, name)
@@ -190,10 +201,11 @@ class PrunePhaseHook(PruningHook):
             self._refresh_radii(runner)
         super().before_train_iter(runner, batch_idx, data_batch)
 
-    def _prune(self, runner: Runner) -> None:
-        due = self.schedule.due(runner.iter)
+    def _prune(self, runner: Runner, iteration: int) -> None:
+        """Do what is due before an iteration."""
+        due = self.schedule.due(iteration)
         if due > (self.rounds[-1]['round'] if self.rounds else 0):
-            self._round(runner, due)
+            self._round(runner, due, iteration)
         if due == self.schedule.number:
             self._remove(runner)
 
@@ -201,17 +213,26 @@ class PrunePhaseHook(PruningHook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         super().after_train_iter(runner, batch_idx, data_batch, outputs)
+        after_step = self.phase_of(self.phase).after_step
+        if self.pruning is not None and after_step is not None:
+            after_step(unwrap(runner.model), self.pruning.penalised())
+        if self.pruning is not None and self._ends(runner):
+            self._prune(runner, runner.iter + 1)  # before the last checkpoint and validation
         progress = self.rounds[-1]['removed'] if self.rounds else dict.fromkeys(NOTHING, 0.0)
         names = [span.name for span in self.plan.spans]
         runner.message_hub.update_scalar('train/phase', names.index(self.phase))
         for key, value in progress.items():
             runner.message_hub.update_scalar(f'train/removed_{key}', value)
 
+    def _ends(self, runner: Runner) -> bool:
+        """Whether this was the last step of a training that ends with the removal."""
+        return runner.iter + 1 == self.schedule.removal == self.plan.total
+
     def penalties(self, runner: Runner) -> dict[str, Tensor]:
         penalty = self.phase_of(self.phase).penalty
         if penalty is None:
             return {}
-        groups = () if self.pruning is None else self.pruning.groups
+        groups = () if self.pruning is None else self.pruning.penalised()
         done = self.plan.at(runner.iter).done(runner.iter)
         return {f'loss_{self.phase}': penalty(unwrap(runner.model), groups, done)}
 
@@ -225,17 +246,20 @@ class PrunePhaseHook(PruningHook):
         if isinstance(rule, AdaSAP):
             rule.set_scores(scores, self.pruning.living_neurons())
 
-    def _round(self, runner: Runner, number: int) -> None:
+    def _round(self, runner: Runner, number: int, iteration: int) -> None:
         pruning = self.pruning
         last = number == self.schedule.number
-        record = dict(round=number, iteration=runner.iter)
+        record = dict(round=number, iteration=iteration)
+        look(runner, pruning)
+        if pruning.selection.needs_search:
+            record['search'] = search(runner, pruning)
         if pruning.selection.needs_loss:
-            record['weights'] = self._weigh(runner)
-        with self.measured(runner, self.recipe.measure and (last or not self.rounds)) as sides:
+            record['weights'] = weigh(runner, pruning)
+        with self.measured(runner, (last or not self.rounds) and self.recipe.measure) as sides:
             # one process decides, so that replicas stay equal whatever their devices round
             alive = from_main(pruning.targets(number))
             scores = pruning.neuron_scores()
-            pruning.mask(alive)  # what a score has seen is of other units now
+            pruning.mask(alive, last)  # what a score has seen is of other units now
             self._set_radii(runner, scores)
             self._mask_averages(runner)
         record.update(sides, removed=pruning.progress())
@@ -247,17 +271,6 @@ class PrunePhaseHook(PruningHook):
     def _mask_averages(self, runner: Runner) -> None:
         for average in averages(runner):
             self.pruning.masks.mask_model(average.module)
-
-    def _weigh(self, runner: Runner) -> dict[str, float]:
-        """Measure once what each group is worth to the training loss."""
-        loss = sampled_loss(runner.train_dataloader)
-        weights = from_main(self.pruning.weigh(loss))
-        self.pruning.weighed(weights)
-        heavy = sorted(weights, key=weights.get, reverse=True)[:3]
-        runner.logger.info(
-            f'groups weighed by the loss; it needs {", ".join(heavy)} most; all are in rounds.json.'
-        )
-        return weights
 
     def _line(self, record: dict) -> str:
         share = ', '.join(f'{key} {value:.3f}' for key, value in record['removed'].items())

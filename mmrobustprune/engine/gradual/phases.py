@@ -19,8 +19,12 @@ class Rounds:
     span: Span
 
     @classmethod
-    def of(cls, plan: Plan) -> Rounds:
+    def of(cls, plan: Plan, to_the_end: bool = False) -> Rounds:
         """The rounds of a plan.
+
+        Args:
+            plan: of the recipe.
+            to_the_end: whether the removal may be the end of the training.
 
         Raises:
             ValueError: no phase, or more than one, has rounds, or nothing is left to fine-tune.
@@ -31,7 +35,7 @@ class Rounds:
                 f'the recipe has {len(spans)} phases with rounds of masks; give rounds to one of '
                 f'{", ".join(span.name for span in plan.spans)}.'
             )
-        if spans[0].end >= plan.total:
+        if spans[0].end > plan.total or (spans[0].end == plan.total and not to_the_end):
             raise ValueError(
                 f'the phase plan takes {spans[0].end} iterations ({plan.lengths()}) and the base '
                 f'schedule has {plan.total}, which leaves none to fine-tune; shorten '
@@ -71,8 +75,10 @@ class Rounds:
 
     def due(self, iteration: int) -> int:
         """How many rounds must have happened before an iteration."""
+        if not self.interval:
+            return self.number if iteration >= self.span.begin else 0
         return min(max((iteration - self.span.begin) // self.interval, 0), self.number)
 
     def window_ends(self, iteration: int) -> bool:
         """Whether scores of an interval are complete before an iteration, rounds or not."""
-        return (iteration - self.span.begin) % self.interval == 0
+        return self.interval > 0 and (iteration - self.span.begin) % self.interval == 0

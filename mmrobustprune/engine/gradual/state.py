@@ -11,13 +11,20 @@ from torch import Tensor, nn
 
 from mmrobustprune.copies import copied
 from mmrobustprune.cost.model import CostModel
-from mmrobustprune.dependency.groups import Group, Trace, find_layer, halves, spread
+from mmrobustprune.dependency.groups import (
+    Group,
+    Trace,
+    find_layer,
+    halves,
+    part_of,
+    spread,
+)
 from mmrobustprune.dependency.kinds import weight_name
 from mmrobustprune.engine.pruning.rehearsal import check_copy
 from mmrobustprune.masks import MaskSet, loss_weights
 from mmrobustprune.recipes.gradual import Recipe
 from mmrobustprune.scores import Magnitude, build_score
-from mmrobustprune.scores.base import Watching
+from mmrobustprune.scores.base import Loss, Watching
 from mmrobustprune.structure.record import Structure
 from mmrobustprune.surgery import certify
 
@@ -59,7 +66,8 @@ class GradualPruning:
         self.setting = setting or Setting()
         self.trace = trace
         self.groups = trace.groups
-        self.masks = MaskSet(model, trace.groups)
+        self.masks = recipe.masks(model, trace.groups)
+        self.going: dict[str, Tensor] | None = None  # the units that live, once they are chosen
         self.score = build_score(recipe.score)
         self.cost = CostModel(model, trace.groups, trace.shapes)
         self.budget = budget_of(recipe)
@@ -95,10 +103,11 @@ class GradualPruning:
     def unit_scores(self) -> dict[str, Tensor]:
         """Scores (units,) by group."""
         seen = self._scored()
-        scores = self.score(self.model, seen)
         names = {group.name for group in seen}
         blind = [group for group in self.groups if group.name not in names]
-        sizes = Magnitude()(self.model, blind)
+        with self.masks.revived():
+            scores = self.score(self.model, seen)
+            sizes = Magnitude()(self.model, blind)
         if scores:
             sizes = {name: ranked_as(size, list(scores.values())) for name, size in sizes.items()}
         return scores | sizes
@@ -155,13 +164,56 @@ class GradualPruning:
 
     def targets(self, number: int) -> dict[str, Tensor]:
         """Units alive after round `number`, by group."""
+        if self.going is not None:
+            count = -(-len(self.groups) * number // self.rounds)
+            return {group.name: self.going[group.name] for group in self.groups[:count]}
+        this = number if self.recipe.gradual else self.rounds
+        masks = self.masks
         return self.selection.step(
-            self.unit_scores(), self.recipe.target, self.masks.alive, number, self.rounds
+            self.unit_scores(),
+            self.recipe.target,
+            masks.alive,
+            this,
+            self.rounds,
+            masks.candidates(),
         )
 
-    def mask(self, alive: dict[str, Tensor]) -> None:
-        """Take the dead units out of the weights and the optimizer's state."""
+    def choose(self) -> dict[str, Tensor]:
+        """Units alive at the end as the scores are now, by group."""
+        return self.selection.plan(self.unit_scores(), self.recipe.target, self.masks.alive)
+
+    def chosen(self, alive: dict[str, Tensor]) -> None:
+        """From now on these units are those that live at the end."""
+        self.going = alive
+        self.score.reset()
+
+    def penalised(self) -> tuple[Group, ...]:
+        """The groups that a penalty is given: of the units that go, once they are chosen."""
+        if self.going is None:
+            return self.groups
+        parts = (part_of(group, ~self.going[group.name]) for group in self.groups)
+        return tuple(part for part in parts if part.units)
+
+    def look(self, losses: Iterable[Loss]) -> None:
+        """Show the score what it asks for, loss by loss; see `Score.look`."""
+        self.score.look(self.model, self.groups, losses)
+
+    def search(self, judge: Callable[[dict[str, Tensor]], float]) -> dict:
+        """Let the selection find its rates by a judge; the record of it."""
+        scores = self.unit_scores()
+        self.selection, record = self.selection.searched(scores, self.recipe.target, judge)
+        return record
+
+    def mask(self, alive: dict[str, Tensor], last: bool = False) -> None:
+        """Take the dead units out of the weights and, where they stay dead, what belongs to them.
+
+        Args:
+            alive: of each group.
+            last: whether these are the masks that are removed.
+        """
         self.masks.remove(alive, self.optimizer)
+        if last:
+            self.masks.settle(self.optimizer)
         self.score.reset()
 
     def begin_window(self) -> None:
@@ -201,12 +253,14 @@ class GradualPruning:
             masks=self.masks.state_dict(),
             score=self.score.state_dict() or None,
             weights=self.weights,
+            going=self.going,
         )
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take up what `state_dict` gave."""
         self.masks.load_state_dict(state['masks'])
         self.score.load_state_dict(state['score'] or {})
+        self.going = state.get('going')
         if state.get('weights') is not None:
             self.weighed(state['weights'])
 

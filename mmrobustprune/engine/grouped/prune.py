@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,21 @@ def grouping_of(recipe: GroupedKernelRecipe) -> Any:
     """The recipe's grouping, with the snapshots that it reads."""
     if not recipe.snapshots:
         return recipe.grouping
-    files = snapshot_files(recipe.snapshots)
-    states = [read_checkpoint(str(file)).get('state_dict', {}) for file in files]
-    return dict(type=recipe.grouping, snapshots=states)
+    files = snapshot_files(recipe.snapshots, recipe.snapshot_epochs)
+    return dict(type=recipe.grouping, snapshots=Snapshots(files))
+
+
+class Snapshots(Sequence):
+    """The state dicts of checkpoints, each read when it is asked for and not kept."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        self.files = tuple(files)
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, number: int) -> dict:
+        return read_checkpoint(str(self.files[number])).get('state_dict', {})
 
 
 def by_kind(layers: Any) -> bool:
@@ -84,11 +96,17 @@ def _has_convolutions(part: nn.Module) -> bool:
     return any(isinstance(module, nn.Conv2d) for module in part.modules())
 
 
-def snapshot_files(patterns: tuple[str, ...]) -> list[Path]:
+def snapshot_files(patterns: tuple[str, ...], epochs: tuple[int, int] | None = None) -> list[Path]:
     """The checkpoints that paths and patterns name, by the numbers in their names.
+
+    Args:
+        patterns: paths and patterns.
+        epochs: the first and the last that are taken, by the last number in a file's name; None
+            takes all.
 
     Raises:
         FileNotFoundError: one that matches nothing.
+        ValueError: none of these epochs.
     """
     found = []
     for pattern in patterns:
@@ -100,7 +118,17 @@ def snapshot_files(patterns: tuple[str, ...]) -> list[Path]:
                 "of earlier epochs, such as 'work_dirs/dense/epoch_*.pth'."
             )
         found += files
-    return found
+    if epochs is None:
+        return found
+    first, last = epochs
+    chosen = [file for file in found if first <= (_numbers(file) or [-1])[-1] <= last]
+    if not chosen:
+        raise ValueError(
+            f'none of the {len(found)} snapshots, {found[0].name} to {found[-1].name}, is of an '
+            f'epoch from {first} to {last}; set robust_prune.snapshot_epochs=(FIRST, LAST), or '
+            'None for all of them.'
+        )
+    return chosen
 
 
 def _numbers(file: Path) -> list[int]:

@@ -14,43 +14,39 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
-from mmrobustprune.flags import frozen_buffers
 from mmrobustprune.registry import OPTIM_WRAPPERS
-from mmrobustprune.rng import preserved_rng
-from mmrobustprune.sharpness import Rule, build_rule
-from mmrobustprune.sharpness.step import (
-    bare,
-    every_parameter,
-    perturbed,
-    refuse_unsupported,
-    swap_gradients,
-    unsynchronised,
-    warn_if_far,
-)
+from mmrobustprune.sharpness import Ascent, Rule, build_ascent, build_rule
+from mmrobustprune.sharpness.ascents import parameters
+from mmrobustprune.sharpness.step import refuse_unsupported
 
-from .recorded_call import Recording, check_loss, warn_if_stateful
+from .passes import RecordedPasses
 
 
 class SharpnessMixin:
-    """Two passes for an OptimWrapper: gradient at w, move to w + e, gradient there, back, update.
+    """An update by the gradient at w + e for an OptimWrapper, in the passes that the ascent asks.
 
-    `optim_context` records the model's forward call, `update_params` repeats it at w + e with the
-    same random numbers. Weights come back bit by bit; buffers and logged losses are those at w.
-    With accumulation every micro-batch has its own e; gradients are clipped once, at the update.
-    Under DistributedDataParallel the first pass is not synchronised. The checkpoint holds what the
-    base wrapper's holds.
+    Where the model's forward call begins in `optim_context`, the ascent is asked what is to be
+    done; `update_params` makes the other passes by repeating that call with the same random
+    numbers. Weights come back bit by bit; buffers and logged losses are those at w, or at w + e
+    where an ascent makes that pass alone. With accumulation every micro-batch has its own passes;
+    gradients are clipped once, at the update. Under DistributedDataParallel the first of two passes
+    is not synchronised. The checkpoint holds what the base wrapper's holds; what an ascent
+    remembers is in the optimizer's state.
 
     Args:
         rule: dict(type='SAM' | 'ASAM' | 'AdaSAP' | 'AWP', ...); a rule; None trains plainly, in one
             pass. Can be replaced between steps through the attribute `rule`.
+        ascent: what the rule makes its offset of: 'fresh' | 'previous' | 'momentum' | 'look' |
+            'sampled' | 'part', or dict(type='look', k=5) with the fields of one in
+            `mmrobustprune.sharpness.ascents`. Can be replaced, too.
         interval: perturb at every interval-th update; the others are plain.
         log_interval: log 'train/sharpness' = loss(w + e) - loss(w) and 'train/grad_norm_w', the L2
-            norm of the first gradient, every log_interval-th perturbed step.
+            norm of the first gradient, every log_interval-th perturbed step that has both.
         **kwargs: of the base wrapper.
 
     Raises:
-        ValueError: an unknown rule or field, several optimizers, a sharded or compiled model, or a
-            training step that two passes cannot repeat.
+        ValueError: an unknown rule, ascent or field, several optimizers, one that does not go with
+            the ascent, a sharded or compiled model, or a training step that cannot be repeated.
     """
 
     rule_type = 'SAM'
@@ -60,6 +56,7 @@ class SharpnessMixin:
         optimizer: Optimizer,
         *,
         rule: Mapping | Rule | None = MappingProxyType({}),
+        ascent: str | Mapping | Ascent = 'fresh',
         interval: int = 1,
         log_interval: int = 10,
         **kwargs: Any,
@@ -74,13 +71,14 @@ class SharpnessMixin:
                 raise ValueError(f'{name}={value!r} is no whole number >= 1; 1 means every step.')
         super().__init__(optimizer=optimizer, **kwargs)
         self.rule = rule
+        self.ascent = ascent
         self.interval = interval
         self.log_interval = log_interval
-        self._recording: Recording | None = None
-        self._plain = False  # this step was begun with one pass
+        self._passes: RecordedPasses | None = None
+        self._plain = False  # this step was begun without a rule
         self.perturbed_loss: Tensor | None = None  # of the last step, where that took two passes
         self._before_clipping: dict[int, Callable] = OrderedDict()
-        self._loss_checked = False
+        self._checked = False  # that the loss is the model's, once
 
     @property
     def rule(self) -> Rule | None:
@@ -90,40 +88,56 @@ class SharpnessMixin:
     def rule(self, rule: Mapping | Rule | None) -> None:
         self._rule = build_rule(rule, default=self.rule_type)
 
+    @property
+    def ascent(self) -> Ascent:
+        return self._ascent
+
+    @ascent.setter
+    def ascent(self, ascent: str | Mapping | Ascent) -> None:
+        self._ascent = build_ascent(ascent)
+
+    def refuse(self, model: nn.Module) -> None:
+        """Raise ValueError for a model or an optimizer that perturbed steps do not work with."""
+        refuse_model(model)
+        self.ascent.check(self.optimizer, self.rule)
+
     def initialize_count_status(self, model: nn.Module, init_counts: int, max_counts: int) -> None:
         if self.rule is not None:
-            refuse_model(model)
+            self.refuse(model)
         super().initialize_count_status(model, init_counts, max_counts)
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """As the base's, and the forward call of `model` inside is recorded."""
-        self._recording = self.perturbed_loss = None
+        """As the base's, and the ascent is asked when `model` is called inside."""
+        if self._passes is not None:
+            self._passes.abandon()
+        self._passes = self.perturbed_loss = None
         self._plain = self.rule is None or self._update % self.interval != 0
         if self._plain:
             with super().optim_context(model):
                 yield
             return
         refuse_model(model)
-        if not self._loss_checked:  # the first step in two passes, whenever a rule came
-            warn_if_stateful(model)
-        recording = Recording(model, keep_output=not self._loss_checked)
-        with unsynchronised(model), recording.listen(), super().optim_context(model):
-            self._recording = recording
+        self._passes = RecordedPasses(self, model, check=not self._checked)
+        with super().optim_context(model), self._passes.listen():
             yield
 
     def update_params(
         self, loss: Tensor, step_kwargs: dict | None = None, zero_kwargs: dict | None = None
     ) -> None:
-        """As the base's, with the gradient of a second pass at perturbed weights."""
-        recording = self._recording
+        """As the base's, with the gradient that the ascent's passes give."""
+        passes = self._passes
         plain = self._plain
-        self._recording = None
+        self._passes = None
         self._plain = False
-        if recording is not None:
-            self._two_backwards(recording, loss)
+        if passes is not None:
+            passes.finish(loss)
+            self._checked = True
+            self.perturbed_loss = passes.perturbed_loss
+            self._inner_count += 1  # one step, whatever the number of passes
             if self.should_update():
-                self.step(**(step_kwargs or {}))
+                with passes.step.noted():
+                    self.step(**(step_kwargs or {}))
                 self.zero_grad(**(zero_kwargs or {}))
         elif plain or self.rule is None:
             super().update_params(loss, step_kwargs, zero_kwargs)
@@ -134,12 +148,42 @@ class SharpnessMixin:
             )
 
     def step(self, **kwargs: Any) -> None:
-        if self._recording is not None:
+        if self._passes is not None:
             raise ValueError(
                 'step was called although the second pass is still due; call update_params(loss) '
                 'instead of backward and step, or train with rule=None.'
             )
         super().step(**kwargs)
+
+    def opens_update(self) -> bool:
+        """Whether the batch that comes is the first one of its update."""
+        return self._inner_count % self._accumulative_counts == 0
+
+    @contextmanager
+    def pass_context(self, model: nn.Module) -> Iterator[None]:
+        """The base's `optim_context`, for a pass after the first."""
+        with super().optim_context(model):
+            yield
+
+    def backward_of(self, loss: Tensor) -> None:
+        """The backward pass of a loss, which is not counted.
+
+        It is backward, never torch.autograd.grad: only backward passes reentrant checkpoints
+        (with_cp).
+        """
+        self.backward(self.scale_loss(loss))
+        self._inner_count -= 1
+
+    def log(self, name: str, value: Callable[[], Tensor]) -> None:
+        """Write 'train/name', if this update is one whose numbers are logged."""
+        if self._update // self.interval % self.log_interval == 0:
+            self.message_hub.update_scalar(f'train/{name}', float(value()))
+
+    def gradient_norm(self) -> Tensor:
+        """L2 norm of the loss's gradient, without the factors of accumulation and loss scaling."""
+        held = [p.grad for p in parameters(self.optimizer) if p.grad is not None]
+        norm = torch.nn.utils.get_total_norm(held)
+        return norm / self.scale_loss(torch.ones(())).item() / self._loss_scale()
 
     def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
         """As the optimizer's, but called with the loss's gradients, before they are clipped."""
@@ -159,43 +203,8 @@ class SharpnessMixin:
         """Number of the update that this micro-batch belongs to."""
         return self._inner_count // self._accumulative_counts
 
-    def _two_backwards(self, recording: Recording, loss: Tensor) -> None:
-        call = recording.only_call()
-        model = bare(recording.model)
-        rule = self.rule
-        if recording.keep_output:
-            check_loss(call, loss)
-            self._loss_checked = True
-        log = self._update // self.interval % self.log_interval == 0
-        params = every_parameter(model, self.optimizer)
-        accumulated = swap_gradients(params)
-        # backward, never torch.autograd.grad: only backward passes reentrant checkpoints (with_cp)
-        self.backward(self.scale_loss(loss))
-        self._inner_count -= 1  # one step, whatever the number of passes
-        if log:
-            self._log('grad_norm_w', self._gradient_norm(params))
-        with perturbed(model, self.optimizer, rule):
-            swap_gradients(params, accumulated)
-            with frozen_buffers(model), preserved_rng(call.start):
-                with super().optim_context(recording.model):
-                    output = call.replay()
-                second = call.loss(output)
-                self.backward(self.scale_loss(second))
-        self.perturbed_loss = second.detach()
-        if log:
-            self._log('sharpness', self.perturbed_loss - loss.detach())
-        warn_if_far(rule, loss, second)
-
-    def _gradient_norm(self, params: list[nn.Parameter]) -> Tensor:
-        """L2 norm of the loss's gradient, without the factors of accumulation and loss scaling."""
-        norm = torch.nn.utils.get_total_norm([p.grad for p in params if p.grad is not None])
-        return norm / self.scale_loss(torch.ones(())).item() / self._loss_scale()
-
     def _loss_scale(self) -> float:
         return 1.0
-
-    def _log(self, name: str, value: Tensor) -> None:
-        self.message_hub.update_scalar(f'train/{name}', float(value))
 
 
 def refuse_model(model: nn.Module) -> None:
@@ -292,14 +301,20 @@ class AmpAWPOptimWrapper(AmpSAMOptimWrapper):
     rule_type = 'AWP'
 
 
-def set_rule(wrapper: OptimWrapper, rule: Mapping | None) -> None:
-    """Give the OptimWrapper a sharpness rule, or plain training.
+def set_rule(
+    wrapper: OptimWrapper, rule: Mapping | None, ascent: str | Mapping | Ascent = 'fresh'
+) -> None:
+    """Give the OptimWrapper a sharpness rule and an ascent, or plain training.
 
     Raises:
-        ValueError: a rule for a wrapper that makes one pass only.
+        ValueError: a rule for a wrapper that makes one pass only, or an ascent that its optimizer
+            or rule does not go with.
     """
     if isinstance(wrapper, SharpnessMixin):
         wrapper.rule = None if rule is None else build_rule(rule)
+        wrapper.ascent = ascent
+        if rule is not None:
+            wrapper.ascent.check(wrapper.optimizer, wrapper.rule)
     elif rule is not None:
         raise ValueError(
             f"the rule {rule} needs an optim_wrapper of type 'mmrobustprune.SAMOptimWrapper' (or "

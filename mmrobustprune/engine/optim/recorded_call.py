@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mmrobustprune.rng import RandomState
+from mmrobustprune.sharpness.ascents import Take
 from mmrobustprune.sharpness.step import bare
 
 STATEFUL = {  # classes whose forward pass changes plain Python state or weights, which runs twice
@@ -37,79 +37,68 @@ class RecordedCall:
     @classmethod
     def of(cls, module: nn.Module, args: tuple, kwargs: dict) -> RecordedCall:
         tensors = list(_tensors((args, kwargs)))
-        args, kwargs = copy.deepcopy((args, kwargs), {id(tensor): tensor for tensor in tensors})
+        args, kwargs = _copied(args, kwargs, tensors)
         return cls(module, args, kwargs, RandomState.now(), [(t, t._version) for t in tensors])
 
-    def replay(self) -> Any:
+    def replay(self, take: Take | None = None, again: bool = False) -> Any:
         """Make the call again.
 
+        Args:
+            take: gives the samples to be passed, from every tensor and list with one entry for
+                each; None passes them all.
+            again: it will be made once more, so that what it changes must be a copy.
+
         Raises:
-            ValueError: the first call changed an input tensor in place.
+            ValueError: the first call changed an input tensor in place, or its arguments are no
+                batch that can be taken apart.
         """
         if any(tensor._version != version for tensor, version in self.tensors):
             raise ValueError(
                 f'{_name(self.module)} changed an input tensor in place, so its call cannot be '
                 'repeated; make its first operation out of place, or train with rule=None.'
             )
-        return self.module(*self.args, **self.kwargs)
+        args = self.args
+        kwargs = self.kwargs
+        if take is not None:
+            size = self._batch_size()
+            args = _taken(args, take, size)
+            kwargs = _taken(kwargs, take, size)
+        if again:
+            args, kwargs = _copied(args, kwargs, list(_tensors((args, kwargs))))
+        return self.module(*args, **kwargs)
+
+    def losses(self, output: Any) -> Tensor:
+        """The total loss of each sample in an output of the call, (B,), detached.
+
+        Raises:
+            ValueError: a loss in it is not one number for each sample.
+        """
+        if isinstance(output, Tensor):
+            output = dict(loss=output)
+        found = {key: value for key, value in output.items() if 'loss' in key}
+        size = self._batch_size()
+        for key, value in found.items():
+            if not isinstance(value, Tensor) or value.shape != (size,):
+                raise ValueError(
+                    f"ascent='part' needs the loss of each sample and {_name(self.module)} gives "
+                    f"one {key!r} for all; write loss=dict(type='CrossEntropyLoss', "
+                    "reduction='none') in its head, or take ascent='sampled'."
+                )
+        return sum(found.values()).detach()
+
+    def _batch_size(self) -> int:
+        size = next((len(tensor) for tensor, _ in self.tensors if tensor.ndim), 0)
+        if not size:
+            raise ValueError(
+                f'{_name(self.module)} is called without a tensor of its images, so no part of the '
+                "batch can be passed; take ascent='fresh', 'previous' or 'momentum'."
+            )
+        return size
 
     def loss(self, output: Any) -> Tensor:
         """The total loss in an output of the call."""
         inner = bare(self.module)
-        return output if isinstance(output, Tensor) else inner.parse_losses(output)[0]
-
-
-@dataclass
-class Recording:
-    """The calls of one model inside one `optim_context`.
-
-    Args:
-        model: the model that the context was given.
-        keep_output: keep the output too, to compare it with the loss that is to be minimised.
-    """
-
-    model: nn.Module
-    keep_output: bool = False
-    calls: list[RecordedCall] = field(default_factory=list)
-    open: bool = False
-
-    @contextmanager
-    def listen(self) -> Iterator[None]:
-        """Record the model's calls inside; no hook stays on the model."""
-        handles = [self.model.register_forward_pre_hook(self._before, with_kwargs=True)]
-        if self.keep_output:
-            handles.append(self.model.register_forward_hook(self._after))
-        self.open = True
-        try:
-            yield
-        finally:
-            self.open = False
-            for handle in handles:
-                handle.remove()
-
-    def only_call(self) -> RecordedCall:
-        """The call to repeat.
-
-        Raises:
-            ValueError: none or several were made, or the context is still open.
-        """
-        if self.open:
-            raise ValueError(
-                'update_params was called inside optim_context; call it after the context ended.'
-            )
-        if len(self.calls) != 1:
-            raise ValueError(
-                f'{_name(self.model)} was called {len(self.calls)} times inside optim_context and '
-                'two passes need exactly one call; compute the loss by one model(**data, '
-                "mode='loss') there, or train with rule=None."
-            )
-        return self.calls[0]
-
-    def _before(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
-        self.calls.append(RecordedCall.of(module, args, kwargs))
-
-    def _after(self, module: nn.Module, args: tuple, output: Any) -> None:
-        self.calls[-1].output = output
+        return output.mean() if isinstance(output, Tensor) else inner.parse_losses(output)[0]
 
 
 def check_loss(call: RecordedCall, loss: Tensor) -> None:
@@ -139,6 +128,11 @@ def warn_if_stateful(model: nn.Module) -> None:
                 return
 
 
+def _copied(args: tuple, kwargs: dict, tensors: list[Tensor]) -> tuple[tuple, dict]:
+    """Copies of everything but the tensors."""
+    return copy.deepcopy((args, kwargs), {id(tensor): tensor for tensor in tensors})
+
+
 def _tensors(value: Any) -> Iterator[Tensor]:
     """Tensors in nested lists, tuples and dicts, not those inside other objects."""
     if isinstance(value, Tensor):
@@ -148,6 +142,19 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _tensors(item)
+
+
+def _taken(value: Any, take: Take, size: int) -> Any:
+    """Nested lists, tuples and dicts, with a part of everything that has `size` samples."""
+    if isinstance(value, dict):
+        return {key: _taken(item, take, size) for key, item in value.items()}
+    if isinstance(value, Tensor):
+        return take(value) if value.ndim and len(value) == size else value
+    if isinstance(value, list):
+        return take(value) if len(value) == size else [_taken(one, take, size) for one in value]
+    if isinstance(value, tuple):
+        return tuple(_taken(one, take, size) for one in value)
+    return value
 
 
 def _name(module: nn.Module) -> str:

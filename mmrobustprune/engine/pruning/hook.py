@@ -29,7 +29,7 @@ from .forward import whole_forward
 from .recalibrate import recalibrate_training
 from .removal import remove_channels, reset_best_metrics
 from .schedule import Plan, asked, batches_per_epoch
-from .validation import validate
+from .validation import LOSS, validate
 
 KEY = 'robust_prune'  # of a checkpoint
 
@@ -163,7 +163,7 @@ class PruningHook(Hook):
 
     def use_rule(self, runner: Runner, rule: Any) -> None:
         """Take steps by a rule, or its config, from now on; in a resumed run with its state."""
-        set_rule(runner.optim_wrapper, rule)
+        set_rule(runner.optim_wrapper, rule, self.recipe.ascent)
         saved = (self._resumed or {}).get('rule')
         if saved and self.rule(runner) is not None:
             self.rule(runner).load_state_dict(saved)
@@ -199,18 +199,18 @@ class PruningHook(Hook):
         return self._batch.loss(unwrap(runner.model))
 
     @contextmanager
-    def measured(self, runner: Runner, metrics: bool) -> Iterator[dict[str, Any]]:
+    def measured(self, runner: Runner, metrics: bool | str) -> Iterator[dict[str, Any]]:
         """A record of the fixed loss on both sides of what is done inside.
 
         Args:
             runner: the training.
-            metrics: whether the metrics of the validation are recorded, too.
+            metrics: whether the metrics of the validation are recorded, too; 'loss' adds its loss.
         """
         record: dict[str, Any] = {}
         for side in ('before', 'after'):
             record[f'loss_{side}'] = self.fixed_loss(runner)
             if metrics:
-                record[f'metric_{side}'] = validate(runner)
+                record[f'metric_{side}'] = validate(runner, metrics == LOSS)
             if side == 'before':
                 yield record
 

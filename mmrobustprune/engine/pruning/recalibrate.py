@@ -16,7 +16,7 @@ from mmrobustprune.recipes.fields import amount
 from mmrobustprune.surgery.recalibrate import recalibrate
 
 from .removal import averages
-from .validation import validate
+from .validation import LOSS, validate
 
 
 def images_of(asked: str, loader: DataLoader) -> int:
@@ -58,7 +58,7 @@ def recalibrate_network(model: nn.Module, loader: DataLoader, images: int) -> li
     return recalibrate(model, sampled_batches(loader, images), training_call)
 
 
-def recalibrate_training(runner: Runner, asked: str, metrics: bool) -> dict[str, Any]:
+def recalibrate_training(runner: Runner, asked: str, metrics: bool | str) -> dict[str, Any]:
     """Compute the statistics anew in a training whose network was just pruned.
 
     Moving averages that keep statistics of their own get theirs, too. Where they cannot be
@@ -67,7 +67,7 @@ def recalibrate_training(runner: Runner, asked: str, metrics: bool) -> dict[str,
     Args:
         runner: the training.
         asked: as in `Recipe.recalibrate`.
-        metrics: whether the validation is run.
+        metrics: whether the validation is run; 'loss' adds its loss.
 
     Returns:
         What rounds.json says of it: `recalibrated`, the number of images, and `metric_recalibrated`
@@ -88,7 +88,7 @@ def recalibrate_training(runner: Runner, asked: str, metrics: bool) -> dict[str,
     record: dict[str, Any] = dict(recalibrated=images)
     said = ''
     if metrics:
-        record['metric_recalibrated'] = validate(runner)
+        record['metric_recalibrated'] = validate(runner, metrics == LOSS)
         said = f'; metric {record["metric_recalibrated"]}'
     runner.logger.info(
         f'BatchNorm statistics of {len(found[0])} layers computed anew over {images} images{said}'

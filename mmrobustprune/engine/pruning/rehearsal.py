@@ -123,7 +123,16 @@ def _rehearse_optimizer(runner: Runner, optimizer: Optimizer, structure: Structu
         )
         return rebuild(small, structure)
     rebuild(small, structure, optimizer=twin)
-    _step(small, twin)
+    try:
+        _step(small, twin)
+    except RuntimeError as problem:
+        if isinstance(problem, torch.OutOfMemoryError):
+            raise
+        raise ValueError(
+            f'{type(optimizer).__name__} cannot go on after the removal '
+            f'({str(problem).splitlines()[0]}): it keeps tensors of the weights outside its state; '
+            'use an optimizer such as SGD or AdamW.'
+        ) from problem
     return small
 
 

@@ -108,12 +108,15 @@ class Plan:
             else:
                 length = iterations(phase.length, phase.name, total, per_epoch)
             rounds = phase.rounds
+            if isinstance(rounds, str):
+                rounds = max(1, length // iterations(rounds, phase.name, total, per_epoch))
+            at_once = length == 0
             if phase.room is not None and length > phase.room * total:
                 length = int(phase.room * total)
                 # as many rounds as iterations between two, which are some steps
                 fewer = length // max(math.isqrt(length), accumulated, 1)
                 rounds = max(1, min(fewer, rounds))
-            if rounds:
+            if rounds and not at_once:
                 length = rounds * max(1, length // rounds)
             spans.append(Span(phase.name, begin, begin + length, rounds))
             begin += length
@@ -134,7 +137,10 @@ class Plan:
         behind = spans[-1].end - spans[place].end
         end = max(total - behind, spans[place].begin)
         shift = end - spans[place].end
-        spans[place] = replace(spans[place], end=end)
+        rounds = spans[place].rounds
+        if isinstance(phases[place].rounds, str):
+            rounds = max(1, (end - spans[place].begin) // spans[place].interval)
+        spans[place] = replace(spans[place], end=end, rounds=rounds)
         for later in range(place + 1, len(spans)):
             span = spans[later]
             spans[later] = replace(span, begin=span.begin + shift, end=span.end + shift)

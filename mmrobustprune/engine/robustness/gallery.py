@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmrobustprune.corruption import Cell, Suite, get_suite
-from mmrobustprune.corruption.suites import CLEAN
+from mmrobustprune.corruption.suites import CLEAN, name_of
 from mmrobustprune.engine.bridge.checkpoint import load_model
 from mmrobustprune.engine.bridge.config import as_config
 from mmrobustprune.engine.bridge.data import fingerprint, info_of
@@ -144,7 +144,7 @@ def gallery_parts(runs: Sequence[Run], out: str | Path, index: int = 0) -> list[
             index,
             severity=results['severities'][len(results['severities']) // 2],
             corruptions=results['corruptions'],
-            suite=results['suite'],
+            suite=name_of(results),
             seed=results['seed'],
             stored=results.get('stored'),
             data=results.get('data'),

@@ -55,26 +55,29 @@ def main_metric(metrics: Mapping[str, float], asked: str | None = None) -> str:
     )
 
 
-def suite_name(evaluator: Evaluator, sizes: Sizes, dataset: str = '') -> str:
+def suite_name(
+    evaluator: Evaluator, sizes: Sizes, dataset: str = '', published: bool = False
+) -> str:
     """The suite that suite='auto' means for an evaluator and the sizes of the images.
 
     Args:
         evaluator: whose metrics say what kind of data it is.
         sizes: a suite for 32x32 images is meant where more than half of them are of that size.
         dataset: name of the data set's class.
+        published: the corrupted images are read from a published set.
     Raises:
         ValueError: no metric of VOC, COCO or classification.
     """
     size = _usual_size(sizes)
     for metric in evaluator.metrics:
         for base in type(metric).__mro__:
-            suite = default_suite(base.__name__, dataset, *size)
+            suite = default_suite(base.__name__, dataset, *size, published)
             if suite is not None:
                 return suite.name
     names = ', '.join(type(metric).__name__ for metric in evaluator.metrics)
     raise ValueError(
         f'no suite goes with {names} by itself; set robust_eval.suite to '
-        "'voc-c', 'coco-c' or 'imagenet-c'."
+        "'voc-c', 'coco-c', 'imagenet-c' or 'imagenet-c-uncropped'."
     )
 
 

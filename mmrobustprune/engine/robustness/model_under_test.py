@@ -13,15 +13,18 @@ from mmengine.hooks import LoggerHook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, TestLoop
 
-from mmrobustprune.corruption import Cell, Suite, summarize
+from mmrobustprune.corruption import Cell, Suite, evidence, summarize
+from mmrobustprune.corruption.bootstrap import whole_set_interval
 from mmrobustprune.corruption.suites import CLEAN
 from mmrobustprune.engine.bridge.data import named_files
 from mmrobustprune.engine.bridge.dist import on_main
+from mmrobustprune.engine.bridge.runner import NO_TEST
+from mmrobustprune.engine.bridge.subset import part_of
 from mmrobustprune.grouped_kernels import set_form
 from mmrobustprune.records import stamp
 from mmrobustprune.records.contents import group_digest
 from mmrobustprune.records.files import write_json
-from mmrobustprune.records.store import CellStore
+from mmrobustprune.records.store import CellStore, evidence_path
 
 from .metrics import evaluate_all, fresh_copy, main_metric
 from .table import show, table, verdict
@@ -55,7 +58,9 @@ class ModelUnderTest:
 
     Args:
         runner: built.
+        subset, seed: evaluate so many images, chosen by the seed; None evaluates all.
     Attributes:
+        loader: over the images to be evaluated.
         finished: cell -> {metric: value, per_class: {class: value}}.
     Raises:
         ValueError: the config has no test set, or a loop that cannot be driven.
@@ -66,9 +71,12 @@ class ModelUnderTest:
     identity: dict[str, Any]
     commit: str | None
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, subset: int | None = None, seed: int = 0) -> None:
         self.runner = runner
         self.loop = _test_loop(runner)
+        self.loader = self.loop.dataloader
+        if subset is not None:
+            self.loader = part_of(self.loader, subset, seed, self.loop.evaluator)
         self.finished: dict[Cell, dict] = {}
         self.part: Sequence[Cell] = ()
         self.evaluators: list[Evaluator] = []
@@ -118,9 +126,8 @@ class ModelUnderTest:
             config=stamp.config_hash(config),
             data=self.plan.data,
             annotations=group_digest(files) if files else None,  # of evaluators that read their own
-            images=len(self.loop.dataloader.dataset),
-            suite=self.plan.suite.name,
-            seed=self.plan.seed,
+            images=len(self.loader.dataset),
+            **self.plan.suite.stamp(self.plan.seed),
             stored=self.plan.options.stored,
             device=stamp.device_name(model),
             versions=stamp.versions(),
@@ -171,7 +178,7 @@ class ModelUnderTest:
 
     def finish(self) -> None:
         """Evaluate the cells of the pass and keep them."""
-        size = len(self.loop.dataloader.dataset)
+        size = len(self.loader.dataset)
         asked = self.plan.options.metric
         found = {}
         for cell, evaluator in zip(self.part, self.evaluators, strict=True):
@@ -245,12 +252,26 @@ class ModelUnderTest:
             clean=numbers[CLEAN],
             clean_per_class=classes[CLEAN],
             cells=[_entry(cell, numbers[cell], classes[cell]) for cell in cells],
+            **self._part(summary.mPC),
             **self._stamps(),
         )
         on_main(lambda: write_json(Path(self.runner.work_dir) / 'results.json', results))
         self.runner.logger.info(f'\n{table(results).markdown()}{verdict(results)}')
         self.runner.call_hook('after_run')
         return results
+
+    def _part(self, mpc: float | None) -> dict[str, Any]:
+        """Which part of the test set was evaluated, and where the mPC of the whole lies."""
+        if self.plan.options.subset is None:
+            return {}
+        whole = len(self.loop.dataloader.dataset)
+        there = [cell for cell in self.cells if cell.corruption in self.plan.suite.corruptions]
+        files = [evidence_path(self.store.folder, cell) for cell in there]
+        interval = None
+        if mpc is not None and all(file.is_file() for file in files):
+            interval = whole_set_interval([evidence.load(file) for file in files], whole)
+        part = dict(size=len(self.loader.dataset), of=whole, seed=self.plan.options.seed)
+        return dict(subset=part, mPC_interval=interval)
 
     def _run_facts(self, metric: str) -> dict[str, Any]:
         """What must be equal for two runs to be compared."""
@@ -259,8 +280,7 @@ class ModelUnderTest:
         modes = [one.eval_mode for one in metrics if hasattr(one, 'eval_mode')]
         return dict(
             metric=metric,
-            suite=self.plan.suite.name,
-            seed=self.plan.seed,
+            **self.plan.suite.stamp(self.plan.seed),
             data=self.identity['data'],
             eval_mode=modes[0] if modes else None,
         )
@@ -293,9 +313,7 @@ def _entry(cell: Cell, numbers: Mapping[str, float], classes: Mapping[str, float
 
 def _test_loop(runner: Runner) -> TestLoop:
     if runner._test_loop is None:
-        raise ValueError(
-            'the config has no test_dataloader, test_cfg and test_evaluator; add them.'
-        )
+        raise ValueError(NO_TEST)
     loop = runner.test_loop
     if not isinstance(loop, TestLoop):
         raise ValueError(

@@ -8,9 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 
-from mmrobustprune.corruption import Cell
+from mmrobustprune.corruption import Cell, Suite
 from mmrobustprune.corruption.published import SIDE
 from mmrobustprune.corruption.stored_set import StoredSet
 from mmrobustprune.corruption.suites import CLEAN
@@ -42,17 +43,16 @@ class Computed:
 
     Args:
         seed: the suite's seed.
-        family: whose severity constants, see `corruption.apply.apply`.
+        suite: whose functions, see `corruption.apply.apply`.
     """
 
-    cropped = False
-
-    def __init__(self, seed: int, family: str = 'imagenet') -> None:
+    def __init__(self, seed: int, suite: Suite) -> None:
         from mmrobustprune.corruption.apply import apply  # numba and skimage take seconds
 
         self.apply = apply
         self.seed = seed
-        self.family = family
+        self.family = suite.family
+        self.cropped = suite.cropped
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
         return self.apply(image, cell.corruption, cell.severity, self.seed, self.family)
@@ -93,7 +93,7 @@ class Shared:
         self.kept: dict[tuple, np.ndarray] = {}
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
-        if self.image is None or not np.array_equal(image, self.image):
+        if image is not self.image and not np.array_equal(image, self.image):
             self.image = image
             self.kept = {}
         key = cell, index, path
@@ -179,14 +179,27 @@ class CellPipeline:
         except UnreadableError as error:
             return error.image
         image = data.pop('img')
-        return [self._finish(data, image, bgr, cell, rest) for cell in self.cells]
+        levels = None
+        if any(cell != CLEAN for cell in self.cells):
+            levels = _levels(image, bgr, name_of(data))  # once, for all cells
+        return [self._finish(data, image, levels, bgr, cell, rest) for cell in self.cells]
 
     def _finish(
-        self, data: dict, image: np.ndarray, bgr: bool, cell: Cell, rest: Sequence[Callable]
+        self,
+        data: dict,
+        image: np.ndarray,
+        levels: np.ndarray | None,
+        bgr: bool,
+        cell: Cell,
+        rest: Sequence[Callable],
     ) -> Any:
         sample = copy.deepcopy(data)
         try:
-            sample['img'] = image.copy() if cell == CLEAN else self._corrupt(data, image, bgr, cell)
+            if cell == CLEAN:
+                sample['img'] = image.copy()
+            else:
+                out = self._corrupt(data, levels, cell)
+                sample['img'] = _turned(out, bgr).astype(image.dtype, copy=False)
         except (TypeError, ValueError) as error:
             raise ValueError(f'{name_of(data)}: {error}') from error
         if cell != CLEAN and self.source.cropped:
@@ -202,38 +215,43 @@ class CellPipeline:
                 )
         return sample
 
-    def _corrupt(self, data: dict, image: np.ndarray, bgr: bool, cell: Cell) -> np.ndarray:
-        raw = image.astype(np.uint8)
-        if not np.array_equal(raw, image):  # to_float32=True holds the same 256 values
-            raise ValueError(
-                f'{cell.corruption} needs the values 0 to 255 and got other ones in '
-                f'{image.dtype}; load 8-bit images.'
-            )
-        turn = slice(None, None, -1 if bgr and raw.ndim == 3 else 1)
-        out = self.source(
-            np.ascontiguousarray(raw[..., turn]),
-            cell,
-            data.get('sample_idx', 0),
-            data.get('img_path'),
+    def _corrupt(self, data: dict, levels: np.ndarray, cell: Cell) -> np.ndarray:
+        return self.source(levels, cell, data.get('sample_idx', 0), data.get('img_path'))
+
+
+def _levels(image: np.ndarray, bgr: bool, name: str) -> np.ndarray:
+    """The image as uint8, in RGB where it has three channels."""
+    raw = image.astype(np.uint8, copy=False)
+    if raw is not image and not np.array_equal(raw, image):  # to_float32=True has the same values
+        raise ValueError(
+            f'{name}: corruptions need the values 0 to 255 and got other ones in {image.dtype}; '
+            'load 8-bit images.'
         )
-        # a copy: transforms may write into it
-        return np.array(out[..., turn], image.dtype, order='C')
+    return _turned(raw, bgr)
+
+
+def _turned(image: np.ndarray, bgr: bool) -> np.ndarray:
+    """A copy, which transforms may write into; three channels the other way round where `bgr`."""
+    if bgr and image.ndim == 3 and image.shape[2] == 3:
+        return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_BGR2RGB)
+    return np.array(image, order='C')
 
 
 def _without_resize(rest: Sequence[Callable]) -> list[Callable]:
-    """The transforms for images that are stored at the network's size."""
+    """The transforms for corrupted images that have the network's size."""
     names = [type(transform).__name__ for transform in rest]
     if 'CenterCrop' not in names:
         raise ValueError(
-            f"the stored images are cropped to the network's size already, and the test pipeline "
-            f'({", ".join(names)}) has no CenterCrop; use the pipeline that the set was made for.'
+            f'the corrupted images have {SIDE}x{SIDE} pixels already, and the test pipeline '
+            f'({", ".join(names)}) has no CenterCrop; use the pipeline that they are made for, or '
+            "suite 'imagenet-c-uncropped', which corrupts whole images."
         )
     crop = tuple(rest[names.index('CenterCrop')].crop_size)
     if crop != (SIDE, SIDE):
         raise ValueError(
-            f'the stored images have {SIDE}x{SIDE} pixels and the test pipeline crops to '
-            f'{crop[1]}x{crop[0]}; evaluate with a CenterCrop of {SIDE}, or leave `stored` out to '
-            'corrupt the images here.'
+            f'the corrupted images have {SIDE}x{SIDE} pixels and the test pipeline crops to '
+            f'{crop[1]}x{crop[0]}; evaluate with a CenterCrop of {SIDE}, or under suite '
+            "'imagenet-c-uncropped', which corrupts whole images."
         )
     return [transform for transform, name in zip(rest, names, strict=True) if name not in RESIZES]
 

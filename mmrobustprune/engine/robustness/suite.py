@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -40,11 +41,13 @@ class RobustEval:
         stored: folder of a stored set (ImageNet-C, CIFAR-10-C, tools/make_corrupted.py); None
             computes the corruptions.
         baseline: what mCE is relative to: a name of `corruption.baselines.BASELINES` or the
-            results.json of another run; None takes AlexNet where the whole of imagenet-c is asked
-            for.
+            results.json of another run; None takes AlexNet where the cells asked for, however they
+            are named, hold the whole benchmark of imagenet-c.
         partial: means over the cells that are there where some are missing, and says so.
         workers: processes that decode and corrupt while the model runs; None takes the test
             loader's, or one per core where it has none.
+        subset: evaluate this many images, chosen at random by the seed, and give an interval for
+            the mPC of the whole test set; None evaluates all.
     """
 
     suite: str = 'auto'
@@ -56,6 +59,7 @@ class RobustEval:
     baseline: str | None = None
     partial: bool = False
     workers: int | None = None
+    subset: int | None = None
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> RobustEval:
@@ -73,7 +77,8 @@ class RobustEval:
         check_fields('robust_eval', config, [field.name for field in fields(cls)])
         options = cls(**config)
         workers = 0 if options.workers is None else options.workers
-        for key, value in (('seed', options.seed), ('workers', workers)):
+        subset = 2 if options.subset is None else options.subset
+        for key, value in (('seed', options.seed), ('workers', workers), ('subset', subset)):
             whole = isinstance(value, int) and not isinstance(value, bool)
             if not whole or (key == 'workers' and value < 0):
                 raise ValueError(f'robust_eval.{key} is {value!r}; give a whole number.')
@@ -85,13 +90,20 @@ class RobustEval:
         """The corrupted cells asked for."""
         return suite.choose(self.corruptions, self.severities)
 
+    @property
+    def reads_published(self) -> bool:
+        """Whether the corrupted images are read from a published set."""
+        from mmrobustprune.corruption.stored import MANIFEST
+
+        return self.stored is not None and not Path(self.stored, MANIFEST).is_file()
+
     def mce(self, suite: Suite) -> Baseline | None:
         """What corruption errors are measured against, if anything.
 
         Raises:
             FileNotFoundError, ValueError: no such name or file.
         """
-        everything = self.corruptions is None and self.severities is None
+        everything = set(suite.choose()) <= set(self.cells(suite))
         implied = suite.baseline if everything else None
         name = self.baseline or implied
         return name and get_baseline(name)
@@ -106,7 +118,7 @@ class RobustEval:
                 another seed, or was written from other clean images.
         """
         if self.stored is None:
-            return Computed(self.seed, suite.family)
+            return Computed(self.seed, suite)
         from mmrobustprune.corruption.stored import open_stored
 
         images = open_stored(self.stored, suite)
@@ -155,11 +167,11 @@ def run_suites(
             dir.
     """
     options = RobustEval.from_config(robust_eval)
-    models = [ModelUnderTest(runner) for runner in runners]
+    models = [ModelUnderTest(runner, options.subset, options.seed) for runner in runners]
     suite = _suite(options, models[0])
     cells = options.cells(suite)
     data = _same_data(models)
-    source = options.source(suite, cells, models[0].loop.dataloader.dataset)
+    source = options.source(suite, cells, models[0].loader.dataset)
     stored = on_main(lambda: {cell: source.content(cell) for cell in cells})
     plan = SuitePlan(suite, options, source.seed, data, (CLEAN, *cells), stored)
     for model in models:
@@ -167,7 +179,7 @@ def run_suites(
     passes = _passes(models)
     if passes:
         run = _SuiteRun(models, passes, progress or LogProgress(runners[0].logger.info))
-        run.evaluate(source, _workers(options, models[0].loop.dataloader))
+        run.evaluate(source, _workers(options, models[0].loader))
     return [model.results() for model in models]
 
 
@@ -224,7 +236,7 @@ class _SuiteRun:
             self.progress(part, self.before, self.total, number + 1, size)
         bad = sum(all_gather_object(bad), [])  # of all processes
         if bad:
-            raise unreadable_images(bad, len(self.models[0].loop.dataloader.dataset))
+            raise unreadable_images(bad, len(self.models[0].loader.dataset))
         for model in busy:
             model.finish()
             model.stop()
@@ -254,7 +266,7 @@ def _streams(
     for model in models:
         settings = model.runner.cfg.test_dataloader.to_dict()
         first = streams[0].batches if streams else None
-        stream = Stream(model.loop.dataloader, first)
+        stream = Stream(model.loader, first)
         key = settings.get('dataset'), settings.get('collate_fn'), stream.batches
         if key not in keys:
             keys.append(key)
@@ -270,7 +282,7 @@ def _same_data(models: Sequence[ModelUnderTest]) -> str:
     Raises:
         ValueError: one model is tested on others.
     """
-    datasets = [model.loop.dataloader.dataset for model in models]
+    datasets = [model.loader.dataset for model in models]
     every = on_main(lambda: [image_digests(dataset) for dataset in datasets])
     for model, found in zip(models, every, strict=True):
         if found != every[0]:
@@ -292,12 +304,12 @@ def _workers(options: RobustEval, loader: Any) -> int:
 
 def _suite(options: RobustEval, model: ModelUnderTest) -> Suite:
     """The suite, which must go with the sizes of the images as they are stored."""
-    dataset = model.loop.dataloader.dataset
+    dataset = model.loader.dataset
     kind = type(leaves(dataset)[0]).__name__
     sizes = on_main(lambda: image_sizes(dataset))
     name = options.suite
     if name == 'auto':
-        name = suite_name(model.loop.evaluator, sizes, kind)
+        name = suite_name(model.loop.evaluator, sizes, kind, options.reads_published)
     suite = get_suite(name)
     check_sizes(suite, sizes)
     return suite

@@ -48,9 +48,14 @@ def verdict(results: Mapping[str, Any]) -> str:
         if key in results and (results[key] is not None or not key.endswith('mCE'))
     )
     levels = ' '.join(map(str, results['severities']))
-    kinds = len(results['corruptions'])
+    part = results.get('subset')
+    if part is not None:
+        interval = results['mPC_interval']
+        where = f'{show(interval[0])} to {show(interval[1])}' if interval else 'not known'
+        numbers += f'; of {part["size"]} images, mPC of all {part["of"]} at 95 %: {where}'
+    kinds = suite_of(results).share(len(results['corruptions']))
     return (
-        f'{results["suite"]}, {results["metric"]}: {numbers} ({kinds} corruptions, severities '
+        f'{results["suite"]}, {results["metric"]}: {numbers} ({kinds}, severities '
         f'{levels}, seed {results["seed"]}). {results["note"]}'
     ).rstrip()
 

@@ -91,7 +91,7 @@ def _test_set(config: Config) -> Any:
             if loading.get(key, usual) not in (usual, None):
                 raise ValueError(
                     f"the test pipeline loads images with {key}='{loading[key]}', so those read "
-                    f"back would differ; set it to '{usual}'."
+                    f"back would differ; set it to '{usual}', or corrupt while evaluating."
                 )
     init_default_scope(config.get('default_scope') or 'mmengine')
     return DATASETS.build(dataset)

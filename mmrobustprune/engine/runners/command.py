@@ -12,6 +12,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmrobustprune.engine.bridge.config import load_config, parse_options
+from mmrobustprune.engine.bridge.runner import NO_TEST
 
 from .train import TrainRunner
 
@@ -22,7 +23,7 @@ def read_config(args: argparse.Namespace) -> Config:
     """The config with the options of the command line in it.
 
     Raises:
-        FileNotFoundError: there is no such config.
+        FileNotFoundError, ValueError: as `load_config`.
     """
     path = args.config
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -65,7 +66,13 @@ def amp_wrapper(wrapper: dict) -> dict:
 
 
 def add_test_time_augmentation(cfg: Config) -> None:
-    """The config's own TTA, or horizontal flips."""
+    """The config's own TTA, or horizontal flips.
+
+    Raises:
+        ValueError: the config has no test set.
+    """
+    if not cfg.get('test_dataloader'):
+        raise ValueError(NO_TEST)
     detection = cfg.get('default_scope') == 'mmdet'
     data = cfg.test_dataloader.dataset
     while 'dataset' in data:

@@ -57,7 +57,8 @@ def sharpness_wrapper(config: dict) -> ConfigDict:
         config: the user's, which stays as it is.
 
     Raises:
-        ValueError: a wrapper that records no forward call to repeat, or one with a rule of its own.
+        ValueError: a wrapper that records no forward call to repeat, or one with a rule or an
+            ascent of its own.
     """
     config = ConfigDict(copy.deepcopy(dict(config)))
     name = str(config.get('type', 'OptimWrapper')).rsplit('.', 1)[-1]
@@ -66,6 +67,11 @@ def sharpness_wrapper(config: dict) -> ConfigDict:
             f'optim_wrapper holds several optimizers or none ({", ".join(config)}), and two passes '
             'take one (OptimWrapperDict is not supported); give '
             'optim_wrapper=dict(optimizer=...).'
+        )
+    if config.get('ascent') is not None:
+        raise ValueError(
+            f'optim_wrapper.ascent={config.ascent!r} would not be used, as a recipe has one; '
+            'say robust_prune=dict(ascent=...) instead.'
         )
     if str(config.get('type', '')).startswith('mmrobustprune.'):
         if config.get('rule') is not None:

@@ -7,11 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import Tensor
 
 from mmrobustprune.copies import copied
+from mmrobustprune.engine.bridge.checkpoint import write_structure
 from mmrobustprune.engine.bridge.config import type_name
 from mmrobustprune.engine.bridge.model import example_of, unwrap
 from mmrobustprune.engine.bridge.runner import given_config
@@ -23,9 +25,16 @@ from mmrobustprune.engine.pruning.artifacts import (
     write_weights,
 )
 from mmrobustprune.engine.pruning.forward import structure_forward
-from mmrobustprune.mask_search import ScoredNetwork, kept_masks, make_plain, save_masks
+from mmrobustprune.engine.pruning.hook import KEY
+from mmrobustprune.mask_search import (
+    ScoredNetwork,
+    flops_ratio,
+    kept_masks,
+    make_plain,
+    save_masks,
+)
 from mmrobustprune.recipes.search import MaskSearch
-from mmrobustprune.records.files import write_file
+from mmrobustprune.records.files import replacing, write_file
 from mmrobustprune.records.stamp import command, commit, versions
 from mmrobustprune.structure.record import Structure
 from mmrobustprune.surgery import remove_unread
@@ -82,17 +91,43 @@ def write_plain(runner: Runner, structure: Structure | None, folder: Path) -> tu
     return config, meta
 
 
+def write_scores(runner: Runner, search: ScoredNetwork, structure: Structure | None) -> None:
+    """mask/scores.pth: the search at the mask that was taken, as its checkpoints hold it."""
+    model = unwrap(runner.model)
+    raw = {name: value.cpu() for name, value in model.state_dict().items()}
+    plain = {name: value.cpu() for name, value in ScoredNetwork.plain_state(model).items()}
+    meta = plain_types(run_meta(runner))
+    write_structure(meta, structure)
+    state = dict(kind='search', stage='search', raw=raw, search=search.state_dict())
+    path = Path(runner.work_dir) / 'mask' / 'scores.pth'
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path, alone=True) as part:
+        torch.save({'meta': meta, 'state_dict': plain, KEY: state}, part)
+
+
 def _write_slim(runner: Runner, forward: str, config: Config, meta: dict) -> dict[str, Any]:
-    """The network without unread channels in slim/; what went, and what stays and why."""
+    """The network without unread channels in slim/; what went, what stays and why, and how many
+    times fewer operations mask and network have.
+    """
     folder = Path(runner.work_dir) / 'slim'
     slim = make_plain(copied(unwrap(runner.model)))
     example = example_of(slim, runner.train_dataloader)
+    by_mask = flops_ratio(slim, kept_masks(unwrap(runner.model)), example['inputs'].shape[1:])
     done = remove_unread(slim, example, structure_forward(forward, slim))
     write_network(config, slim.state_dict(), meta, done.structure, folder)
     runner.logger.info(f'{folder}: {done.structure.summary()}')
     for layer, reason in done.left.items():
         runner.logger.info(f'{layer}: {reason}')
-    return dict(slim=done.structure.achieved, left=done.left)
+    really = 1 / (1 - done.structure.achieved['macs'])
+    runner.logger.info(
+        f'the mask has {by_mask:.2f} times fewer FLOPs, each layer counted by itself, and the '
+        f'network in {folder} {really:.2f} times fewer MACs.'
+    )
+    return dict(
+        slim=done.structure.achieved,
+        left=done.left,
+        fewer=dict(flops_of_mask=by_mask, macs_of_slim=really),
+    )
 
 
 def write_network(

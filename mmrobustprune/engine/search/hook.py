@@ -23,8 +23,10 @@ from mmrobustprune.records.files import write_file
 from mmrobustprune.registry import HOOKS
 
 from .choice import CHOICES
-from .files import write_plain, write_result
+from .files import write_plain, write_result, write_scores
 from .phases import SearchTimes, begin_phase, change_length
+from .update import UPDATES
+from .watch import SearchWatch
 
 
 @HOOKS.register_module()
@@ -34,7 +36,7 @@ class MaskSearchHook(PruningHook):
     Every checkpoint's state_dict holds plain weights, the mask applied, which any tool loads; what
     a resumed run needs lies beside it. At the end `pruned.pth`, `pruned.py`, `masks.npz` and
     `stages.json` are in the work dir, and in `mask/` the network as the search left it, before
-    fine-tuning.
+    fine-tuning, and with its scores (`scores.pth`, for `tools/analyze.py sharpness`).
 
     Args:
         recipe: name of a recipe; the other fields are the recipe's, see
@@ -59,6 +61,7 @@ class MaskSearchHook(PruningHook):
         self.choice = CHOICES[self.recipe.select](self.recipe.metric)
         self.records: list[dict] = []
         self.times: SearchTimes | None = None
+        self.watch: SearchWatch | None = None
         self._perturbed: bool | None = None
 
     # --- start ------------------------------------------------------------------------------------
@@ -118,6 +121,7 @@ class MaskSearchHook(PruningHook):
         self.choice.load_state_dict(saved['choice'])
         if self.search is not None:
             self.search.load_state_dict(saved['search'])
+            self.watch.load_state_dict(saved['watch'])
         span = self.plan.span(self.phase)
         if span.end > span.begin:
             change_length(runner, span.end - span.begin, runner.iter - span.begin)
@@ -136,7 +140,7 @@ class MaskSearchHook(PruningHook):
         phase = self.plan.at(iteration).name
         epoch, first = self.times.epoch(iteration)
         if self.search is not None and first and iteration > self.times.search:
-            self.search.end_epoch()
+            self._end_epoch(runner)
         if phase != self.phase:
             self._enter(runner, phase)
         if self.search is not None:
@@ -144,6 +148,7 @@ class MaskSearchHook(PruningHook):
                 self.search.begin_epoch(epoch)
             if self.times.perturbed(iteration) != self._perturbed:
                 self._set_rule(runner, self.times.perturbed(iteration))
+            self._tell_rate(runner)
             self.choice.before_iter(unwrap(runner.model), self.search.meets_target)
         super().before_train_iter(runner, batch_idx, data_batch)
 
@@ -185,7 +190,7 @@ class MaskSearchHook(PruningHook):
 
     def after_train(self, runner: Runner) -> None:
         if self.search is not None:  # a search that nothing follows
-            self.search.end_epoch()
+            self._end_epoch(runner)
             self._enter(runner, 'finetune')
         if self.phase == 'finetune':
             on_main(lambda: write_result(runner, self.recipe, self.structure))
@@ -243,6 +248,7 @@ class MaskSearchHook(PruningHook):
                 f'the mask taken is that of iteration {at}, of the warm-up, in which nothing was '
                 'perturbed.'
             )
+        on_main(lambda: write_scores(runner, self.search, self.structure))
         self._bake()
         on_main(lambda: write_plain(runner, self.structure, Path(runner.work_dir) / 'mask'))
 
@@ -263,6 +269,12 @@ class MaskSearchHook(PruningHook):
     def _attach(self, runner: Runner) -> None:
         host = self.recipe.build_host(self._frozen(runner))
         self.search = host.attach(unwrap(runner.model))
+        self.watch = SearchWatch(self.search)
+
+    def _end_epoch(self, runner: Runner) -> None:
+        self.search.end_epoch()
+        for line in self.watch.look(self.search):
+            runner.logger.warning(line)
 
     def _bake(self) -> None:
         self.search.bake(zero=self.recipe.zero_pruned)
@@ -279,6 +291,8 @@ class MaskSearchHook(PruningHook):
                 # they need gradients to climb by, and never a step
                 groups.append(self.search.climbable_weights())
             begin_phase(runner, length, groups, self.recipe.search_optimizer)
+            step = UPDATES[self.recipe.update]
+            step(runner.optim_wrapper.optimizer, self.search.score_parameters())
         elif phase == 'finetune':
             if length:
                 begin_phase(runner, length, unwrap(runner.model), self.recipe.finetune_optimizer)
@@ -296,6 +310,12 @@ class MaskSearchHook(PruningHook):
             rule = self.recipe.search_rule() if perturbed else None
         self.use_rule(runner, rule)
 
+    def _tell_rate(self, runner: Runner) -> None:
+        """Let the rule know the learning rate of the scores, which come first."""
+        rule = self.rule(runner)
+        if rule is not None:
+            rule.follow(runner.optim_wrapper.optimizer.param_groups[0]['lr'])
+
     # --- checkpoints ------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
@@ -307,6 +327,7 @@ class MaskSearchHook(PruningHook):
             choice=self.choice.state_dict(),
             perturbed=self._perturbed,
             search=None if self.search is None else self.search.state_dict(),
+            watch=None if self.search is None else self.watch.state_dict(),
         )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

@@ -6,13 +6,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mmrobustprune.analysis import Stability
-from mmrobustprune.analysis.meters import build_meters
+from mmrobustprune.analysis.meters import CurvatureMeter, build_meters
 from mmrobustprune.engine.bridge.dist import on_main
 from mmrobustprune.engine.bridge.model import unwrap
 from mmrobustprune.engine.bridge.training_loss import (
@@ -22,6 +23,7 @@ from mmrobustprune.engine.bridge.training_loss import (
     training_losses,
 )
 from mmrobustprune.engine.pruning.artifacts import plain_types
+from mmrobustprune.mask_search import ScoredNetwork
 from mmrobustprune.records import stamp
 from mmrobustprune.records.files import write_json
 from mmrobustprune.registry import HOOKS
@@ -30,6 +32,14 @@ from .hook import MaskSearchHook
 
 KEY = 'search_measure'  # of a checkpoint
 FILE = 'search.json'
+SCALARS = (
+    'lambda_max',
+    'lambda_max_along',
+    'residual',
+    'hamming_first',
+    'hamming_previous',
+    'removed',
+)
 METRICS = dict(clean='accuracy/top1', attacked='attacked/pgd')
 
 
@@ -42,16 +52,20 @@ class SearchMeasureHook(Hook):
     It goes with a `MaskSearchHook` and leaves the training as it finds it: weights, scores,
     gradients, buffers, generators. Sharpness is of the model's training loss in the scores, on the
     same training samples at every epoch, attacked anew with the scores of that epoch and then held
-    fixed. The first mask is the one that the search starts from. The cost of an epoch is, per
-    batch, one attack, and in forward-backward passes about 3 (iterations + 1) for lambda_max and
-    steps + 1 per radius for the loss difference.
+    fixed. With `along`, lambda_max is also measured inside the epoch, at iterations as far apart as
+    they can be, on the batch that the training takes there and at the scores it has there, and
+    averaged: as S2AP does at every iteration. The first mask is the one that the search starts
+    from. The cost of an epoch is, per batch, one attack, and in forward-backward passes about
+    3 (iterations + 1) for lambda_max and steps + 1 per radius for the loss difference.
 
     Args:
         lambda_max: dict(batches=1, iterations=10), or None.
         loss_difference: None, or dict(batches=1, rho=[...], steps=20).
         stability: Hamming distances to the first mask and to the one before.
-        displacement: how far the scores moved, too; keeps two copies of them in memory and in
-            checkpoints.
+        along: at how many iterations of an epoch lambda_max is measured inside it; more than it has
+            are all of them.
+        displacement: how far the scores moved, too, together and layer by layer; keeps two copies
+            of them in memory and in checkpoints.
         rates: the share that each layer keeps.
         interval: measure every so many epochs of the search.
         batch_norm: 'eval' (running statistics) or 'train' (the batch's).
@@ -75,13 +89,19 @@ class SearchMeasureHook(Hook):
         batch_norm: str = 'eval',
         seed: int = 0,
         metrics: Mapping[str, str] = METRICS,
+        along: int = 0,
     ) -> None:
         self.meters = build_meters(lambda_max=lambda_max, loss_difference=loss_difference)
+        if not isinstance(along, int) or along < 0 or (along and lambda_max is None):
+            raise ValueError(
+                f'along={along!r} with lambda_max={lambda_max!r} is not allowed; give a number of '
+                'iterations of at least 0, and lambda_max=dict(iterations=10) to measure there.'
+            )
         if not isinstance(interval, int) or interval < 1:
             raise ValueError(f'interval={interval!r} is no number of epochs; give at least 1.')
         check_statistics(batch_norm)
         meters = {meter.name: asdict(meter) for meter in self.meters}
-        common = dict(interval=interval, batch_norm=batch_norm, seed=seed)
+        common = dict(interval=interval, batch_norm=batch_norm, seed=seed, along=along)
         self.settings = plain_types(meters | common)
         self.stability = Stability() if stability else None
         self.displacement = displacement
@@ -90,8 +110,10 @@ class SearchMeasureHook(Hook):
         self.batch_norm = batch_norm
         self.seed = seed
         self.metrics = dict(metrics)
+        self.along = along
         self.epoch = 0
         self.records: list[dict] = []
+        self._inside: list[dict] = []  # what was measured inside the epoch
         self._batches: list | None = None
 
     # --- along the training -----------------------------------------------------------------------
@@ -109,6 +131,8 @@ class SearchMeasureHook(Hook):
         hook = self._searching(runner)
         if self.stability is not None and self.stability.first is None and hook.search is not None:
             self.stability.start(hook.search.masks(), self._scores(hook.search))
+        if hook.search is not None and self._due_inside(batch_idx, len(runner.train_dataloader)):
+            self._inside.append(self._curvature_at(runner, hook.search, data_batch))
 
     def after_train_epoch(self, runner: Runner) -> None:
         hook = self._searching(runner)
@@ -126,8 +150,13 @@ class SearchMeasureHook(Hook):
         if self.stability is not None:
             record.update(self.stability.add(hook.search.masks(), self._scores(hook.search)))
         record.update(self._sharpness(runner, hook.search))
+        if self._inside:
+            for key in ('lambda_max', 'residual'):
+                record[f'{key}_along'] = fmean(one[key] for one in self._inside)
+            record['along'] = self._inside
+            self._inside = []
         self.records.append(record)
-        for key in ('lambda_max', 'residual', 'hamming_first', 'hamming_previous', 'removed'):
+        for key in SCALARS:
             if key in record:
                 runner.message_hub.update_scalar(f'train/search_{key}', record[key])
         numbers = {key: value for key, value in record.items() if isinstance(value, float)}
@@ -154,6 +183,7 @@ class SearchMeasureHook(Hook):
         checkpoint[KEY] = dict(
             epoch=self.epoch,
             records=self.records,
+            inside=self._inside,
             stability=self.stability.state_dict() if follows else None,
         )
 
@@ -162,6 +192,7 @@ class SearchMeasureHook(Hook):
         if runner._resume and saved:
             self.epoch = saved['epoch']
             self.records = saved['records']
+            self._inside = saved['inside']
             if self.stability is not None and saved['stability'] is not None:
                 self.stability.load_state_dict(saved['stability'])
 
@@ -186,8 +217,23 @@ class SearchMeasureHook(Hook):
             means.update(meter.mean(found[meter.name]))
         return means
 
-    def _scores(self, search) -> list:
-        return search.score_parameters() if self.displacement else []
+    def _due_inside(self, batch: int, batches: int) -> bool:
+        measured = (self.epoch + 1) % self.interval == 0
+        count = min(self.along, batches)
+        return measured and batch in {number * batches // count for number in range(count)}
+
+    def _curvature_at(self, runner: Runner, search: ScoredNetwork, batch: Any) -> dict[str, Any]:
+        """lambda_max on the batch that comes; a host's penalty is constant in the scores."""
+        meter = next(one for one in self.meters if isinstance(one, CurvatureMeter))
+        model = unwrap(runner.model)
+        with steady(model, self.batch_norm, self.seed):
+            (loss,) = training_losses(model, [batch])
+            found = meter(loss, search.score_parameters())
+        kept = {key: found[key] for key in ('lambda_max', 'residual')}
+        return dict(iteration=runner.iter, **kept)
+
+    def _scores(self, search: ScoredNetwork) -> dict:
+        return search.named_scores() if self.displacement else {}
 
     def _write(self, runner: Runner) -> None:
         content = dict(

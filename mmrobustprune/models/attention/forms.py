@@ -77,12 +77,10 @@ class InterleavedHeads(Narrowed):
     Attributes:
         maker: the layer that makes them.
         enters: the submodule whose output they are.
-        reader: the layer that reads the values.
     """
 
     maker: ClassVar[str] = 'qkv'
     enters: ClassVar[str] = ''
-    reader: ClassVar[str] = 'proj'
     per_head: ClassVar[dict[str, int]] = {'attention_biases': 0}
 
     @classmethod
@@ -90,7 +88,7 @@ class InterleavedHeads(Narrowed):
         """Rows of one layer, the query's, the key's and the value's of a head side by side."""
         heads = module.num_heads
         wide = module.get_submodule(cls.maker).out_features // heads
-        value = module.get_submodule(cls.reader).in_features // heads
+        value = value_width(module)
         both = (wide - value) // 2
         every = rows(heads, wide)
         parts = zip((QUERY, KEY, VALUE), np.split(every, [both, 2 * both], axis=1), strict=True)
@@ -100,7 +98,7 @@ class InterleavedHeads(Narrowed):
     def attended(self, made: Tensor) -> Tensor:
         """What the heads (B, N, heads * (2 k + v)) find, (B, N, heads * v)."""
         heads = split_heads(made, self.num_heads)
-        value = self.get_submodule(self.reader).in_features // self.num_heads
+        value = value_width(self)
         both = (heads.shape[-1] - value) // 2
         query, key, value = heads.split([both, both, value], -1)
         return join_heads(attend(query, key, value, self.scale, self.position_bias()))
@@ -108,6 +106,12 @@ class InterleavedHeads(Narrowed):
     def position_bias(self) -> Tensor:
         """What the places of two tokens add to their logit, (heads, N, N)."""
         return self.attention_biases[:, self.attention_bias_idxs]
+
+
+def value_width(module: nn.Module) -> int:
+    """Numbers in the value of a head: what `proj` reads, whose normalisation may be fused."""
+    reads = [layer for layer in module.proj.modules() if isinstance(layer, nn.Linear)]
+    return reads[0].in_features // module.num_heads
 
 
 def own_place(form: type[Narrowed], heads: int) -> list[Place]:

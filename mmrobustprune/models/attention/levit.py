@@ -28,7 +28,6 @@ class NarrowLeViTAttention(InterleavedHeads, Attention):
 
     maker: ClassVar[str] = 'qkv.linear'
     enters: ClassVar[str] = 'qkv'
-    reader: ClassVar[str] = 'proj.1.linear'
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend among tokens (B, N, C)."""
@@ -37,8 +36,6 @@ class NarrowLeViTAttention(InterleavedHeads, Attention):
 
 class NarrowLeViTSubsample(InterleavedHeads, AttentionSubsample):
     """The attention between stages: every second token of a row and column asks all of them."""
-
-    reader: ClassVar[str] = 'proj.1.linear'
 
     @classmethod
     def layout(cls, module: AttentionSubsample) -> HeadLayout | None:

@@ -4,6 +4,7 @@ from .cifar_resnet import CIFARResNet, classifier_state
 from .cifar_vgg import CIFARVGG
 from .mobilenet_v1 import MobileNetV1
 from .mobilenet_v2 import mobilenet_v2_state
+from .published import published_state
 from .wide_resnet import WideResNet
 
 __all__ = [
@@ -13,4 +14,5 @@ __all__ = [
     'WideResNet',
     'classifier_state',
     'mobilenet_v2_state',
+    'published_state',
 ]

@@ -112,8 +112,19 @@ _NAMES = [
     (r'^stage_(\d)\.', r'backbone.layer\1.'),
     (r'\.(conv|bn)_a\.', r'.\g<1>1.'),
     (r'\.(conv|bn)_b\.', r'.\g<1>2.'),
-    (r'^classifier\.', 'head.fc.'),
+    (r'^(conv1|bn1|layer\d)\.', r'backbone.\1.'),
+    (r'^(classifier|linear|fc)\.', 'head.fc.'),
 ]
+
+
+def rename(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Published weights under the names of an ImageClassifier (CIFARResNet, LinearClsHead)."""
+    renamed = {}
+    for name, value in published.items():
+        for pattern, new in _NAMES:
+            name = re.sub(pattern, new, name)
+        renamed[name] = value
+    return renamed
 
 
 def classifier_state(published: Mapping[str, Tensor], depth: int = 20) -> dict[str, Tensor]:
@@ -125,11 +136,7 @@ def classifier_state(published: Mapping[str, Tensor], depth: int = 20) -> dict[s
     Raises:
         ValueError: a name or shape that this network does not have.
     """
-    renamed = {}
-    for name, value in published.items():
-        for pattern, new in _NAMES:
-            name = re.sub(pattern, new, name)
-        renamed[name] = value
+    renamed = rename(published)
     expected = {
         f'backbone.{name}': value for name, value in CIFARResNet(depth).state_dict().items()
     }

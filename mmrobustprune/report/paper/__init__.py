@@ -2,7 +2,9 @@
 
 from mmrobustprune.naming import nearest
 
-from . import adasap, s2ap
+from . import adasap, s2ap, srgkp
+from .citations import Cited, read_cited, shipped
+from .figures import FIGURES, draw
 from .fill import ROBUST_DEFAULT, Filled, fill
 from .layout import Derived, Row, Table, TableColumn
 from .observe import Observation, observe
@@ -22,14 +24,18 @@ ARMS = Table(
         TableColumn('clean', ('clean',), better='high'),
         TableColumn('mPC', ('mPC',), better='high'),
         TableColumn('rPC', ('rPC',), form='.3f', better='high'),
-        TableColumn('PGD', ('pgd@8/255',), better='high'),
-        TableColumn('AutoAttack', ('autoattack@8/255',), better='high'),
+        TableColumn('PGD 8/255', ('pgd@8/255',), better='high'),
+        TableColumn('AutoAttack 8/255', ('autoattack@8/255',), better='high'),
+        *(
+            TableColumn(title, (f'{key} normalised',), group='normalised', better='high')
+            for title, key in srgkp.RADII.items()
+        ),
     ),
     (Row(('{name}',), each='name', block='all'),),
     note='Accuracies and precisions in per cent.',
     whole=False,
 )
-TABLES = {**adasap.TABLES, **s2ap.TABLES, 'arms': ARMS}
+TABLES = {**adasap.TABLES, **s2ap.TABLES, **srgkp.TABLES, 'arms': ARMS}
 
 
 def get_table(name: str) -> Table:
@@ -46,20 +52,25 @@ def get_table(name: str) -> Table:
 
 
 __all__ = [
+    'Cited',
     'ROBUST_DEFAULT',
     'TABLES',
     'TableColumn',
     'Derived',
+    'FIGURES',
     'Filled',
     'Observation',
     'Row',
     'Table',
     'as_csv',
     'as_rich',
+    'draw',
     'fill',
     'get_table',
     'markdown',
     'notes',
     'observe',
+    'read_cited',
+    'shipped',
     'write',
 ]

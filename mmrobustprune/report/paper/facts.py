@@ -6,16 +6,21 @@ import ast
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mmrobustprune.recipes import RECIPES
 from mmrobustprune.recipes.gradual import Recipe
+from mmrobustprune.recipes.grouped import GroupedKernelRecipe
 from mmrobustprune.recipes.search import MaskSearch
+from mmrobustprune.recipes.spelled import defaults, spelled_out
+from mmrobustprune.report.runs import REPEAT
+
+from .grouped import grouped_facts
 
 SGD = 'SGD'
+PREFIX = 'robust_prune.'
 
 
 def read_settings(file: str | Path) -> dict[str, Any]:
@@ -43,28 +48,39 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
 
     Returns:
         config: the name; net, data: its first and last part. recipe: '' for a dense network.
-        attack: type of the robust loss, '' for none. With a recipe: target; of AdaSAP's kind
+        attack: type of the robust loss, '' for none. start: folder and file of the weights it
+        began with, '' for none; the seed in a folder's name is left out. With a recipe: target, and
+        every field under its own name ('robust_prune.rule.rho_max'); of AdaSAP's kind
         budget, score, rule and finetune ('AdaSAP + ASAM' is scaled by the weights, 'AdaSAP' not),
         warmup (epochs) and, of a latency, solver; of S2AP's kind host, form, search ('Orig.',
         'S2AP' or 'AWP'), gamma, awp (whether kept weights are perturbed while fine-tuning) and
-        warmup (False where there is none).
+        warmup (False where there is none); of SR-GKP's kind those of `grouped.grouped_facts`.
     """
     net, _, rest = config.partition('_')
     loss = (settings.get('model') or {}).get('robust_loss') or {}
     found = dict(
-        config=config, net=net, data=rest.rpartition('_')[2], recipe='', attack=loss.get('type', '')
+        config=config,
+        net=net,
+        data=rest.rpartition('_')[2],
+        recipe='',
+        attack=loss.get('type', ''),
+        start=_start(settings.get('load_from')),
     )
     given = dict(settings.get('robust_prune') or {})
     recipe = given.get('recipe', '')
     if not given:
         return found
     found.update(recipe=recipe, target=given.get('target'))
-    kind = RECIPES.get(recipe, object)
-    chosen = recipe_defaults(recipe) | given
-    if issubclass(kind, MaskSearch):
+    kind = RECIPES.get(recipe)
+    chosen = defaults(kind) | given
+    for field, value in spelled_out(given).items():
+        found[PREFIX + field] = value
+    if kind and issubclass(kind, MaskSearch):
         return found | _search(chosen)
-    if issubclass(kind, Recipe):
+    if kind and issubclass(kind, Recipe):
         return found | _gradual(chosen, (settings.get('train_cfg') or {}).get('max_epochs'))
+    if kind and issubclass(kind, GroupedKernelRecipe):
+        return found | grouped_facts(chosen)
     return found
 
 
@@ -89,17 +105,6 @@ def _agrees(value: Any, wanted: Any) -> bool:
     ):
         return value is wanted
     return math.isclose(value, wanted, abs_tol=0.005 + 1e-9)
-
-
-def recipe_defaults(recipe: str) -> dict[str, Any]:
-    """Field -> what a recipe takes where the config is silent; {} of an unknown recipe."""
-    found = {}
-    for field in fields(RECIPES[recipe]) if recipe in RECIPES else ():
-        if field.default_factory is not MISSING:
-            found[field.name] = field.default_factory()
-        elif field.default is not MISSING:
-            found[field.name] = field.default
-    return found
 
 
 def _search(chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,7 +132,7 @@ def _gradual(chosen: Mapping[str, Any], epochs: int | None) -> dict[str, Any]:
         score=chosen['score']['type'],
         rule=_rule(chosen['rule']),
         finetune=_rule(chosen['finetune_rule']),
-        warmup=_epochs(chosen['warmup'], epochs),
+        warmup=_epochs(chosen.get('warmup', 0), epochs),  # fixed at none in some recipes
     )
     if 'solver' in chosen:
         found['solver'] = chosen['solver']
@@ -139,6 +144,14 @@ def _rule(rule: Mapping[str, Any] | None) -> str:
         return SGD
     scaled = rule['type'] == 'AdaSAP' and rule.get('adaptive', True)
     return 'AdaSAP + ASAM' if scaled else rule['type']
+
+
+def _start(weights: str | None) -> str:
+    """Folder and file of a checkpoint, of whichever seed."""
+    if not weights:
+        return ''
+    file = PurePosixPath(weights)
+    return str(PurePosixPath(REPEAT.sub('', file.parent.name), file.name))
 
 
 def _epochs(length: float | str, whole: int | None) -> float | str | None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from glob import escape
 from itertools import chain, product
-from typing import Any
 
 from mmrobustprune.report.tables.cards import Average, average
 
+from .alike import unequal
+from .citations import Cited, with_cited
 from .facts import fits
 from .layout import ROBUST, Derived, Row, Table, TableColumn
+from .misfit import show, why_not
+from .numbers import Number
 from .observe import Observation
 
 ROBUST_DEFAULT = 'autoattack@8/255'
@@ -25,10 +28,13 @@ class Filled:
 
     Attributes:
         cells: (number of the row, name of the column) -> a number for each of the column's keys.
-        rows: with the facts of their runs in their labels.
+        rows: with the facts of their runs in their labels, and those that are cited.
         best: the (row, column) whose number is the best of those it competes with.
         under: name of a column -> what its numbers depend on.
-        left: labels of the runs that no cell has, with what is known of them.
+        left: labels of the runs that no cell has, with why.
+        cited: labels of the rows whose numbers were not measured here.
+        unfair: what the runs of a block should share and do not.
+        lacks: labels of the runs with cells that are missing, with which.
     """
 
     table: Table
@@ -37,9 +43,17 @@ class Filled:
     best: frozenset[tuple[int, str]]
     under: Mapping[str, tuple[str, ...]]
     left: Mapping[str, str]
+    cited: tuple[str, ...] = ()
+    unfair: tuple[str, ...] = ()
+    lacks: Mapping[str, str] = field(default_factory=dict)
 
 
-def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT) -> Filled:
+def fill(
+    table: Table,
+    runs: Sequence[Observation],
+    robust: str = ROBUST_DEFAULT,
+    cited: Sequence[Cited] = (),
+) -> Filled:
     """The table with every run that fits; a cell without one is None.
 
     A run fits a cell where its facts hold what table, row and column ask for (`facts.fits`). Facts
@@ -56,20 +70,25 @@ def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT
         runs: to fill it with.
         robust: the attack and radius that a paper's robust accuracy stands for, as in the keys of
             `numbers.attacked`.
+        cited: rows of numbers that were not measured here (`citations.read_cited`); they compete
+            with those of their block.
 
     Raises:
-        ValueError: two runs fit one cell that are no repeats, a column would mix evaluations, or no
-            run fits any cell.
+        ValueError: two runs fit one cell that are no repeats, a column would mix evaluations, no
+            run fits any cell, or a row is both run and cited.
     """
     rows = tuple(chain.from_iterable(_expand(row, table, runs) for row in table.rows))
     columns = [column for column in table.columns if isinstance(column, TableColumn)]
     cells: Cells = {}
     found: dict[str, list[Shown]] = {column.name: [] for column in columns}
+    inside: dict[int, list[Observation]] = {}
     for (at, row), column in product(enumerate(rows), columns):
         keys = [key.replace(ROBUST, robust) for key in column.keys]
         where = {**table.where, **row.where, **column.where}
-        fitting = [run for run in runs if fits(run.facts, where) and _has_any(run, keys)]
+        fitting = [_knowing(run, row.known) for run in runs if fits(run.facts, where)]
+        fitting = [run for run in fitting if _has_any(run, keys)]
         _refuse_other_than_repeats(fitting, f"'{', '.join(row.labels)}' under '{column.name}'")
+        inside.setdefault(at, []).extend(fitting)
         cells[at, column.name] = tuple(average(_values(fitting, key)) for key in keys)
         for run, key in product(fitting, keys):
             if key in run.numbers:
@@ -77,11 +96,15 @@ def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT
     _refuse_mixed_columns(columns, found)
     used = {run.label for _, run in chain.from_iterable(found.values())}
     if runs and not used:
-        known = '; '.join(f'{run.label} ({_known(run)})' for run in runs[:4])
+        reasons = '; '.join(
+            f'{run.label} ({_known(run)}) {why_not(run, table)}' for run in runs[:4]
+        )
         raise ValueError(
-            f"no run fits a cell of '{table.title}': {known}; give runs of its configs, "
+            f"no run fits a cell of '{table.title}': {reasons}; give runs of its configs, "
             'or choose another table (--table list).'
         )
+    unfair = unequal(table, rows, inside)
+    rows, cells, placed = with_cited(table, rows, cells, cited)
     if not table.whole:
         table = replace(table, columns=tuple(column for column in columns if found[column.name]))
     return Filled(
@@ -90,7 +113,14 @@ def fill(table: Table, runs: Sequence[Observation], robust: str = ROBUST_DEFAULT
         cells,
         frozenset(_best(table, rows, cells)),
         {name: _depends_on(numbers) for name, numbers in found.items()},
-        {run.label: _known(run) for run in runs if run.label not in used},
+        {
+            run.label: f'{_known(run)}: {why_not(run, table)}'
+            for run in runs
+            if run.label not in used
+        },
+        placed,
+        unfair,
+        {run.label: '; '.join(run.lacks) for run in runs if run.lacks},
     )
 
 
@@ -117,8 +147,15 @@ def _expand(row: Row, table: Table, runs: Sequence[Observation]) -> list[Row]:
     for value in values:
         exactly = escape(value) if isinstance(value, str) else value
         where = {**row.where, row.each: exactly}
-        rows.append(replace(row, labels=_labels(row, _show(value)), where=where))
+        block = row.block.replace('{' + row.each + '}', show(value))
+        rows.append(replace(row, labels=_labels(row, show(value)), where=where, block=block))
     return rows
+
+
+def _knowing(run: Observation, known: Mapping[str, float]) -> Observation:
+    """A run with what is true of it by definition, where it has no number of its own."""
+    given = {key: Number(value, None) for key, value in known.items()}
+    return replace(run, numbers={**given, **run.numbers}) if known else run
 
 
 def _labels(row: Row, text: str) -> tuple[str, ...]:
@@ -216,8 +253,4 @@ def _refuse_mixed(what: str, numbers: Sequence[Shown]) -> None:
 def _known(run: Observation) -> str:
     names = ('config', 'method', 'target', 'search', 'score', 'rule', 'warmup', 'name', 'seed')
     known = [name for name in names if run.facts.get(name) not in (None, '')]
-    return ', '.join(f'{name} {_show(run.facts[name])}' for name in known)
-
-
-def _show(value: Any) -> str:
-    return f'{value:g}' if isinstance(value, float) else str(value)
+    return ', '.join(f'{name} {show(run.facts[name])}' for name in known)

@@ -55,7 +55,7 @@ class Derived:
     title: str
     of: tuple[str, str]
     text: Callable[[Sequence[Average], Sequence[Average]], str]
-    values: Mapping[str, Callable[[Sequence[Average], Sequence[Average]], float]]
+    values: Mapping[str, Callable[[Sequence[Average], Sequence[Average]], float | None]]
     group: str = ''
 
     @property
@@ -71,18 +71,28 @@ class Row:
         labels: as many as the table's heads; '{target}' and the like are facts of the row's runs.
         where: what identifies its runs.
         each: a fact; the row is repeated for each value that a fitting run has.
-        block: rows of one block compete; '' competes with none.
+        block: rows of one block compete; '' competes with none. The fact `each` may stand in it.
+        known: key -> what is true of its runs by definition, where they have no number of their own
+            (a dense network is as large as itself).
     """
 
     labels: tuple[str, ...]
     where: Where = field(default_factory=dict)
     each: str = ''
     block: str = ''
+    known: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a paper; `where` holds for every cell, `whole` keeps columns that no run has."""
+    """A table of a paper.
+
+    Attributes:
+        where: holds for every cell.
+        whole: keep columns that no run has.
+        alike: keys of numbers that the runs of a block should share; where they do not, the table
+            says so.
+    """
 
     title: str
     heads: tuple[str, ...]
@@ -91,6 +101,7 @@ class Table:
     where: Where = field(default_factory=dict)
     note: str = ''
     whole: bool = True
+    alike: tuple[str, ...] = ()
 
 
 def delta(group: str = '', original: str = 'Orig.', ours: str = 'S2AP') -> Derived:
@@ -119,6 +130,16 @@ def overhead(original: str = 'Orig.', ours: str = 'S2AP') -> Derived:
         (original, ours),
         lambda a, b: f'{_overhead(a, b):+.1f}',
         {'overhead': _overhead},
+    )
+
+
+def interval(title: str) -> Derived:
+    """The 95 % interval of the mean of a column's runs, mean ± t(n - 1) s / sqrt(n)."""
+    return Derived(
+        f'{title} 95 %',
+        (title, title),
+        lambda a, _: '-' if a[-1].half_width() is None else f'± {a[-1].half_width():.2f}',
+        {'half width': lambda a, _: a[-1].half_width()},
     )
 
 

@@ -8,7 +8,8 @@ from statistics import fmean
 from typing import Any
 
 from mmrobustprune.corruption.baselines import BEST
-from mmrobustprune.corruption.suites import SEVERITIES, suite_of
+from mmrobustprune.corruption.metrics import conditions
+from mmrobustprune.corruption.suites import SEVERITIES, name_of, suite_of
 
 USUAL = dict(version='standard', label='true', clip='image')  # of an attack; what differs is said
 AGREE = 0.05  # points by which two evaluations of one network may differ
@@ -34,15 +35,15 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
     """results.json: clean, mPC, rPC, SUITE, SUITE@3 and 'R SUITE'.
 
     SUITE is the mean over all cells, SUITE@3 that at severity 3, and 'R SUITE' is SUITE / clean.
+    Where only a part of the suite's types was run, that is said: '15 of 19 corruptions'.
     """
     unit = _unit(results['metric'])
-    suite = results['suite']
+    suite = name_of(results)
     clean = results['P']
     levels = results['severities']
     yield 'clean', Number(unit * clean)
     kinds = results['per_corruption']
-    severity = f'severity {", ".join(map(str, levels))}'
-    under = f'{suite}, {len(kinds)} corruptions, {severity}'
+    under = conditions(results, len(kinds), levels)
     if None not in kinds.values():
         mean = fmean(kinds.values())
         yield suite, Number(unit * mean, under)
@@ -51,7 +52,7 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
     for key, scale in (('mPC', unit), ('rPC', 1)):
         if results.get(key) is not None:
             basis = sum(kind in suite_of(results).corruptions for kind in kinds)
-            yield key, Number(scale * results[key], f'{suite}, {basis} corruptions, {severity}')
+            yield key, Number(scale * results[key], conditions(results, basis, levels))
     for level in SEVERITIES:
         values = [
             one.get(results['metric'])
@@ -60,7 +61,7 @@ def corrupted(results: Mapping[str, Any]) -> Pairs:
         ]
         values = list(kinds.values()) if levels == [level] and not values else values
         if values and None not in values:
-            under = f'{suite}, {len(values)} corruptions, severity {level}'
+            under = conditions(results, len(values), [level])
             yield f'{suite}@{level}', Number(unit * fmean(values), under)
 
 
@@ -75,10 +76,11 @@ def shifted(found: Mapping[str, Any]) -> Pairs:
 
 
 def attacked(found: Mapping[str, Any]) -> Pairs:
-    """attacks.json: 'autoattack@8/255' and the like.
+    """attacks.json: 'autoattack@8/255' and the like, and 'macs RULE' of the network.
 
     'fgsm@0.1 normalised' is in the units of normalised pixels.
     """
+    yield from counted(found.get('cost') or {})
     for one in found['attacks']:
         radius = f'{one["eps"]:.3g} {one["space"]}'
         if one['space'] == 'pixel':
@@ -109,11 +111,36 @@ def _part(subset: Mapping[str, Any] | None) -> str:
 
 
 def cost(found: Mapping[str, Any]) -> Pairs:
-    """cost.json: params, macs, latency in ms."""
+    """cost.json: params, macs, latency in ms; 'macs RULE' of a pruned network."""
+    rules = found.get('rules') or {}
+    yield from counted({rule: sides['pruned'] for rule, sides in rules.items()})
     device = (found.get('timing') or {}).get('device', '')
     for key in ('params', 'macs', 'latency'):
         if found.get(key) is not None:
             yield key, Number(found[key], device if key == 'latency' else '')
+
+
+def counted(rules: Mapping[str, Mapping[str, int]]) -> Pairs:
+    """'params RULE' and 'macs RULE', counted as a rule of `cost.RULES` says."""
+    for rule, sizes in rules.items():
+        for key, value in sizes.items():
+            yield f'{key} {rule}', Number(value)
+
+
+def decided(found: Sequence[Mapping[str, Any]]) -> Pairs:
+    """decisions.json of a removal of grouped kernels: seconds of the grouping and in all."""
+    for key in ('grouping', 'seconds'):
+        if found and key in found[0]:
+            yield f'{key} in all', Number(sum(one[key] for one in found))
+
+
+def filtered(found: Mapping[str, Any]) -> Pairs:
+    """frequency.json: 'high@0.5' and 'low@0.5', the frequencies that are left of the images."""
+    for one in found['bands']:
+        under = [f'{one["shape"]}, theta of the {one["normaliser"]}, {one["space"]} images']
+        under += filter(None, [_part(one.get('subset'))])
+        number = Number(100 * one['accuracy'], ', '.join(under))
+        yield f'{one["part"]}@{one["theta"]:g}', number
 
 
 def timed(found: Mapping[str, Any]) -> Pairs:
@@ -128,8 +155,9 @@ def timed(found: Mapping[str, Any]) -> Pairs:
 def cut(rounds: Sequence[Mapping[str, Any]]) -> Pairs:
     """rounds.json: size, and loss and accuracy before the first round and after the last.
 
-    Size is the share of the parameters kept. 'metric recalibrated' is the accuracy once the
-    statistics were computed anew.
+    Size is the share of the parameters kept. 'loss before' is of a training batch, 'val loss
+    before' of the validation set, where the recipe asked for it. 'metric recalibrated' is the
+    accuracy once the statistics were computed anew.
     """
     if not rounds:
         return
@@ -140,7 +168,9 @@ def cut(rounds: Sequence[Mapping[str, Any]]) -> Pairs:
     for side, one in (('before', first), ('after', last), ('recalibrated', last)):
         if one.get(f'loss_{side}') is not None:
             yield f'loss {side}', Number(one[f'loss_{side}'])
-        metrics = one.get(f'metric_{side}') or {}
+        metrics = dict(one.get(f'metric_{side}') or {})
+        if 'loss' in metrics:
+            yield f'val loss {side}', Number(metrics.pop('loss'))
         for name, value in list(metrics.items())[:1]:
             yield f'metric {side}', Number(_unit(name) * value, name)
 
@@ -153,6 +183,18 @@ def masked(stages: Sequence[Mapping[str, Any]]) -> Pairs:
         yield key, Number(_unit(name) * value, f'{name} of the validation')
     if 'removed' in last:
         yield 'removed', Number(100 * last['removed'])
+
+
+def thinned(found: Mapping[str, Any]) -> Pairs:
+    """sparsity.json: 'mask flops ratio', dense / masked, each layer counted by itself."""
+    if 'fewer' in found:
+        yield 'mask flops ratio', Number(found['fewer']['flops_of_mask'])
+
+
+def slimmed(found: Mapping[str, Any]) -> Pairs:
+    """sparsity.json: 'macs ratio', dense / without the channels that no layer reads."""
+    if 'fewer' in found:
+        yield 'macs ratio', Number(found['fewer']['macs_of_slim'])
 
 
 def sharp(found: Mapping[str, Any]) -> Pairs:
@@ -179,12 +221,17 @@ READERS: dict[str, Callable[[Any], Pairs]] = dict(
     cost=cost,
     latency=timed,
     rounds=cut,
+    decisions=decided,
+    frequency=filtered,
     stages=masked,
     sharpness=sharp,
-    search=searched,
+    search=lambda found: (),
+    sparsity=thinned,
 )
 # where no other file has the number
-FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(attacks=clean_of_attacks)
+FALLBACK: dict[str, Callable[[Any], Pairs]] = dict(
+    attacks=clean_of_attacks, search=searched, sparsity=slimmed
+)
 
 
 def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, Number]:
@@ -203,6 +250,31 @@ def numbers_of(files: Iterable[tuple[str, str, Any]], label: str) -> dict[str, N
         for key, number in FALLBACK.get(kind, lambda _: ())(content):
             own.setdefault(prefix + key, number)
     return own | found
+
+
+def unfinished(files: Iterable[tuple[str, str, Any]]) -> tuple[str, ...]:
+    """What each results.json lacks: 'imagenet-c lacks fog', which has no mean then."""
+    said = []
+    for _, kind, content in files:
+        lacking = []
+        if kind == 'results':
+            means = content['per_corruption'].items()
+            lacking = [name for name, mean in means if mean is None]
+        if lacking:
+            said.append(f'{content["suite"]} lacks {", ".join(lacking)}')
+    return tuple(said)
+
+
+def by_corruption(files: Iterable[tuple[str, str, Any]]) -> dict[str, dict[str, float]]:
+    """Suite -> corruption -> mean over its severities in per cent, of results.json."""
+    found: dict[str, dict[str, float]] = {}
+    for prefix, kind, content in files:
+        if kind == 'results' and not prefix:
+            unit = _unit(content['metric'])
+            means = content['per_corruption'].items()
+            known = {name: unit * mean for name, mean in means if mean is not None}
+            found.setdefault(content['suite'], {}).update(known)
+    return found
 
 
 def _add(found: dict[str, Number], key: str, number: Number, label: str) -> None:

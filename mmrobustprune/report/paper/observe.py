@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -13,7 +13,7 @@ from typing import Any
 from mmrobustprune.report.runs import REPEAT, split_name
 
 from .facts import facts_of, read_settings
-from .numbers import READERS, Number, numbers_of
+from .numbers import READERS, Number, by_corruption, numbers_of, unfinished
 
 TRAINED = re.compile(r'tools/train\.py \S*?([^/\s]+)\.py')
 # numbers of a record that it holds as they are
@@ -29,11 +29,15 @@ class Observation:
         facts: as `facts.facts_of`, and name, seed and method: the recipe, else the name given to
             the run, else 'dense'.
         numbers: key -> number.
+        corruptions: suite -> corruption -> mean over its severities, in per cent.
+        lacks: what evaluations under corruption did not finish.
     """
 
     label: str
     facts: Mapping[str, Any]
     numbers: Mapping[str, Number] = field(default_factory=dict)
+    corruptions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
 
 
 def observe(words: Iterable[str | Path]) -> list[Observation]:
@@ -85,7 +89,8 @@ def from_folder(folder: Path, name: str = '') -> Observation:
         REPEAT.sub('', folder.resolve().name),
         facts.pop('seed'),
         facts,
-        numbers_of(files, label) | _hours(folder, files),
+        numbers_of(files, label) | _hours(folder, files) | _epochs(folder),
+        files,
     )
 
 
@@ -97,17 +102,28 @@ def facts_in(folder: Path) -> dict[str, Any]:
     Raises:
         ValueError: several configs.
     """
+    name, settings = _config_in(folder)
+    seed = (settings.get('randomness') or {}).get('seed')
+    if repeat := REPEAT.search(folder.resolve().name):
+        seed = int(repeat[0].removeprefix('-seed'))
+    return facts_of(name, settings) | dict(seed=seed)
+
+
+def _config_in(folder: Path) -> tuple[str, dict[str, Any]]:
+    """Name and settings of the config that a training left; '' and {} without one."""
     configs = [file for file in sorted(folder.glob('*.py')) if file.stem not in WRITTEN]
     if len(configs) > 1:
         raise ValueError(
             f'{folder} holds {len(configs)} configs ({", ".join(file.name for file in configs)}), '
             'so it is not known which the run is of; leave one.'
         )
-    settings = read_settings(configs[0]) if configs else {}
-    seed = (settings.get('randomness') or {}).get('seed')
-    if repeat := REPEAT.search(folder.resolve().name):
-        seed = int(repeat[0].removeprefix('-seed'))
-    return facts_of(configs[0].stem if configs else '', settings) | dict(seed=seed)
+    return (configs[0].stem, read_settings(configs[0])) if configs else ('', {})
+
+
+def _epochs(folder: Path) -> dict[str, Number]:
+    """How long the training was."""
+    train = _config_in(folder)[1].get('train_cfg') or {}
+    return {'epochs': Number(train['max_epochs'])} if train.get('max_epochs') else {}
 
 
 def from_record(file: Path, name: str = '') -> Observation:
@@ -140,7 +156,8 @@ def from_record(file: Path, name: str = '') -> Observation:
     else:  # a name, and not which recipe
         facts = {key: facts[key] for key in ('config', 'net', 'data')}
         name = name or record['name']
-    return _observation(str(file), name, record['name'], record.get('seed'), facts, numbers)
+    seed = record.get('seed')
+    return _observation(str(file), name, record['name'], seed, facts, numbers, files)
 
 
 def _observation(
@@ -150,13 +167,11 @@ def _observation(
     seed: int | None,
     facts: Mapping[str, Any],
     numbers: Mapping[str, Number],
+    files: Sequence[tuple[str, str, Any]],
 ) -> Observation:
     method = facts.get('recipe') or given or 'dense'
-    if method == 'dense':
-        numbers = {'size': Number(1.0, None), 'speed-up': Number(1.0, None), **numbers}
-    return Observation(
-        label, dict(facts, name=given or own, method=method, seed=seed), dict(numbers)
-    )
+    facts = dict(facts, name=given or own, method=method, seed=seed)
+    return Observation(label, facts, dict(numbers), by_corruption(files), unfinished(files))
 
 
 def _evaluated(files: Iterable[tuple[str, str, Any]]) -> str:

@@ -44,10 +44,13 @@ def markdown(filled: Filled) -> str:
 def notes(filled: Filled) -> list[str]:
     """What stands under the table.
 
-    Its own note, which ± is printed, what every column's numbers depend on, and the runs that are
-    not in it.
+    Its own note, which ± is printed, what every column's numbers depend on, the rows that are
+    cited, and the runs that are not in it.
     """
     found = [filled.table.note] if filled.table.note else []
+    found += filled.unfair
+    for label, lacks in filled.lacks.items():
+        found.append(f'{label}: {lacks}, so its mean is left out; evaluate it to the end.')
     spreads = [cells[-1] for cells in filled.cells.values()]  # the last key's is printed
     if any(cell and cell.runs > 1 for cell in spreads):
         found.append(
@@ -58,6 +61,8 @@ def notes(filled: Filled) -> list[str]:
         if how:
             said.setdefault('; '.join(how), []).append(name)
     found += [f'{", ".join(names)}: {how}.' for how, names in said.items()]
+    if filled.cited:
+        found.append(f'Cited, not measured here: {"; ".join(filled.cited)}.')
     if filled.left:
         left = [f'{label} ({known})' for label, known in filled.left.items()]
         found.append(f'Not in this table: {"; ".join(left)}.')

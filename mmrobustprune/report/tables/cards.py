@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from rich.markup import escape
 from rich.table import Table as RichTable
+from scipy.special import stdtrit
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,15 @@ class Average:
 
     def text(self, form: str) -> str:
         return format(self.mean, form) + ('' if self.spread is None else f' ± {self.spread:{form}}')
+
+    def half_width(self, level: float = 0.95) -> float | None:
+        """Half of the interval of the mean at this level, t(runs - 1) spread / sqrt(runs).
+
+        None of one run, and of one whose number of repeats is not known.
+        """
+        if self.spread is None or self.runs < 2:
+            return None
+        return float(stdtrit(self.runs - 1, (1 + level) / 2)) * self.spread / self.runs**0.5
 
 
 def average(values: Sequence[float]) -> Average | None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
+
+from mmrobustprune.naming import unknown
 
 from .cards import Card, Column
 
@@ -49,14 +51,23 @@ def competition_ranks(values: Mapping[str, float]) -> dict[str, int]:
     }
 
 
-def rank_chart(scores: Scores) -> RankChart:
+def rank_chart(scores: Scores, exclude: Collection[str] = ()) -> RankChart:
     """Rank the methods that every network has, in every metric.
 
+    Args:
+        scores: of every network.
+        exclude: methods that are taken out before anything is ranked.
     Raises:
-        ValueError: no network, networks of different metrics, or no method that all of them have.
+        ValueError: no network, networks of different metrics, an unknown method to exclude, or no
+            method that all networks have.
     """
     if not scores:
         raise ValueError('a rank chart of no network was asked for; give at least one.')
+    known = _union(scores.values())
+    for method in exclude:
+        if method not in known:
+            raise unknown('method to exclude', method, known)
+    scores = {net: _without(own, exclude) for net, own in scores.items()}
     metrics = _common_metrics(scores)
     absent: dict[str, tuple[str, ...]] = {}
     ranked = []
@@ -86,6 +97,10 @@ def rank_chart(scores: Scores) -> RankChart:
         means[method] = fmean(own[method] for own in per_net.values())
     overall = dict(sorted(means.items(), key=lambda item: item[1]))
     return RankChart(ranks, per_net, overall, tuple(ties), absent)
+
+
+def _without(own: Mapping[str, Metrics], exclude: Collection[str]) -> dict[str, Metrics]:
+    return {method: metrics for method, metrics in own.items() if method not in exclude}
 
 
 def _union(mappings: Iterable[Mapping[str, object]]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mmrobustprune.corruption.suites import name_of
 from mmrobustprune.report.runs import Run
 
 from .grid import said
@@ -44,7 +45,7 @@ def _shared(done: Sequence[Run]) -> dict[str, str]:
     if mode := _agreed(done, 'eval_mode'):
         metric += f', {mode}'
     found = {
-        'suite': results['suite'],
+        'suite': name_of(results),
         'metric': metric,
         'seed': (_agreed(done, 'seed') or NOT_RECORDED) + _silent(done, 'seed'),
         'data': f'{_agreed(done, "data") or NOT_RECORDED}, {results["images"]} images'

@@ -11,7 +11,7 @@ RAMP = np.repeat(np.arange(0, 256, 8, dtype=np.uint8)[None, :, None], 32, 0).rep
 def test_contrast_moves_values_towards_the_mean():
     out = digital.contrast(RAMP, 0.5, Draws(np.arange(8)))
     mean = RAMP.mean()
-    assert np.abs(out - (0.5 * (RAMP - mean) + mean)).max() <= 1
+    assert np.abs(np.float64(out) - (0.5 * (RAMP - mean) + mean)).max() <= 1
 
 
 def test_pixels_are_means_of_a_block_enlarged():
@@ -30,6 +30,6 @@ def test_jpeg_is_pillows_of_that_quality():
 def test_an_elastic_grid_that_is_not_moved_changes_nothing():
     still = np.zeros(RAMP.shape[:2])
     out = digital.elastic(RAMP.astype(np.float32) / 255, still, still)
-    assert np.abs(out - RAMP).max() < 1e-4
+    assert np.abs(np.float64(out) - RAMP).max() <= 1
     out = digital.elastic(RAMP.astype(np.float32) / 255, still + 1, still)  # one column further
-    assert np.abs(out[:, :-1] - RAMP[:, 1:]).max() < 1e-4
+    assert np.abs(np.float64(out[:, :-1]) - RAMP[:, 1:]).max() <= 1

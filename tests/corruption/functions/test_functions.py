@@ -21,7 +21,7 @@ def published(image, name, severity, words, draws):
     """imagecorruptions' own function on the same random numbers."""
     numbers = {}
     if name == 'glass_blur':
-        numbers['seed'] = draws.word
+        numbers['seed'] = int(words[0])
     if name == 'impulse_noise':  # draws from a generator of its own
         numbers['seed'], draws.random = np.random.default_rng(5), np.random.default_rng(5).random
     before = np.random.get_state()

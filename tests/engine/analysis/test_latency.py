@@ -118,6 +118,17 @@ def test_a_dense_checkpoint_stands_alone(checkpoints, tmp_path):
     )
 
 
+def test_a_dense_network_beside_that_of_another_config(checkpoints, tmp_path):
+    config, dense, pruned, *_ = checkpoints
+    options = LatencyOptions((32, 32), device='cpu', repeats=1, against=config)
+    found = measure_latency(config, dense, tmp_path, options)
+    first, second = found['networks'].values()
+    assert [*found['networks']] == ['against', 'dense'] and found['macs_ratio'] == 1
+    assert found['speed_up'] == first['median_ms'] / second['median_ms']
+    with pytest.raises(ValueError, match='timed beside its own dense one; leave it away'):
+        measure_latency(config, pruned, tmp_path, options)
+
+
 def test_kept_units_are_read_from_the_record(checkpoints):
     *_, kept, (groups, structure) = checkpoints
     assert alive_of(structure, groups) == kept

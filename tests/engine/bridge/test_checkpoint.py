@@ -75,6 +75,14 @@ def test_other_shapes_are_refused_and_both_named():
     refused(network(), state, r'3.weight is \(5, 4\) in the checkpoint and \(2, 4\) in the network')
 
 
+def test_weights_of_a_training_that_diverged_are_refused():
+    """Every image would count as class 0."""
+    state = network().state_dict()
+    state['3.weight'] *= float('nan')
+    with pytest.raises(ValueError, match=r'x.pth. are no numbers \(NaN in 3.weight\), as after a'):
+        bridge.load_weights(network(), state, 'x.pth')
+
+
 def test_counters_that_old_checkpoints_lack_may_be_missing():
     state = network().state_dict()
     del state['1.num_batches_tracked']

@@ -81,6 +81,25 @@ def test_an_edited_pruned_config_does_so_too(pruned, tmp_path):
     check(config, pruned, tmp_path)
 
 
+def test_a_dense_network_takes_no_part_from_pruned_weights(pruned, tmp_path):
+    """mmengine only logs what does not fit, and a part would stay random."""
+    part = dict(type='Pretrained', checkpoint=str(pruned / 'pruned.pth'), prefix='backbone.')
+    config = classifier(tmp_path)
+    config.model.backbone.init_cfg = part
+    runner = TrainRunner.from_cfg(config)
+    with pytest.raises(ValueError, match=r"init_cfg gives weights of '.*pruned.pth' to a dense"):
+        runner.train()
+    config.model.backbone.init_cfg.checkpoint = str(pruned / 'work' / 'epoch_1.pth')
+    bridge.refuse_pruned_parts(config.model)
+
+
+def test_a_label_without_an_output_is_one_sentence(tmp_path):
+    config = classifier(tmp_path)
+    config.model.head.num_classes = 2
+    with pytest.raises(ValueError, match=r'no output for \(Target 2 is out of bounds.*labels from'):
+        TrainRunner.from_cfg(config).train()
+
+
 def test_another_body_is_refused_by_the_layer(pruned, tmp_path):
     config = another_head(classifier(tmp_path), pruned / 'pruned.pth')
     config.model.backbone.stem_channels = 4

@@ -49,3 +49,14 @@ def test_layers_of_no_known_kind_are_named():
     found = share_of(model, trace(model, torch.rand(1, 2)))
     assert found.params == 0 and found.cause == 'Bilinear is of no known kind'
     assert found.lost == 10 / 16
+
+
+def test_groups_of_a_convolution_read_channels_of_their_own():
+    """Every weight makes or reads hidden channels."""
+    model = nn.Sequential(
+        nn.Conv2d(2, 8, 1, bias=False),
+        nn.Conv2d(8, 8, 1, groups=4, bias=False),
+        nn.Conv2d(8, 1, 1, bias=False),
+    )
+    found = share_of(model, trace(model, torch.rand(1, 2, 2, 2)))
+    assert found.params == found.macs == 1 and found.cause == ''

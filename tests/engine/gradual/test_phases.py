@@ -97,3 +97,15 @@ def test_rounds_come_one_by_one_and_the_last_is_the_removal(warmup, rounds, inte
     due = [found.due(i) for i in range(found.removal + 2 * interval)]
     assert all(b - a in (0, 1) for a, b in zip(due, due[1:], strict=False))
     assert due.index(rounds) == found.removal and due[0] == 0 and due[-1] == rounds
+
+
+def test_a_phase_may_end_the_training_and_rounds_may_come_at_once():
+    ends = Plan.of((Phase('soft', None, '1 epochs'), Phase('finetune')), 60, 10)
+    with pytest.raises(ValueError, match='leaves none to fine-tune'):
+        Rounds.of(ends)
+    found = Rounds.of(ends, to_the_end=True)
+    assert (found.number, found.removal) == (6, 60)
+    assert [found.due(i) for i in (0, 9, 10, 59, 60)] == [0, 0, 1, 5, 6]
+    at_once = Rounds(Span('prune', 20, 20, 3))
+    assert [at_once.due(i) for i in (0, 19, 20, 50)] == [0, 0, 3, 3]
+    assert not any(at_once.window_ends(i) for i in range(40))

@@ -143,6 +143,7 @@ def test_tmi_reads_the_snapshots_of_an_earlier_training(dense, tmp_path):
         recipe='tmi_gkp',
         search='tmi',
         snapshots=str(dense / 'epoch_*.pth'),
+        snapshot_epochs=(1, 2),
     )
     PruneRunner.from_cfg(config).train()
     assert 'TMI' in json.loads((tmp_path / 'structure.json').read_text())['method']
@@ -167,6 +168,7 @@ def test_the_backbone_of_a_detector(tmp_path):
         (dict(search='bem'), 'beam'),
         (dict(grouping='tmi'), 'TMI alone needs them'),
         (dict(snapshots='a.pth'), 'TMI alone'),
+        (dict(snapshot_epochs=(70, 35)), 'no first and last epoch'),
         (dict(target=1.5), r'not in \(0, 1\)'),
         (dict(group=4), "did you mean 'groups'"),
         (dict(warmup=0.1), "unknown field of robust_prune 'warmup'"),

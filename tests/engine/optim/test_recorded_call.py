@@ -9,7 +9,6 @@ from torch import nn
 
 from mmrobustprune.engine.optim.recorded_call import (
     RecordedCall,
-    Recording,
     check_loss,
     warn_if_stateful,
 )
@@ -46,29 +45,6 @@ def test_tensors_changed_in_place_cannot_be_repeated():
         call.replay()
 
 
-def test_calls_inside_the_context_are_recorded_and_no_hook_stays():
-    model = toy()
-    recording = Recording(model, keep_output=True)
-    with recording.listen():
-        loss = model(**batch())['loss']
-        with pytest.raises(ValueError, match='was called inside optim_context'):
-            recording.only_call()
-    model(**batch())
-    call = recording.only_call()
-    assert call.output['loss'] is loss and call.kwargs['inputs'] is not None
-    assert not model._forward_pre_hooks and not model._forward_hooks
-
-
-@pytest.mark.parametrize('times', [0, 2])
-def test_exactly_one_call_can_be_repeated(times):
-    recording = Recording(toy())
-    with recording.listen():
-        for _ in range(times):
-            recording.model(**batch())
-    with pytest.raises(ValueError, match=f'Toy was called {times} times inside optim_context'):
-        recording.only_call()
-
-
 def test_a_loss_made_elsewhere_is_noticed():
     model = toy()
     seed_all()
@@ -97,3 +73,16 @@ def test_modules_of_plain_python_state_get_one_warning():
     with warnings.catch_warnings():
         warnings.simplefilter('error')
         warn_if_stateful(Toy())
+
+
+def test_a_part_of_the_batch_is_taken_from_all_that_has_one_entry_for_each_sample():
+    class Seen(nn.Module):
+        def forward(self, inputs, data_samples, scale, mode):
+            return inputs.shape, data_samples, scale.shape, mode
+
+    kwargs = dict(data_samples=list('abcd'), scale=torch.ones(3), mode='loss')
+    call = RecordedCall.of(Seen(), (torch.zeros(4, 3),), kwargs)
+    assert call.replay(lambda samples: samples[1:3]) == ((2, 3), ['b', 'c'], (3,), 'loss')
+    call = RecordedCall.of(Seen(), (), dict(inputs=['a'], data_samples=['b'], scale=1, mode=''))
+    with pytest.raises(ValueError, match='Seen is called without a tensor of its images'):
+        call.replay(lambda samples: samples[:1])

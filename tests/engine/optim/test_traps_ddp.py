@@ -42,10 +42,18 @@ def test_T12_replicas_are_equal_after_forty_steps(ranks):
     assert ranks[0]['replicas_stay_equal'] == [0.0] * 4
 
 
+def test_T12_whatever_the_ascent(ranks):
+    assert set(ranks[0]['ascents_stay_equal'].values()) == {0.0}
+
+
 def test_T13_every_rank_climbs_by_its_own_gradient(ranks):
     between_ranks, error = ranks[0]['first_gradients']
     assert between_ranks > 1e-3
     assert error < 1e-6
+
+
+def test_T13_unless_they_climb_together(ranks):
+    assert ranks[0]['climbed_together'] == 0.0
 
 
 def test_T14_static_graph_is_refused_by_its_name(ranks):

@@ -40,7 +40,7 @@ def test_T01_zero_radius_is_plain_training_in_float16():
 def test_T09_the_second_pass_casts_the_perturbed_weights(monkeypatch):
     losses = []
     monkeypatch.setattr(
-        'mmrobustprune.engine.optim.optim_wrapper.warn_if_far',
+        'mmrobustprune.engine.optim.passes.warn_if_far',
         lambda rule, clean, far: losses.append((far - clean).item()),
     )
     train(toy(dropout=0.0).cuda(), 1, rule=SAM(rho=1.0))

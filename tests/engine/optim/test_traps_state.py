@@ -12,6 +12,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 
 from mmrobustprune.engine.optim.optim_wrapper import set_rule
+from mmrobustprune.sharpness import S2AP
 from tests.support.passes import (
     Toy,
     assert_same_state,
@@ -107,6 +108,15 @@ def test_T05_samples_changed_in_place_are_fresh_in_the_second_pass():
     model.train_step(dict(inputs=data['inputs'], data_samples=[sample]), wrapped(model))
     assert len(model.calls) == 2
     assert not sample.fresh  # the caller sees what one pass does
+
+
+def test_T05_and_in_every_inner_step():
+    model = toy(Mutating)
+    data = batch()
+    rule = S2AP(inner_steps=3, params='weight')
+    data['data_samples'] = [Samples(data['data_samples'])]
+    model.train_step(data, wrapped(model, rule=rule))
+    assert len(model.calls) == 4
 
 
 def test_T06_the_preprocessor_runs_once():

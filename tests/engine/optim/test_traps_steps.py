@@ -35,7 +35,7 @@ def amp(model, scale=None, **kwargs):
 def test_T09_the_second_pass_casts_the_perturbed_weights(monkeypatch):
     model, losses = toy(dropout=0.0), []
     monkeypatch.setattr(
-        'mmrobustprune.engine.optim.optim_wrapper.warn_if_far',
+        'mmrobustprune.engine.optim.passes.warn_if_far',
         lambda rule, clean, far: losses.append((far - clean).item()),
     )
     steps(model, amp(model, rule=dict(rho=1.0)), 1)

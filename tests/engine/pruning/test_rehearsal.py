@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmengine.registry import DATASETS, RUNNERS
+from mmengine.registry import DATASETS, OPTIMIZERS, RUNNERS
 from torch import nn
 
 from mmrobustprune.engine.pruning.rehearsal import check_copy, removed
@@ -123,8 +123,6 @@ def test_a_head_whose_copies_call_the_original_is_pruned(tmp_path):
 
 @pytest.mark.parametrize('optimizer', ['TorchAdafactor', 'Adafactor'])
 def test_a_state_of_another_shape_is_refused_before_anything_trains(tmp_path, optimizer):
-    from mmengine.registry import OPTIMIZERS
-
     if optimizer not in OPTIMIZERS:
         pytest.skip(f'{optimizer} is not installed')
     config = classifier(tmp_path, optim_wrapper=dict(optimizer=dict(type=optimizer)))
@@ -133,6 +131,28 @@ def test_a_state_of_another_shape_is_refused_before_anything_trains(tmp_path, op
         runner.train()
     assert runner.iter == 0 and not list(tmp_path.glob('*.pth'))
     assert not runner.optim_wrapper.optimizer.state
+
+
+@OPTIMIZERS.register_module()
+class BesideItsState(torch.optim.SGD):
+    """Keeps its momentum where no removal finds it."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        self.velocity = vars(self).get('velocity', {})
+        for group in self.param_groups:
+            for number, parameter in enumerate(group['params']):
+                before = self.velocity.get(number, torch.zeros_like(parameter))
+                self.velocity[number] = 0.9 * before + parameter.grad
+                parameter.sub_(group['lr'] * self.velocity[number])
+
+
+def test_an_optimizer_that_no_removal_can_follow_is_refused_before_anything_trains(tmp_path):
+    config = classifier(tmp_path, optim_wrapper=dict(optimizer=dict(type='BesideItsState', lr=0.1)))
+    runner = RUNNERS.build(pruned(config, measure=False))
+    with pytest.raises(ValueError, match='BesideItsState cannot go on after the removal'):
+        runner.train()
+    assert runner.iter == 0
 
 
 @pytest.mark.parametrize(

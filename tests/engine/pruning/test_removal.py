@@ -40,6 +40,7 @@ def keep_masked(hook, runner):
         hook.would_remove = hook.pruning.structure()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     'optimizer',
     [dict(type='SGD', lr=0.05, momentum=0.9, weight_decay=1e-4), dict(type='AdamW', lr=1e-3)],

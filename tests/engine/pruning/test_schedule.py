@@ -87,3 +87,17 @@ def test_what_a_recipe_asks_is_plain_data():
         ['prune', '2 epochs', 4],
         ['finetune', None, 0],
     ]
+
+
+def test_rounds_may_be_so_long_apart_and_a_longer_schedule_has_more_of_them():
+    phases = (Phase('soft', None, '1 epochs'), Phase('finetune'))
+    plan = Plan.of(phases, total=60, per_epoch=10)
+    assert plan.spans == (Span('soft', 0, 60, 6), Span('finetune', 60, 60))
+    assert Plan.resumed(plan.to_list(), 90, phases) == Plan.of(phases, 90, 10)
+    odd = Plan.of((Phase('soft', '25 iters', '1 epochs'), Phase('finetune')), 60, 10)
+    assert odd.spans == (Span('soft', 0, 24, 2), Span('finetune', 24, 60))
+
+
+def test_rounds_of_no_length_come_at_once():
+    plan = Plan.of((Phase('warmup', 0), Phase('prune', 0, rounds=3), Phase('finetune')), 60, 10)
+    assert plan.spans[1] == Span('prune', 0, 0, 3) and plan.at(0).name == 'finetune'

@@ -97,6 +97,6 @@ def test_a_classifier_family_end_to_end(family, tmp_path):
     assert (
         len(results['cells']) == 2
         and results['metric'] == 'accuracy/top1'
-        and results['suite'] == 'imagenet-c'
+        and results['suite'] == 'imagenet-c-uncropped'
     )
     assert 0 <= results['P'] <= 100

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
@@ -108,6 +109,8 @@ def test_a_report_has_a_section_for_every_evaluated_run_once(detector, tiles, tm
 def test_a_report_does_not_show_images_that_have_changed_since_the_evaluation(
     detector, tiles, tmp_path
 ):
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        dataset = Runner.build_dataloader(_loader(detector[0])).dataset
     results = dict(
         config=str(detector[0]),
         checkpoint=detector[1],
@@ -115,7 +118,7 @@ def test_a_report_does_not_show_images_that_have_changed_since_the_evaluation(
         corruptions=['fog'],
         suite='voc-c',
         seed=0,
-        data=fingerprint(Runner.build_dataloader(_loader(detector[0])).dataset),
+        data=fingerprint(dataset),
     )
     assert len(gallery_parts([Run('toy', results, folder=tmp_path)], tmp_path)) == 1
     image = tmp_path / 'voc' / 'JPEGImages' / '000001.jpg'

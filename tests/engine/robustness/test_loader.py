@@ -7,7 +7,7 @@ import torch
 from mmcv.transforms import LoadImageFromFile
 from torch.utils.data import DataLoader
 
-from mmrobustprune.corruption import Cell
+from mmrobustprune.corruption import Cell, get_suite
 from mmrobustprune.corruption.apply import apply
 from mmrobustprune.corruption.suites import CLEAN
 from mmrobustprune.engine.robustness.loader import Stream, corrupted
@@ -16,6 +16,7 @@ from tests.engine.robustness.toys import Listed, rgb
 
 FOG = Cell('fog', 3)
 DROPS = Cell('spatter', 2)
+VOC = get_suite('voc-c')
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_a_loader_gives_the_same_batches_in_every_pass(workers):
     before = images.pipeline
     loader = DataLoader(images, batch_size=2, collate_fn=list)
     state = np.random.get_state()[1].copy()
-    with corrupted([Stream(loader)], [[CLEAN, FOG], [DROPS]], Computed(3), workers) as cells:
+    with corrupted([Stream(loader)], [[CLEAN, FOG], [DROPS]], Computed(3, VOC), workers) as cells:
         got = list(cells)
     assert images.pipeline is before
     assert np.array_equal(np.random.get_state()[1], state)
@@ -51,7 +52,7 @@ def test_a_loader_gives_the_same_batches_in_every_pass(workers):
 def test_unreadable_images_take_the_place_of_their_batch(png):
     images = Listed([png, dict(img_path='/no/x.jpg'), png], [LoadImageFromFile()])
     with corrupted(
-        [Stream(DataLoader(images, batch_size=2, collate_fn=list))], [[FOG]], Computed(0), 0
+        [Stream(DataLoader(images, batch_size=2, collate_fn=list))], [[FOG]], Computed(0, VOC), 0
     ) as cells:
         first, second = cells
     assert [one.name for one in first] == ['/no/x.jpg'] and len(second[0][0]) == 1
@@ -62,7 +63,7 @@ def test_the_pipeline_comes_back_after_an_error():
     before = images.pipeline
     with (
         pytest.raises(RuntimeError),
-        corrupted([Stream(DataLoader(images))], [[FOG]], Computed(0), 0),
+        corrupted([Stream(DataLoader(images))], [[FOG]], Computed(0, VOC), 0),
     ):
         raise RuntimeError
     assert images.pipeline is before
@@ -126,7 +127,7 @@ def test_two_streams_of_one_data_set_share_the_workers():
     first = Stream(loaders[0])
     streams = [first, Stream(loaders[1], first.batches)]
     got = []
-    with corrupted(streams, [[CLEAN]], Computed(0), 0) as arrived:
+    with corrupted(streams, [[CLEAN]], Computed(0, VOC), 0) as arrived:
         for stream in streams:
             stream.begin()
         for number, (_, other) in enumerate(arrived):

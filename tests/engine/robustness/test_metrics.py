@@ -114,7 +114,7 @@ def test_the_main_metric_can_be_named_and_must_be_there():
     [
         (VOCMetric(), (375, 500), 'voc-c'),
         (CocoMetric(), (480, 640), 'coco-c'),
-        (Accuracy(), (500, 375), 'imagenet-c'),
+        (Accuracy(), (500, 375), 'imagenet-c-uncropped'),
         (Accuracy(), (32, 32), 'imagenet-c-at-32'),
     ],
 )

@@ -44,6 +44,7 @@ def measured(tmp_path, monkeypatch):
     return measure, tested
 
 
+@pytest.mark.slow
 def test_a_kept_number_is_measured_again_where_an_image_was_replaced(measured, tmp_path):
     measure, tested = measured
     first = measure()

@@ -3,9 +3,10 @@
 import cv2
 import numpy as np
 import pytest
+from mmcv.transforms import CenterCrop as Crop
 from mmcv.transforms import LoadImageFromFile, Resize
 
-from mmrobustprune.corruption import Cell
+from mmrobustprune.corruption import Cell, get_suite
 from mmrobustprune.corruption.apply import apply
 from mmrobustprune.corruption.suites import CLEAN
 from mmrobustprune.engine.robustness.pipeline import (
@@ -20,10 +21,11 @@ from tests.engine.robustness.toys import Listed, rgb
 
 FOG = Cell('fog', 3)
 DROPS = Cell('spatter', 2)
+VOC = get_suite('voc-c')
 
 
 def pipeline(transforms, cells, seed=0):
-    out = CellPipeline(transforms, Computed(seed))
+    out = CellPipeline(transforms, Computed(seed, VOC))
     out.cells = cells
     return out
 
@@ -110,7 +112,11 @@ def test_the_seed_comes_from_the_image_not_from_its_place(png):
         (dict(sample_idx=4), [], "gives image 4 no 'img' array"),
         (dict(img=rgb(), sample_idx=4), [lambda results: None], 'image 4: function .* drops it'),
         (dict(img=rgb()[..., :2], sample_idx=4), [], 'image 4: fog got an image of shape'),
-        (dict(img=rgb() / 255.0, sample_idx=4), [], 'image 4: fog needs the values 0 to 255'),
+        (
+            dict(img=rgb() / 255.0, sample_idx=4),
+            [],
+            'image 4: corruptions need the values 0 to 255',
+        ),
     ],
 )
 def test_what_cannot_be_corrupted_is_one_sentence_with_the_image(data, transforms, sentence):
@@ -223,3 +229,20 @@ def test_pipelines_inside_any_wrapping_are_found_once():
 def test_what_has_no_pipeline_to_corrupt_in_is_refused(dataset, sentence):
     with pytest.raises(ValueError, match=sentence):
         leaves(dataset)
+
+
+def test_computed_imagenet_c_is_corrupted_at_224_pixels_and_not_resized_again(tmp_path):
+    image = cv2.GaussianBlur(rgb(300, 340), (0, 0), 2)
+    path = str(tmp_path / 'a.png')
+    cv2.imwrite(path, image[..., ::-1])
+    steps = [LoadImageFromFile(), Resize(scale=(290, 256)), Crop(crop_size=(224, 224))]
+    suite = get_suite('imagenet-c')
+    pipe = CellPipeline(steps, Computed(4, suite))
+    pipe.cells = [CLEAN, FOG]
+    clean, fog = pipe(dict(img_path=path, sample_idx=0))
+    expected = apply(image, 'fog', 3, 4, 'imagenet-c')
+    assert np.array_equal(fog['img'][..., ::-1], expected) and clean['img'].shape == (224, 224, 3)
+    pipe = CellPipeline(steps[:2], Computed(4, suite))
+    pipe.cells = [FOG]
+    with pytest.raises(ValueError, match="no CenterCrop; .* suite 'imagenet-c-uncropped'"):
+        pipe(dict(img_path=path, sample_idx=0))

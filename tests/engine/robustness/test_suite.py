@@ -10,6 +10,7 @@ from mmcv.transforms import LoadImageFromFile
 from mmengine.registry import MODELS, TRANSFORMS
 from mmengine.runner import Runner
 
+from mmrobustprune.corruption import get_suite
 from mmrobustprune.corruption.apply import apply
 from mmrobustprune.engine.robustness.pipeline import Computed
 from mmrobustprune.engine.robustness.runner import (
@@ -264,10 +265,27 @@ def test_32_pixels_are_never_called_imagenet_c_or_cifar_c(tmp_path):
         evaluate_config(config, checkpoint, tmp_path / 'out', dict(suite='imagenet-c-at-32'))
 
 
-@pytest.mark.parametrize('tiny, suite', [(5, 'imagenet-c-at-32'), (3, 'imagenet-c')])
+@pytest.mark.parametrize(
+    'asked, against',
+    [
+        (dict(), 'alexnet'),
+        (dict(corruptions='all', severities=[5, 4, 3, 2, 1]), 'alexnet'),
+        (dict(corruptions=['noise', 'blur', 'weather', 'digital']), 'alexnet'),
+        (dict(corruptions=['noise', 'blur', 'weather']), None),
+        (dict(corruptions='all', severities=[1, 2, 3, 4]), None),
+    ],
+)
+def test_mce_is_implied_by_the_cells_and_not_by_how_they_were_named(asked, against):
+    options = RobustEval.from_config(dict(asked, suite='imagenet-c'))
+    found = options.mce(get_suite('imagenet-c'))
+    assert (found and found.name) == against
+    assert options.mce(get_suite('voc-c')) is None
+
+
+@pytest.mark.parametrize('tiny, suite', [(5, 'imagenet-c-at-32'), (3, 'imagenet-c-uncropped')])
 def test_a_set_of_mixed_sizes_goes_by_the_larger_part(tmp_path, tiny, suite):
     """Three images of 48 pixels, the first of all images of the other size."""
-    other = 'imagenet-c' if suite == 'imagenet-c-at-32' else 'imagenet-c-at-32'
+    other = 'imagenet-c-uncropped' if suite == 'imagenet-c-at-32' else 'imagenet-c-at-32'
     for index in range(tiny + 3):
         side = 48 if index >= tiny else 32
         path = tmp_path / 'data' / 'abc'[index % 3] / f'{index}.png'

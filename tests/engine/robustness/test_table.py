@@ -45,6 +45,6 @@ def test_the_table_shows_every_cell_and_says_what_is_missing():
     assert '| fog | 0.500 | 0.300 | 0.400 |' in text and '| snow | 0.100 | - | - |' in text
     assert '| mean | 0.300 | - | - |' in text
     assert verdict(results) == (
-        'voc-c, m: P 0.8, mPC -, rPC -, R_C - (2 corruptions, severities '
+        'voc-c, m: P 0.8, mPC -, rPC -, R_C - (2 of 19 corruptions, severities '
         '1 3, seed 0). 1 of 4 cells are missing.'
     )

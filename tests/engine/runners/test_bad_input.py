@@ -10,6 +10,7 @@ from mmpretrain.models import ImageClassifier, ResNet_CIFAR
 from mmpretrain.registry import MODELS
 
 from mmrobustprune.engine.runners.prune import sharpness_wrapper
+from mmrobustprune.engine.runners.train import TrainRunner
 from mmrobustprune.models import PrunedModel
 from mmrobustprune.recipes.build import build_recipe
 from tests.support.tiny import classifier, detector, pruned
@@ -117,6 +118,18 @@ def test_data_inside_a_wrapper_that_is_not_there(tmp_path):
     )
 
 
+@pytest.mark.parametrize('work', ['train', 'test'])
+def test_a_config_without_the_data_for_it(tmp_path, work):
+    keys = dict(
+        train=('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler'),
+        test=('test_dataloader', 'test_cfg', 'test_evaluator'),
+    )
+    config = classifier(tmp_path, **dict.fromkeys(keys[work]))
+    runner = TrainRunner.from_cfg(config)
+    with pytest.raises(ValueError, match=f'the config has no {work}_dataloader, {work}_cfg and'):
+        getattr(runner, work)()
+
+
 def test_a_rule_that_would_not_be_used_is_refused():
     with pytest.raises(
         ValueError, match='would not be used, as a recipe has a rule for each phase'
@@ -128,6 +141,8 @@ def test_a_rule_that_would_not_be_used_is_refused():
                 optimizer=dict(type='SGD', lr=0.1),
             )
         )
+    with pytest.raises(ValueError, match=r"ascent='momentum' would not be used, as a recipe has"):
+        sharpness_wrapper(dict(ascent='momentum', optimizer=dict(type='SGD', lr=0.1)))
 
 
 def test_two_lengths_of_the_rounds_are_refused():

@@ -11,6 +11,7 @@ from mmengine.registry import RUNNERS
 from mmrobustprune.engine.bridge.checkpoint import structure_of
 from mmrobustprune.models import PrunedModel
 from mmrobustprune.sharpness import AdaSAP
+from mmrobustprune.sharpness.build import ASCENTS
 from mmrobustprune.surgery import load_structure
 from tests.support.process import run_apart, train
 from tests.support.tiny import classifier, pruned, quick
@@ -72,6 +73,7 @@ def trained_on(folder, config, **changes):
     return folder / 'epoch_1.pth'
 
 
+@pytest.mark.slow
 def test_checkpoints_of_a_pruned_network_trained_on_are_those_of_one(finished, tmp_path):
     """From pruned.py, and from the dense config with pruned weights; the dense one resumes both."""
     folder, runner = finished
@@ -244,3 +246,25 @@ def test_a_killed_run_ends_with_the_same_weights(finished, tmp_path, kill_at, in
     assert expected.keys() == found.keys()
     for key in expected:
         assert torch.equal(expected[key], found[key]), key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('ascent', [name for name in ASCENTS if name != 'fresh'])
+def test_a_cheap_ascent_prunes_and_a_killed_run_ends_alike(tmp_path, ascent):
+    hooks = dict(checkpoint=dict(type='CheckpointHook', interval=3, by_epoch=False))
+
+    def config(name):
+        made = pruned(classifier(tmp_path / name, default_hooks=hooks), ascent=ascent)
+        if ASCENTS[ascent].parts:  # it may ask for the loss of each sample
+            made.model.head.loss = dict(type='CrossEntropyLoss', reduction='none')
+        return made
+
+    assert run_apart(train, config('whole'), None) == 0
+    for kill_at in (11, 14):  # under masks, and after the removal
+        folder = f'killed_{kill_at}'
+        assert run_apart(train, config(folder), kill_at) == -9
+        assert run_apart(train, config(folder), None, True) == 0
+        expected = final(tmp_path / 'whole')['state_dict']
+        found = final(tmp_path / folder)['state_dict']
+        assert expected.keys() == found.keys()
+        assert all(torch.equal(expected[key], found[key]) for key in expected)

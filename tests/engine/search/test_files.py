@@ -22,6 +22,8 @@ def test_masks_of_channels_leave_a_slim_network_that_stock_loaders_read(tmp_path
     assert (
         record['slim']['params'] > 0.1 and record['left']
     )  # sums keep channels that some reader needs
+    fewer = record['fewer']
+    assert fewer['flops_of_mask'] > fewer['macs_of_slim'] == 1 / (1 - record['slim']['macs'])
     init_default_scope('mmpretrain')
     masked = get_model(
         Config.fromfile(tmp_path / 'pruned.py'), str(tmp_path / 'pruned.pth')

@@ -238,3 +238,25 @@ def test_a_checkpoint_of_another_training_is_not_taken_for_a_search(finished, tm
     config.load_from, config.resume = str(tmp_path / 'dense.pth'), True
     with pytest.raises(ValueError, match='is at iteration 18, where pruning would have begun at 6'):
         RUNNERS.build(config).train()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('ascent', ['previous', 'momentum', 'look'])
+def test_a_search_by_another_ascent_is_resumed_and_is_the_host_at_radius_zero(tmp_path, ascent):
+    hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=False))
+    states = []
+    for name, kill_at, fields in (
+        ('host', None, dict(perturb='none', finetune_gamma=0.0)),
+        ('zero', None, dict(gamma=0.0, finetune_gamma=0.0, ascent=ascent)),
+        ('whole', None, dict(ascent=ascent)),
+        ('killed', 15, dict(ascent=ascent)),
+    ):
+        config = searched(tmp_path / name, hooks=hooks, attack=None, **fields)
+        assert run_apart(train, config, kill_at) == (0 if kill_at is None else -9)
+        if kill_at is not None:
+            assert run_apart(train, config, None, True) == 0
+        states.append(saved(tmp_path / name, 'pruned.pth')['state_dict'])
+    host, zero, whole, killed = states
+    assert all(torch.equal(host[key], zero[key]) for key in host)
+    assert all(torch.equal(whole[key], killed[key]) for key in whole)
+    assert any(not torch.equal(host[key], whole[key]) for key in host)

@@ -18,6 +18,7 @@ HOOK = dict(
     type='mmrobustprune.SearchMeasureHook',
     lambda_max=dict(batches=2, iterations=3),
     loss_difference=dict(rho=[0.01, 0.1], steps=2),
+    along=2,
 )
 
 
@@ -83,6 +84,13 @@ def test_a_record_per_epoch_of_the_search_with_everything_that_was_asked_for(fin
             and 0 <= one['clean'] <= 100
             and 0 <= one['attacked'] <= 100
         )
+        assert (
+            len(one['layers_displacement']) == 21 and min(one['layers_displacement'].values()) > 0
+        )
+        inside = one['along']
+        assert [row['iteration'] for row in inside] == [one['iteration'] - 6, one['iteration'] - 3]
+        mean = (inside[0]['lambda_max'] + inside[1]['lambda_max']) / 2
+        assert one['lambda_max_along'] == pytest.approx(mean)
     assert found[0]['hamming_first'] == found[0]['hamming_previous'] > 0
     settings = json.loads((folder / 'search.json').read_text())['settings']
     assert (
@@ -170,6 +178,22 @@ def test_a_checkpoint_of_the_search_is_measured_in_weights_and_in_scores(finishe
         measure_sharpness(config, folder / 'epoch_2.pth', tmp_path, loss, None, choose)
 
 
+def test_the_mask_that_was_taken_is_measured_at_its_scores_under_the_training_loss(
+    finished, tmp_path
+):
+    folder, config = finished
+    choose = SharpnessOptions(
+        meters=dict(loss_difference=dict(rho=[0.01], steps=1)), subset=5, batch_size=5
+    )
+    scores = folder / 'mask' / 'scores.pth'
+    found = measure_sharpness(config, scores, tmp_path, 'training', None, choose)
+    assert found['loss']['type'] == 'TRADES' and found['loss']['steps'] == 2
+    assert found['spaces']['scores']['removed'] == pytest.approx(0.8, abs=0.01)
+    taken = torch.load(scores, weights_only=True)
+    plain = torch.load(folder / 'mask' / 'pruned.pth', weights_only=True)['state_dict']
+    assert all(torch.equal(taken['state_dict'][name], plain[name]) for name in plain)
+
+
 def test_masks_and_runs_are_compared(finished, tmp_path):
     folder, _ = finished
     files = {
@@ -211,6 +235,7 @@ def test_masks_and_runs_are_compared(finished, tmp_path):
         (dict(lambda_max=dict(batches=0)), 'batches=0'),
         (dict(loss_difference=dict(rho=[-1])), 'rho=[-1.0]'),
         (dict(loss_difference=dict(rho=[])), 'rho=[]'),
+        (dict(along=2), 'along=2 with lambda_max=None is not allowed'),
         (dict(interval=0), 'interval=0'),
         (dict(batch_norm='off'), "batch_norm='off'"),
     ],

@@ -68,3 +68,14 @@ def test_biases_kept_from_evaluation_are_made_anew():
     with torch.no_grad():
         smaller.attn.attention_biases.add_(torch.randn(1, 9))
     assert (smaller(tokens) - before).abs().max() > 1e-4
+
+
+def test_fused_after_pruning_computes_the_same():
+    """LeViT's deployment puts a plain linear layer in the place of one with a normalisation."""
+    _, smaller = prune(Stream(attention(), 12).eval(), torch.randn(2, 9, 3), 'dims')
+    tokens = torch.randn(2, 9, 3)
+    with torch.no_grad():
+        before = smaller(tokens)
+        smaller.attn.qkv = smaller.attn.qkv.fuse()
+        smaller.attn.proj[1] = smaller.attn.proj[1].fuse()
+        torch.testing.assert_close(smaller(tokens), before)

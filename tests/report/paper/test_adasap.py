@@ -2,7 +2,7 @@
 
 import pytest
 
-from mmrobustprune.report.paper import TABLES, fill, notes
+from mmrobustprune.report.paper import TABLES, fill
 from mmrobustprune.report.paper.facts import facts_of
 from mmrobustprune.report.paper.numbers import Number
 from mmrobustprune.report.paper.observe import Observation
@@ -11,7 +11,8 @@ from tests.report.paper.runs import line
 
 SAM = dict(type='SAM')
 ASAM = dict(type='ASAM')
-PLAIN = dict(type='AdaSAP', adaptive=False)
+PLAIN = dict(type='AdaSAP', rho_max=0.1, adaptive=False)
+OURS = dict(rule=PLAIN, finetune_rule=SAM)  # AdaSAP without ASAM
 
 
 def pruned(recipe, target, clean, seed=0, config='resnet50_8xb128-x_in1k', numbers=None, **fields):
@@ -28,30 +29,23 @@ def pruned(recipe, target, clean, seed=0, config='resnet50_8xb128-x_in1k', numbe
 
 
 def dense(clean, config='resnet50_8xb128-90e_in1k', numbers=None):
-    """As `observe` gives a network without a recipe: all is kept, nothing is faster."""
+    """As `observe` gives a network without a recipe."""
     facts = facts_of(config, {}) | dict(method='dense', name='dense', seed=0)
-    found = {'size': Number(1.0, None), 'speed-up': Number(1.0, None), 'clean': Number(clean)}
     more = {key: Number(value) for key, value in (numbers or {}).items()}
-    return Observation(f'dense {config}', facts, found | more)
-
-
-def elsewhere(name, clean):
-    """As `observe` gives NAME=WORK_DIR of a folder that holds no config."""
-    facts = facts_of('', {}) | dict(method=name, name=name, seed=None)
-    return Observation(name, facts, {'clean': Number(clean)})
+    return Observation(f'dense {config}', facts, {'clean': Number(clean)} | more)
 
 
 @pytest.mark.parametrize(
     'name, rows',
     [
         ('adasap-classifiers', 19),
-        ('adasap-latency', 3),
-        ('adasap-detectors', 6),
+        ('adasap-latency', 4),
+        ('adasap-detectors', 7),
         ('adasap-7', 7),
-        ('adasap-8', 10),
-        ('adasap-9', 17),
+        ('adasap-8', 12),
+        ('adasap-9', 11),
         ('adasap-10', 6),
-        ('adasap-11', 13),
+        ('adasap-11', 10),
         ('adasap-12', 12),
         ('adasap-13', 4),
         ('adasap-14', 3),
@@ -69,7 +63,7 @@ def test_every_method_has_its_line_by_the_rules_of_its_config():
         pruned('taylor', 0.6, 71.0),
         pruned('taylor', 0.6, 72.0, rule=SAM, finetune_rule=SAM),
         pruned('taylor', 0.6, 73.0, rule=ASAM, finetune_rule=ASAM),
-        pruned('adasap', 0.6, 74.0, rule=PLAIN, finetune_rule=SAM),
+        pruned('adasap', 0.6, 74.0, **OURS),
         pruned('adasap', 0.6, 75.0),
     ]
     filled = fill(TABLES['adasap-classifiers'], runs)
@@ -107,46 +101,56 @@ def test_methods_compete_at_one_size_and_the_dense_network_with_none():
 def test_repeats_are_one_line_with_their_deviation():
     runs = [pruned('adasap', 0.8, 60.0 + 2 * seed, seed) for seed in range(3)]
     filled = fill(TABLES['adasap-11'], runs)
-    assert line(filled, 'AdaSAP_P + ASAM', '0.20')[1] == '62.00 ± 2.00'
+    cells = dict(zip(heads(filled)[2:], line(filled, 'AdaSAP_P + ASAM', '0.20'), strict=True))
+    assert cells['Val'] == '62.00 ± 2.00'
+    assert cells['Val 95 %'] == '± 4.97'  # 4.303 x 2 / sqrt(3)
+    assert cells['IN-C 95 %'] == '-'
     assert line(filled, 'AdaSAP_P + ASAM', '0.76')[1] == '-'
 
 
-def test_a_network_made_elsewhere_stands_where_its_name_says():
-    runs = [elsewhere('EagleEye 0.40', 74.5), pruned('adasap', 0.6, 75.0)]
-    filled = fill(TABLES['adasap-11'], runs)
-    assert line(filled, 'EagleEye', '0.40')[1] == '74.50'
-    assert line(filled, 'EagleEye', '0.76')[1] == '-'
-    assert "as 'EagleEye 0.76=WORK_DIR'" in notes(filled)[0]
-    mobile = fill(TABLES['adasap-8'], [elsewhere('PolarReg MobileNetV2', 70.0)])
-    assert line(mobile, 'MobileNetV2', 'PolarReg', '')[1] == '70.00'
-    assert line(mobile, 'MobileNetV1', 'PolarReg', '')[1] == '-'
-
-
-def test_mobilenets_have_a_line_for_every_budget_that_was_run():
-    config = 'mobilenet-v2_8xb256-x_in1k'
+def test_mobilenets_compete_within_their_network_and_size():
+    v1 = 'mobilenet-v1_8xb128-x_in1k'
+    v2 = 'mobilenet-v2_8xb128-x_in1k'
     runs = [
-        dense(71.9, 'mobilenet-v2_8xb256_in1k'),
-        pruned('adasap', 0.5, 66.0, config=config),
-        pruned('adasap', 0.25, 70.0, config=config),
-        pruned('taylor', 0.5, 65.0, config=config),
+        dense(72.6, 'mobilenet-v1_8xb128_in1k'),
+        pruned('adasap', 0.44, 72.0, config=v1, **OURS),
+        pruned('taylor', 0.44, 71.0, config=v1),
+        pruned('adasap', 0.61, 69.0, config=v1, **OURS),
+        pruned('taylor', 0.61, 68.0, config=v1),
+        pruned('adasap', 0.28, 71.5, config=v2, **OURS),
+        pruned('taylor', 0.28, 71.6, config=v2),
+        pruned('adasap', 0.5, 66.0, config=v2, **OURS),
     ]
     filled = fill(TABLES['adasap-8'], runs)
-    ours = [row.labels for row in filled.rows if row.labels[:2] == ('MobileNetV2', 'AdaSAP_P')]
-    assert [label[2] for label in ours] == ['0.25', '0.5']
-    assert line(filled, 'MobileNetV2', 'AdaSAP_P', '0.5')[1] == '66.00'
-    assert line(filled, 'MobileNetV2', 'dense', '0')[1] == '71.90'
-    assert line(filled, 'MobileNetV1', 'dense', '0')[1] == '-'
-    assert line(filled, 'MobileNetV1', 'Taylor', '-')[1] == '-'
+    found = {
+        row.labels: line(filled, *row.labels)[1]
+        for row in filled.rows
+        if line(filled, *row.labels)[1] != '-'
+    }
+    assert found == {
+        ('MobileNetV1', 'dense', '1'): '72.60',
+        ('MobileNetV1', 'Taylor', '0.56'): '71.00',
+        ('MobileNetV1', 'AdaSAP_P', '0.56'): '**72.00**',
+        ('MobileNetV1', 'Taylor', '0.39'): '68.00',
+        ('MobileNetV1', 'AdaSAP_P', '0.39'): '**69.00**',
+        ('MobileNetV2', 'Taylor', '0.72'): '**71.60**',
+        ('MobileNetV2', 'AdaSAP_P', '0.72'): '71.50',
+    }
+    (reason,) = filled.left.values()
+    wants = "'MobileNetV2, AdaSAP_P, 0.88' wants 0.12"
+    assert reason.endswith(f'has target 0.5 where {wants}')
 
 
-def test_a_narrower_mobilenet_is_a_dense_network_of_its_own():
+def test_a_narrower_mobilenet_is_timed_and_not_as_fast_by_definition():
     runs = [
         dense(70.9, 'mobilenet-v1_8xb256_in1k'),
-        dense(68.4, 'mobilenet-v1-x0.75_8xb256_in1k'),
+        dense(68.4, 'mobilenet-v1-x0.75_8xb256_in1k', {'speed-up': 1.4}),
     ]
     filled = fill(TABLES['adasap-9'], runs)
-    assert line(filled, 'MobileNetV1', 'dense', '0')[1] == '70.90'
-    assert line(filled, 'MobileNetV1', '0.75x MobileNetV1', '')[1] == '68.40'
+    assert line(filled, 'MobileNetV1', 'dense', '1')[:2] == ['1.00', '70.90']
+    assert line(filled, 'MobileNetV1', '0.75x MobileNetV1', '-')[:2] == ['1.40', '68.40']
+    alone = fill(TABLES['adasap-9'], [dense(68.4, 'mobilenet-v1-x0.75_8xb256_in1k')])
+    assert line(alone, 'MobileNetV1', '0.75x MobileNetV1', '-')[:2] == ['-', '68.40']
 
 
 def test_halp_is_the_linearised_solver_without_perturbation():
@@ -157,7 +161,7 @@ def test_halp_is_the_linearised_solver_without_perturbation():
     ]
     filled = fill(TABLES['adasap-latency'], runs)
     assert line(filled, 'HALP', '0.5')[:2] == ['1.80', '74.00']
-    assert line(filled, 'AdaSAP_L', '0.5')[:2] == ['1.90', '**75.00**']
+    assert line(filled, 'AdaSAP_L + ASAM', '0.5')[:2] == ['1.90', '**75.00**']
 
 
 def test_detectors_are_of_one_config_and_any_budget():
@@ -179,7 +183,7 @@ def test_detectors_are_of_one_config_and_any_budget():
 def test_variants_of_imagenet_v2_are_without_asam():
     found = {'v2 matched-frequency': 65.0, 'v2 threshold-0.7': 73.0, 'v2 top-images': 78.0}
     runs = [
-        pruned('adasap', 0.8, 70.0, numbers=found, rule=PLAIN, finetune_rule=SAM),
+        pruned('adasap', 0.8, 70.0, numbers=found, **OURS),
         pruned('adasap', 0.8, 71.0),
     ]
     filled = fill(TABLES['adasap-7'], runs)
@@ -189,12 +193,12 @@ def test_variants_of_imagenet_v2_are_without_asam():
 
 def test_what_ranks_the_neurons_goes_by_the_score():
     runs = [
-        pruned('adasap', 0.6, 74.0, score=dict(type='Taylor')),
-        pruned('adasap', 0.6, 75.0),
-        pruned('taylor', 0.6, 73.0),
+        pruned('adasap', 0.58, 74.0, score=dict(type='Taylor'), **OURS),
+        pruned('adasap', 0.58, 75.0, **OURS),
+        pruned('taylor', 0.58, 73.0),
     ]
     filled = fill(TABLES['adasap-10'], runs)
-    names = ('Taylor, SGD', 'AdaSAP_P,Taylor', 'AdaSAP_P')
+    names = ('Taylor', 'AdaSAP_P,Taylor', 'AdaSAP_P')
     found = [line(filled, name, '0.42')[1] for name in names]
     assert found == ['73.00', '74.00', '**75.00**']
 
@@ -202,8 +206,9 @@ def test_what_ranks_the_neurons_goes_by_the_score():
 def test_the_removal_is_best_with_the_least_loss_and_the_most_accuracy():
     def cuts(after, metric, again):
         return {
-            'loss before': 2.0,
-            'loss after': after,
+            'loss before': 9.0,  # of a training batch, as in the log
+            'val loss before': 2.0,
+            'val loss after': after,
             'metric before': 66.0,
             'metric after': metric,
             'metric recalibrated': again,
@@ -211,18 +216,18 @@ def test_the_removal_is_best_with_the_least_loss_and_the_most_accuracy():
 
     runs = [
         pruned('taylor', 0.8, 0.0, numbers=cuts(3.5, 40.0, 60.0)),
-        pruned('adasap', 0.8, 0.0, numbers=cuts(3.25, 46.0, 61.0)),
+        pruned('adasap', 0.8, 0.0, numbers=cuts(3.25, 46.0, 61.0), **OURS),
     ]
     filled = fill(TABLES['adasap-12'], runs)
-    assert line(filled, 'Taylor, SGD', '0.20') == ['2.000', '3.500', '66.00', '40.00', '60.00']
-    ours = line(filled, 'AdaSAP_P + ASAM', '0.20')
+    assert line(filled, 'Taylor', '0.20') == ['2.000', '3.500', '66.00', '40.00', '60.00']
+    ours = line(filled, 'AdaSAP_P', '0.20')
     assert ours == ['2.000', '**3.250**', '66.00', '**46.00**', '**61.00**']
 
 
 def test_the_length_of_the_first_phase_is_in_epochs():
     runs = [
-        pruned('adasap', 0.54, 73.0, warmup='5 epochs'),
-        pruned('adasap', 0.54, 74.0, warmup=1 / 3),  # of 90 epochs
+        pruned('adasap', 0.32, 73.0, warmup='5 epochs', budget='channels', **OURS),
+        pruned('adasap', 0.32, 74.0, warmup=1 / 3, budget='channels', **OURS),  # of 90 epochs
         pruned('adasap', 0.6, 1.0, warmup='10 epochs'),
     ]
     filled = fill(TABLES['adasap-13'], runs)
@@ -232,9 +237,10 @@ def test_the_length_of_the_first_phase_is_in_epochs():
 
 def test_the_third_phase_goes_by_its_own_rule():
     runs = [
-        pruned('adasap', 0.8, 70.0, finetune_rule=None),
-        pruned('adasap', 0.8, 71.0, finetune_rule=dict(type='AdaSAP')),
-        pruned('adasap', 0.8, 72.0),
+        pruned('adasap', 0.8, 70.0, rule=PLAIN, finetune_rule=None),
+        pruned('adasap', 0.8, 71.0, rule=PLAIN, finetune_rule=PLAIN),
+        pruned('adasap', 0.8, 72.0, **OURS),
+        pruned('adasap', 0.8, 99.0),
     ]
     filled = fill(TABLES['adasap-14'], runs)
     found = [line(filled, name)[1] for name in ('none', 'adaptive', 'uniform')]

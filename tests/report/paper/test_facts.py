@@ -4,7 +4,7 @@ import pytest
 
 from mmrobustprune.recipes import RECIPES, build_recipe
 from mmrobustprune.recipes.gradual import AdaSAPLatencyRecipe, Recipe
-from mmrobustprune.report.paper.facts import facts_of, fits, read_settings
+from mmrobustprune.report.paper.facts import PREFIX, facts_of, fits, read_settings
 
 GRADUAL = [name for name, recipe in RECIPES.items() if issubclass(recipe, Recipe)]
 
@@ -35,11 +35,12 @@ def test_a_silent_config_takes_what_the_recipe_says():
         'resnet50_8xb128-adasap-p60_in1k',
         dict(robust_prune=dict(recipe='adasap', target=0.6), train_cfg=dict(max_epochs=90)),
     )
-    assert facts == dict(
+    assert {name: fact for name, fact in facts.items() if not name.startswith(PREFIX)} == dict(
         config='resnet50_8xb128-adasap-p60_in1k',
         net='resnet50',
         data='in1k',
         attack='',
+        start='',
         recipe='adasap',
         target=0.6,
         budget='params',
@@ -171,6 +172,25 @@ def test_the_defaults_of_a_search():
     assert [facts[name] for name in names] == expected
 
 
-def test_a_recipe_without_facts_of_its_own_keeps_its_name_and_target():
+def test_the_choices_of_grouped_kernels():
     facts = facts_of('a_b', dict(robust_prune=dict(recipe='sr_gkp', target=0.5)))
-    assert facts == dict(config='a_b', net='a', data='b', attack='', recipe='sr_gkp', target=0.5)
+    names = ('recipe', 'target', 'search', 'grouping', 'groups', 'layers', 'alpha')
+    assert [facts[name] for name in names] == ['sr_gkp', 0.5, 'beam', 'snaking', 8, '3x3', 0.9]
+    given = dict(
+        recipe='sr_gkp_all', target=0.5, search=dict(type='official', alpha=0.5), layers=('a', 'b')
+    )
+    facts = facts_of('a_b', dict(robust_prune=given))
+    assert [facts[name] for name in names[2:]] == ['official', 'snaking', 8, 'a, b', 0.5]
+    facts = facts_of('a_b', dict(robust_prune=dict(recipe='sr_gkp', target=0.5, search='l2')))
+    assert facts['alpha'] is None
+
+
+def test_every_field_and_the_weights_at_the_start_are_facts():
+    recipe = dict(recipe='adasap', target=0.5, rule=dict(type='AdaSAP', rho_max=3.0), rounds=1)
+    facts = facts_of('a_b', dict(robust_prune=recipe, load_from='/x/dense-seed1/epoch_90.pth'))
+    assert facts['start'] == 'dense/epoch_90.pth'
+    expected = {'rule.rho_max': 3.0, 'rule.rho_min': 0.01, 'rounds': 1, 'finetune_rule.rho': 2.0}
+    assert {name: facts[PREFIX + name] for name in expected} == expected
+    assert facts_of('a_b', dict(load_from='https://there/weights.pth'))['start'] == (
+        'there/weights.pth'
+    )

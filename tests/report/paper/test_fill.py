@@ -9,9 +9,19 @@ from mmrobustprune.report.paper import (
     markdown,
     notes,
 )
+from mmrobustprune.report.paper.facts import facts_of
 from mmrobustprune.report.paper.numbers import Number
 from mmrobustprune.report.paper.observe import Observation
 from tests.report.paper.runs import SMALL, line, run, searched
+
+LATENCY = {
+    'method': 'adasap_latency',
+    'budget': 'latency',
+    'rule': 'AdaSAP + ASAM',
+    'robust_prune.rule.rho_max': 2.0,
+    'finetune': 'ASAM',
+    'robust_prune.finetune_rule.rho': 2.0,
+}
 
 
 def test_equal_printed_numbers_are_both_bold_and_a_number_alone_is_not():
@@ -59,6 +69,25 @@ def test_runs_that_are_no_repeats_are_refused_in_one_sentence():
             fill(TABLES['s2ap-1'], [searched(0.8, 'HARP', 'S2AP', 80.0, 50.0), other])
 
 
+def test_runs_of_other_fields_or_weights_are_no_repeats():
+    def trained(seed, load_from='work_dirs/dense-seed{}/epoch_90.pth', **rule):
+        recipe = dict(recipe='adasap', target=0.8, rule=dict(type='AdaSAP', **rule))
+        settings = dict(robust_prune=recipe, load_from=load_from.format(seed))
+        facts = facts_of('resnet50_x_in1k', settings)
+        facts |= dict(method='adasap', seed=seed, name='a')
+        return Observation(f'seed {seed}', facts, {'clean': Number(70.0 + seed)})
+
+    table = replace(SMALL, columns=(replace(SMALL.columns[0], keys=('clean',)),))
+    assert line(fill(table, [trained(0), trained(1)]), 'a') == ['70.50 ± 0.71']
+    for other, said in (
+        (trained(1, rho_max=3.0), r'robust_prune\.rule\.rho_max 2\.0 and 3\.0'),
+        (trained(1, rho_max=3.0, scope='network'), r'scope .layer. and .network.'),
+        (trained(1, 'https://a/b.pth'), "start 'dense/epoch_90.pth' and 'a/b.pth'"),
+    ):
+        with pytest.raises(ValueError, match=f'seed 0 and seed 1 both fit .*{said}'):
+            fill(table, [trained(0), other])
+
+
 def test_a_column_of_different_evaluations_is_refused():
     said = (
         r"'X' would mix x of a-0 \(200 of 10000 images\) and of b-0 \(all images\); "
@@ -79,9 +108,9 @@ def test_a_column_of_different_evaluations_is_refused():
 
 def test_the_dense_network_stands_beside_measured_speed_ups_of_one_device_only():
     facts = dict(net='resnet50', data='in1k', attack='', config='c')
-    latency = dict(method='adasap_latency', budget='latency', rule='AdaSAP + ASAM', finetune='ASAM')
+    latency = LATENCY
     runs = [
-        Observation('dense', dict(method='dense', **facts), {'speed-up': Number(1.0, None)}),
+        Observation('dense', dict(method='dense', **facts), {'clean': Number(77.0)}),
         run('half', under='cpu', key='speed-up', value=2.0, target=0.5, **latency, **facts),
     ]
     assert line(fill(TABLES['adasap-latency'], runs), 'dense', '0')[0] == '1.00'
@@ -112,23 +141,14 @@ def test_runs_without_a_place_are_named_or_refused():
 
 
 def test_a_row_is_repeated_for_every_value_of_its_fact():
-    facts = dict(
-        net='resnet50',
-        data='in1k',
-        attack='',
-        method='adasap_latency',
-        budget='latency',
-        rule='AdaSAP + ASAM',
-        finetune='ASAM',
-        config='c',
-    )
+    facts = dict(net='resnet50', data='in1k', attack='', config='c', **LATENCY)
     runs = [
         run(name, key='speed-up', value=value, target=target, **facts)
         for name, value, target in (('half', 2.0, 0.5), ('slow', 1.3, 0.25))
     ]
     text = markdown(fill(TABLES['adasap-latency'], runs))
     assert (
-        text.index('| AdaSAP_L | 0.25 | 1.30') < text.index('| AdaSAP_L | 0.5 | 2.00')
+        text.index('| AdaSAP_L + ASAM | 0.25 | 1.30') < text.index('| AdaSAP_L + ASAM | 0.5 | 2.00')
         and '| HALP | - | - |' in text
     )
 

@@ -15,6 +15,7 @@ from mmrobustprune.report.paper.numbers import (
     sharp,
     shifted,
     timed,
+    unfinished,
 )
 from mmrobustprune.report.paper.observe import observe
 from tests.report.paper.runs import attacks, values, work_dir
@@ -39,11 +40,8 @@ def test_corruptions_are_of_all_cells_and_of_one_severity(tmp_path):
         'R voc-c': sum(fog.values()) / 160,
         'clean': 80.0,
     } == values(run)
-    assert (
-        run.facts['method'] == 'dense'
-        and run.numbers['size'].value == run.numbers['speed-up'].value == 1
-    )
-    assert run.numbers['voc-c'].under == 'voc-c, 1 corruptions, severity 1, 3'
+    assert run.facts['method'] == 'dense' and not {'size', 'speed-up'} & {*run.numbers}
+    assert run.numbers['voc-c'].under == 'voc-c, 1 of 19 corruptions, severity 1, 3, seed 0'
 
 
 def test_size_speed_and_what_the_cuts_did(tmp_path):
@@ -134,6 +132,8 @@ def imagenet(cells=CELLS, **changes):
     usual = dict(
         metric='accuracy/top1',
         suite='imagenet-c',
+        seed=None,
+        stored='data/imagenet-c',
         P=80.0,
         mPC=40.0,
         rPC=0.5,
@@ -145,17 +145,31 @@ def imagenet(cells=CELLS, **changes):
 
 
 def test_a_suite_is_the_mean_of_all_cells_and_mpc_of_the_benchmark():
-    both = 'imagenet-c, 2 corruptions, severity 1, 3'
-    one = 'imagenet-c, 1 corruptions, severity 1, 3'
+    both = 'imagenet-c, 2 of 19 corruptions, severity 1, 3, published images'
+    one = 'imagenet-c, 1 of 19 corruptions, severity 1, 3, published images'
     assert dict(corrupted(imagenet())) == {
         'clean': Number(80.0),
         'imagenet-c': Number(30.0, both),
         'R imagenet-c': Number(0.375, both),
         'mPC': Number(40.0, one),
         'rPC': Number(0.5, one),
-        'imagenet-c@1': Number(45.0, 'imagenet-c, 2 corruptions, severity 1'),
-        'imagenet-c@3': Number(15.0, 'imagenet-c, 2 corruptions, severity 3'),
+        'imagenet-c@1': Number(
+            45.0, 'imagenet-c, 2 of 19 corruptions, severity 1, published images'
+        ),
+        'imagenet-c@3': Number(
+            15.0, 'imagenet-c, 2 of 19 corruptions, severity 3, published images'
+        ),
     }
+
+
+def test_computed_images_are_of_their_seed_and_old_ones_were_whole_photographs():
+    unders = {}
+    for seed in (0, 7):
+        today = imagenet(seed=seed, stored=None, family='imagenet-c')
+        unders[seed] = dict(corrupted(today))['imagenet-c'].under
+        before = dict(corrupted(imagenet(seed=seed, stored=None)))
+        assert 'imagenet-c' not in before and before['imagenet-c-uncropped'].value == 30.0
+    assert unders[7] == 'imagenet-c, 2 of 19 corruptions, severity 1, 3, seed 7' != unders[0]
 
 
 def test_a_missing_cell_leaves_the_means_over_it_out():
@@ -167,8 +181,12 @@ def test_a_missing_cell_leaves_the_means_over_it_out():
     )
     assert dict(corrupted(missing)) == {
         'clean': Number(80.0),
-        'imagenet-c@1': Number(45.0, 'imagenet-c, 2 corruptions, severity 1'),
+        'imagenet-c@1': Number(
+            45.0, 'imagenet-c, 2 of 19 corruptions, severity 1, published images'
+        ),
     }
+    assert unfinished([('', 'results', missing)]) == ('imagenet-c lacks speckle_noise',)
+    assert unfinished([('', 'results', imagenet())]) == ()
 
 
 def test_a_network_that_is_never_right_has_no_ratio():
@@ -240,6 +258,12 @@ def test_rounds_give_the_first_metric_before_and_after():
         'metric recalibrated': Number(62.5, 'pascal_voc/AP50'),
     }
     assert dict(cut([dict(loss_before=1.0)])) == {'loss before': Number(1.0)}
+    with_loss = dict(loss_before=9.0, metric_before={'loss': 2.293, 'accuracy/top1': 66.56})
+    assert dict(cut([with_loss])) == {
+        'loss before': Number(9.0),  # of a training batch
+        'val loss before': Number(2.293),
+        'metric before': Number(66.56, 'accuracy/top1'),
+    }
     assert dict(cut([])) == {}
 
 

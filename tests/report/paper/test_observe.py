@@ -46,6 +46,7 @@ def test_a_work_dir_gives_facts_and_numbers_in_per_cent(tmp_path):
         'mask pgd': 30.0,
         'removed': 90.0,
         'search hours': 0.2,
+        'epochs': 220,
     }
     assert run.numbers['pgd@8/255'].under == 'pgd, radius 8/255, 10 steps'
 

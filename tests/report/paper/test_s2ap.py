@@ -4,7 +4,7 @@ import pytest
 
 from mmrobustprune.report.paper import TABLES, fill, markdown
 from mmrobustprune.report.paper.facts import facts_of
-from mmrobustprune.report.paper.numbers import Number
+from mmrobustprune.report.paper.numbers import Number, numbers_of
 from mmrobustprune.report.paper.observe import Observation
 from mmrobustprune.report.paper.write import heads
 from tests.report.paper.runs import line, searched
@@ -80,20 +80,22 @@ def test_channels_and_clean_training_have_tables_of_their_own():
     weight = searched(0.8, 'HARP', 'S2AP', 81.0, 51.0)
     runs = [channel, plain, weight]
     assert line(fill(TABLES['s2ap-1'], runs), 'ResNet18', '80 %')[1] == '81.00/51.00'
-    assert line(fill(TABLES['s2ap-9'], runs), 'ResNet18', '0.8') == ['-', '-', '80.00/50.00']
+    slim = line(fill(TABLES['s2ap-9'], runs), 'ResNet18', 'HARP', '0.8')
+    assert slim == ['-', '-', '-', '80.00/50.00']
     assert line(fill(TABLES['s2ap-10'], runs), 'ResNet18', '80 %', 'HARP') == ['-', '95.00']
 
 
-def test_fewer_flops_are_those_of_ours():
+def test_fewer_flops_are_those_of_ours_by_mask_and_by_removal():
+    both = {'macs ratio': 4.04, 'mask flops ratio': 4.01}
     runs = [
-        of({'macs ratio': 9.0}, 0.5, 'HARP', 'Orig.', form='channel'),
-        of({'macs ratio': 4.04}, 0.5, 'HARP', 'S2AP', form='channel'),
-        of({'macs ratio': 15.26}, 0.75, 'HARP', 'S2AP', form='channel'),
+        of({'macs ratio': 9.0}, 0.75, 'HARP', 'Orig.', form='channel'),
+        of(both, 0.75, 'HARP', 'S2AP', form='channel'),
+        of({'macs ratio': 15.26}, 14 / 15, 'HYDRA', 'S2AP', form='channel'),
     ]
     filled = fill(TABLES['s2ap-9'], runs)
-    assert line(filled, 'ResNet18', '0.5')[0] == '4.0'
-    assert line(filled, 'ResNet18', '0.75')[0] == '15.3'
-    assert line(filled, 'VGG16', '-') == ['-'] * 3
+    assert line(filled, 'ResNet18', 'HARP', '0.75')[:2] == ['4.0', '4.0']
+    assert line(filled, 'ResNet18', 'HYDRA', '0.933333')[:2] == ['-', '15.3']
+    assert line(filled, 'VGG16', 'HARP', '-') == ['-'] * 4
 
 
 def test_a_row_is_there_for_every_host_that_was_run():
@@ -158,3 +160,50 @@ def test_the_loss_difference_has_a_pair_for_every_radius():
     names = heads(fill(TABLES['s2ap-13'], []))[3:]
     assert names[:2] == ['ρ=0.001 Orig.', 'ρ=0.001 S2AP']
     assert names[2::2] == [f'ρ={rho} Orig.' for rho in ('0.0025', '0.005', '0.0075', '0.01')]
+
+
+def test_a_search_of_channels_says_both_ratios_and_a_measured_network_goes_first():
+    fewer = dict(fewer=dict(flops_of_mask=4.0, macs_of_slim=2.3))
+    found = numbers_of([('', 'sparsity', fewer)], 'run')
+    assert {key: number.value for key, number in found.items()} == {
+        'mask flops ratio': 4.0,
+        'macs ratio': 2.3,
+    }
+    timing = dict(threads=1, device='cpu', precision='float32', batch=1, macs_ratio=2.2)
+    found = numbers_of([('', 'sparsity', fewer), ('', 'latency', timing)], 'run')
+    assert found['macs ratio'].value == 2.2
+    assert numbers_of([('', 'sparsity', dict(removed=0.9))], 'run') == {}
+
+
+def test_the_loss_difference_of_the_mask_taken_goes_before_that_of_the_last_epoch():
+    rows = [dict(rho=0.01, value=0.2)]
+    last = dict(records=[dict(loss_difference=[dict(rho=0.01, value=0.3)])])
+    taken = dict(
+        loss=dict(type='TRADES'),
+        images=10,
+        split='train',
+        spaces=dict(scores=dict(loss_difference=rows)),
+    )
+    found = numbers_of([('', 'search', last), ('', 'sharpness', taken)], 'run')
+    assert found['loss difference@0.01'].value == 0.2
+
+
+def test_cells_as_they_are_printed():
+    """Table 2, WRN-28-4 by HYDRA at 99 %, and Table 13, ResNet18 by HARP at rho = 0.01."""
+    runs = [
+        searched(0.99, 'HYDRA', arm, *pair, net='wrn-28-4', data='svhn')
+        for arm, pair in (('Orig.', (93.05, 31.24)), ('S2AP', (85.80, 42.43)))
+    ]
+    assert line(fill(TABLES['s2ap-2'], runs), 'WRN-28-4', '99 %')[3:] == [
+        '93.05/31.24',
+        '**85.80/42.43**',
+        '+18.44 (clean −7.25, robust +11.19)',
+    ]
+    printed = {0.8: (0.2210, 0.2032), 0.9: (0.1694, 0.1598), 0.95: (0.1417, 0.1342)}
+    runs = [
+        of({'loss difference@0.01': value}, target, 'HARP', arm)
+        for target, pair in printed.items()
+        for arm, value in zip(('Orig.', 'S2AP'), pair, strict=True)
+    ]
+    cells = line(fill(TABLES['s2ap-13'], runs), 'ResNet18', '80 %', 'HARP')
+    assert cells[-2:] == ['0.2210', '**0.2032**']

@@ -125,7 +125,7 @@ def test_notes_say_what_numbers_depend_on_and_which_runs_have_no_place():
         'In per cent.',
         '±: sample standard deviation over the seeds; a cell without it is of one seed.',
         'Orig., S2AP: pgd, 10 steps.',
-        'Not in this table: AWP-3 (search AWP, seed 3).',
+        "Not in this table: AWP-3 (search AWP, seed 3: has search AWP where 'all' wants Orig.).",
     ]
     alone = fill(PAIR, runs[2:3])
     assert notes(alone) == ['In per cent.', 'S2AP: pgd, 10 steps.']
@@ -167,3 +167,10 @@ def test_a_file_that_was_written_before_is_replaced(tmp_path):
     write(fill(SMALL, [run('c', value=0.25)]), str(tmp_path), 'small')
     assert (tmp_path / 'small.csv').read_text() == 'arm,X,X spread,X runs\nc,0.25,,1\n'
     assert '| c | 0.25 |' in (tmp_path / 'small.md').read_text()
+
+
+def test_a_run_with_missing_cells_is_named_with_them():
+    whole = run('a', value=2.0)
+    torn = replace(run('b'), lacks=('imagenet-c lacks fog',))
+    said = 'b-0: imagenet-c lacks fog, so its mean is left out; evaluate it to the end.'
+    assert notes(fill(SMALL, [whole, torn])) == [said]

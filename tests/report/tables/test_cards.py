@@ -3,7 +3,7 @@ import io
 import pytest
 from rich.console import Console
 
-from mmrobustprune.report.tables.cards import Card, Column
+from mmrobustprune.report.tables.cards import Card, Column, average
 
 COLUMNS = [
     Column('ap', 'AP50', '.3f', 'high'),
@@ -86,3 +86,9 @@ def test_a_bar_in_a_name_ends_no_cell():
     card = Card([dict(name='lr=1|2', ap=0.5)], COLUMNS)
     assert r'| lr=1\|2 | 0.500 |' in card.markdown()
     assert 'lr=1|2,' in card.csv()
+
+
+def test_the_interval_of_a_mean_is_that_of_students_t():
+    three = average([1.0, 2.0, 3.0])
+    assert three.half_width() == pytest.approx(4.303 / 3**0.5, rel=1e-4)  # t(2) = 4.303
+    assert average([1.0]).half_width() is None

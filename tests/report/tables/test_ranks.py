@@ -57,7 +57,15 @@ def test_a_chart_written_out():
     assert '| ours | **1.50** | **1.00** | **1.25** |' in chart.card().markdown()
 
 
+def test_who_is_left_out_takes_no_rank():
+    chart = rank_chart(SCORES, exclude=('dense', 'new'))
+    assert chart.overall == {'ours': 1.0, 'old': 1.75} and not chart.absent
+    with pytest.raises(ValueError, match="method to exclude 'densee'.*did you mean 'dense'"):
+        rank_chart(SCORES, exclude=('densee',))
+
+
 def test_printed_rows_of_the_paper():
+    """All that is at hand of its tables of 43.75 %."""
     names = ('benign', 'FGSM .01', 'FGSM .1', 'PGD')
     scores = {}
     for net, rows in PRINTED.items():

@@ -1,0 +1,4 @@
+# Comparison: first-order Taylor scores under plain SGD.
+_base_ = './mobilenet-v1_8xb128-adasap-sam-p48_in1k.py'
+
+robust_prune = dict(recipe='taylor', rule=None, finetune_rule=None)

@@ -1,4 +1,0 @@
-# The third phase without perturbation.
-_base_ = './resnet50_8xb128-adasap-p80_in1k.py'
-
-robust_prune = dict(finetune_rule=None)

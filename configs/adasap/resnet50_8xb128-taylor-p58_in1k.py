@@ -1,0 +1,4 @@
+# The same, 42 % of the parameters kept.
+_base_ = './resnet50_8xb128-taylor-p60_in1k.py'
+
+robust_prune = dict(target=0.58)

@@ -1,0 +1,9 @@
+# ResNet-56 on CIFAR-10, dense.
+_base_ = [
+    './_base_/resnet.py',
+    './_base_/cifar10.py',
+    './_base_/sgd_300e.py',
+    'mmpretrain::_base_/default_runtime.py',
+]
+
+model = dict(backbone=dict(depth=56))

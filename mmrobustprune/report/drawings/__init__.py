@@ -1,0 +1,1 @@
+"""Drawings that explain: what is removed and how it is chosen, from real tensors."""
