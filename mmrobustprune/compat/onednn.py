@@ -1,14 +1,19 @@
-"""uxlfoundation/oneDNN#6035: one kind of convolution writes past its memory when trained on a CPU.
+"""Two kinds of convolutions that oneDNN trains wrongly on a CPU.
 
-It is the weight gradient of a 1x1 convolution with a stride above 1, in float32 and channels-last
-order, with fewer input channels than a block holds (8 with AVX2, 16 with AVX-512): the process
-aborts, or goes on with a damaged heap. Pruning makes exactly such layers. Seen in torch 2.12.1 and
-2.14.1 (oneDNN 3.11.2, 3.12.0).
+uxlfoundation/oneDNN#6035 writes past its memory. It is the weight gradient of a 1x1 convolution
+with a stride above 1, in float32 and channels-last order, with fewer input channels than a block
+holds (8 with AVX2, 16 with AVX-512): the process aborts, or goes on with a damaged heap. Pruning
+makes exactly such layers. Seen in torch 2.12.1 and 2.14.1 (oneDNN 3.11.2, 3.12.0).
 
 While such a layer is trained it gets its input and its weight in contiguous order, and its output
 is put back into channels-last order for the layers behind it. A layer's own numbers decide in every
-call, so that a removal changes nothing here. `python -m mmrobustprune.compat.onednn` says whether
-the fault is still there.
+call, so that a removal changes nothing here.
+
+The other one, not reported upstream, is in bfloat16: where the input is narrower than the stride
+(the last level of a pyramid on small images), weights of a kernel that meet no pixel get what lay
+in memory as their gradient, NaN at times. Such a layer is trained in float32.
+
+`python -m mmrobustprune.compat.onednn` says whether the faults are still there.
 """
 
 from __future__ import annotations
@@ -54,6 +59,10 @@ def protect(functional: ModuleType) -> None:
     def conv2d(
         input: Any, weight: Any, bias: Any = None, stride: Any = 1, *args: Any, **kwargs: Any
     ):
+        if is_narrow(input, weight, stride):
+            with torch.autocast('cpu', enabled=False):
+                wide = [None if one is None else one.float() for one in (input, weight, bias)]
+                return plain(*wide, stride, *args, **kwargs).to(torch.bfloat16)
         if not is_affected(input, weight, stride):
             return plain(input, weight, bias, stride, *args, **kwargs)
         out = plain(_contiguous(input), _contiguous(weight), bias, stride, *args, **kwargs)
@@ -107,6 +116,27 @@ def is_affected(input: Any, weight: Any, stride: Any) -> bool:
     return _is_channels_last(input) or _is_channels_last(weight)
 
 
+def is_narrow(input: Any, weight: Any, stride: Any) -> bool:
+    """Whether a convolution would be trained in bfloat16 on an input narrower than its stride.
+
+    Arguments as for `is_affected`.
+    """
+    import torch
+
+    if not _PROTECTING.get() or not isinstance(weight, torch.Tensor) or weight.dim() != 4:
+        return False
+    if not isinstance(input, torch.Tensor) or weight.device.type != 'cpu':
+        return False
+    step = stride if isinstance(stride, int) else stride[-1]
+    if weight.shape[-1] == 1 or input.shape[-1] >= step or torch.jit.is_tracing():
+        return False
+    if not torch.is_grad_enabled() or not weight.requires_grad:
+        return False
+    if torch.is_autocast_enabled('cpu'):
+        return torch.get_autocast_dtype('cpu') is torch.bfloat16
+    return weight.dtype is torch.bfloat16
+
+
 def _is_channels_last(tensor: Any) -> bool:
     """By the strides alone: an axis of length 1 hides the order from `is_contiguous`."""
     import torch
@@ -122,8 +152,24 @@ def _contiguous(tensor: Any) -> Any:
     return tensor.clone(memory_format=torch.contiguous_format)
 
 
+def leaves_memory() -> bool:
+    """Whether the installed torch gives what lay in memory as a gradient in bfloat16."""
+    import torch
+
+    weight = torch.zeros(16, 16, 3, 3, dtype=torch.bfloat16, requires_grad=True)
+    pixel = torch.ones(4, 16, 1, 1, dtype=torch.bfloat16)
+    for _ in range(20):
+        old = [torch.full((weight.numel(),), torch.nan, dtype=torch.bfloat16) for _ in range(20)]
+        del old
+        out = torch.conv2d(pixel, weight, stride=2, padding=1)  # not the protected one
+        (gradient,) = torch.autograd.grad(out.float().sum(), weight)
+        if not gradient.isfinite().all():
+            return True
+    return False
+
+
 def is_faulty() -> bool:
-    """Whether the installed torch still has the fault, tried in a process of its own."""
+    """Whether the installed torch still has #6035, tried in a process of its own."""
     limited = dict(os.environ, ONEDNN_MAX_CPU_ISA='AVX2')
     done = subprocess.run([sys.executable, '-c', _PROBE], env=limited, capture_output=True)
     if done.returncode > 0:
@@ -135,3 +181,5 @@ after_import('torch.nn.functional', protect)
 
 if __name__ == '__main__':
     print('oneDNN#6035 is still there' if is_faulty() else 'oneDNN#6035 does not show here')
+    shown = 'are still there' if leaves_memory() else 'do not show here'
+    print(f'gradients in bfloat16 that were never written {shown}')

@@ -136,3 +136,29 @@ def test_a_trace_sees_the_convolutions_as_they_are_written():
     model = nn.Sequential(*layers, nn.Conv2d(12, 4, 1))
     images = torch.randn(1, 3, 8, 8).contiguous(memory_format=LAST)
     assert [group.units for group in trace(model, images).groups] == [8, 12]
+
+
+@pytest.mark.parametrize('kernel, stride, width', [(3, 2, 1), (3, 3, 2), (5, 2, 1), (7, (1, 3), 2)])
+@pytest.mark.parametrize('autocast', [True, False])
+def test_an_input_narrower_than_the_stride_leaves_no_memory_in_gradients(
+    kernel, stride, width, autocast
+):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(16, 16, kernel, stride, kernel // 2)
+    images = torch.randn(4, 16, 3, width)
+    exact = nn.Conv2d(16, 16, kernel, stride, kernel // 2)
+    exact.load_state_dict(conv.state_dict())
+    exact(images).sum().backward()
+    for _ in range(5):
+        conv.zero_grad()
+        old = [torch.full((conv.weight.numel(),), torch.nan).bfloat16() for _ in range(20)]
+        del old
+        if autocast:
+            with torch.autocast('cpu', torch.bfloat16):
+                out = conv(images)
+        else:
+            conv.bfloat16()
+            out = conv(images.bfloat16())
+        assert out.dtype is torch.bfloat16
+        out.float().sum().backward()
+        assert torch.allclose(conv.weight.grad.float(), exact.weight.grad, atol=0.05, rtol=0.02)
