@@ -49,6 +49,7 @@ def run(code):
     )
 
 
+@pytest.mark.slow
 def test_without_openmmlab_it_says_what_is_closed():
     done = run(
         'import sys\n'

@@ -22,8 +22,8 @@ if [ $# -gt 0 ]; then exec $python -m pytest "$@"; fi
 
 cores=$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)  # nproc answers with that variable
 workers=${MMRP_TEST_WORKERS:-$((cores < 4 ? cores : 4))}
-computing=(analysis attack compat grouped_kernels models sharpness surgery
-  engine/bridge/test_channels_last.py engine/optim)
+computing=(attack compat grouped_kernels sharpness surgery engine/bridge/test_channels_last.py
+  engine/optim)
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 env ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 \

@@ -19,6 +19,7 @@ def save_and_die(path):
     save_checkpoint(dict(new=2), str(path))
 
 
+@pytest.mark.slow
 def test_a_kill_while_saving_leaves_the_old_file(tmp_path):
     path = tmp_path / 'epoch_1.pth'
     save_checkpoint(dict(old=1), str(path))

@@ -230,6 +230,7 @@ def _kill_in_child(parent, path):
     return path
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_said(files, tmp_path):
     with pytest.raises(
         ChildProcessError, match=r'a worker process died after \d of 5 images .* fewer workers'

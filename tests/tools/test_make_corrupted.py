@@ -28,6 +28,7 @@ def toy(tmp_path):
     return tmp_path / 'toy.py'
 
 
+@pytest.mark.slow
 def test_a_tree_its_check_and_what_is_stored(monkeypatch, capsys, toy, tmp_path):
     words = [
         toy,

@@ -77,6 +77,7 @@ def test_ssdlite_of_mmdet_from_another_folder(tmp_path):
     assert results['metric'] == 'pascal_voc/AP50' and len(results['cells']) == 2
 
 
+@pytest.mark.slow
 def test_resnet_of_mmpretrain_on_a_folder_of_files(monkeypatch, tmp_path):
     """CustomDataset loads BGR files; the config leaves collate_fn to mmpretrain's own script."""
     for index in range(12):

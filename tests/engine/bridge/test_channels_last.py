@@ -31,6 +31,7 @@ def test_every_convolution_behind_the_hook_runs_in_that_order():
     torch.testing.assert_close(ordered, plain, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_pruning_run_is_the_same_up_to_rounding(tmp_path):
     losses = {}
     for name, hooks in dict(

@@ -65,6 +65,7 @@ def test_a_longer_schedule_before_the_removal_leaves_the_rounds_where_they_were(
     assert [record['iteration'] for record in rounds] == [6, 8, 10]
 
 
+@pytest.mark.slow
 def test_a_shorter_schedule_may_not_end_before_the_removal(trained, tmp_path):
     runner = resumed(tmp_path / 'enough', trained, 1, config_of(tmp_path, 2))
     assert runner.iter == 12 and (tmp_path / 'enough' / 'pruned.pth').exists()

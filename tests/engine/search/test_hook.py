@@ -188,6 +188,7 @@ def test_rlth_never_trains_a_weight(tmp_path):
             assert len(weight[weight != 0].abs().unique()) == 1, name  # signed constants
 
 
+@pytest.mark.slow
 def test_a_search_without_attack_and_with_weights_perturbed(tmp_path):
     runner = RUNNERS.build(searched(tmp_path, attack=None, perturb='weights', gamma=0.05))
     runner.train()
