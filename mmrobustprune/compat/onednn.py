@@ -98,20 +98,12 @@ def is_affected(input: Any, weight: Any, stride: Any) -> bool:
         weight: (out, in / groups, kh, kw).
         stride: an int, or one for each axis.
     """
-    import torch
 
-    if not _PROTECTING.get():
-        return False
-    if not isinstance(weight, torch.Tensor) or weight.device.type != 'cpu' or weight.dim() != 4:
-        return False
-    if torch.jit.is_tracing():  # a graph for inference
+    if not _is_trained_here(input, weight) or input.dim() != 4:
         return False
     _, channels, *kernel = weight.shape
     strides = (stride,) if isinstance(stride, int) else tuple(stride)
     if channels >= BLOCK or tuple(kernel) != (1, 1) or max(strides) == 1:
-        return False
-    trained = torch.is_grad_enabled() and weight.requires_grad
-    if not trained or not isinstance(input, torch.Tensor) or input.dim() != 4:
         return False
     return _is_channels_last(input) or _is_channels_last(weight)
 
@@ -123,18 +115,27 @@ def is_narrow(input: Any, weight: Any, stride: Any) -> bool:
     """
     import torch
 
-    if not _PROTECTING.get() or not isinstance(weight, torch.Tensor) or weight.dim() != 4:
-        return False
-    if not isinstance(input, torch.Tensor) or weight.device.type != 'cpu':
+    if not _is_trained_here(input, weight):
         return False
     step = stride if isinstance(stride, int) else stride[-1]
-    if weight.shape[-1] == 1 or input.shape[-1] >= step or torch.jit.is_tracing():
-        return False
-    if not torch.is_grad_enabled() or not weight.requires_grad:
+    if weight.shape[-1] == 1 or input.shape[-1] >= step:
         return False
     if torch.is_autocast_enabled('cpu'):
         return torch.get_autocast_dtype('cpu') is torch.bfloat16
     return weight.dtype is torch.bfloat16
+
+
+def _is_trained_here(input: Any, weight: Any) -> bool:
+    """Whether it is a convolution that is trained on a CPU, and protected."""
+    import torch
+
+    if not _PROTECTING.get() or not isinstance(weight, torch.Tensor) or weight.dim() != 4:
+        return False
+    if not isinstance(input, torch.Tensor) or weight.device.type != 'cpu':
+        return False
+    if torch.jit.is_tracing():  # a graph for inference
+        return False
+    return torch.is_grad_enabled() and weight.requires_grad
 
 
 def _is_channels_last(tensor: Any) -> bool:
