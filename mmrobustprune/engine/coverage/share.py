@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
 
 from mmrobustprune.dependency.groups import (
     Trace,
@@ -63,21 +62,18 @@ def share_of(model: nn.Module, trace: Trace) -> Share:
 def _free(model: nn.Module, trace: Trace) -> dict[str, float]:
     """Parameter name -> the share of its elements in channels that some group can remove."""
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    channels: dict[tuple[str, str], Tensor] = {}
+    channels: dict[tuple[str, str], list[Tensor]] = {}
     for group in trace.groups:
         for part in group.slices:
-            where = (part.layer, part.side)
-            size = int(part.index.max()) + 1
-            known = channels.get(where, torch.zeros(0, dtype=torch.bool))
-            channels[where] = pad(known, (0, max(0, size - len(known))))
-            channels[where][part.index.flatten()] = True
+            channels.setdefault((part.layer, part.side), []).append(part.index.flatten())
     free: dict[str, Tensor] = {}
-    for (layer, side), flags in channels.items():
+    for (layer, side), found in channels.items():
         blocks = blocks_of(find_layer(model, layer), side)
         for _, tensor, dim in tensors(model, layer, side):
             if id(tensor) in names:
-                whole = pad(flags, (0, blocks * tensor.shape[dim] - len(flags)))
-                mask = over_tensor(whole, tensor, dim, blocks).expand(tensor.shape)
+                flags = torch.zeros(blocks * tensor.shape[dim], dtype=torch.bool)
+                flags[torch.cat(found)] = True
+                mask = over_tensor(flags, tensor, dim, blocks).expand(tensor.shape)
                 name = names[id(tensor)]
                 free[name] = free[name] | mask if name in free else mask
     return {name: float(mask.float().mean()) for name, mask in free.items()}

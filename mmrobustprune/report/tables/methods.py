@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 
 from rich.box import SIMPLE
 from rich.table import Table
@@ -42,5 +41,4 @@ def methods_markdown(methods: Mapping[str, Facts]) -> str:
 
 
 def _cells(facts: Facts) -> list[str]:
-    values = {field.name: getattr(facts, field.name) for field in fields(facts)}
-    return [values[name] or '-' for name in TITLES]
+    return [getattr(facts, name) or '-' for name in TITLES]
