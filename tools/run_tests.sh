@@ -2,7 +2,7 @@
 # Set up, then check the style, then run the tests; the last line is pytest's.
 # Usage:   bash tools/run_tests.sh [pytest args]
 # Example: bash tools/run_tests.sh tests/engine -k resume
-# Without arguments the rooms that compute run a second time beside it, as on a processor without AVX-512.
+# Without arguments the rooms that compute run a second time beside it, as on a processor without AVX-512, half of them every other day.
 # Slow tests run within a budget, those unrun for longest first: MMRP_SLOW_BUDGET seconds (30) per process, or --slow-budget.
 # MMRP_TEST_WORKERS: processes without arguments (the cores, at most 4).
 set -euo pipefail
@@ -24,6 +24,9 @@ cores=$(env -u OMP_NUM_THREADS nproc 2>/dev/null || echo 2)  # nproc answers wit
 workers=${MMRP_TEST_WORKERS:-$((cores < 4 ? cores : 4))}
 computing=(attack compat grouped_kernels sharpness surgery engine/bridge/test_channels_last.py
   engine/optim)
+turns=('analysis masks models scores' 'dependency latency mask_search structure')  # a day each
+read -ra today <<<"${turns[10#$(date +%j) % 2]}"
+computing+=("${today[@]}")
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 env ONEDNN_MAX_CPU_ISA=AVX2 ATEN_CPU_CAPABILITY=avx2 MKL_ENABLE_INSTRUCTIONS=AVX2 \
