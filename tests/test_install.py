@@ -145,6 +145,7 @@ def test_extras(wheel):
         'mmcv-lite',
         'mmdet',
         'mmpretrain',
+        'setuptools',
     }
     fork = {'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain'}
     assert {re.split('[<>=]', need)[0] for need in needs(wheel, 'onedl')} == fork

@@ -37,7 +37,7 @@ except Exception as error:  # a build for another torch ends in a RuntimeError o
         f'{torch.__version__}, from where that torch came.'
     ) from error
 
-from . import amp, autocast, loading, one_output, saving  # noqa: E402
+from . import amp, autocast, loading, one_output, packages, saving  # noqa: E402
 from .after_import import after_import  # noqa: E402
 
 
@@ -199,6 +199,12 @@ FIXES = (  # without a number: not reported upstream
         saving.trusts_a_stale_note,
         saving.find_latest_that_exists,
         'resume trusts a stale note',
+    ),
+    Fix(
+        'mmengine.utils.package_utils',  # before the next, which builds on it
+        packages.asks_pkg_resources,
+        packages.ask_standard_library,
+        'newer setuptools have no pkg_resources',
     ),
     Fix(
         'mmengine.config.config',
