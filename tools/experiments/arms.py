@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Arm:
-    """A config, and how many times the experiment's epochs it trains."""
+    """A config, how many times the experiment's epochs it trains, and options of the config."""
 
     config: str
     times: int = 1
+    options: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Experiment:
     Attributes:
         suite: of corruptions, at severity 3; '' leaves them out.
         size: height and width of the input in pixels.
+        subset: images under corruption, chosen by their own seed; 0 takes all.
         epochs: of the shorter arms.
         dense: config of the dense network.
         weights: of the dense network; '' is what the arm 'dense' trains per seed. {work} is the
@@ -38,12 +40,23 @@ class Experiment:
     dense: str
     arms: dict[str, Arm] = field(default_factory=dict)
     weights: str = ''
+    subset: int = 0
     dense_seed: int | None = None
     kept: str = ''
     attacks: dict[str, tuple] = field(default_factory=dict)
     table: str = ''
     dense_epochs: int = 0
     robust: tuple[str, float] | None = None
+
+
+def ranking_arms() -> dict[str, Arm]:
+    """Two recipes, each by its own ranking and by the former one, recalibrated or not."""
+    arms = {}
+    for name in ('magnitude', 'magnitude-mean', 'adasap', 'adasap-mean'):
+        config = f'cifar_jpeg/resnet20_10k-{name}-p50_cifar10-jpeg.py'
+        arms[name] = Arm(config)
+        arms[f'{name}-as-cut'] = Arm(config, options=('robust_prune.recalibrate=',))
+    return arms
 
 
 EXPERIMENTS = {
@@ -76,11 +89,9 @@ EXPERIMENTS = {
         (32, 32),
         10,
         'cifar_jpeg/resnet20_10k_cifar10-jpeg.py',
-        {
-            name: Arm(f'cifar_jpeg/resnet20_10k-{name}-p50_cifar10-jpeg.py')
-            for name in ('magnitude', 'magnitude-mean', 'adasap', 'adasap-mean')
-        },
+        ranking_arms(),
         weights='data/resnet20_cifar10.pth',
+        subset=2000,
     ),
     'bccd_latency': Experiment(
         'SSDLite-MobileNetV2 on BCCD in half the time',

@@ -70,6 +70,8 @@ def columns(experiment: Experiment, records: list[dict], metric: str) -> list[Co
     found += [Column(key, key, form) for key, form in TIMES.items() if there(key)]
     found += [Column(key, f'{key} (validation)', '.2f', 'high') for key in OF_MASKS if there(key)]
     found += [Column(name, f'{metric} {name}', form) for name in AFTER if there(name)]
+    if there('clean, all'):
+        found.append(Column('clean, all', f'{metric} clean, all images', form, 'high'))
     found.append(Column('clean', f'{metric} clean', form, 'high'))
     if experiment.suite:
         found += [Column('mPC', 'mPC', form, 'high'), Column('rPC', 'rPC', '.3f', 'high')]

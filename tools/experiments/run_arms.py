@@ -131,6 +131,8 @@ def run_arm(job: Job) -> dict:
     config, checkpoint = trained(job, commands)
     if experiment.suite:
         options = ['--suite', experiment.suite, '--severities', 3, '--no-report']
+        if experiment.subset:
+            options += ['--subset', experiment.subset]
         work_dir = folder / 'corrupted'
         commands.append(
             call('tools/robustness.py', config, checkpoint, *options, '--work-dir', work_dir)
@@ -163,6 +165,8 @@ def run_arm(job: Job) -> dict:
         facts=facts_in(folder),
     )
     record |= flat_attacks(attacked) | timed | stage_metrics(folder)
+    if experiment.subset:
+        record['clean, all'] = last_validation(folder)
     record |= {f'mask {key}': value for key, value in flat_attacks(masked).items()}
     if masked:
         record['mask clean'] = 100 * next(iter(masked.values()))[0]['clean']
@@ -213,10 +217,10 @@ def trained(job: Job, commands: list[str]) -> tuple[Path, Path]:
     pruned = (job.folder / 'pruned.py', job.folder / 'pruned.pth')
     if not pruned[1].exists():
         config = Path('configs', experiment.arms[job.arm].config)
-        more = [f'robust_prune.table={job.table}'] if job.table else []
-        commands.append(
-            train(config, job.folder, job.arm_epochs, job.seed, f'load_from={dense}', *more)
-        )
+        more = [f'load_from={dense}', *experiment.arms[job.arm].options]
+        if job.table:
+            more.append(f'robust_prune.table={job.table}')
+        commands.append(train(config, job.folder, job.arm_epochs, job.seed, *more))
     return pruned
 
 
@@ -231,8 +235,7 @@ def measured_times(job: Job, config: Path, checkpoint: Path, commands: list[str]
 def evaluated(run: Run) -> dict:
     """What a record holds of an evaluation under corruptions."""
     keys = ('metric', 'suite', 'severities', 'images', 'per_corruption', 'versions')
-    if 'family' in run.results:
-        keys += ('family',)
+    keys += tuple(key for key in ('family', 'subset', 'mPC_interval') if key in run.results)
     return dict({key: run.results[key] for key in keys}, clean_metrics=run.results['clean'])
 
 
@@ -290,6 +293,15 @@ def training_minutes(folder: Path) -> float | None:
             if 'loss' in line:
                 seconds[line['iter']] = line['time']
     return sum(seconds.values()) / len(seconds) * max(seconds) / 60 if seconds else None
+
+
+def last_validation(folder: Path) -> float | None:
+    """The accuracy in per cent of the last validation of a training, on all its images."""
+    found = None
+    for file in sorted(folder.glob('*/vis_data/scalars.json')):
+        for line in map(json.loads, file.read_text().splitlines()):
+            found = line.get('accuracy/top1', found)
+    return found
 
 
 def main() -> None:
