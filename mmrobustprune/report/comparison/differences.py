@@ -21,7 +21,7 @@ Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Gap:
+class Lead:
     """Ours - theirs in one column.
 
     Attributes:
@@ -51,7 +51,7 @@ class Gap:
         return ' '.join(filter(None, words))
 
 
-def difference(ours: Sequence[Record], theirs: Sequence[Record], column: str) -> Gap | None:
+def difference(ours: Sequence[Record], theirs: Sequence[Record], column: str) -> Lead | None:
     """How far a method is above another one.
 
     Args:
@@ -71,7 +71,7 @@ def difference(ours: Sequence[Record], theirs: Sequence[Record], column: str) ->
     images = None
     if all(gap is not None for gap in answers) and len({len(gap) for gap in answers}) == 1:
         images = bootstrap(np.mean(answers, axis=0))
-    return Gap(mean, images, seeds)
+    return Lead(mean, images, seeds)
 
 
 def bootstrap(gaps: np.ndarray, draws: int = DRAWS, seed: int = 0) -> Interval:

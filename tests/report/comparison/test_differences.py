@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mmrobustprune.records.outcomes import pack_outcomes
-from mmrobustprune.report.comparison.differences import Gap, bootstrap, difference
+from mmrobustprune.report.comparison.differences import Lead, bootstrap, difference
 
 
 def record(seed, right, **fields):
@@ -49,7 +49,7 @@ def test_one_seed_is_marked_in_brackets_and_other_images_not_at_all():
     assert difference([record(0, right)], [record(0, ~right)], 'clean').mark == '(▲)'
     assert difference([record(0, ~right)], [record(0, right)], 'clean').mark == '(▼)'
     other = dict(record(0, ~right), outcomes={'clean-0': pack_outcomes(~right, 'others')})
-    assert difference([record(0, right)], [other], 'clean') == Gap(100.0)
+    assert difference([record(0, right)], [other], 'clean') == Lead(100.0)
 
 
 def test_only_equal_seeds_are_paired():
