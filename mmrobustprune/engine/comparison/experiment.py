@@ -78,7 +78,7 @@ class Experiment:
         dense_epochs: of that training; 0 is as many as the methods'.
         dense_seed: it is trained once, with this seed, for all seeds of the methods.
         kept: weights of it that lie in the repository, for who has not trained it.
-        suite, severities: of corruptions; '' leaves them out.
+        suite, corruptions, severities: '' leaves them out; () is the benchmark of the suite.
         subset: images under corruption, chosen at random by a seed of their own; 0 takes all.
         attacks: name -> options of tools/attack.py.
         table: of latencies, which all methods share; {work} is the work dir.
@@ -100,6 +100,7 @@ class Experiment:
     dense_seed: int | None = None
     kept: str = ''
     suite: str = ''
+    corruptions: tuple[str, ...] = ()
     severities: tuple[int, ...] = (3,)
     subset: int = 0
     attacks: Mapping[str, str] = field(default_factory=dict)

@@ -88,12 +88,13 @@ def _scalars(folder: Path) -> list[dict]:
     return found
 
 
-def outcomes(folder: Path, attacked: Attacked) -> dict[str, dict]:
+def outcomes(folder: Path, attacked: Attacked, masked: Attacked) -> dict[str, dict]:
     """What every image was answered, by column or cell; of classifiers alone.
 
     Args:
         folder: of the run.
         attacked: the attacks, their folders attacked-NAME.
+        masked: the same of the mask alone, in mask-attacked-NAME.
     """
     found = {}
     results = maybe(folder / 'corrupted' / 'results.json') or {}
@@ -102,11 +103,18 @@ def outcomes(folder: Path, attacked: Attacked) -> dict[str, dict]:
         evidence = load(file)
         if isinstance(evidence, Hits):
             found[file.stem] = pack_outcomes(evidence.correct, images)
-    for label, every in attacked.items():
-        for one in every:
-            places, right = right_answers(folder / f'attacked-{label}', one['key'])
-            found[column_of(label, one)] = pack_outcomes(right, places)
-    if (folder / 'clean').exists():
-        places, right = right_answers(folder / 'clean', Clean().key)
-        found[CLEAN_ALL] = pack_outcomes(right, places)
+    for of, kind in (('', attacked), ('mask', masked)):
+        for label, every in kind.items():
+            for one in every:
+                place = '-'.join(filter(None, (of, 'attacked', label)))
+                column = ' '.join(filter(None, (of, column_of(label, one))))
+                found[column] = _answers(folder / place, one['key'])
+    for name, column in (('clean', CLEAN_ALL), ('mask-clean', 'mask clean')):
+        if (folder / name).exists():
+            found[column] = _answers(folder / name, Clean().key)
     return found
+
+
+def _answers(work_dir: Path, key: str) -> dict:
+    places, right = right_answers(work_dir, key)
+    return pack_outcomes(right, places)

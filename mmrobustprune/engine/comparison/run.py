@@ -71,13 +71,16 @@ class JobRun:
             attacks=attacked,
             mask_attacks=masked,
             facts=facts_in(folder),
-            outcomes=numbers.outcomes(folder, attacked),
+            outcomes=numbers.outcomes(folder, attacked, masked),
         )
         record |= numbers.flat_attacks(attacked) | numbers.stage_metrics(folder) | found
         for key, value in numbers.flat_attacks(masked).items():
             record[f'mask {key}'] = value
-        if masked:
-            record['mask clean'] = 100 * next(iter(masked.values()))[0]['clean']
+        if (mask / 'pruned.pth').exists():
+            whole = evaluate_probes(
+                mask / 'pruned.py', mask / 'pruned.pth', folder / 'mask-clean', []
+            )
+            record['mask clean'] = 100 * whole['clean']
         return record
 
     def _learning_rate(self) -> str | None:
@@ -110,6 +113,8 @@ class JobRun:
         if not experiment.suite:
             return {}
         options = ['--suite', experiment.suite, '--severities', *experiment.severities]
+        if experiment.corruptions:
+            options += ['--corruptions', *experiment.corruptions]
         if experiment.subset:
             options += ['--subset', experiment.subset]
         place = self.job.folder / 'corrupted'

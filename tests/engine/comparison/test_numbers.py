@@ -51,10 +51,13 @@ def test_answers_of_every_image(tmp_path):
     write(
         tmp_path / 'clean' / 'chunks' / f'{Clean().key}-0.json', dict(index=[0], robust={'c': '1'})
     )
-    found = numbers.outcomes(tmp_path, dict(pixel=[FGSM]))
+    mask = tmp_path / 'mask-attacked-pixel' / 'chunks'
+    write(mask / f'{FGSM["key"]}-0.json', dict(index=[1], robust=dict(a='1')))
+    found = numbers.outcomes(tmp_path, dict(pixel=[FGSM]), dict(pixel=[FGSM]))
     answers = {name: unpack_outcomes(packed).tolist() for name, packed in found.items()}
     assert answers == {
         'fog-3': [True, False, True],
         'pixel fgsm 0.0314': [False, True, False],
+        'mask pixel fgsm 0.0314': [True],
         'clean, all': [True],
     }
