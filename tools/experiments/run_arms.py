@@ -308,12 +308,12 @@ def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
     parser.add_argument('experiment', choices=EXPERIMENTS)
     parser.add_argument('--arms', nargs='+', help="default: 'dense' and all the others")
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0])
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='default: 0')
     parser.add_argument(
         '--epochs', type=int, help='of the shorter arms (default: 20, bccd; 12, s2ap; else 10)'
     )
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs'))
-    parser.add_argument('--results', type=Path, default=Path('docs/results'))
+    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs'), help='of the trainings')
+    parser.add_argument('--results', type=Path, default=Path('docs/results'), help='of records')
     args = parser.parse_args()
     experiment = EXPERIMENTS[args.experiment]
     known = ['dense', *experiment.arms]
