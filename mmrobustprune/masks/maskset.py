@@ -100,6 +100,10 @@ class MaskSet:
     def settle(self, optimizer: torch.optim.Optimizer | None = None) -> None:
         """From here on no unit comes back, and all that belongs to the removed ones is zero."""
 
+    def penalty(self) -> Tensor | None:
+        """What is added to the loss while units may come back; nothing here."""
+        return None
+
     def _checked(self, alive: dict[str, Tensor]) -> dict[str, Tensor]:
         """Masks of our groups on the CPU, each with a unit that lives."""
         checked = {}

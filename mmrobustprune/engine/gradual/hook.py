@@ -204,8 +204,12 @@ class PrunePhaseHook(PruningHook):
     def _prune(self, runner: Runner, iteration: int) -> None:
         """Do what is due before an iteration."""
         due = self.schedule.due(iteration)
-        if due > (self.rounds[-1]['round'] if self.rounds else 0):
-            self._round(runner, due, iteration)
+        done = self.rounds[-1]['round'] if self.rounds else 0
+        score = self.pruning.score
+        if score.needs_gradient or score.images:  # it has to see something between two rounds
+            done = max(done, due - 1)
+        for number in range(done + 1, due + 1):
+            self._round(runner, number, iteration)
         if due == self.schedule.number:
             self._remove(runner)
 
@@ -229,12 +233,16 @@ class PrunePhaseHook(PruningHook):
         return runner.iter + 1 == self.schedule.removal == self.plan.total
 
     def penalties(self, runner: Runner) -> dict[str, Tensor]:
+        found = {}
         penalty = self.phase_of(self.phase).penalty
-        if penalty is None:
-            return {}
-        groups = () if self.pruning is None else self.pruning.penalised()
-        done = self.plan.at(runner.iter).done(runner.iter)
-        return {f'loss_{self.phase}': penalty(unwrap(runner.model), groups, done)}
+        if penalty is not None:
+            groups = () if self.pruning is None else self.pruning.penalised()
+            done = self.plan.at(runner.iter).done(runner.iter)
+            found[f'loss_{self.phase}'] = penalty(unwrap(runner.model), groups, done)
+        pull = None if self.pruning is None else self.pruning.masks.penalty()
+        if pull is not None:
+            found['loss_masks'] = pull
+        return found
 
     def _refresh_radii(self, runner: Runner) -> None:
         if self.pruning.ready:
