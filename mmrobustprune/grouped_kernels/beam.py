@@ -196,7 +196,7 @@ class _BeamRun:
     similarity: Tensor
     roughness: Tensor
     keep: int
-    watch: Callable[[Tensor], Any] = lambda members: None
+    watch: Callable[[Tensor], Any] | None = None
 
     def __post_init__(self) -> None:
         share = self.rule.nearest
@@ -216,7 +216,7 @@ class _BeamRun:
         """
         sets = self._begin(starts)
         base = (starts - starts % self.channels)[:, None, None]
-        self.watch(sets.members[0])
+        self._tell(sets)
         for size in range(2, self.keep + 1):
             proposals = min(self.rule.width, self.channels - size + 1)
             index = _lowest(sets.summed, proposals)  # (T, m, p)
@@ -227,13 +227,17 @@ class _BeamRun:
                     cost = cost - self._beta(size) * self._coverage(sets, base + index, size)
                 grown = grown.chosen(self._rank(cost, grown.rough, grown.code))
             sets = self._join(sets, grown, base[..., 0])
-            self.watch(sets.members[0])
+            self._tell(sets)
         value = sets.rough
         if self.rule.by == 'cost':
             outside = self._outside(sets.near, sets.members, self.keep)
             value = sets.inner - self._beta(self.keep) * outside
         value, best = value.min(1)
         return value, sets.members[torch.arange(len(best), device=best.device), best]
+
+    def _tell(self, sets: _Sets) -> None:
+        if self.watch is not None:
+            self.watch(sets.members[0])
 
     def _begin(self, starts: Tensor) -> _Sets:
         own = (starts % self.channels)[:, None]
