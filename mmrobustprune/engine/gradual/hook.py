@@ -63,6 +63,7 @@ class PrunePhaseHook(PruningHook):
         self.pruning: GradualPruning | None = None
         self.rounds: list[dict] = []
         self.schedule: Rounds | None = None
+        self._logged: dict[str, float] = {}
 
     # --- start ------------------------------------------------------------------------------------
 
@@ -224,9 +225,15 @@ class PrunePhaseHook(PruningHook):
             self._prune(runner, runner.iter + 1)  # before the last checkpoint and validation
         progress = self.rounds[-1]['removed'] if self.rounds else dict.fromkeys(NOTHING, 0.0)
         names = [span.name for span in self.plan.spans]
-        runner.message_hub.update_scalar('train/phase', names.index(self.phase))
-        for key, value in progress.items():
-            runner.message_hub.update_scalar(f'train/removed_{key}', value)
+        self._log(runner, dict(phase=names.index(self.phase)))
+        self._log(runner, {f'removed_{key}': value for key, value in progress.items()})
+
+    def _log(self, runner: Runner, scalars: dict[str, float]) -> None:
+        """Log what changed: the last value stands, and the log copies all of them with each."""
+        for name, value in scalars.items():
+            if self._logged.get(name) != value:
+                runner.message_hub.update_scalar(f'train/{name}', value)
+        self._logged.update(scalars)
 
     def _ends(self, runner: Runner) -> bool:
         """Whether this was the last step of a training that ends with the removal."""

@@ -108,3 +108,13 @@ def test_groups_are_weighed_before_the_first_round(trained):
     assert saved['weights'] is None  # the first round is due before the next iteration
     assert set(rounds[0]['weights']) == set(saved['groups'])
     assert min(rounds[0]['weights'].values()) > 0
+
+
+def test_the_log_keeps_a_phase_and_a_share_once(trained):
+    """mmengine copies the whole history of a number with each that it is given."""
+    saved = torch.load(trained / 'epoch_4.pth', weights_only=True)['message_hub']['log_scalars']
+    rounds = json.loads((trained / 'rounds.json').read_text())
+    assert saved['train/phase'].data[0].tolist() == [0, 1, 2]
+    shares = [0, *(record['removed']['params'] for record in rounds)]
+    assert saved['train/removed_params'].data[0].tolist() == shares
+    assert len(saved['train/loss'].data[0]) == 24
