@@ -5,16 +5,22 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from mmrobustprune.attack.losses import LOSSES
+from mmrobustprune.mask_search import HOSTS
 from mmrobustprune.recipes.build import RECIPES
+from mmrobustprune.scores import SCORES
+from mmrobustprune.sharpness.build import ASCENTS, RULES
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').rglob('*.md'))]
-GENERATED = {'recipes.md', 'stacks.md', 'tools.md'}
+GENERATED = {'components.md', 'recipes.md', 'stacks.md', 'tools.md', 'types.md'}
 LINK = re.compile(r'\]\(([^)\s]+)\)')
+ROW = re.compile(r'^\| `(\w+)` \|', re.M)
 
 
 @pytest.mark.parametrize('page', PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
@@ -38,12 +44,36 @@ def generated():
 
 def test_every_field_of_every_recipe_is_described():
     text = generated().recipes()
-    sections = dict(re.findall(r'^## (\w+)\n(.*?)(?=^## |\Z)', text, re.M | re.S))
+    sections = dict(re.findall(r'^### (\w+)\n(.*?)(?=^##|\Z)', text, re.M | re.S))
     assert sections.keys() == RECIPES.keys()
     rows = re.findall(r'^\| `(\w+)` \| (.*?) \| (.*) \|$', text, re.M)
     assert [name for name, _, meaning in rows if not meaning] == []
     assert ('target', 'needed') in {row[:2] for row in rows}
     assert ('min_keep', '`0.1`') in {row[:2] for row in rows}
+    fields = set(ROW.findall(sections['adasap_latency']))
+    assert {'table', 'solver', 'round_to'} <= fields and 'min_keep' not in fields  # as the others
+
+
+def test_a_field_that_nothing_describes_is_refused():
+    @dataclass
+    class Mute:
+        """What it is."""
+
+        depth: int = 3
+
+    generated()
+    of_class = sys.modules['field_tables'].of_class
+    with pytest.raises(ValueError, match='Mute.depth is not described'):
+        of_class(Mute)
+
+
+def test_every_type_that_a_field_may_name_is_described():
+    text = generated().types()
+    sections = dict(re.findall(r'^### (\w+)\n(.*?)(?=^##|\Z)', text, re.M | re.S))
+    for known in (SCORES, RULES, ASCENTS, HOSTS, LOSSES):
+        assert known.keys() <= sections.keys()
+    assert {'k', 'alpha'} == set(ROW.findall(sections['look']))
+    assert "`width=2`, `check_every=3`, `beta='first'`" in sections['official']
 
 
 def test_the_readme_has_the_stacks_that_were_run():
@@ -91,4 +121,7 @@ def test_it_builds_without_a_warning(tmp_path):
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    assert 'id="adasap-latency"' in (tmp_path / 'reference' / 'recipes.html').read_text()
+    reference = tmp_path / 'reference'
+    assert 'id="adasap-latency"' in (reference / 'recipes.html').read_text()
+    assert '--allowed' in (reference / 'tools.html').read_text()  # of a kind of analyze
+    assert 'save_best' in (reference / 'components.html').read_text()

@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument(
         '--source', type=Path, default=Path('../shared/data'), help='folder of the archives'
     )
-    parser.add_argument('--out', type=Path, default=Path('data'))
+    parser.add_argument('--out', type=Path, default=Path('data'), help='default: data')
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     steps = ((ARCHIVES, unpack), (WEIGHTS, convert), (BACKBONES, convert_backbone))
