@@ -179,11 +179,11 @@ class PrunePhaseHook(PruningHook):
             return super().fixed_loss(runner)
 
     def _enter(self, runner: Runner, name: str) -> None:
-        """Begin a phase; an equal rule goes on, unless it knows units that were removed."""
+        """Begin a phase; an equal rule goes on."""
         rule = self.phase_of(name).rule
         runner.logger.info(f'phase {name} from iteration {runner.iter}, sharpness rule {rule}')
         before = None if self.phase is None else self.phase_of(self.phase)
-        if before is None or before.rounds or before.rule != rule:
+        if before is None or before.rule != rule:
             self.use_rule(runner, rule)
         self.phase = name
         if self.phase_of(name).chooses and self.pruning is not None:
@@ -294,6 +294,7 @@ class PrunePhaseHook(PruningHook):
         if pruning.budget.needs_dense_network:  # zeros take as long as other numbers
             dense = copied(unwrap(runner.model))
         self.remove(runner, structure)
+        self.use_rule(runner, self.phase_of(self.phase).rule)  # the old one knows removed units
         after = self.fixed_loss(runner)
         if not math.isclose(before, after, rel_tol=1e-3, abs_tol=1e-4):
             runner.logger.warning(

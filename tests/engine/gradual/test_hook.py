@@ -8,6 +8,7 @@ from mmengine.registry import RUNNERS
 
 from mmrobustprune.scores import SCORES
 from tests.scores.test_base import MeanActivation
+from tests.support.small import small
 from tests.support.tiny import classifier, pruned
 
 FRACTIONS = dict(warmup=0.15, rounds=3, interval=None, prune=0.3, measure=False)
@@ -108,3 +109,13 @@ def test_groups_are_weighed_before_the_first_round(trained):
     assert saved['weights'] is None  # the first round is due before the next iteration
     assert set(rounds[0]['weights']) == set(saved['groups'])
     assert min(rounds[0]['weights'].values()) > 0
+
+
+@pytest.mark.parametrize('recipe', ['l1norm', 'slimming'])
+def test_a_rule_that_goes_on_forgets_the_units_that_were_removed(tmp_path, recipe):
+    """The phase of the removal has no length, so that no other rule comes between."""
+    rule = dict(type='AdaSAP')
+    fields = dict(recipe=recipe, target=0.5, budget='channels', rule=rule, finetune_rule=rule)
+    runner = RUNNERS.build(small(tmp_path, epochs=2, **fields))
+    runner.train()
+    assert runner.iter == 12 and len(runner.model.last.weight) < 10
