@@ -127,12 +127,13 @@ class PrunePhaseHook(PruningHook):
 
     def _check_windows(self, runner: Runner) -> None:
         batches = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        interval = self.schedule.interval
-        if build_score(self.recipe.score).needs_gradient and interval < batches:
+        # without an interval all rounds come at once, after what goes before them
+        seen = self.schedule.interval or self.schedule.span.begin
+        if build_score(self.recipe.score).needs_gradient and seen < batches:
             raise ValueError(
-                f'gradients are accumulated over {batches} batches and rounds come every '
-                f'{interval} iterations, so that a score of gradients would see none; raise '
-                'robust_prune.interval (or prune).'
+                f'gradients are accumulated over {batches} batches and a score of gradients would '
+                f'see {seen} of them before a round; raise robust_prune.interval (or prune), or '
+                'warmup where all rounds come at once.'
             )
 
     def _groups(self, runner: Runner, found: Trace) -> tuple[Group, ...]:

@@ -119,3 +119,11 @@ def test_a_rule_that_goes_on_forgets_the_units_that_were_removed(tmp_path, recip
     runner = RUNNERS.build(small(tmp_path, epochs=2, **fields))
     runner.train()
     assert runner.iter == 12 and len(runner.model.last.weight) < 10
+
+
+def test_a_score_of_gradients_sees_the_warm_up_before_a_removal_at_once(tmp_path):
+    fields = dict(recipe='taylor', target=0.5, budget='channels', rounds=1, prune=0)
+    with pytest.raises(ValueError, match='a score of gradients would see 0 of them'):
+        RUNNERS.build(small(tmp_path / 'none', warmup=0, **fields)).train()
+    RUNNERS.build(small(tmp_path, epochs=2, warmup='4 iters', **fields)).train()
+    assert json.loads((tmp_path / 'rounds.json').read_text())[0]['iteration'] == 4
