@@ -75,6 +75,7 @@ class GradualPruning:
         self.selection.admit(recipe.target)
         self.masks.attach()
         self.weights: dict[str, float] | None = None
+        self.rates: dict[str, float] | None = None
         self._watching: Watching | None = None
 
     def watch(self) -> None:
@@ -199,10 +200,13 @@ class GradualPruning:
         self.score.look(self.model, self.groups, losses)
 
     def search(self, judge: Callable[[dict[str, Tensor]], float]) -> dict:
-        """Let the selection find its rates by a judge; the record of it."""
-        scores = self.unit_scores()
-        self.selection, record = self.selection.searched(scores, self.recipe.target, judge)
-        return record
+        """Let the selection look for rates by a judge; see `Selection.search`."""
+        return self.selection.search(self.unit_scores(), self.recipe.target, judge)
+
+    def rated(self, rates: Mapping[str, float]) -> None:
+        """Groups lose units at these rates from now on."""
+        self.rates = dict(rates)
+        self.selection = self.selection.rated(rates)
 
     def mask(self, alive: dict[str, Tensor], last: bool = False) -> None:
         """Take the dead units out of the weights and, where they stay dead, what belongs to them.
@@ -253,6 +257,7 @@ class GradualPruning:
             masks=self.masks.state_dict(),
             score=self.score.state_dict() or None,
             weights=self.weights,
+            rates=self.rates,
             going=self.going,
         )
 
@@ -263,6 +268,8 @@ class GradualPruning:
         self.going = state.get('going')
         if state.get('weights') is not None:
             self.weighed(state['weights'])
+        if state.get('rates') is not None:
+            self.rated(state['rates'])
 
 
 def ranked_as(sizes: Tensor, scores: list[Tensor]) -> Tensor:
