@@ -141,8 +141,11 @@ class GradualPruning:
             The structure that removes those halves.
 
         Raises:
-            ValueError: the removal changes outputs, and the groups at fault are named.
+            ValueError: a group has not what its score is of, or the removal changes outputs; the
+                groups at fault are named.
         """
+        if self.ready:
+            self.unit_scores()
         example = self.setting.example
         forward = self.setting.forward
         twin = copied(self.model)

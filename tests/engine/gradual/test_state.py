@@ -292,6 +292,11 @@ def test_a_rehearsal_removes_every_second_unit_of_a_copy():
     assert pruning.progress()['channels'] == 0
 
 
+def test_a_group_without_what_its_score_is_of_is_refused_at_once():
+    with pytest.raises(ValueError, match="group '0' has no batch normalisation whose scale could"):
+        begun(chain(), 'BNScale').rehearse()
+
+
 def test_a_trace_with_some_of_its_groups():
     found = trace(Residual(), torch.randn(2, 3, 5, 5))
     part = only(found, [group for group in found.groups if group.name == 'conv1'])
