@@ -118,7 +118,8 @@ class GradualPruning:
 
     def neuron_scores(self) -> dict[str, Tensor]:
         """Scores by weight name, (out,) each, for the perturbation radius."""
-        scores = self.score.filters(self.model, self._scored())
+        seen = self._scored()
+        scores = self.score.filters(self.model, seen) if seen else {}
         widths = {layer: len(score) for layer, score in scores.items()}
         return self._by_weight(scores | spread(self.unit_scores(), self.groups, widths))
 

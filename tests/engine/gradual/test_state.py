@@ -95,12 +95,14 @@ def test_a_group_that_the_score_cannot_see_takes_the_values_of_the_others_by_ran
     assert scores['0'].tolist() == pytest.approx([12.5, 37.5, 62.5, 87.5])
 
 
-def test_where_the_score_sees_nothing_the_norms_are_taken_as_they_are():
+@pytest.mark.parametrize('score', ['Taylor', 'TaylorBN', 'HALPTaylor'])
+def test_where_the_score_sees_nothing_the_norms_are_taken_as_they_are(score):
     model = chain()
     model[0].weight.requires_grad = False
     model[1].weight.requires_grad = False
-    pruning = begun(model, dict(type='Taylor'))
+    pruning = begun(model, dict(type=score))
     step(pruning)
+    assert pruning.neuron_scores() == {}  # radii follow the norms of the filters
     scores = listed(pruning.unit_scores())
     assert scores['0'] == pytest.approx([value**0.5 for value in (2, 8, 12, 28)])
     assert scores['1'] == pytest.approx([3**0.5, 31**0.5])
