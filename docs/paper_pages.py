@@ -31,6 +31,7 @@ from mmrobustprune.recipes.search import MaskSearch  # noqa: E402
 COSTS = 'costs'
 HEAD = ('experiment', 'printed', 'config', 'command', 'GPU hours', 'measured here')
 NONE = '-'
+FEWER = dict(FastAT=(2, 1))  # one gradient to attack by, and only attacked images to learn from
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,11 @@ def hours_of(line: Line) -> float | None:
     if not line.config:
         return None
     name = Path(line.config).name
-    images = costs()['images'][name.rpartition('_')[2]]
-    macs = costs()['macs'][name.partition('_')[0]]
+    net = name.partition('_')[0]
+    data = name.rpartition('_')[2]
+    images = costs()['images'][data]
+    known = costs()['macs']
+    macs = known.get(f'{net}_{data}', known[net])
     passes = _passes(line.config, images) if line.passes is None else line.passes
     return passes * images * 6 * macs / costs()['rate'] / 3600
 
@@ -154,9 +158,7 @@ def passes_of(config: Config, per_epoch: float) -> float:
         per_epoch: iterations of an epoch.
     """
     epochs = config.train_cfg.max_epochs
-    loss = (config.model.get('robust_loss') or {}).get('steps', 0)
-    single = loss + 2 if loss else 1
-    again = 2 if loss else 1
+    single, again = _of_a_step(config.model.get('robust_loss') or {})
     if 'robust_prune' not in config:
         return epochs * single
     recipe = build_recipe(config.robust_prune)
@@ -171,6 +173,13 @@ def passes_of(config: Config, per_epoch: float) -> float:
         left -= length
         total += length * (single + again if rules.get(phase.name) else single)
     return total
+
+
+def _of_a_step(loss: Mapping[str, Any]) -> tuple[int, int]:
+    """Passes of a training step, and those that a second gradient adds."""
+    if 'steps' in loss:
+        return loss['steps'] + 2, 2
+    return FEWER.get(loss.get('type'), (1, 1))
 
 
 def _epochs(length: float | str, whole: int, per_epoch: float) -> float:
