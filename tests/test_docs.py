@@ -23,7 +23,7 @@ LINK = re.compile(r'\]\(([^)\s]+)\)')
 FILE = re.compile(
     r'(?<![\w/.])(?:tools|configs|benchmarks|docs|tests|mmrobustprune)/[\w./*-]+?\.(?:py|sh|json|md|csv|png)'
 )
-PLACEHOLDER = re.compile(r'NAME|EXPERIMENT')
+PLACEHOLDER = re.compile(r'NAME|EXPERIMENT')  # what a reader puts something in for
 ROW = re.compile(r'^\| `(\w+)` \|', re.M)
 
 
@@ -38,7 +38,7 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize('page', PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
 def test_files_that_a_page_names_are_there(page):
     for name in FILE.findall(page.read_text()):
-        if not PLACEHOLDER.search(name):
+        if page.name != 'changelog.md' and not PLACEHOLDER.search(name):
             assert list(ROOT.glob(name)), f'{page.relative_to(ROOT)}: {name}'
 
 
