@@ -1,9 +1,9 @@
 """What a trained network still knows right after the removal, by the rule that ranks its units.
 
-Every cell of the table is a network pruned at once, without fine-tuning: the metric of its config
-after the removal and, second, with the statistics of BatchNorm computed anew. The rules are ours
-and the three modes of Torch-Pruning at the same share of the budget. Cells are kept as they are
-finished; a run that was stopped goes on.
+Every cell of the table is a network pruned at once: the metric of its config after the removal,
+with the statistics of BatchNorm computed anew, and, where `--epoch` asks for it, after so many
+training images more. The rules are ours and the three modes of Torch-Pruning at the same share of
+the budget. Cells are kept as they are finished; a run that was stopped goes on.
 
     python tools/experiments/prepare_data.py
     python benchmarks/selection.py configs/cifar_jpeg/resnet20_cifar10-jpeg.py \
@@ -16,20 +16,23 @@ import argparse
 import copy
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch  # noqa: E402
-import torch_pruning  # noqa: E402
 from mmengine.evaluator import Evaluator  # noqa: E402
+from mmengine.optim import build_optim_wrapper  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
-from torch import nn  # noqa: E402
+from torch import Tensor, nn  # noqa: E402
 
 from benchmarks.record import keep  # noqa: E402
+from benchmarks.selection_rules import RULES, SCORES, Peer, Rule  # noqa: E402
 from mmrobustprune.cost.count import count  # noqa: E402
 from mmrobustprune.cost.model import CostModel  # noqa: E402
 from mmrobustprune.dependency.groups import find_layer  # noqa: E402
@@ -38,95 +41,19 @@ from mmrobustprune.dependency.tracing import trace  # noqa: E402
 from mmrobustprune.engine.bridge.checkpoint import load_model  # noqa: E402
 from mmrobustprune.engine.bridge.config import test_size  # noqa: E402
 from mmrobustprune.engine.bridge.model import example_of_shape, tensor_forward  # noqa: E402
-from mmrobustprune.engine.bridge.training_loss import sampled_loss, training_batches  # noqa: E402
+from mmrobustprune.engine.bridge.sampled import sampled_batches  # noqa: E402
+from mmrobustprune.engine.bridge.training_loss import (  # noqa: E402
+    sampled_loss,
+    steady,
+    training_batches,
+    training_losses,
+)
 from mmrobustprune.engine.runners import command  # noqa: E402
-from mmrobustprune.masks import MaskSet, RankedSelection, loss_weights  # noqa: E402
-from mmrobustprune.scores import Magnitude  # noqa: E402
-from mmrobustprune.structure.rebuild import rebuild  # noqa: E402
+from mmrobustprune.masks import loss_weights  # noqa: E402
+from mmrobustprune.scores import build_score  # noqa: E402
 
 BatchNorm = nn.modules.batchnorm._BatchNorm
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One of ours: a score, and the fields of the selection.
-
-    Attributes:
-        relative: of the score.
-        fields: of `RankedSelection`.
-    """
-
-    relative: bool
-    fields: dict
-
-    def pruned(self, bench: Bench, budget: str, target: float) -> nn.Module:
-        scores = Magnitude(relative=self.relative)(bench.model, bench.groups)
-        selection = RankedSelection(bench.cost, budget, **self.fields)
-        if selection.needs_loss:
-            weights = loss_weights(bench.twin(), bench.groups, scores, bench.loss)
-            selection = selection.weighed(weights)
-        twin = bench.twin()
-        masks = MaskSet(twin, bench.groups)
-        masks.remove(selection.plan(scores, target))
-        return rebuild(twin, masks.structure('benchmark'))
-
-
-@dataclass(frozen=True)
-class Peer:
-    """A mode of Torch-Pruning, with group L2 norms.
-
-    Attributes:
-        options: of its pruner.
-    """
-
-    options: dict
-
-    def pruned(self, bench: Bench, budget: str, target: float) -> nn.Module:
-        """The smallest of 20 bisected ratios that removes the target."""
-        low = 0.0
-        high = 1.0
-        best = None
-        for _ in range(20):
-            ratio = (low + high) / 2
-            small = self._at(bench, ratio)
-            if small is not None and bench.removed(small)[budget] >= target:
-                best = small
-                high = ratio
-            else:
-                low = ratio
-        return best
-
-    def _at(self, bench: Bench, ratio: float) -> nn.Module:
-        twin = bench.twin()
-        ignored = [find_layer(twin, name) for name in bench.unprunable]
-        pruner = torch_pruning.pruner.BasePruner(
-            twin,
-            bench.example,
-            torch_pruning.importance.GroupMagnitudeImportance(p=2),
-            pruning_ratio=ratio,
-            max_pruning_ratio=0.9,
-            ignored_layers=ignored,
-            forward_fn=tensor_forward,
-            **self.options,
-        )
-        pruner.step()
-        return twin
-
-
-RULES = {
-    'relative, loss': Rule(True, dict(normalise='rise', per='cost', weigh='loss')),
-    'loss': Rule(False, dict(normalise='rise', per='cost', weigh='loss')),
-    'relative, scores': Rule(True, dict(normalise='rise', per='cost', weigh='scores')),
-    'reads': Rule(False, dict(normalise='rise', per='cost', weigh='reads')),
-    'mean': Rule(False, dict(normalise='mean')),
-    'none': Rule(False, dict(normalise='none')),
-    'l2': Rule(False, dict(normalise='l2')),
-    'isomorphic': Rule(False, dict(scope='isomorphic')),
-    'layer': Rule(False, dict(scope='layer')),
-    'Torch-Pruning local': Peer({}),
-    'Torch-Pruning global': Peer(dict(global_pruning=True)),
-    'Torch-Pruning isomorphic': Peer(dict(global_pruning=True, isomorphic=True)),
-}
+SEEN = 4  # training batches that a score of gradients looks at
 
 
 class Bench:
@@ -148,16 +75,47 @@ class Bench:
         ]
         self.cost = CostModel(self.model, found.groups, found.shapes)
         self.dense = count(self.model, self.example, tensor_forward)
-        train = Runner.build_dataloader(config.train_dataloader, seed=0)
+        self.train = Runner.build_dataloader(config.train_dataloader, seed=0)
         test = Runner.build_dataloader(config.val_dataloader, seed=0)
-        self.loss = sampled_loss(train)
-        self.fresh = training_batches(train, -(-args.images // train.batch_size), 1)
+        self.fresh = training_batches(self.train, -(-args.images // self.train.batch_size), 1)
         self.tested = training_batches(test, -(-args.images // test.batch_size))
         self.metainfo = test.dataset.metainfo
         self.evaluator = config.val_evaluator
+        self.optim = config.optim_wrapper
+        self.epoch = args.epoch
+        self.rate = args.lr
+        self._ranked = cache(self._measured)
+        self._weighed = cache(self._weights)
 
     def twin(self) -> nn.Module:
         return copy.deepcopy(self.model)
+
+    def scores(self, score: dict) -> dict[str, Tensor]:
+        """Scores (units,) of each group, by gradients of a few training batches where it asks."""
+        return self._ranked(json.dumps(score))
+
+    def _measured(self, score: str) -> dict[str, Tensor]:
+        made = build_score(json.loads(score))
+        batches = training_batches(self.train, SEEN, 2) if made.needs_gradient else ()
+        optimizer = torch.optim.SGD(self.model.parameters(), 0.0)  # its steps are seen
+        watching = made.watch(self.model, optimizer, self.groups)
+        with steady(self.model, 'train'):
+            for loss in training_losses(self.model, batches):
+                optimizer.zero_grad()
+                loss().backward()
+                optimizer.step()
+        watching.remove()
+        return made(self.model, self.groups)
+
+    def weights(self, score: dict, statistics: tuple[str, ...]) -> dict[str, float]:
+        """What each group is worth: of several statistics the geometric mean."""
+        found = [self._weighed(json.dumps(score), one) for one in statistics]
+        logs = torch.tensor([list(one.values()) for one in found]).log()
+        return dict(zip(found[0], logs.mean(0).exp().tolist(), strict=True))
+
+    def _weights(self, score: str, statistics: str) -> dict[str, float]:
+        loss = sampled_loss(self.train, batch_norm=statistics)
+        return loss_weights(self.twin(), self.groups, self.scores(json.loads(score)), loss)
 
     def removed(self, model: nn.Module) -> dict[str, float]:
         """The removed fractions of parameters and MACs."""
@@ -197,12 +155,36 @@ class Bench:
             norm.momentum = momentum
         model.eval()
 
-    def cell(self, rule: Rule | Peer, budget: str, target: float) -> dict[str, float]:
-        """One removal: metrics after it and after recalibration, and what is gone."""
-        small = rule.pruned(self, budget, target)
-        after = self.metric(small)
+    def tune(self, model: nn.Module) -> None:
+        """Train on the images of `--epoch` once, by the config's optimizer; the rate falls to 0."""
+        wrapper = build_optim_wrapper(model, self.optim)
+        batches = list(sampled_batches(self.train, self.epoch))
+        model.train()
+        for number, batch in enumerate(batches):
+            for group in wrapper.param_groups:
+                group['lr'] = self.rate * (1 - number / len(batches))
+            model.train_step(batch, wrapper)
+
+    def cell(self, rule: Rule | Peer, score: str, budget: str, target: float) -> dict[str, float]:
+        """One removal: metrics after it, after recalibration and an epoch, and what is gone."""
+        small = rule.pruned(self, score, budget, target)
+        found = dict(after=self.metric(small))
         self.recalibrate(small)
-        return dict(after=after, recalibrated=self.metric(small), **self.removed(small))
+        found['recalibrated'] = self.metric(small)
+        if self.epoch:
+            gone = self.removed(small)
+            self.tune(small)
+            return dict(found, tuned=self.metric(small), epoch=self.epoch, lr=self.rate, **gone)
+        return dict(found, **self.removed(small))
+
+
+def labels(scores: list[str], rules: list[str]) -> Iterator[tuple[str, str, str]]:
+    """Name of a row, score and rule; the peer has its own score alone."""
+    for score, rule in product(scores, rules):
+        if score == 'l2':
+            yield rule, score, rule
+        elif isinstance(RULES[rule], Rule):
+            yield f'{score}, {rule}', score, rule
 
 
 def table_of(cells: dict[str, dict], rows: list[str], names: list[str]) -> Table:
@@ -218,8 +200,9 @@ def table_of(cells: dict[str, dict], rows: list[str], names: list[str]) -> Table
 
 
 def _text(cell: dict[str, float]) -> str:
+    tuned = f' / {cell["tuned"]:.3g}' if 'tuned' in cell else ''
     return (
-        f'{cell["after"]:.3g} / {cell["recalibrated"]:.3g} '
+        f'{cell["after"]:.3g} / {cell["recalibrated"]:.3g}{tuned} '
         f'({cell["params"]:.0%}, {cell["macs"]:.0%})'
     )
 
@@ -235,6 +218,9 @@ def main() -> None:
     parser.add_argument('--budgets', nargs='+', default=['params', 'macs'])
     parser.add_argument('--targets', nargs='+', type=float, default=[0.2, 0.3])
     parser.add_argument('--rules', nargs='+', choices=RULES, default=list(RULES))
+    parser.add_argument('--scores', nargs='+', choices=SCORES, default=['l2'])
+    parser.add_argument('--epoch', type=int, default=0, help='training images afterwards')
+    parser.add_argument('--lr', type=float, default=0.01, help='at the start of that')
     parser.add_argument('--json', type=Path, required=True, help='keeps the cells')
     parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE')
     args = parser.parse_args()
@@ -243,17 +229,19 @@ def main() -> None:
     bench = Bench(args)
     about = dict(config=Path(args.config).name, images=args.images)
     dense = kept.get('dense') or bench.metric(bench.model)
-    rows = [f'{target:.0%} of {budget}' for budget in args.budgets for target in args.targets]
-    for budget in args.budgets:
-        for target in args.targets:
-            for name in args.rules:
-                key = f'{target:.0%} of {budget}: {name}'
-                if key not in cells:
-                    cells[key] = bench.cell(RULES[name], budget, target)
-                    keep(args.json, **about, dense=dense, cells=cells)
-                    print(f'{key}: {_text(cells[key])}', flush=True)
+    asked = list(product(args.budgets, args.targets))
+    rows = [f'{target:.0%} of {budget}' for budget, target in asked]
+    named = list(labels(args.scores, args.rules))
+    for row, (budget, target) in zip(rows, asked, strict=True):
+        for name, score, rule in named:
+            key = f'{row}: {name}'
+            if key in cells and (not args.epoch or 'tuned' in cells[key]):
+                continue
+            cells[key] = bench.cell(RULES[rule], score, budget, target)
+            keep(args.json, **about, dense=dense, cells=cells)
+            print(f'{key}: {_text(cells[key])}', flush=True)
     Console(width=160).print(f'dense {dense:.3g}')
-    Console(width=160).print(table_of(cells, rows, args.rules))
+    Console(width=160).print(table_of(cells, rows, [name for name, _, _ in named]))
 
 
 if __name__ == '__main__':

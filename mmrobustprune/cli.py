@@ -167,7 +167,7 @@ def sentence_of(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return (
             f'{error.name} is not installed for {sys.executable}; run `bash tools/setup_env.sh` '
-            'and `source .venv/bin/activate`, or install the extras of setup.py.'
+            'and `source tools/activate`, or install the extras of setup.py.'
         )
     if isinstance(error, AssertionError):
         said = str(error).splitlines()[0].rstrip('.')

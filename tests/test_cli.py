@@ -38,7 +38,7 @@ def test_another_python_is_told_where_the_right_one_is(monkeypatch, capsys):
     error = end_of(main, monkeypatch, capsys)
     assert (
         error.startswith(f'train: no_such_package is not installed for {sys.executable}; ')
-        and '.venv/bin/activate' in error
+        and 'source tools/activate' in error
     )
 
 

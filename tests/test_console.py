@@ -54,6 +54,20 @@ def test_a_command_is_the_tool(command, usage):
     assert done.stdout.startswith(usage)
 
 
+def test_activate_brings_this_checkout_into_a_shell(tmp_path):
+    """From another folder, and in the programs that the shell starts."""
+    say = 'import mmrobustprune; print(mmrobustprune.__file__)'
+    code = f"source '{ROOT}/tools/activate'; mmrobustprune report --help; python -c '{say}'"
+    env = {'PATH': '/usr/bin:/bin', 'HOME': str(tmp_path)}
+    done = subprocess.run(
+        ['bash', '-euc', code], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith('usage: report.py')
+    assert last == str(ROOT / 'mmrobustprune' / '__init__.py')
+
+
 def test_a_tool_runs_where_it_is_called(tmp_path):
     done = call('report', 'nowhere', '--out', 'page', cwd=tmp_path)
     assert done.returncode == 2

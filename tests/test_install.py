@@ -87,6 +87,16 @@ def test_the_tools_are_in_it(wheel):
             assert f'mmrobustprune/.mim/tools/{path.name}' in listed
 
 
+@pytest.mark.parametrize('command', ['train', 'test', 'prune', 'robustness', 'attack', 'export'])
+def test_mim_run_finds_one_script(wheel, command):
+    """openmim takes what ends with the command's name below `.mim/tools` beside the metadata."""
+    below = [name for name in wheel.namelist() if name.startswith('mmrobustprune/.mim/tools/')]
+    assert [name for name in below if name.endswith(f'/{command}.py')] == [
+        f'mmrobustprune/.mim/tools/{command}.py'
+    ]
+    assert any(re.match(r'mmrobustprune-[^/]+\.dist-info/METADATA', n) for n in wheel.namelist())
+
+
 @pytest.mark.slow
 def test_the_command_works_where_the_wheel_is_installed(wheel, tmp_path):
     """In an environment of its own that sees the packages of this one, but not the checkout."""
@@ -97,11 +107,9 @@ def test_the_command_works_where_the_wheel_is_installed(wheel, tmp_path):
     pip = [sys.executable, '-m', 'pip', *install, '--ignore-installed', wheel.filename]
     subprocess.run(pip, check=True, capture_output=True)
 
-    def call(*arguments):
-        command = [tmp_path / 'env' / 'bin' / 'python', site.parents[2] / 'bin' / 'mmrobustprune']
-        return subprocess.run(
-            [*command, *arguments], cwd=tmp_path, env={}, capture_output=True, text=True
-        )
+    def call(*arguments, script=site.parents[2] / 'bin' / 'mmrobustprune'):
+        command = [tmp_path / 'env' / 'bin' / 'python', script, *arguments]
+        return subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True)
 
     doctor = call('doctor')
     assert doctor.returncode == 0, doctor.stderr
@@ -109,6 +117,9 @@ def test_the_command_works_where_the_wheel_is_installed(wheel, tmp_path):
     train = call('train', 'mmrobustprune::shapes/none.py')
     assert train.returncode == 2
     assert train.stderr.startswith('train: ') and 'Traceback' not in train.stderr
+    for name in ('train', 'report'):  # as `mim run` starts them
+        tool = call('--help', script=site / 'mmrobustprune' / '.mim' / 'tools' / f'{name}.py')
+        assert tool.returncode == 0 and tool.stdout.startswith(f'usage: {name}.py'), tool.stderr
 
 
 def needs(wheel, extra=None):
@@ -134,6 +145,7 @@ def test_extras(wheel):
         'mmcv-lite',
         'mmdet',
         'mmpretrain',
+        'setuptools',
     }
     fork = {'onedl-mmengine', 'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmpretrain'}
     assert {re.split('[<>=]', need)[0] for need in needs(wheel, 'onedl')} == fork

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tools import run_tool
+
 pytest.importorskip('mmdet')
 
 ROOT = Path(__file__).parents[1]
@@ -44,10 +46,13 @@ def test_the_whole_quick_start_in_miniature(tmp_path):
         'table.md',
         'table.csv',
         'table.json',
+        'task.png',
         'gallery.png',
         'corruptions.png',
         'structure.txt',
     }
+    assert done.stdout.index('task.png') < done.stdout.index('[2/5]')
+    assert done.stdout.count(' minutes left') == 4 and 'my_two_lines.py' in done.stdout
     table = json.loads((report / 'table.json').read_text())
     dense = table['dense']
     pruned = table['AdaSAP, half']
@@ -67,6 +72,39 @@ def test_the_whole_quick_start_in_miniature(tmp_path):
 
     other = _run('--work-dir', tmp_path / 'work')
     assert other.returncode == 2 and 'holds a quick start of another plan' in other.stderr
+
+
+def test_steps_say_how_long_the_others_take(quickstart, tmp_path, monkeypatch, capsys):
+    """The first, a quarter of all, took a minute; of the computing in it another process's part."""
+    clock = iter([0.0, 0.0, 60.0, 60.0, 60.0, 150.0])
+    monkeypatch.setattr('time.monotonic', lambda: next(clock))
+    work = iter([(1, 0, 0, 0, 0), (2, 1, 40, 0, 0), (0, 0, 0, 0, 0), (0, 0, 0, 9, 0)])
+    monkeypatch.setattr('os.times', lambda: next(work))
+    steps = quickstart.Steps((1, 3), tmp_path / 'log')
+    with steps('one', 'a command'):
+        print('to the log')
+    with steps('two'):
+        pass
+    assert capsys.readouterr().out.splitlines() == [
+        '[1/2] one',
+        '      $ a command',
+        '      60 s, 42 s of one core, about 3.0 minutes left',
+        '[2/2] two',
+        '      90 s, 9 s of one core',
+    ]
+    assert (tmp_path / 'log').read_text() == 'to the log\n'
+
+
+def test_the_commands_at_the_end_are_right(quickstart, monkeypatch, tmp_path, capsys):
+    """Each is understood and comes as far as the config, which is not there."""
+    monkeypatch.chdir(tmp_path)
+    lines = [line for line in quickstart.NEXT.splitlines() if line.startswith('  mmrobustprune')]
+    assert len(lines) == 3
+    for line in lines:
+        name, config, *others = line.split('   ')[0].split()[1:]
+        assert run_tool(monkeypatch, name, config, *others) == 2
+        said = capsys.readouterr().err.strip().splitlines()[-1]
+        assert said.startswith(f"{name}: config '{config}' is not there")
 
 
 def test_a_detector_below_its_threshold_fails_the_run(quickstart):

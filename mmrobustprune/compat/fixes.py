@@ -37,7 +37,7 @@ except Exception as error:  # a build for another torch ends in a RuntimeError o
         f'{torch.__version__}, from where that torch came.'
     ) from error
 
-from . import amp, autocast, loading, one_output, saving  # noqa: E402
+from . import amp, autocast, loading, one_output, packages, saving  # noqa: E402
 from .after_import import after_import  # noqa: E402
 
 
@@ -101,7 +101,11 @@ def _knows_not_our_configs(module: ModuleType) -> bool:
 
 
 def _own_configs(module: ModuleType) -> None:
-    """`_base_ = 'mmrobustprune::recipes/adasap.py'`, from a checkout or editable install too."""
+    """`_base_ = 'mmrobustprune::recipes/adasap.py'`, from a checkout or editable install too.
+
+    mmengine looks up what a package's config names in the registries of that package alone. Ours
+    name models of others, so they are read as the user's own files are.
+    """
     from mmengine.config.utils import MODULE2PACKAGE
 
     MODULE2PACKAGE['mmrobustprune'] = 'mmrobustprune'
@@ -113,6 +117,14 @@ def _own_configs(module: ModuleType) -> None:
         return str(own) if package == own.name else find(package)
 
     module.get_installed_path = get_installed_path
+    locate = module.Config._get_cfg_path
+
+    @functools.wraps(locate)
+    def locate_without_scope(cfg_path: str, filename: str) -> tuple[str, str | None]:
+        path, scope = locate(cfg_path, filename)
+        return path, None if scope == own.name else scope
+
+    module.Config._get_cfg_path = staticmethod(locate_without_scope)
 
 
 FIXES = (  # without a number: not reported upstream
@@ -187,6 +199,12 @@ FIXES = (  # without a number: not reported upstream
         saving.trusts_a_stale_note,
         saving.find_latest_that_exists,
         'resume trusts a stale note',
+    ),
+    Fix(
+        'mmengine.utils.package_utils',  # before the next, which builds on it
+        packages.asks_pkg_resources,
+        packages.ask_standard_library,
+        'newer setuptools have no pkg_resources',
     ),
     Fix(
         'mmengine.config.config',

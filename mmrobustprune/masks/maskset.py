@@ -41,7 +41,11 @@ class MaskSet:
             for part in group.slices:
                 self._sides[part.layer, part.side] = width(model, part.layer, part.side)
         layers = dict.fromkeys(layer for layer, _ in self._sides)
-        self._norms = [layer for layer in layers if kind_of(find_layer(model, layer)).aware]
+        self._norms = {}  # layer -> the side whose channels it counts
+        for layer in layers:
+            kind = kind_of(find_layer(model, layer))
+            if kind.aware and (layer, kind.counted) in self._sides:
+                self._norms[layer] = kind.counted
         self._refresh()
 
     @classmethod
@@ -95,6 +99,10 @@ class MaskSet:
 
     def settle(self, optimizer: torch.optim.Optimizer | None = None) -> None:
         """From here on no unit comes back, and all that belongs to the removed ones is zero."""
+
+    def penalty(self) -> Tensor | None:
+        """What is added to the loss while units may come back; nothing here."""
+        return None
 
     def _checked(self, alive: dict[str, Tensor]) -> dict[str, Tensor]:
         """Masks of our groups on the CPU, each with a unit that lives."""
@@ -243,5 +251,5 @@ class MaskSet:
             for tensor in (parameter, parameter.grad, *tree_leaves(dict(states))):
                 if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
                     tensor.masked_fill_(self._mask(name, tensor), 0)
-        for layer in self._norms:
-            count_kept(find_layer(model, layer), ~self._dead[layer, 'out'])
+        for layer, side in self._norms.items():
+            count_kept(find_layer(model, layer), ~self._dead[layer, side])

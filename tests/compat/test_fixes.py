@@ -69,6 +69,22 @@ def test_our_configs_are_found_by_name(tmp_path, monkeypatch, editable):
     assert Config.fromfile(tmp_path / 'mine.py').robust_prune.recipe == 'adasap'
 
 
+def test_our_configs_build_the_models_of_others(tmp_path):
+    """The types in them are mmdet's, though the path begins with our name."""
+    pytest.importorskip('mmdet')
+    from mmdet.registry import MODELS
+    from mmdet.utils import register_all_modules
+    from mmengine.registry import DefaultScope
+
+    (tmp_path / 'mine.py').write_text("_base_ = 'mmrobustprune::shapes/ssd-r18_shapes.py'\n")
+    config = Config.fromfile(tmp_path / 'mine.py')
+    assert config.default_scope == 'mmdet' and '_scope_' not in config.train_dataloader.dataset
+    assert config.visualizer._scope_ == 'mmdet'  # of the package that is its own base
+    register_all_modules(init_default_scope=False)
+    with DefaultScope.overwrite_default_scope(config.default_scope):
+        assert type(MODELS.build(config.model)).__name__ == 'SingleStageDetector'
+
+
 def refused():
     """What importing the mends says, in an environment that does not do."""
     spec = importlib.util.spec_from_file_location('compat_again', compat.__file__)

@@ -55,19 +55,46 @@ def draw_gallery(
     )
 
 
-def clear_image(root: Path) -> np.ndarray:
-    """Of the test images with the most classes, the one whose objects lie farthest apart, RGB."""
+def draw_task(out: Path, root: Path, corruptions: Sequence[str]) -> None:
+    """One test image clean and corrupted, with the objects that are in it."""
+    from mmrobustprune.corruption.apply import apply
+    from mmrobustprune.datasets.scenes import CLASSES, PALETTE
+    from mmrobustprune.report.figures.gallery import Found, gallery
+
+    kinds = [kind for kind in SHOWN if kind in corruptions]
+    name = clear_name(root)
+    names, boxes = objects(root, name)
+    labels = np.array([CLASSES.index(kind) for kind in names])
+    truth = Found(boxes - 1, labels, np.ones(len(labels)))  # VOC counts from one
+    image = read_image(root, name)
+    cells = [(image, truth), *((apply(image, kind, 3), truth) for kind in kinds)]
+    titles = ['clean', *(f'{kind}, 3' for kind in kinds)]
+    gallery(out, titles, [('what there is', cells)], CLASSES, PALETTE)
+
+
+def objects(root: Path, name: str) -> tuple[list[str], np.ndarray]:
+    """Class and box, (n, 4), of every object in one image."""
+    tree = ElementTree.parse(root / 'Annotations' / f'{name}.xml')
+    sides = chain.from_iterable(tree.iter('bndbox'))
+    boxes = np.array([int(side.text) for side in sides]).reshape(-1, 4)
+    return [kind.text for kind in tree.iterfind('object/name')], boxes
+
+
+def read_image(root: Path, name: str) -> np.ndarray:
+    """(H, W, 3) uint8 RGB."""
     import cv2
 
+    return cv2.imread(str(root / 'JPEGImages' / f'{name}.jpg'))[..., ::-1].copy()
+
+
+def clear_name(root: Path) -> str:
+    """Of the test images with the most classes, the one whose objects lie farthest apart."""
     best: tuple[tuple[int, float], str] = ((0, 0.0), '')
     for name in (root / 'ImageSets' / 'Main' / 'test.txt').read_text().split():
-        tree = ElementTree.parse(root / 'Annotations' / f'{name}.xml')
-        sides = chain.from_iterable(tree.iter('bndbox'))
-        boxes = np.array([int(side.text) for side in sides]).reshape(-1, 4)
+        names, boxes = objects(root, name)
         left_of = boxes[:, None, :2] - boxes[None, :, 2:]
         right_of = boxes[None, :, :2] - boxes[:, None, 2:]
         gaps = np.maximum(left_of, right_of).max(-1)
         np.fill_diagonal(gaps, 999)
-        kinds = {kind.text for kind in tree.iter('name')}
-        best = max(best, ((len(kinds), float(gaps.min())), name))
-    return cv2.imread(str(root / 'JPEGImages' / f'{best[1]}.jpg'))[..., ::-1].copy()
+        best = max(best, ((len(set(names)), float(gaps.min())), name))
+    return best[1]

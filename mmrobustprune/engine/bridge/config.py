@@ -11,6 +11,8 @@ from mmengine.config import Config, DictAction
 
 from mmrobustprune.naming import nearest
 
+LINE = 300  # characters: a longer text is put in after a config was formatted
+
 
 def plain_config(cfg: Config | dict) -> Config:
     """A copy in which lazily imported types (of `read_base` configs) are text."""
@@ -22,6 +24,32 @@ def plain_config(cfg: Config | dict) -> Config:
             format_python_code=cfg._format_python_code,
         )
     return Config(cfg)
+
+
+def formatted(cfg: Config) -> str:
+    """A config as the text of a file.
+
+    On a long text, as that of a structure record, the formatter spends seconds.
+    """
+    long: dict[str, str] = {}
+    plain = _shortened(cfg.to_dict(), long)
+    text = Config(plain, format_python_code=cfg._format_python_code).pretty_text
+    for name, value in long.items():
+        text = text.replace(repr(name), repr(value))
+    return text
+
+
+def _shortened(value: Any, long: dict[str, str]) -> Any:
+    """A config with a name in the place of each long text, which goes into `long`."""
+    if isinstance(value, dict):
+        return {key: _shortened(item, long) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_shortened(item, long) for item in value)
+    if isinstance(value, str) and len(value) > LINE:
+        name = f'<<long text {len(long)}>>'
+        long[name] = value
+        return name
+    return value
 
 
 def type_name(kind: Any) -> str:

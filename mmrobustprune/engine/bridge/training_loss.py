@@ -137,23 +137,30 @@ def sampled_losses(model: nn.Module, loader: DataLoader, images: int) -> Iterato
         yield training_losses(model, batches)
 
 
-def sampled_loss(loader: DataLoader, count: int = 2, seed: int = 0) -> Callable[..., float]:
+def sampled_loss(
+    loader: DataLoader, count: int = 2, seed: int = 0, batch_norm: str = 'train'
+) -> Callable[..., float]:
     """The mean training loss of a network on random samples, the same at every call.
 
     Args:
         loader: of the training.
         count: batches.
         seed: which samples are drawn.
+        batch_norm: 'train' (statistics of the batch, as in training) or 'eval' (running ones).
 
     Returns:
-        `loss(model)`, with batch statistics as in training.
+        `loss(model)`.
+
+    Raises:
+        ValueError: another batch_norm.
     """
+    check_statistics(batch_norm)
     with preserved_rng():
         batches = training_batches(loader, count, seed)
 
     @torch.no_grad()
     def mean(model: nn.Module) -> float:
-        with steady(model, 'train'):
+        with steady(model, batch_norm):
             losses = [float(loss()) for loss in training_losses(model, batches)]
         return sum(losses) / len(losses)
 

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from mmrobustprune.registry import DATASETS
 
-COUNT = 8
+COUNT = 2  # one batch: a training asks the loss of every sample for each group of channels
 
 
 @DATASETS.register_module()

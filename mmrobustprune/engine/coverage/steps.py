@@ -15,7 +15,7 @@ from torch import nn
 from mmrobustprune.cost.count import Cost, count
 from mmrobustprune.dependency.groups import Trace
 from mmrobustprune.dependency.tracing import trace
-from mmrobustprune.engine.bridge.model import example_of_shape, forward_of
+from mmrobustprune.engine.bridge.model import example_of_shape, forward_of, input_channels
 from mmrobustprune.engine.deploy.export import export_onnx
 from mmrobustprune.naming import unknown
 from mmrobustprune.surgery import prune_channels
@@ -104,7 +104,8 @@ def peer(trial: Trial) -> dict[str, Any]:
 def recipe(trial: Trial) -> dict[str, Any]:
     """A training by the two lines."""
     trial.trained = True
-    train(trial.case, trial.folder, REMOVED)
+    channels = input_channels(trial.dense, trial.case.size, trial.case.size)
+    train(trial.case, channels, trial.folder, REMOVED)
     return {}
 
 

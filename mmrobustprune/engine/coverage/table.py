@@ -30,7 +30,7 @@ Written by `python tools/coverage.py`, which goes on from the records in `docs/r
   *largest cause of the rest* keeps most of the other parameters whole, with their share.
 - *{REMOVED:.0%} of MACs removed*: one-shot by magnitude, with certificate: MACs, parameters left.
 - *trained by two lines*: three iterations of the zoo's own training under
-  `robust_prune = dict(recipe='adasap', ...)`: one round of masks, the removal, a step after it.
+  `robust_prune = dict(recipe='adasap', target={REMOVED})`: one round, the removal, two steps.
 - *stock loader*: `init_detector` or `get_model` takes pruned.py and pruned.pth, same weights.
 - *ONNX*: the pruned network in onnxruntime gives its outputs.
 - *seconds*: of trace and removal, on one core.

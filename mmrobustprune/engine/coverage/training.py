@@ -9,7 +9,6 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from mmrobustprune.engine.bridge.model import input_channels
 from mmrobustprune.engine.runners.prune import PruneRunner
 
 from .samples import RandomSamples
@@ -21,7 +20,7 @@ BOXES = 16
 
 def training_config(case: Case, channels: int, folder: Path, target: float) -> Config:
     """The zoo's config with the two lines, on random samples and without hooks for real data."""
-    config = case.read()
+    config = Config(case.read().to_dict(), format_python_code=False)  # which takes seconds
     kind = case.config.partition('::')[0]
     head = config.model.get('head') or {}
     several = 'MultiLabel' in str(head.get('type')) or 'CSRA' in str(head.get('type'))
@@ -50,15 +49,7 @@ def training_config(case: Case, channels: int, folder: Path, target: float) -> C
     config.load_from = None
     config.log_level = 'ERROR'
     config.runner_type = 'mmrobustprune.PruneRunner'
-    config.robust_prune = dict(
-        recipe='adasap',
-        target=target,
-        budget='macs',
-        warmup='1 iters',
-        rounds=1,
-        interval=1,
-        measure=False,
-    )
+    config.robust_prune = dict(recipe='adasap', target=target)
     return config
 
 
@@ -81,13 +72,18 @@ def _on_any_machine(wrapper: dict) -> dict:
     return dict(plain, type='OptimWrapper')
 
 
-def train(case: Case, folder: Path, target: float) -> dict[str, Tensor]:
+def train(case: Case, channels: int, folder: Path, target: float) -> dict[str, Tensor]:
     """Train by the two lines; pruned.py and pruned.pth lie in the folder afterwards.
+
+    Args:
+        case: the config.
+        channels: of its images.
+        folder: of the files.
+        target: the fraction of the parameters that goes.
 
     Returns:
         The weights at the end.
     """
-    channels = input_channels(case.build(), case.size, case.size)
     runner = PruneRunner.from_cfg(training_config(case, channels, folder, target))
     runner.train()
     return runner.model.state_dict()

@@ -18,7 +18,7 @@ from mmrobustprune.engine.bridge.checkpoint import (
     structure_of,
     write_structure,
 )
-from mmrobustprune.engine.bridge.config import test_size
+from mmrobustprune.engine.bridge.config import formatted, test_size
 from mmrobustprune.engine.bridge.model import example_of_shape, is_two_stage, tensor_forward
 from mmrobustprune.engine.pruning import artifacts
 from mmrobustprune.grouped_kernels import export_forms
@@ -80,7 +80,7 @@ def export_checkpoint(
         {key: value for key, value in config.to_dict().items() if key not in artifacts.OURS}
     )
     plain.update(load_from=None, resume=False)
-    text = plain.pretty_text
+    text = formatted(plain)
     keep['cfg'] = text
     write_structure(keep, structure)
     if structure is not None:

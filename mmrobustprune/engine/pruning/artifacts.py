@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmrobustprune.engine.bridge.checkpoint import write_structure
+from mmrobustprune.engine.bridge.config import formatted
 from mmrobustprune.engine.bridge.model import unwrap
 from mmrobustprune.models.pruned import pruned_model_config
 from mmrobustprune.records.files import replacing, write_file
@@ -35,7 +36,7 @@ def stock_config(cfg: Config, structure: Structure | None) -> str:
     if structure is not None:
         plain['model'] = pruned_model_config(plain['model'], structure)
     plain.update(load_from=None, resume=False)
-    return Config(plain, format_python_code=cfg._format_python_code).pretty_text
+    return formatted(Config(plain, format_python_code=cfg._format_python_code))
 
 
 def _prunes(hook: dict) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,6 +21,15 @@ from .grouped import grouped_facts
 
 SGD = 'SGD'
 PREFIX = 'robust_prune.'
+# of a config: how a network was trained, which records of earlier versions do not say
+TRAINING = (
+    'model.robust_loss',
+    'optim_wrapper',
+    'param_scheduler',
+    'train_cfg.max_epochs',
+    'train_cfg.max_iters',
+    'train_dataloader.batch_size',
+)
 
 
 def read_settings(file: str | Path) -> dict[str, Any]:
@@ -54,7 +63,8 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         budget, score, rule and finetune ('AdaSAP + ASAM' is scaled by the weights, 'AdaSAP' not),
         warmup (epochs) and, of a latency, solver; of S2AP's kind host, form, search ('Orig.',
         'S2AP' or 'AWP'), gamma, awp (whether kept weights are perturbed while fine-tuning) and
-        warmup (False where there is none); of SR-GKP's kind those of `grouped.grouped_facts`.
+        warmup (False where there is none); of SR-GKP's kind those of `grouped.grouped_facts`. What
+        TRAINING names is there by its place in the config ('optim_wrapper.optimizer.lr').
     """
     net, _, rest = config.partition('_')
     loss = (settings.get('model') or {}).get('robust_loss') or {}
@@ -65,6 +75,7 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
         recipe='',
         attack=loss.get('type', ''),
         start=_start(settings.get('load_from')),
+        **training_of(settings),
     )
     given = dict(settings.get('robust_prune') or {})
     recipe = given.get('recipe', '')
@@ -82,6 +93,41 @@ def facts_of(config: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     if kind and issubclass(kind, GroupedKernelRecipe):
         return found | grouped_facts(chosen)
     return found
+
+
+def training_of(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a config that TRAINING names, those inside as 'train_cfg.max_epochs'."""
+    found: dict[str, Any] = {}
+    for path in TRAINING:
+        part: Any = settings
+        for key in path.split('.'):
+            part = (part or {}).get(key)
+        found.update(_inside(path, part))
+    return found
+
+
+def _inside(path: str, part: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(part, Mapping):
+        pairs: Iterable[tuple[Any, Any]] = part.items()
+    elif isinstance(part, (list, tuple)) and any(isinstance(one, Mapping) for one in part):
+        pairs = enumerate(part)
+    else:
+        yield from [(path, part)] if part is not None else []
+        return
+    for key, inner in pairs:
+        yield from _inside(f'{path}.{key}', inner)
+
+
+def unlike(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """What keeps two runs from being repeats: names of facts that differ, but for the seed.
+
+    How a network was trained counts where both say it.
+    """
+    names = {*one, *other} - {'seed', 'name'}
+    told = [name for name in names if name.startswith(TRAINING)]
+    if one.keys().isdisjoint(told) or other.keys().isdisjoint(told):
+        names.difference_update(told)
+    return sorted(name for name in names if one.get(name) != other.get(name))
 
 
 def fits(facts: Mapping[str, Any], where: Mapping[str, Any]) -> bool:

@@ -11,7 +11,7 @@ from mmrobustprune.report.tables.cards import Average, average
 
 from .alike import unequal
 from .citations import Cited, with_cited
-from .facts import fits
+from .facts import fits, unlike
 from .layout import ROBUST, Derived, Row, Table, TableColumn
 from .misfit import show, why_not
 from .numbers import Number
@@ -201,11 +201,7 @@ def _best(table: Table, rows: Sequence[Row], cells: Cells) -> set[tuple[int, str
 def _refuse_other_than_repeats(runs: Sequence[Observation], where: str) -> None:
     for run in runs[1:]:
         first = runs[0]
-        differ = [
-            name
-            for name in sorted({*first.facts, *run.facts} - {'seed', 'name'})
-            if first.facts.get(name) != run.facts.get(name)
-        ]
+        differ = unlike(first.facts, run.facts)
         if differ:
             sides = ', '.join(
                 f'{name} {first.facts.get(name)!r} and {run.facts.get(name)!r}'

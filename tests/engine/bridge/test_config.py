@@ -20,6 +20,17 @@ def test_a_copy_has_imported_types_as_text(tmp_path):
     assert bridge.plain_config(dict(a=1)).a == 1
 
 
+@pytest.mark.parametrize('format_python_code', [True, False])
+def test_a_long_text_is_in_the_file_and_not_seen_by_the_formatter(tmp_path, format_python_code):
+    record = '{"layers": {"a\\b": [' + '1, ' * 20000 + "2]}, 'it's': None}"
+    values = dict(model=dict(structure=record, again=[(record[1:], 'short')]), lr=0.1)
+    text = bridge.formatted(Config(values, format_python_code=format_python_code))
+    (tmp_path / 'a.py').write_text(text)
+    assert Config.fromfile(tmp_path / 'a.py').to_dict() == values
+    short = dict(lr=[0.1, 'x'])
+    assert bridge.formatted(Config(short)) == Config(short).pretty_text
+
+
 @pytest.mark.parametrize('kind', ['SGD', 'torch.optim.SGD', SGD])
 def test_the_bare_name_of_a_type(kind):
     assert bridge.type_name(kind) == 'SGD'

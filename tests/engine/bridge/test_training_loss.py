@@ -110,6 +110,15 @@ def test_the_loss_of_random_samples_is_the_same_at_every_call():
     assert generators() == drawn and model.norm.num_batches_tracked == 0
 
 
+def test_the_loss_with_running_statistics():
+    model = Noisy()
+    values = torch.cat([batch['inputs'] for batch in training_batches(loader(), 2)])
+    expected = values.square().mean() / (1 + 1e-5)  # untrained: mean 0 and variance 1
+    assert sampled_loss(loader(), 2, batch_norm='eval')(model) == pytest.approx(float(expected))
+    with pytest.raises(ValueError, match="batch_norm='both' is unknown"):
+        sampled_loss(loader(), batch_norm='both')
+
+
 def test_modes_and_generators_are_put_back_after_an_error():
     model = Noisy()
     model.drop.eval()

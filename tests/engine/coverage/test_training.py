@@ -15,7 +15,7 @@ def test_the_zoo_s_training_stays_but_for_data_and_length(tmp_path):
     config = training_config(LENET, 1, tmp_path, 0.3)
     assert config.model == own.model
     assert config.optim_wrapper.optimizer == own.optim_wrapper.optimizer
-    assert config.robust_prune.recipe == 'adasap' and config.robust_prune.target == 0.3
+    assert config.robust_prune == dict(recipe='adasap', target=0.3)  # two lines are two lines
     assert config.train_cfg.max_iters == 3
     assert config.train_dataloader.dataset.channels == 1
     mixed = Case('mmdet::convnext/mask-rcnn_convnext-t-p4-w7_fpn_amp-ms-crop-3x_coco.py', 64)
@@ -24,7 +24,7 @@ def test_the_zoo_s_training_stays_but_for_data_and_length(tmp_path):
 
 
 def test_trained_and_loaded_by_the_stock_loader(tmp_path):
-    state = train(LENET, tmp_path, 0.3)
+    state = train(LENET, 1, tmp_path, 0.3)
     assert {'pruned.py', 'pruned.pth', 'structure.json'} <= {p.name for p in tmp_path.iterdir()}
     assert Config.fromfile(tmp_path / 'pruned.py').model.type == 'mmrobustprune.PrunedModel'
     model = load_as_stock(LENET, tmp_path)

@@ -4,7 +4,7 @@ import pytest
 
 from mmrobustprune.recipes import RECIPES, build_recipe
 from mmrobustprune.recipes.gradual import AdaSAPLatencyRecipe, Recipe
-from mmrobustprune.report.paper.facts import PREFIX, facts_of, fits, read_settings
+from mmrobustprune.report.paper.facts import PREFIX, facts_of, fits, read_settings, unlike
 
 GRADUAL = [name for name, recipe in RECIPES.items() if issubclass(recipe, Recipe)]
 
@@ -48,6 +48,7 @@ def test_a_silent_config_takes_what_the_recipe_says():
         rule='AdaSAP + ASAM',
         finetune='ASAM',
         warmup=10.0,
+        **{'train_cfg.max_epochs': 90},
     )
 
 
@@ -194,3 +195,29 @@ def test_every_field_and_the_weights_at_the_start_are_facts():
     assert facts_of('a_b', dict(load_from='https://there/weights.pth'))['start'] == (
         'there/weights.pth'
     )
+
+
+def test_how_a_network_was_trained_tells_runs_apart_where_both_say_it():
+    def trained(lr=0.1, epochs=90, **loss):
+        settings = dict(
+            model=dict(backbone=dict(depth=18), robust_loss=dict(type='TRADES', **loss)),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=lr)),
+            param_scheduler=[dict(type='MultiStepLR', milestones=[30, 60])],
+            train_cfg=dict(max_epochs=epochs),
+            train_dataloader=dict(batch_size=128, num_workers=2),
+        )
+        return facts_of('a_b', settings)
+
+    facts = trained()
+    assert facts['param_scheduler.0.milestones'] == [30, 60]
+    assert facts['train_dataloader.batch_size'] == 128
+    assert not any('num_workers' in name or 'depth' in name for name in facts)
+    assert unlike(facts, trained() | dict(seed=1)) == []
+    assert unlike(facts, trained(lr=0.2, beta=6.0)) == [
+        'model.robust_loss.beta',
+        'optim_wrapper.optimizer.lr',
+    ]
+    assert unlike(facts, trained(epochs=30)) == ['train_cfg.max_epochs']
+    older = {name: fact for name, fact in facts.items() if '.' not in name}
+    assert unlike(older, trained(epochs=30)) == []
+    assert unlike(dict(older, net='x'), facts) == ['net']
