@@ -20,6 +20,10 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').rglob('*.md'))]
 GENERATED = {'components.md', 'recipes.md', 'stacks.md', 'tools.md', 'types.md'}
 LINK = re.compile(r'\]\(([^)\s]+)\)')
+FILE = re.compile(
+    r'(?<![\w/.])(?:tools|configs|benchmarks|docs|tests|mmrobustprune)/[\w./*-]+?\.(?:py|sh|json|md|csv|png)'
+)
+PLACEHOLDER = re.compile(r'NAME|EXPERIMENT')  # what a reader puts something in for
 ROW = re.compile(r'^\| `(\w+)` \|', re.M)
 
 
@@ -29,6 +33,13 @@ def test_links_lead_somewhere(page):
         file = target.partition('#')[0]
         if file and '://' not in file and Path(file).name not in GENERATED:
             assert (page.parent / file).exists(), f'{page.relative_to(ROOT)}: {target}'
+
+
+@pytest.mark.parametrize('page', PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_files_that_a_page_names_are_there(page):
+    for name in FILE.findall(page.read_text()):
+        if page.name != 'changelog.md' and not PLACEHOLDER.search(name):
+            assert list(ROOT.glob(name)), f'{page.relative_to(ROOT)}: {name}'
 
 
 def test_the_readme_is_short():

@@ -85,8 +85,12 @@ def main(arguments: list[str] | None = None) -> None:
         '--epochs', type=cli.positive, help="of every method, instead of the experiment's"
     )
     parser.add_argument('--table', action='store_true', help='run nothing, tabulate the records')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs'))
-    parser.add_argument('--results', type=Path, default=Path('docs/results'))
+    parser.add_argument(
+        '--work-dir', type=Path, default=Path('work_dirs'), help='of the trainings (work_dirs)'
+    )
+    parser.add_argument(
+        '--results', type=Path, default=Path('docs/results'), help='of the records (docs/results)'
+    )
     args = parser.parse_args(words)
 
     from rich.console import Console
