@@ -52,13 +52,13 @@ def import_weights(configs: list[str], weights: str, args) -> None:
 
 def import_network(configs: list[str], file: str, out: Path) -> None:
     """An ONNX file with the one config that says how it is evaluated."""
-    from mmrobustprune.engine.deploy.imported_onnx import import_onnx
-
     if len(configs) > 1:
         raise ValueError(
             f'{" and ".join(configs)} are given for one ONNX file; give the one that says how it '
             'is evaluated.'
         )
+    from mmrobustprune.engine.deploy.imported_onnx import import_onnx
+
     import_onnx(configs[0], file, out)
     print(f'{out}: network.onnx, pruned.py, pruned.pth')
 
