@@ -34,7 +34,7 @@ def test_hosts_get_the_target_and_what_they_leave_out():
     'fields, message',
     [
         (dict(perturb='score'), "perturb 'score' .did you mean 'scores'"),
-        (dict(select='worst'), "select .worst.; choose among last, best, loss"),
+        (dict(select='worst'), 'select .worst.; choose among last, best, loss'),
         (dict(host=dict(type='HYDRO')), "did you mean 'HYDRA'"),
         (dict(gamma=-1), 'gamma=-1'),
         (dict(finetune_rule=dict(norm='sparse')), "norm='sparse'"),
