@@ -4,6 +4,7 @@ A Python block whose first line names a file is written to it; shell blocks are 
 other, in one folder.
 """
 
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,8 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
+from mmrobustprune.engine.bridge.config import find_config
 
 ROOT = Path(__file__).parent.parent
 TUTORIALS = ROOT / 'docs' / 'tutorials'
@@ -27,6 +30,7 @@ FEWER = {  # what stands in the page -> what is run here
     'max_epochs=30': 'max_epochs=4',
     "pretrain='20 epochs', search='5 epochs'": "pretrain='1 epochs', search='1 epochs'",
     'num_workers=2': 'num_workers=0, persistent_workers=False',
+    '--corruptions fog motion_blur ': '',
     '--severities 3': '--severities 3 --corruptions fog',
     'mmrobustprune latency': 'mmrobustprune latency --repeats 3',
     '--attack fgsm pgd': '--attack fgsm',
@@ -81,6 +85,26 @@ def test_prune_your_own_detector(tmp_path):
     follow('detector', tmp_path)
     assert (tmp_path / 'half' / 'pruned.pth').is_file()
     assert 'half' in (tmp_path / 'corrupted' / 'report' / 'index.html').read_text()
+
+
+@pytest.mark.slow
+def test_evaluate_any_detector(tmp_path):
+    """With random weights, of which some find nothing."""
+    from mmdet.apis import init_detector
+
+    from mmrobustprune.datasets.shapes import write_shapes
+
+    write_shapes(tmp_path / 'data' / 'mine', train=1, test=3, size=128)
+    config = 'mmdet::yolox/yolox_tiny_8xb8-300e_coco.py'
+    for seed, name in enumerate(('my_yolox', 'my_other')):
+        torch.manual_seed(seed)
+        options = {'model.bbox_head.num_classes': 5}
+        model = init_detector(find_config(config), device='cpu', cfg_options=options)
+        torch.save(dict(state_dict=model.state_dict()), tmp_path / f'{name}.pth')
+    follow('evaluate', tmp_path)
+    cells = json.loads((tmp_path / 'whole' / 'results.json').read_text())['cells']
+    assert [cell['corruption'] for cell in cells] == ['fog']
+    assert 'second' in (tmp_path / 'both' / 'report' / 'index.html').read_text()
 
 
 @pytest.fixture(scope='module')

@@ -111,6 +111,16 @@ def test_groups_are_weighed_before_the_first_round(trained):
     assert min(rounds[0]['weights'].values()) > 0
 
 
+def test_the_log_keeps_a_phase_and_a_share_once(trained):
+    """mmengine copies the whole history of a number with each that it is given."""
+    saved = torch.load(trained / 'epoch_4.pth', weights_only=True)['message_hub']['log_scalars']
+    rounds = json.loads((trained / 'rounds.json').read_text())
+    assert saved['train/phase'].data[0].tolist() == [0, 1, 2]
+    shares = [0, *(record['removed']['params'] for record in rounds)]
+    assert saved['train/removed_params'].data[0].tolist() == shares
+    assert len(saved['train/loss'].data[0]) == 24
+
+
 @pytest.mark.parametrize('recipe', ['l1norm', 'slimming'])
 def test_a_rule_that_goes_on_forgets_the_units_that_were_removed(tmp_path, recipe):
     """The phase of the removal has no length, so that no other rule comes between."""
