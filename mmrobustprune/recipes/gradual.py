@@ -21,7 +21,14 @@ from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import build_ascent
 
 from .facts import Facts
-from .fields import amount, check_choice, check_forward, check_rules, check_target
+from .fields import (
+    amount,
+    check_above_zero,
+    check_choice,
+    check_forward,
+    check_rules,
+    check_target,
+)
 from .phases import Phase
 
 BUDGETS = ('params', 'macs', 'channels')
@@ -291,10 +298,7 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
                 f"robust_prune.per='{self.per}', weigh='{self.weigh}' and macs={self.macs} go with "
                 'other budgets; the solver of a latency knows the exact costs: leave them away.'
             )
-        if self.batch < 1 or self.seconds <= 0:
-            raise ValueError(
-                f'robust_prune.batch={self.batch} and seconds={self.seconds} must be above 0.'
-            )
+        check_above_zero(batch=self.batch, seconds=self.seconds)
 
 
 @dataclass(frozen=True)

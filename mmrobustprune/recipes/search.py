@@ -10,7 +10,7 @@ from mmrobustprune.mask_search import Host, build_host
 from mmrobustprune.sharpness import Rule, build_ascent, build_rule
 
 from .facts import Facts
-from .fields import check_forward
+from .fields import check_choice, check_forward
 from .phases import Phase
 
 
@@ -118,16 +118,9 @@ class MaskSearch:
     measure: bool = True
 
     def __post_init__(self):
-        for name, value, allowed in (
-            ('perturb', self.perturb, PERTURB),
-            ('select', self.select, SELECT),
-            ('update', self.update, UPDATE),
-        ):
-            if value not in allowed:
-                raise ValueError(
-                    f'robust_prune.{name}={value!r} is not allowed; choose '
-                    f'{" or ".join(map(repr, allowed))}.'
-                )
+        check_choice('perturb', self.perturb, PERTURB)
+        check_choice('select', self.select, SELECT)
+        check_choice('update', self.update, UPDATE)
         check_forward(self.forward)
         self.build_host()
         self.search_rule()
