@@ -1,6 +1,6 @@
 """What documentation takes from the code and from results, written before it is built.
 
-`python docs/generate.py` writes the table of tried versions into README.md.
+`python docs/generate.py` writes the table of tried versions into README.md, and the leaderboard.
 """
 
 import csv
@@ -19,8 +19,13 @@ from unittest.mock import patch
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from field_tables import components, recipes, types  # noqa: E402
 
+from mmrobustprune.report.leaderboard.page import leaderboard  # noqa: E402
+from mmrobustprune.report.leaderboard.result_card import read_cards  # noqa: E402
+
 ROOT = Path(__file__).parent.parent
 STACKS = ROOT / 'docs' / 'results' / 'stacks'
+CARDS = ROOT / 'docs' / 'results' / 'cards'
+BOARD = ROOT / 'docs' / 'leaderboard.md'
 TABLE = re.compile(r'(?<=<!-- stacks -->\n).*?(?=<!-- end of stacks -->)', re.S)
 PACKAGES = {  # heading of the table -> the distributions that may bring it
     'torch': ('torch',),
@@ -175,3 +180,4 @@ def _said(outcome: dict) -> str:
 if __name__ == '__main__':
     README = ROOT / 'README.md'
     README.write_text(TABLE.sub(lambda _: stack_table(only_run=True), README.read_text()))
+    BOARD.write_text(leaderboard(read_cards(CARDS)))

@@ -94,6 +94,12 @@ def test_the_readme_has_the_stacks_that_were_run():
     assert generated().TABLE.search(text)[0] == generated().stack_table(only_run=True)
 
 
+def test_the_leaderboard_is_that_of_the_cards():
+    """`python docs/generate.py` writes it."""
+    module = generated()
+    assert module.BOARD.read_text() == module.leaderboard(module.read_cards(module.CARDS))
+
+
 def test_only_what_was_run_has_an_outcome(tmp_path, monkeypatch):
     module = generated()
     monkeypatch.setattr(module, 'STACKS', tmp_path)
