@@ -261,7 +261,11 @@ def _shown(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace('|', '\\|')
+    """Formulas as they are: bars end no cell, stars and underscores between them mean nothing."""
+    parts = text.replace('|', '\\|').split('`')
+    if not text.startswith(' ' * 4):  # a block of code
+        parts[::2] = [re.sub(r'([*_])', r'\\\1', part) for part in parts[::2]]
+    return '`'.join(parts)
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -38,7 +38,8 @@ ARGUMENTS = re.compile(r'^(positional arguments|options):', re.M)
 EXIT_CODES = """\
 Every tool ends with exit code 0 where all went well, 2 where the input is wrong (one sentence says
 what was given, what is allowed and what to do next), 3 where a number is beyond the bound of
-`--fail-under` or `--fail-over`, and 1 where a check of `coverage` or the code itself failed.
+`--fail-under` or `--fail-over`, and 1 where a check of `coverage` or of `compare verify`, or the
+code itself, failed.
 """
 
 
@@ -61,7 +62,8 @@ def tools() -> str:
     for path in sorted((ROOT / 'tools').glob('*.py')):
         if path.stem != 'quickstart':
             lines += [f'## {path.stem}', '', *_text(_help(path))]
-            for kind in runpy.run_path(str(path)).get('KINDS', ()):
+            known = runpy.run_path(str(path))
+            for kind in (*known.get('KINDS', ()), *known.get('COMMANDS', ())):
                 lines += [f'### {path.stem} {kind}', '', *_text(_options(path, kind))]
     lines += ['## Scripts', '', 'From a checkout alone.', '']
     for path in sorted((ROOT / 'tools').glob('*.sh')):

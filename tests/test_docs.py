@@ -84,6 +84,7 @@ def test_every_type_that_a_field_may_name_is_described():
     for known in (SCORES, RULES, ASCENTS, HOSTS, LOSSES):
         assert known.keys() <= sections.keys()
     assert {'k', 'alpha'} == set(ROW.findall(sections['look']))
+    assert r"BCE = 1/N sum\_n -log p\_y(x'\_n)" in sections['MART']  # not in italics
     assert "`width=2`, `check_every=3`, `beta='first'`" in sections['official']
 
 

@@ -55,8 +55,12 @@ def cards(words: list[str]) -> None:
     """Write a card for every record of these experiments."""
     parser = cli.parser_of(cards.__doc__, config=False)
     parser.add_argument('experiments', nargs='+', help='their files')
-    parser.add_argument('--work-dir', type=Path, default=Path('work_dirs'))
-    parser.add_argument('--results', type=Path, default=Path('docs/results'))
+    parser.add_argument(
+        '--work-dir', type=Path, default=Path('work_dirs'), help='of the trainings (work_dirs)'
+    )
+    parser.add_argument(
+        '--results', type=Path, default=Path('docs/results'), help='of the records (docs/results)'
+    )
     args = parser.parse_args(words)
 
     from mmrobustprune.engine.comparison.cards import make_cards
