@@ -122,6 +122,7 @@ def components() -> str:
     """
     import mmrobustprune.engine  # noqa: F401  registers what is in it
     from mmrobustprune import registry
+    from mmrobustprune.engine.comparison.experiment import Arm, Budget, Experiment
     from mmrobustprune.engine.robustness.suite import RobustEval
 
     lines = [
@@ -134,7 +135,14 @@ def components() -> str:
         '## robust_eval',
         '',
         *of_class(RobustEval),
+        '',
+        '## Experiments',
+        '',
+        'The fields of a file of `tools/compare.py` ([](../howto/compare.md)), those of one of its',
+        '`methods`, and those of its `budget`.',
     ]
+    for cls in (Experiment, Arm, Budget):
+        lines += ['', f'### {cls.__name__}', '', *of_class(cls)]
     for heading, (name, place) in REGISTRIES.items():
         known = getattr(registry, name)
         known.import_from_location()
@@ -253,7 +261,11 @@ def _shown(value: Any) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace('|', '\\|')
+    """Formulas as they are: bars end no cell, stars and underscores between them mean nothing."""
+    parts = text.replace('|', '\\|').split('`')
+    if not text.startswith(' ' * 4):  # a block of code
+        parts[::2] = [re.sub(r'([*_])', r'\\\1', part) for part in parts[::2]]
+    return '`'.join(parts)
 
 
 def _row(cells: Iterable[str]) -> str:

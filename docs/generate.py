@@ -1,6 +1,6 @@
 """What documentation takes from the code and from results, written before it is built.
 
-`python docs/generate.py` writes the table of tried versions into README.md.
+`python docs/generate.py` writes the table of tried versions into README.md, and the leaderboard.
 """
 
 import csv
@@ -19,8 +19,13 @@ from unittest.mock import patch
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 from field_tables import components, recipes, types  # noqa: E402
 
+from mmrobustprune.report.leaderboard.page import leaderboard  # noqa: E402
+from mmrobustprune.report.leaderboard.result_card import read_cards  # noqa: E402
+
 ROOT = Path(__file__).parent.parent
 STACKS = ROOT / 'docs' / 'results' / 'stacks'
+CARDS = ROOT / 'docs' / 'results' / 'cards'
+BOARD = ROOT / 'docs' / 'leaderboard.md'
 TABLE = re.compile(r'(?<=<!-- stacks -->\n).*?(?=<!-- end of stacks -->)', re.S)
 PACKAGES = {  # heading of the table -> the distributions that may bring it
     'torch': ('torch',),
@@ -33,7 +38,8 @@ ARGUMENTS = re.compile(r'^(positional arguments|options):', re.M)
 EXIT_CODES = """\
 Every tool ends with exit code 0 where all went well, 2 where the input is wrong (one sentence says
 what was given, what is allowed and what to do next), 3 where a number is beyond the bound of
-`--fail-under` or `--fail-over`, and 1 where a check of `coverage` or the code itself failed.
+`--fail-under` or `--fail-over`, and 1 where a check of `coverage` or of `compare verify`, or the
+code itself, failed.
 """
 
 
@@ -56,7 +62,8 @@ def tools() -> str:
     for path in sorted((ROOT / 'tools').glob('*.py')):
         if path.stem != 'quickstart':
             lines += [f'## {path.stem}', '', *_text(_help(path))]
-            for kind in runpy.run_path(str(path)).get('KINDS', ()):
+            known = runpy.run_path(str(path))
+            for kind in (*known.get('KINDS', ()), *known.get('COMMANDS', ())):
                 lines += [f'### {path.stem} {kind}', '', *_text(_options(path, kind))]
     lines += ['## Scripts', '', 'From a checkout alone.', '']
     for path in sorted((ROOT / 'tools').glob('*.sh')):
@@ -175,3 +182,4 @@ def _said(outcome: dict) -> str:
 if __name__ == '__main__':
     README = ROOT / 'README.md'
     README.write_text(TABLE.sub(lambda _: stack_table(only_run=True), README.read_text()))
+    BOARD.write_text(leaderboard(read_cards(CARDS)))

@@ -30,6 +30,7 @@ from mmrobustprune.recipes.search import MaskSearch  # noqa: E402
 
 COSTS = 'costs'
 HEAD = ('experiment', 'printed', 'config', 'command', 'GPU hours', 'measured here')
+WITHOUT_TRAINING = (0, 1, 3, 5)  # columns
 NONE = '-'
 FEWER = dict(FastAT=(2, 1))  # one gradient to attack by, and only attacked images to learn from
 
@@ -74,10 +75,14 @@ def sources() -> list[Path]:
 
 def page(paper: Mapping[str, Any]) -> str:
     """The page of a paper: what holds for all its experiments, then a line for each."""
-    lines = [f'# {paper["title"]}', '', paper['about'].strip(), '', costs()['rule'].strip(), '']
-    lines += [_row(HEAD), _row(['---'] * len(HEAD))]
-    lines += [_row(_cells(Line(**fields))) for fields in paper['lines']]
-    return '\n'.join(lines) + '\n'
+    rows = [Line(**fields) for fields in paper['lines']]
+    cells = [HEAD, ['---'] * len(HEAD), *map(_cells, rows)]
+    lines = [f'# {paper["title"]}', '', paper['about'].strip(), '']
+    if any(row.config for row in rows):
+        lines += [costs()['rule'].strip(), '']
+    else:  # nothing is trained
+        cells = [[one[place] for place in WITHOUT_TRAINING] for one in cells]
+    return '\n'.join([*lines, *map(_row, cells)]) + '\n'
 
 
 def _cells(line: Line) -> list[str]:

@@ -9,7 +9,14 @@ def _child(name: str, *rooms: str) -> upstream.Registry:
     return upstream.Registry(parent.name, parent=parent, scope='mmrobustprune', locations=locations)
 
 
-MODELS = _child('MODELS', 'models.pruned', 'models.adversarial', 'models.backbones', 'models.necks')
+MODELS = _child(
+    'MODELS',
+    'models.pruned',
+    'models.adversarial',
+    'models.backbones',
+    'models.necks',
+    'models.onnx_classifier',
+)
 HOOKS = _child('HOOKS', 'engine')
 RUNNERS = _child('RUNNERS', 'engine')
 LOOPS = _child('LOOPS', 'engine')

@@ -20,6 +20,10 @@ ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').rglob('*.md'))]
 GENERATED = {'components.md', 'recipes.md', 'stacks.md', 'tools.md', 'types.md'}
 LINK = re.compile(r'\]\(([^)\s]+)\)')
+FILE = re.compile(
+    r'(?<![\w/.])(?:tools|configs|benchmarks|docs|tests|mmrobustprune)/[\w./*-]+?\.(?:py|sh|json|md|csv|png)'
+)
+PLACEHOLDER = re.compile(r'NAME|EXPERIMENT')  # what a reader puts something in for
 ROW = re.compile(r'^\| `(\w+)` \|', re.M)
 
 
@@ -29,6 +33,13 @@ def test_links_lead_somewhere(page):
         file = target.partition('#')[0]
         if file and '://' not in file and Path(file).name not in GENERATED:
             assert (page.parent / file).exists(), f'{page.relative_to(ROOT)}: {target}'
+
+
+@pytest.mark.parametrize('page', PAGES, ids=[str(page.relative_to(ROOT)) for page in PAGES])
+def test_files_that_a_page_names_are_there(page):
+    for name in FILE.findall(page.read_text()):
+        if page.name != 'changelog.md' and not PLACEHOLDER.search(name):
+            assert list(ROOT.glob(name)), f'{page.relative_to(ROOT)}: {name}'
 
 
 def test_the_readme_is_short():
@@ -73,6 +84,7 @@ def test_every_type_that_a_field_may_name_is_described():
     for known in (SCORES, RULES, ASCENTS, HOSTS, LOSSES):
         assert known.keys() <= sections.keys()
     assert {'k', 'alpha'} == set(ROW.findall(sections['look']))
+    assert r"BCE = 1/N sum\_n -log p\_y(x'\_n)" in sections['MART']  # not in italics
     assert "`width=2`, `check_every=3`, `beta='first'`" in sections['official']
 
 
@@ -80,6 +92,12 @@ def test_the_readme_has_the_stacks_that_were_run():
     """`python docs/generate.py` writes the table."""
     text = (ROOT / 'README.md').read_text()
     assert generated().TABLE.search(text)[0] == generated().stack_table(only_run=True)
+
+
+def test_the_leaderboard_is_that_of_the_cards():
+    """`python docs/generate.py` writes it."""
+    module = generated()
+    assert module.BOARD.read_text() == module.leaderboard(module.read_cards(module.CARDS))
 
 
 def test_only_what_was_run_has_an_outcome(tmp_path, monkeypatch):

@@ -68,6 +68,9 @@ def test_a_page_has_a_line_for_every_experiment(pages):
     command = 'bash tools/dist_train.sh configs/a/resnet50_8xb128_in1k.py 8'
     assert first == rf'| Table 1 | .5 \| .6 | `a/resnet50_8xb128_in1k` | `{command}` | 0.44 | - |'
     assert second == '| Figure 1 | - | - | - | - | - |'
+    bare = pages.page(dict(title='A', about='What it is.', lines=[dict(at='B', command='c')]))
+    assert bare.endswith('| --- | --- | --- | --- |\n| B | - | `c` | - |\n')
+    assert 'GPU hours' not in bare
     assert pages.command_of('a/x_1xb128_y') == 'python tools/train.py configs/a/x_1xb128_y.py'
 
 

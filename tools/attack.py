@@ -39,13 +39,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         '--preset',
         default='pixel',
-        help='pixel (default) | pixel-imagenet | sr-gkp | sr-gkp-imagenet',
+        help='pixel (default) | black-box | pixel-imagenet | sr-gkp | sr-gkp-imagenet',
     )
     parser.add_argument(
         '--attack',
         nargs='+',
         metavar='NAME',
-        help='fgsm | pgd | autoattack (default: all of the preset)',
+        help='fgsm | pgd | autoattack | square (default: all of the preset)',
     )
     parser.add_argument(
         '--eps', nargs='+', metavar='R', help='radii, e.g. 0.03 or 8/255, each for every attack'

@@ -4,7 +4,7 @@
 Stopped, the same command goes on where it was.
 
 Example:
-    python tools/quickstart.py             (five minutes on two idle cores; quickstart.sh sets up)
+    python tools/quickstart.py             (7 minutes of one core; quickstart.sh sets up)
     python tools/quickstart.py --smoke     (the same steps in miniature, no thresholds)
 """
 
@@ -31,7 +31,7 @@ from mmrobustprune.corruption import BENCHMARK  # noqa: E402
 
 DENSE = 'dense'
 PRUNED = 'AdaSAP, half'
-SHARES = (5, 34, 38, 18, 5)  # of the five steps in the time of all
+SHARES = (3, 27, 35, 33, 2)  # of the five steps in the time of all
 NEXT = """
 For a config of your own, after `source tools/activate`:
   mmrobustprune prune my.py my.pth --target 0.5 --out my_half --dry-run      what would go

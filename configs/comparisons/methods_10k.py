@@ -6,7 +6,8 @@ gradual = '../cifar_jpeg/resnet20_10k-magnitude-p50_cifar10-jpeg.py'
 slow = {'optim_wrapper.optimizer.lr': 0.01}
 macs = {'robust_prune.target': 0.4327, 'robust_prune.budget': 'macs', **slow}
 names = ('magnitude', 'taylor', 'l1norm', 'hrank', 'eagleeye', 'sfp', 'soft_fpgm', 'smooth_sfp')
-names += ('slimming', 'polarisation', 'greg1', 'greg2', 'obd', 'group_hessian', 'adasap')
+names += ('rap_admm', 'slimming', 'polarisation', 'greg1', 'greg2', 'obd', 'group_hessian', 'dfpc')
+names += ('adasap',)
 methods = {
     name: dict(config=gradual, options={'robust_prune.recipe': name, **macs}) for name in names
 }

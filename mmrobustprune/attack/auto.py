@@ -117,6 +117,17 @@ class AutoAttack(Attack):
         return library
 
 
+@dataclass(frozen=True, kw_only=True)
+class Square(AutoAttack):
+    """AutoAttack's Square alone, which asks for answers and for no gradients."""
+
+    name: ClassVar[str] = 'square'
+    steps: ClassVar[tuple[str, ...]] = ('square',)
+
+    def steps_for(self, classes: int) -> tuple[str, ...]:
+        return self.steps
+
+
 @contextmanager
 def _warnings() -> Iterator[list[str]]:
     """What the library warns of, instead of on the terminal."""

@@ -7,12 +7,12 @@ from typing import Any
 
 from mmrobustprune.naming import unknown
 
-from .auto import AutoAttack
+from .auto import AutoAttack, Square
 from .base import Attack
 from .gradient import FGSM, PGD
 from .numbers import number
 
-ATTACKS: dict[str, type[Attack]] = {kind.name: kind for kind in (FGSM, PGD, AutoAttack)}
+ATTACKS: dict[str, type[Attack]] = {kind.name: kind for kind in (FGSM, PGD, AutoAttack, Square)}
 
 # What SR-GKP's tables were made with: budgets of normalised images, FGSM away from the prediction,
 # a PGD of three steps. The paper says none of this; see `stamp` for pixel units. Where its PGD
@@ -31,6 +31,7 @@ PRESETS: dict[str, tuple[dict[str, Any], ...]] = {
         dict(attack='pgd', eps='4/255', step='1/255', steps=10, random_start=True),
         dict(attack='autoattack', eps='4/255'),
     ),
+    'black-box': (dict(attack='square', eps='8/255'),),
     'sr-gkp': (
         *(dict(attack='fgsm', eps=eps, label='predicted', **_CIFAR) for eps in ('0.01', '0.1')),
         dict(attack='pgd', eps='8/255', step='2/255', steps=3, random_start=False, **_CIFAR),

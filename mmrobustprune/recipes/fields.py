@@ -34,6 +34,16 @@ def check_choice(name: str, value: Any, allowed: Collection[str]) -> None:
         raise unknown(f'robust_prune.{name}', value, allowed)
 
 
+def check_above_zero(**fields: Any) -> None:
+    """Refuse (ValueError) a field that is no number above 0."""
+    for name, value in fields.items():
+        if not isinstance(value, (int, float)) or not value > 0:
+            raise ValueError(
+                f'robust_prune.{name}={value!r} is no number above 0; give one, or leave it out to '
+                'take the default.'
+            )
+
+
 def check_rules(*rules: dict | None) -> None:
     """Refuse (ValueError) a sharpness rule that cannot be built; None is plain training."""
     for rule in rules:

@@ -21,7 +21,14 @@ from mmrobustprune.scores import build_score
 from mmrobustprune.sharpness import build_ascent
 
 from .facts import Facts
-from .fields import amount, check_choice, check_forward, check_rules, check_target
+from .fields import (
+    amount,
+    check_above_zero,
+    check_choice,
+    check_forward,
+    check_rules,
+    check_target,
+)
 from .phases import Phase
 
 BUDGETS = ('params', 'macs', 'channels')
@@ -40,18 +47,18 @@ class Recipe:
 
     Phases: `warmup` (nothing masked), then `prune`: `rounds` rounds of masks `interval` iterations
     apart, the removal with the last one, then `finetune` to the end of the base schedule. The
-    number of neurons falls as k_r = m (1 - p)^(r / rounds).
+    number of units falls as k_r = m (1 - p)^(r / rounds); AdaSAP calls a unit a neuron.
 
     Args:
         target: fraction removed, in (0, 1), of `budget`.
         budget: 'params' | 'macs' | 'channels'.
-        score: what a neuron is worth; feeds the perturbation radius and the removal.
-        scope: neurons are ranked over the whole 'network', in each 'layer' by itself, or among the
+        score: what a unit is worth; feeds the removal, and the radius of AdaSAP's rule.
+        scope: units are ranked over the whole 'network', in each 'layer' by itself, or among the
             'isomorphic' groups, which are made of alike layers.
-        normalise: how the scores of a group are scaled before groups compete, a name in
-            `mmrobustprune.masks.select.NORMALISE`.
-        per: neurons compete by their score per 'unit', or per 'cost', the share of the budget
-            that goes with them.
+        normalise: how the scores of a group are scaled before groups compete: 'rise', 'share',
+            'mean', 'max', 'l2' or 'none'.
+        per: units compete by their score per 'unit', or per 'cost', the share of the budget that
+            goes with them.
         weigh: what a group is worth as a whole: what the 'loss' of two training batches says when
             part of it is gone, measured before the first round; the sum of its squared 'scores';
             the square of the number of layers that read it ('reads'); 'none'.
@@ -62,7 +69,7 @@ class Recipe:
         ignore: module names (prefixes or patterns) that stay as they are.
         ratios: {pattern of layer names: the largest fraction of a group of channels that goes}, or
             the path of a JSON file that holds it, as `tools/analyze.py sensitivity` writes it.
-        attention: what a neuron of an attention is: 'dims' (one dimension of every head, of queries
+        attention: what a unit of an attention is: 'dims' (one dimension of every head, of queries
             and keys or of values) or 'heads'.
         prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) are
             pruned as well; they cannot recover what they lose.
@@ -75,7 +82,7 @@ class Recipe:
             and 30 rounds of 30 iterations take more than a third of the schedule, that third has
             as many rounds as there are iterations between two.
         prune: length of the pruning phase instead of `interval`, written as `warmup` is.
-        rule: sharpness rule while neurons are scored and removed; None is plain training.
+        rule: sharpness rule while units are scored and removed; None is plain training.
         finetune_rule: sharpness rule after the removal; None is plain training.
         ascent: what a rule makes its offset of: 'fresh' (a pass of its own), 'previous'
             or 'momentum' (one pass in all), 'look', 'sampled', 'part', or a dict(type=...) with the
@@ -240,9 +247,10 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
 
     Args:
         target: fraction of the dense network's time removed, in (0, 1); 0.5 is twice as fast.
+        budget: 'latency'.
         round_to: channel counts kept are multiples of this, and so are the widths in the table.
-        table: its JSON file; '' is `<work_dir>/latency_table.json`. What it lacks is measured at
-            the start.
+        table: JSON file of measured blocks; '' is `<work_dir>/latency_table.json`. What it lacks
+            is measured at the start.
         may_measure: False refuses a table that lacks something.
         batch: images per forward pass.
         shape: height and width in pixels; None is that of the first training image.
@@ -291,10 +299,7 @@ class AdaSAPLatencyRecipe(AdaSAPRecipe):
                 f"robust_prune.per='{self.per}', weigh='{self.weigh}' and macs={self.macs} go with "
                 'other budgets; the solver of a latency knows the exact costs: leave them away.'
             )
-        if self.batch < 1 or self.seconds <= 0:
-            raise ValueError(
-                f'robust_prune.batch={self.batch} and seconds={self.seconds} must be above 0.'
-            )
+        check_above_zero(batch=self.batch, seconds=self.seconds)
 
 
 @dataclass(frozen=True)

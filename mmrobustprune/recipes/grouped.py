@@ -28,9 +28,9 @@ class GroupedKernelRecipe:
         layers: '3x3', 'all' (both without stems and shortcuts), or module names, prefixes and
             patterns.
         part: child of the model in which '3x3' and 'all' choose; '' is all of it.
-        search: which kernels stay; this and the next two as for
-            `grouped_kernels.prune_grouped_kernels`.
-        grouping: which filters form a group.
+        search: which kernels stay: 'beam', 'official', 'greedy', 'l2', ..., or dict(type=...).
+        grouping: which filters form a group: 'snaking', 'ordered', 'random', 'clustered', 'dbscan',
+            'tmi', or dict(type=...).
         pointwise: another search for 1x1 convolutions; None is the same.
         snapshots: checkpoints of earlier epochs (paths or patterns) for grouping='tmi'.
         snapshot_epochs: first and last of them that are taken, by the number in the file's name;

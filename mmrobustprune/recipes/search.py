@@ -10,7 +10,7 @@ from mmrobustprune.mask_search import Host, build_host
 from mmrobustprune.sharpness import Rule, build_ascent, build_rule
 
 from .facts import Facts
-from .fields import check_forward
+from .fields import check_choice, check_forward
 from .phases import Phase
 
 
@@ -44,16 +44,15 @@ class MaskSearch:
     own warm-up.
 
     Args:
-        target: fraction of the weights removed, in (0, 1), with form='channel' of the channels or,
-            with budget='flops', of the FLOPs; S2AP's k is 1 - target.
+        target: fraction of the weights removed, in (0, 1), with form='channel' of the host of the
+            channels or, with its budget='flops', of the FLOPs; S2AP's k is 1 - target.
         host: the method, dict(type='HYDRA' | 'HARP' | 'RLTH', ...); form='channel' scores input
             channels, keep_filters=True lets no filter lose all its weights.
         ignore: module names or patterns without scores.
         prune_frozen: whether layers that do not learn (no gradient, or a learning rate of 0) get
             scores as well; they cannot recover what they lose.
         forward: 'package.module:function', called as `function(model, example)` instead of the
-            model's own tensor forward, where channels
-            that nothing reads any more are taken out.
+            model's own tensor forward, where channels that nothing reads any more are taken out.
         pretrain: length of the dense phase: a fraction of the schedule in [0, 1), '3 epochs' or
             '300 iters'; 0 starts from `load_from`.
         search: length of the search, written as `pretrain` is; None takes all that is left.
@@ -118,16 +117,9 @@ class MaskSearch:
     measure: bool = True
 
     def __post_init__(self):
-        for name, value, allowed in (
-            ('perturb', self.perturb, PERTURB),
-            ('select', self.select, SELECT),
-            ('update', self.update, UPDATE),
-        ):
-            if value not in allowed:
-                raise ValueError(
-                    f'robust_prune.{name}={value!r} is not allowed; choose '
-                    f'{" or ".join(map(repr, allowed))}.'
-                )
+        check_choice('perturb', self.perturb, PERTURB)
+        check_choice('select', self.select, SELECT)
+        check_choice('update', self.update, UPDATE)
         check_forward(self.forward)
         self.build_host()
         self.search_rule()

@@ -153,7 +153,9 @@ class _Removal:
                 )
             try:
                 theirs = self.forward(removed, self.example)
-            except RuntimeError:  # a width that is a number in the model's code
+            except torch.OutOfMemoryError:
+                raise
+            except Exception:  # a width that is a number in the model's code, or that it asserts
                 return Verdict(float('inf'), TOLERANCE[self.dtype])
             return judge(ours, theirs, partial(self.forward, model), self.example, self.dtype)
 

@@ -1,5 +1,6 @@
 import pytest
 
+from mmrobustprune.recipes.build import build_recipe
 from mmrobustprune.recipes.fields import check_choice, check_rules, check_target
 
 
@@ -18,6 +19,23 @@ def test_a_choice_names_the_nearest_one():
     check_choice('scope', 'layer', ('network', 'layer'))
     with pytest.raises(ValueError, match=r"robust_prune.scope 'layers' \(did you mean 'layer'\?\)"):
         check_choice('scope', 'layers', ('network', 'layer'))
+
+
+@pytest.mark.parametrize(
+    'recipe, field',
+    [
+        ('greg1', 'delta'),
+        ('greg2', 'separate_delta'),
+        ('hrank', 'turns'),
+        ('eagleeye', 'candidates'),
+        ('slimming', 'strength'),
+        ('polarisation', 'most'),
+    ],
+)
+@pytest.mark.parametrize('value', [0, -1, 'much', float('nan')])
+def test_numbers_of_methods_are_above_zero(recipe, field, value):
+    with pytest.raises(ValueError, match=f'robust_prune.{field}={value!r} is no number above 0'):
+        build_recipe({'recipe': recipe, 'target': 0.5, field: value})
 
 
 def test_rules_are_built_once_to_be_sure():

@@ -33,8 +33,8 @@ def test_hosts_get_the_target_and_what_they_leave_out():
 @pytest.mark.parametrize(
     'fields, message',
     [
-        (dict(perturb='score'), "perturb='score' is not allowed; choose 'scores' or 'weights'"),
-        (dict(select='worst'), "select='worst' is not allowed; choose 'last' or 'best' or 'loss'"),
+        (dict(perturb='score'), "perturb 'score' .did you mean 'scores'"),
+        (dict(select='worst'), 'select .worst.; choose among last, best, loss'),
         (dict(host=dict(type='HYDRO')), "did you mean 'HYDRA'"),
         (dict(gamma=-1), 'gamma=-1'),
         (dict(finetune_rule=dict(norm='sparse')), "norm='sparse'"),

@@ -260,6 +260,7 @@ class Decoder(nn.Module):
     def __init__(self, dims=8):
         super().__init__()
         self.embed_dims = dims
+        self.image = nn.BatchNorm2d(dims)
         self.layer = nn.Linear(dims, dims)
         self.norm = nn.LayerNorm(dims)
         self.head = nn.Linear(dims, dims)
@@ -269,6 +270,7 @@ class Decoder(nn.Module):
 def test_an_embedding_has_the_width_that_its_norms_have(stream, found):
     stream = list(stream)
     layers = {
+        'image': dict(kind='norm', shape=[8], out=[1, 2, 3]),
         'layer': dict(kind='linear', shape=[8, 8], out=stream, **{'in': stream}),
         'norm': dict(kind='layernorm', shape=[8], out=stream),
         'head': dict(kind='linear', shape=[8, 8], out=[0, 1], **{'in': stream}),

@@ -43,12 +43,18 @@ def test_a_forward_that_knows_only_single_precision_is_certified_in_it():
     assert certify(masked(model, trace(model, IMAGE).groups), IMAGE) < 1e-5
 
 
-@pytest.mark.parametrize('wrong', ['crossed', 'mean', 'shape'])
+def asserted(x):
+    assert x.shape[1] == 8
+    return x
+
+
+@pytest.mark.parametrize('wrong', ['crossed', 'mean', 'shape', 'asserted'])
 def test_a_wrong_cut_is_refused_and_the_group_named(wrong):
     middle = {
         'crossed': lambda x: x.flip(1),
         'mean': lambda x: x - x.mean(1, keepdim=True),
         'shape': lambda x: x.view(2, 8, 6, 6),
+        'asserted': asserted,
     }[wrong]
     model = nn.Sequential(
         nn.Conv2d(3, 6, 1), nn.Conv2d(6, 8, 1), Function(middle), nn.Conv2d(8, 2, 1)

@@ -32,3 +32,17 @@ def test_nothing_recorded_is_said(tmp_path):
     experiment = ROOT / 'configs' / 'comparisons' / 'bccd.py'
     with pytest.raises(ValueError, match='holds no record; run the experiment first'):
         compare(experiment, '--table', '--results', tmp_path)
+
+
+def test_a_card_whose_checkpoint_is_gone_is_said(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(ValueError, match='so nothing can be evaluated again; train it as docs/res'):
+        compare('verify', 'docs/results/cards/s2ap-hydra-seed0.json')
+
+
+def test_cards_are_made_of_the_records(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    shutil.copytree(RESULTS / 's2ap', tmp_path / 's2ap')
+    compare('cards', 'configs/comparisons/s2ap.py', '--results', tmp_path, '--work-dir', tmp_path)
+    assert f'{tmp_path}/cards/s2ap-dense-seed0.json: checkpoint kept' in capsys.readouterr().out
+    assert len(list((tmp_path / 'cards').glob('*.json'))) == 7

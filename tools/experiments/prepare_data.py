@@ -44,7 +44,7 @@ def convert(source: Path, target: Path) -> None:
 
 
 def convert_backbone(source: Path, target: Path) -> None:
-    """Write a published MobileNetV2 as a backbone of mmdet and mmpretrain."""
+    """Write a published MobileNetV2 as a backbone of mmdet."""
     write(mobilenet_v2_state(torch.load(source, weights_only=True)), source, target)
 
 

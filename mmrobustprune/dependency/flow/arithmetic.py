@@ -76,6 +76,8 @@ def enter(
         raise Unknown(f"the function '{node.name().removesuffix('Backward')}' is not known")
     if base == 'cat':
         return _concatenated(node, call, position, width, layout)
+    if base == 'bmm':
+        return _multiplied(node, position, width, layout)
     if base.startswith('indexput'):
         if node.next_functions[0][0] is None:
             raise Unknown(f'{node.name()} writes it into a tensor of fixed width')
@@ -130,6 +132,21 @@ def _concatenated(
     return Passage(np.arange(width), target, after.width, after)
 
 
+def _multiplied(node, position: int, width: int, layout: Layout | None) -> Passage:
+    """(N, n, k) times (N, k, m): rows of the first factor and columns of the second stay apart."""
+    sizes = [None if one is None else one.shape for one in (node._saved_self, node._saved_mat2)]
+    own = sizes[position]
+    if layout is None and own is not None and own[1] != own[2]:
+        layout = guessed(own, width)
+    outer = position + 1
+    other = sizes[1 - position]
+    if layout is None or layout.axes != (outer,) or other is None:
+        raise Unknown(f'{node.name()} is not known to keep channels apart')
+    shape = list(layout.shape)
+    shape[2 - position] = other[2 - position]
+    return unchanged(width, Layout.along(shape, outer))
+
+
 def _viewed(node, call: Call | None, layout: Layout, output: int) -> Passage:
     before = layout.shape
     if call is None:
@@ -142,6 +159,10 @@ def _viewed(node, call: Call | None, layout: Layout, output: int) -> Passage:
         image = Layout.along(shape, 1)
         return Passage(own, own // (before[1] // shape[1]), shape[1], image)
     after, source, split = regrouped(layout, shape)
+    if after.free is None:
+        if layout.width > 1:
+            raise Unknown(f'{node.name()} of {before} to {shape} cannot be followed')
+        return unchanged(1)  # an axis of one channel is gone
     own = np.arange(after.width)
     passage = Passage(source, own, after.width, after)
     if not split:

@@ -47,10 +47,9 @@ class JobRun:
         config, checkpoint = self._train()
         found = self._corrupt(config, checkpoint)
         attacked = self._attack(config, checkpoint, 'attacked')
-        masked = {}
-        mask = folder / 'mask'  # of a search, before fine-tuning
-        if (mask / 'pruned.pth').exists():
-            masked = self._attack(mask / 'pruned.py', mask / 'pruned.pth', 'mask-attacked')
+        masked = self._attack_mask()
+        if masked:
+            found |= self._clean_mask()
         found |= self._clean(config, checkpoint) | self._times(config, checkpoint)
         costs = self._costs(config, checkpoint)
         write_json(folder / 'cost.json', costs[job.name])
@@ -76,11 +75,6 @@ class JobRun:
         record |= numbers.flat_attacks(attacked) | numbers.stage_metrics(folder) | found
         for key, value in numbers.flat_attacks(masked).items():
             record[f'mask {key}'] = value
-        if (mask / 'pruned.pth').exists():
-            whole = evaluate_probes(
-                mask / 'pruned.py', mask / 'pruned.pth', folder / 'mask-clean', []
-            )
-            record['mask clean'] = 100 * whole['clean']
         return record
 
     def _learning_rate(self) -> str | None:
@@ -129,6 +123,20 @@ class JobRun:
             self._call('attack', config, checkpoint, *options, '--work-dir', work_dir)
             found[label] = numbers.read_attacks(work_dir)
         return found
+
+    def _attack_mask(self) -> dict[str, list[dict]]:
+        """The same of the mask of a search, before fine-tuning; nothing without one."""
+        mask = self.job.folder / 'mask'
+        if not (mask / 'pruned.pth').exists():
+            return {}
+        return self._attack(mask / 'pruned.py', mask / 'pruned.pth', 'mask-attacked')
+
+    def _clean_mask(self) -> dict[str, float]:
+        """Accuracy of the mask alone on all test images."""
+        mask = self.job.folder / 'mask'
+        place = self.job.folder / 'mask-clean'
+        whole = evaluate_probes(mask / 'pruned.py', mask / 'pruned.pth', place, [])
+        return {'mask clean': 100 * whole['clean']}
 
     def _clean(self, config: str | Path, checkpoint: Path) -> dict:
         """Accuracy on all test images, where corruptions were on some or on none."""

@@ -10,6 +10,7 @@ from torch import nn
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.masks import SearchedSelection
 from mmrobustprune.recipes.facts import Facts
+from mmrobustprune.recipes.fields import check_above_zero
 
 from .filters import FilterRecipe
 
@@ -43,3 +44,7 @@ class EagleEye(FilterRecipe):
     def selection(self, model: nn.Module, cost: CostModel) -> SearchedSelection:
         ranked = super().selection(model, cost)
         return SearchedSelection(**vars(ranked), vectors=self.candidates, seed=self.seed)
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_above_zero(candidates=self.candidates)

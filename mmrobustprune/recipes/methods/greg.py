@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from mmrobustprune.dependency import Group
 from mmrobustprune.recipes.facts import Facts
-from mmrobustprune.recipes.fields import fixed
+from mmrobustprune.recipes.fields import check_above_zero, fixed
 from mmrobustprune.recipes.phases import Phase
 from mmrobustprune.scores.base import producing, unit_rows
 
@@ -85,6 +85,10 @@ class GReg1(FilterRecipe):
         """The penalty of the filters that were chosen."""
         return GrowingL2(self.ceiling, self.delta)
 
+    def __post_init__(self):
+        super().__post_init__()
+        check_above_zero(ceiling=self.ceiling, delta=self.delta)
+
 
 @dataclass(frozen=True)
 class GReg2(GReg1):
@@ -110,3 +114,7 @@ class GReg2(GReg1):
         tell = GrowingL2(self.apart, self.separate_delta)
         separate = Phase('separate', self.separate, rule=self.rule, penalty=tell)
         return separate, *super().phases()
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_above_zero(apart=self.apart, separate_delta=self.separate_delta)

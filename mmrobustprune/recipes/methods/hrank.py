@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from mmrobustprune.recipes.facts import Facts
-from mmrobustprune.recipes.fields import fixed
+from mmrobustprune.recipes.fields import check_above_zero, fixed
 from mmrobustprune.recipes.phases import Phase
 
 from .filters import FilterRecipe
@@ -47,3 +47,7 @@ class HRank(FilterRecipe):
             Phase('turns', self.length, self.turns, self.rule, chooses=True),
             Phase('finetune', rule=self.finetune_rule),
         )
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_above_zero(turns=self.turns)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mmrobustprune.dependency import Group
 from mmrobustprune.dependency.groups import find_layer
 from mmrobustprune.recipes.facts import Facts
-from mmrobustprune.recipes.fields import fixed
+from mmrobustprune.recipes.fields import check_above_zero, fixed
 from mmrobustprune.recipes.gradual import Recipe
 from mmrobustprune.recipes.phases import AfterStep, Penalty, Phase
 from mmrobustprune.scores.bn_scale import norms
@@ -123,6 +123,10 @@ class Slimming(Recipe):
             Phase('finetune', rule=self.finetune_rule),
         )
 
+    def __post_init__(self):
+        super().__post_init__()
+        check_above_zero(strength=self.strength)
+
 
 @dataclass(frozen=True)
 class Polarisation(Slimming):
@@ -144,3 +148,7 @@ class Polarisation(Slimming):
 
     def after_step(self) -> AfterStep:
         return ScalesWithin(self.most)
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_above_zero(t=self.t, most=self.most)

@@ -42,6 +42,7 @@ CASES = dict(
     cascade_rpn='cascade_rpn/cascade-rpn_faster-rcnn_r50-caffe_fpn_1x_coco.py',
     guided_anchors='guided_anchoring/ga-retinanet_r50_fpn_1x_coco.py',
     points='point_rend/point-rend_r50-caffe_fpn_ms-1x_coco.py',
+    first_stage='rpn/rpn_r50_fpn_1x_coco.py',
     panoptic='panoptic_fpn/panoptic-fpn_r50_fpn_1x_coco.py',
 )
 

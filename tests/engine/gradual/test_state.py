@@ -9,7 +9,6 @@ import json
 
 import pytest
 import torch
-from mmengine.registry import RUNNERS
 from torch import nn
 
 from mmrobustprune.dependency.tracing import trace
@@ -18,7 +17,6 @@ from mmrobustprune.engine.gradual.state import GradualPruning, only, ranked_as
 from mmrobustprune.recipes.build import build_recipe
 from mmrobustprune.sharpness import build_rule, two_pass_step
 from tests.support.networks import Residual
-from tests.support.tiny import classifier, pruned
 
 IMAGE = torch.ones(1, 2)
 SIZES = dict(type='Magnitude', p=1)
@@ -95,12 +93,14 @@ def test_a_group_that_the_score_cannot_see_takes_the_values_of_the_others_by_ran
     assert scores['0'].tolist() == pytest.approx([12.5, 37.5, 62.5, 87.5])
 
 
-def test_where_the_score_sees_nothing_the_norms_are_taken_as_they_are():
+@pytest.mark.parametrize('score', ['Taylor', 'TaylorBN', 'HALPTaylor'])
+def test_where_the_score_sees_nothing_the_norms_are_taken_as_they_are(score):
     model = chain()
     model[0].weight.requires_grad = False
     model[1].weight.requires_grad = False
-    pruning = begun(model, dict(type='Taylor'))
+    pruning = begun(model, dict(type=score))
     step(pruning)
+    assert pruning.neuron_scores() == {}  # radii follow the norms of the filters
     scores = listed(pruning.unit_scores())
     assert scores['0'] == pytest.approx([value**0.5 for value in (2, 8, 12, 28)])
     assert scores['1'] == pytest.approx([3**0.5, 31**0.5])
@@ -112,31 +112,6 @@ def test_sizes_take_by_rank_the_values_of_the_scores():
     assert found.argsort().tolist() == [2, 4, 0, 3, 1]
     # the median of the sizes gets that of 0, 0.5, 1.5, 2, times the mean of 1 and 20
     assert float(found[0]) == pytest.approx(10.5)
-
-
-def test_filters_that_are_frozen_between_norms_that_learn_are_scored_by_their_size(tmp_path):
-    """No gradient says what their units are worth, and the magnitudes rank them as they are."""
-    config = pruned(classifier(tmp_path, epochs=3), recipe='taylor', target=0.4, measure=False)
-    runner = RUNNERS.build(config)
-    block = runner.model.backbone.layer3[0]
-    block.conv1.weight.requires_grad = False
-    with torch.no_grad():  # the first half of the units is small on both sides
-        block.conv1.weight[:16] *= 0.01
-        block.conv2.weight[:, :16] *= 0.01
-    order = []
-
-    def note(text, *rest):
-        hook = next(hook for hook in runner.hooks if hasattr(hook, 'pruning'))
-        if str(text).startswith('round 1/'):
-            order.append(hook.pruning.masks.alive['backbone.layer3.0.conv1'].clone())
-
-    runner.logger.info = note
-    runner.train()
-    del runner.logger.info
-    (alive,) = order
-    assert not alive[:16].all() and alive[16:].all()
-    record = json.loads((tmp_path / 'structure.json').read_text())['layers']
-    assert 'out' in record['backbone.layer3.0.conv1']
 
 
 def test_layers_that_share_a_weight_have_one_score():
@@ -292,6 +267,11 @@ def test_a_rehearsal_removes_every_second_unit_of_a_copy():
     assert pruning.progress()['channels'] == 0
 
 
+def test_a_group_without_what_its_score_is_of_is_refused_at_once():
+    with pytest.raises(ValueError, match="group '0' has no batch normalisation whose scale could"):
+        begun(chain(), 'BNScale').rehearse()
+
+
 def test_a_trace_with_some_of_its_groups():
     found = trace(Residual(), torch.randn(2, 3, 5, 5))
     part = only(found, [group for group in found.groups if group.name == 'conv1'])
@@ -324,6 +304,22 @@ def test_groups_are_weighed_once_and_a_resumed_run_knows():
     other.load_state_dict(dict(pruning.state_dict(), weights=state))
     assert other.selection.weights == {'0': 9.0, '1': 1.0}
     assert listed(other.targets(1)) == listed(pruning.targets(1))
+
+
+def test_rates_are_searched_once_and_a_resumed_run_knows():
+    def pruning():
+        model = Residual()
+        found = trace(model, torch.randn(2, 3, 5, 5))
+        recipe = build_recipe(dict(recipe='eagleeye', budget='channels', target=0.4, rounds=2))
+        return GradualPruning(model, found, recipe, 2, torch.optim.SGD(model.parameters(), 0.1))
+
+    one = pruning()
+    assert one.selection.needs_search
+    one.rated(one.search(lambda alive: float(alive['conv1'].sum()))['rates'])
+    other = pruning()
+    other.load_state_dict(one.state_dict())
+    assert not other.selection.needs_search
+    assert other.selection.rates == one.selection.rates != {}
 
 
 def test_the_network_is_weighed_on_a_copy():

@@ -131,11 +131,11 @@ def test_a_search_warns_of_random_weights_where_it_reads_them(tmp_path):
     'recipe, sentence',
     [
         (dict(recipe='s2ap_hydra', target=1.5), 'target'),
+        (dict(recipe='s2ap_hydra', target=0.9, perturb='scroes'), "did you mean 'scores'"),
         (
-            dict(recipe='s2ap_hydra', target=0.9, perturb='scroes'),
-            "perturb='scroes' is not allowed",
+            dict(recipe='s2ap_harp', target=0.9, select='first'),
+            "unknown robust_prune.select 'first'",
         ),
-        (dict(recipe='s2ap_harp', target=0.9, select='first'), "select='first' is not allowed"),
         (dict(recipe='s2ap_hydra', target=0.9, gama=1), "did you mean 'gamma'"),
         (dict(recipe='s2ap_hydra', target=0.9, gamma=-1), 'gamma'),
     ],
