@@ -9,7 +9,6 @@ import json
 
 import pytest
 import torch
-from mmengine.registry import RUNNERS
 from torch import nn
 
 from mmrobustprune.dependency.tracing import trace
@@ -18,7 +17,6 @@ from mmrobustprune.engine.gradual.state import GradualPruning, only, ranked_as
 from mmrobustprune.recipes.build import build_recipe
 from mmrobustprune.sharpness import build_rule, two_pass_step
 from tests.support.networks import Residual
-from tests.support.tiny import classifier, pruned
 
 IMAGE = torch.ones(1, 2)
 SIZES = dict(type='Magnitude', p=1)
@@ -114,31 +112,6 @@ def test_sizes_take_by_rank_the_values_of_the_scores():
     assert found.argsort().tolist() == [2, 4, 0, 3, 1]
     # the median of the sizes gets that of 0, 0.5, 1.5, 2, times the mean of 1 and 20
     assert float(found[0]) == pytest.approx(10.5)
-
-
-def test_filters_that_are_frozen_between_norms_that_learn_are_scored_by_their_size(tmp_path):
-    """No gradient says what their units are worth, and the magnitudes rank them as they are."""
-    config = pruned(classifier(tmp_path, epochs=3), recipe='taylor', target=0.4, measure=False)
-    runner = RUNNERS.build(config)
-    block = runner.model.backbone.layer3[0]
-    block.conv1.weight.requires_grad = False
-    with torch.no_grad():  # the first half of the units is small on both sides
-        block.conv1.weight[:16] *= 0.01
-        block.conv2.weight[:, :16] *= 0.01
-    order = []
-
-    def note(text, *rest):
-        hook = next(hook for hook in runner.hooks if hasattr(hook, 'pruning'))
-        if str(text).startswith('round 1/'):
-            order.append(hook.pruning.masks.alive['backbone.layer3.0.conv1'].clone())
-
-    runner.logger.info = note
-    runner.train()
-    del runner.logger.info
-    (alive,) = order
-    assert not alive[:16].all() and alive[16:].all()
-    record = json.loads((tmp_path / 'structure.json').read_text())['layers']
-    assert 'out' in record['backbone.layer3.0.conv1']
 
 
 def test_layers_that_share_a_weight_have_one_score():
