@@ -110,9 +110,8 @@ class Bench:
     def weights(self, score: dict, statistics: tuple[str, ...]) -> dict[str, float]:
         """What each group is worth: of several statistics the geometric mean."""
         found = [self._weighed(json.dumps(score), one) for one in statistics]
-        names = [group.name for group in self.groups]
-        logs = torch.tensor([[one[name] for name in names] for one in found]).log()
-        return dict(zip(names, logs.mean(0).exp().tolist(), strict=True))
+        logs = torch.tensor([list(one.values()) for one in found]).log()
+        return dict(zip(found[0], logs.mean(0).exp().tolist(), strict=True))
 
     def _weights(self, score: str, statistics: str) -> dict[str, float]:
         loss = sampled_loss(self.train, batch_norm=statistics)

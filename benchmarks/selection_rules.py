@@ -24,7 +24,7 @@ SCORES = {
 }
 
 
-class Bench(Protocol):
+class Trained(Protocol):
     """A trained network, and what is known of it."""
 
     groups: tuple[Group, ...]
@@ -60,7 +60,7 @@ class Rule:
     options: dict = field(default_factory=dict)
     statistics: tuple[str, ...] = ('train',)
 
-    def pruned(self, bench: Bench, score: str, budget: str, target: float) -> nn.Module:
+    def pruned(self, bench: Trained, score: str, budget: str, target: float) -> nn.Module:
         """The network without the units that this rule ranks lowest."""
         asked = SCORES[score] | self.options
         selection = RankedSelection(bench.cost, budget, **self.fields)
@@ -82,7 +82,7 @@ class Peer:
 
     options: dict
 
-    def pruned(self, bench: Bench, score: str, budget: str, target: float) -> nn.Module:
+    def pruned(self, bench: Trained, score: str, budget: str, target: float) -> nn.Module:
         """The smallest removal that meets the target, by a bisected ratio."""
         low = 0.0
         high = 1.0
@@ -100,7 +100,7 @@ class Peer:
                 break
         return best
 
-    def _at(self, bench: Bench, ratio: float) -> nn.Module:
+    def _at(self, bench: Trained, ratio: float) -> nn.Module:
         twin = bench.twin()
         ignored = [find_layer(twin, name) for name in bench.unprunable]
         pruner = torch_pruning.pruner.BasePruner(

@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch  # noqa: E402
-from mmengine.registry import MODELS  # noqa: E402
+from mmengine.registry import MODELS, init_default_scope  # noqa: E402
 from mmengine.runner import Runner  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 from torch.nn.functional import cross_entropy  # noqa: E402
@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument('--out', type=Path, required=True, help='the checkpoint')
     args = parser.parse_args()
     config = command.load_config(args.config, [])
+    init_default_scope(config.default_scope)
     model = MODELS.build(config.model)
     model.init_weights()
     train = Runner.build_dataloader(config.train_dataloader, seed=0)

@@ -1,23 +1,31 @@
 """What documentation takes from the code and from results, written before it is built.
 
-`python docs/generate.py` writes the table of tried versions into README.md.
+`python docs/generate.py` writes the table of tried versions into README.md, and the leaderboard.
 """
 
 import csv
+import io
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Iterable
-from dataclasses import MISSING, Field, fields
+from contextlib import redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # a checkout need not be installed
-from mmrobustprune.recipes.build import RECIPES  # noqa: E402
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
+from field_tables import components, recipes, types  # noqa: E402
+
+from mmrobustprune.report.leaderboard.page import leaderboard  # noqa: E402
+from mmrobustprune.report.leaderboard.result_card import read_cards  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 STACKS = ROOT / 'docs' / 'results' / 'stacks'
+CARDS = ROOT / 'docs' / 'results' / 'cards'
+BOARD = ROOT / 'docs' / 'leaderboard.md'
 TABLE = re.compile(r'(?<=<!-- stacks -->\n).*?(?=<!-- end of stacks -->)', re.S)
 PACKAGES = {  # heading of the table -> the distributions that may bring it
     'torch': ('torch',),
@@ -26,60 +34,19 @@ PACKAGES = {  # heading of the table -> the distributions that may bring it
     'mmdet': ('mmdet', 'onedl-mmdetection'),
     'mmpretrain': ('mmpretrain', 'onedl-mmpretrain'),
 }
-_ARGUMENT = re.compile(r'^    (\w+): (.*)$')
+ARGUMENTS = re.compile(r'^(positional arguments|options):', re.M)
+EXIT_CODES = """\
+Every tool ends with exit code 0 where all went well, 2 where the input is wrong (one sentence says
+what was given, what is allowed and what to do next), 3 where a number is beyond the bound of
+`--fail-under` or `--fail-over`, and 1 where a check of `coverage` or the code itself failed.
+"""
 
 
 def write_all(folder: Path) -> None:
-    """Write recipes.md and tools.md into a folder."""
+    """Write the pages that are made from the code into a folder."""
     folder.mkdir(exist_ok=True)
-    (folder / 'recipes.md').write_text(recipes())
-    (folder / 'tools.md').write_text(tools())
-    (folder / 'stacks.md').write_text(stacks())
-
-
-def recipes() -> str:
-    """A section per recipe, with every field, its default and what it means."""
-    lines = [
-        '# Recipes',
-        '',
-        "What `robust_prune = dict(recipe='NAME', target=..., ...)` may say. Lengths of phases are",
-        "a fraction of the schedule, `'3 epochs'` or `'300 iters'`.",
-    ]
-    for name, cls in RECIPES.items():
-        said = _arguments(cls)
-        lines += ['', f'## {name}', '', cls.__doc__.strip().splitlines()[0], '']
-        lines += ['| field | default | meaning |', '| --- | --- | --- |']
-        for one in filter(lambda one: one.init, fields(cls)):
-            meaning = said.get(one.name, '').replace('|', '\\|')
-            lines.append(f'| `{one.name}` | {_default(one)} | {meaning} |')
-    return '\n'.join(lines) + '\n'
-
-
-def _arguments(cls: type) -> dict[str, str]:
-    """Field -> its description, those of base classes included."""
-    found: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        name = None
-        for line in (base.__doc__ or '').expandtabs().splitlines():
-            start = _ARGUMENT.match(line[4:])
-            if start:
-                name = start[1]
-                found[name] = start[2]
-            elif name and line.startswith(' ' * 12):
-                found[name] += ' ' + line.strip()
-            else:
-                name = None
-    return found
-
-
-def _default(one: Field) -> str:
-    if one.default is not MISSING:
-        value = one.default
-    elif one.default_factory is not MISSING:
-        value = one.default_factory()
-    else:
-        return 'needed'
-    return f'`{value:.4g}`' if isinstance(value, float) else f'`{value!r}`'
+    for page in (recipes, types, components, tools, stacks):
+        (folder / f'{page.__name__}.md').write_text(page())
 
 
 def tools() -> str:
@@ -88,19 +55,60 @@ def tools() -> str:
         '# Tools',
         '',
         'From a checkout `python tools/NAME.py`; installed, `mmrobustprune NAME`.',
+        '',
+        EXIT_CODES,
     ]
     for path in sorted((ROOT / 'tools').glob('*.py')):
         if path.stem != 'quickstart':
-            lines += ['', f'## {path.stem}', '', '```text', _help(path), '```']
+            lines += [f'## {path.stem}', '', *_text(_help(path))]
+            for kind in runpy.run_path(str(path)).get('KINDS', ()):
+                lines += [f'### {path.stem} {kind}', '', *_text(_options(path, kind))]
+    lines += ['## Scripts', '', 'From a checkout alone.', '']
+    for path in sorted((ROOT / 'tools').glob('*.sh')):
+        lines += [f'### {path.stem}', '', *_text(_script(path))]
+    lines += ['## Experiments', '', 'What repeats the experiments of these pages.', '']
+    for path in sorted((ROOT / 'tools' / 'experiments').glob('*.py')):
+        if 'cli.run(main' in path.read_text():
+            lines += [f'### {path.stem}', '', *_text(_help(path))]
+    lines += ['## Benchmarks', '', '`python benchmarks/NAME.py --help` says more of each.', '']
+    lines += ['| name | measures |', '| --- | --- |']
+    for path in sorted((ROOT / 'benchmarks').glob('*.py')):
+        if '__main__' in path.read_text():
+            lines.append(_row([f'`{path.stem}`', path.read_text().split('"""')[1].split('\n')[0]]))
     return '\n'.join(lines) + '\n'
 
 
-def _help(path: Path) -> str:
-    environment = dict(os.environ, PYTHONPATH=str(ROOT), COLUMNS='100')
-    command = [sys.executable, str(path), '--help']
-    return subprocess.run(
-        command, env=environment, capture_output=True, text=True, check=True
-    ).stdout.strip()
+def _text(text: str) -> list[str]:
+    return ['```text', text, '```', '']
+
+
+def _options(path: Path, kind: str) -> str:
+    """The help of one kind, without the description that all kinds of a tool share."""
+    text = _help(path, kind)
+    usage = text.partition('\n\n')[0]
+    return '\n\n'.join((usage, text[ARGUMENTS.search(text).start() :]))
+
+
+def _script(path: Path) -> str:
+    command = ['bash', str(path), '--help']
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _help(path: Path, *words: str) -> str:
+    """What a tool prints for --help; it runs in this process, so libraries are loaded once."""
+    said = io.StringIO()
+    with (
+        patch.object(sys, 'argv', [path.name, *words, '--help']),
+        patch.object(sys, 'path', [str(path.parent), *sys.path]),
+        patch.dict(os.environ, COLUMNS='100'),
+        redirect_stdout(said),
+    ):
+        try:
+            runpy.run_path(str(path), run_name='__main__')
+        except SystemExit as end:
+            if end.code:
+                raise RuntimeError(f'{path} --help ends with {end.code}') from end
+    return said.getvalue().strip()
 
 
 def stacks() -> str:
@@ -172,3 +180,4 @@ def _said(outcome: dict) -> str:
 if __name__ == '__main__':
     README = ROOT / 'README.md'
     README.write_text(TABLE.sub(lambda _: stack_table(only_run=True), README.read_text()))
+    BOARD.write_text(leaderboard(read_cards(CARDS)))

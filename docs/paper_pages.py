@@ -30,7 +30,9 @@ from mmrobustprune.recipes.search import MaskSearch  # noqa: E402
 
 COSTS = 'costs'
 HEAD = ('experiment', 'printed', 'config', 'command', 'GPU hours', 'measured here')
+WITHOUT_TRAINING = (0, 1, 3, 5)  # columns
 NONE = '-'
+FEWER = dict(FastAT=(2, 1))  # one gradient to attack by, and only attacked images to learn from
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,14 @@ def sources() -> list[Path]:
 
 def page(paper: Mapping[str, Any]) -> str:
     """The page of a paper: what holds for all its experiments, then a line for each."""
-    lines = [f'# {paper["title"]}', '', paper['about'].strip(), '', costs()['rule'].strip(), '']
-    lines += [_row(HEAD), _row(['---'] * len(HEAD))]
-    lines += [_row(_cells(Line(**fields))) for fields in paper['lines']]
-    return '\n'.join(lines) + '\n'
+    rows = [Line(**fields) for fields in paper['lines']]
+    cells = [HEAD, ['---'] * len(HEAD), *map(_cells, rows)]
+    lines = [f'# {paper["title"]}', '', paper['about'].strip(), '']
+    if any(row.config for row in rows):
+        lines += [costs()['rule'].strip(), '']
+    else:  # nothing is trained
+        cells = [[one[place] for place in WITHOUT_TRAINING] for one in cells]
+    return '\n'.join([*lines, *map(_row, cells)]) + '\n'
 
 
 def _cells(line: Line) -> list[str]:
@@ -131,8 +137,11 @@ def hours_of(line: Line) -> float | None:
     if not line.config:
         return None
     name = Path(line.config).name
-    images = costs()['images'][name.rpartition('_')[2]]
-    macs = costs()['macs'][name.partition('_')[0]]
+    net = name.partition('_')[0]
+    data = name.rpartition('_')[2]
+    images = costs()['images'][data]
+    known = costs()['macs']
+    macs = known.get(f'{net}_{data}', known[net])
     passes = _passes(line.config, images) if line.passes is None else line.passes
     return passes * images * 6 * macs / costs()['rate'] / 3600
 
@@ -154,9 +163,7 @@ def passes_of(config: Config, per_epoch: float) -> float:
         per_epoch: iterations of an epoch.
     """
     epochs = config.train_cfg.max_epochs
-    loss = (config.model.get('robust_loss') or {}).get('steps', 0)
-    single = loss + 2 if loss else 1
-    again = 2 if loss else 1
+    single, again = _of_a_step(config.model.get('robust_loss') or {})
     if 'robust_prune' not in config:
         return epochs * single
     recipe = build_recipe(config.robust_prune)
@@ -171,6 +178,13 @@ def passes_of(config: Config, per_epoch: float) -> float:
         left -= length
         total += length * (single + again if rules.get(phase.name) else single)
     return total
+
+
+def _of_a_step(loss: Mapping[str, Any]) -> tuple[int, int]:
+    """Passes of a training step, and those that a second gradient adds."""
+    if 'steps' in loss:
+        return loss['steps'] + 2, 2
+    return FEWER.get(loss.get('type'), (1, 1))
 
 
 def _epochs(length: float | str, whole: int, per_epoch: float) -> float:

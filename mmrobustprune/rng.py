@@ -130,15 +130,20 @@ def forked() -> Iterator[None]:
 def seeded(*key: int) -> Iterator[None]:
     """Run a block with Python, NumPy and torch (CPU) seeded from `key`, then put them back."""
     before = RandomState.now(accelerator=False)
+    reseed(*key)
+    try:
+        yield
+    finally:
+        before.restore()
+
+
+def reseed(*key: int) -> None:
+    """Seed Python, NumPy and torch (CPU) from `key`."""
     words = [int(word) for word in np.random.SeedSequence(key).generate_state(4)]
     random.seed(words[0] << 32 | words[1])
     np.random.seed(words)
     # torch.manual_seed would reach the GPU's generator, too
     torch.default_generator.manual_seed(words[2] << 32 | words[3])
-    try:
-        yield
-    finally:
-        before.restore()
 
 
 def training_state() -> dict[str, Any]:

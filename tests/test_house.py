@@ -63,6 +63,7 @@ ENGINE = {
     'probe': {'bridge'},  # names of the first version
     'phase_hook': {'gradual'},
     'coverage': {'bridge', 'deploy', 'runners'},
+    'comparison': {'analysis', 'attacks', 'bridge', 'runners'},
 }
 OPENMMLAB_ROOMS = {'engine', 'models', 'datasets', 'registry'}
 OPENMMLAB_FILES = {

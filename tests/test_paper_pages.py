@@ -1,6 +1,7 @@
 """The pages of the papers: what an experiment costs by the rule, and that they are as generated."""
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 
@@ -39,6 +40,7 @@ S2AP = dict(recipe='s2ap_hydra', target=0.9, pretrain='100 epochs', search='20 e
         (dict(ADASAP, recipe='taylor', warmup=0.5, rule=SAM), None, 90, 90 + 45 + 9),
         (dict(recipe='sr_gkp', target=0.5), None, 300, 300),
         (None, TRADES, 100, 1200),
+        (None, dict(type='FastAT'), 25, 50),
         (dict(S2AP, gamma=0), TRADES, 220, 2640),
         (S2AP, TRADES, 220, 1200 + 120 * 14),
     ],
@@ -66,6 +68,9 @@ def test_a_page_has_a_line_for_every_experiment(pages):
     command = 'bash tools/dist_train.sh configs/a/resnet50_8xb128_in1k.py 8'
     assert first == rf'| Table 1 | .5 \| .6 | `a/resnet50_8xb128_in1k` | `{command}` | 0.44 | - |'
     assert second == '| Figure 1 | - | - | - | - | - |'
+    bare = pages.page(dict(title='A', about='What it is.', lines=[dict(at='B', command='c')]))
+    assert bare.endswith('| --- | --- | --- | --- |\n| B | - | `c` | - |\n')
+    assert 'GPU hours' not in bare
     assert pages.command_of('a/x_1xb128_y') == 'python tools/train.py configs/a/x_1xb128_y.py'
 
 
@@ -74,6 +79,46 @@ def test_every_config_of_a_page_is_there(pages):
         for fields in tomllib.loads(file.read_text())['lines']:
             config = pages.Line(**fields).config
             assert not config or (ROOT / 'configs' / f'{config}.py').exists(), (file.name, config)
+
+
+NUMBERED = {
+    'adasap': dict(Table=range(7, 16), Figure=(1, 4, 5, 6)),  # of what was at hand
+    's2ap': dict(Table=range(1, 14), Figure=range(1, 18)),
+    'sr-gkp': dict(Table=(*range(1, 13), 14, *range(20, 24)), Figure=range(1, 10)),
+}
+
+
+def numbers_in(text, what):
+    """Table 7; Tables 2 and 12; Tables 8, 9 and 12; Figures 1 to 4."""
+    found = set()
+    for said in re.findall(what + r's? ([\d, andto]+)', text):
+        for first, last in re.findall(r'(\d+) to (\d+)', said):
+            found.update(range(int(first), int(last)))
+        found.update(map(int, re.findall(r'\d+', said)))
+    return found
+
+
+@pytest.mark.parametrize('paper', NUMBERED)
+def test_every_table_and_figure_of_a_paper_has_a_line(pages, paper):
+    lines = tomllib.loads((pages.PAPERS / f'{paper}.toml').read_text())['lines']
+    for what, numbers in NUMBERED[paper].items():
+        found = set().union(*(numbers_in(fields['at'], what) for fields in lines))
+        assert set(numbers) <= found, (what, sorted(set(numbers) - found))
+
+
+def test_every_line_has_a_command_of_a_tool_a_table_and_a_config_that_are_there(pages):
+    from mmrobustprune.report.paper import FIGURES, TABLES
+
+    for file in pages.sources():
+        for fields in tomllib.loads(file.read_text())['lines']:
+            line = pages.Line(**fields)
+            command = line.command or (line.config and pages.command_of(line.config))
+            assert command.startswith(('python ', 'bash ')), line.at
+            for path in re.findall(r'\b(?:tools|configs|benchmarks)/\S+\.(?:py|sh)', command):
+                assert (ROOT / path).exists(), (line.at, path)
+            for option, known in (('table', TABLES), ('figure', FIGURES)):
+                for name in re.findall(rf'--{option} (\S+)', command):
+                    assert name in known, (line.at, name)
 
 
 @pytest.mark.slow

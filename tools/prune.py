@@ -94,10 +94,10 @@ def method_options(parser: argparse.ArgumentParser) -> list[str]:
             ),
             channels(
                 '--weigh',
-                choices=['scores', 'reads', 'none'],
-                help='what a group of channels is worth: the sum of its squared scores, or the '
-                'square of the number of layers that read it (default: scores of magnitudes, else '
-                'reads)',
+                choices=['scores', 'reads', 'loss', 'none'],
+                help='what a group of channels is worth: the sum of its squared scores, the square '
+                'of the number of layers that read it, or what the loss of two training batches '
+                'says without part of it (default: scores of magnitudes, else reads)',
             ),
             channels(
                 '--macs',

@@ -8,7 +8,7 @@ deviation are shown. Runs on different data, suites, metrics or seeds of the cor
 refused.
 
 --table NAME prints a table of the AdaSAP, S2AP or SR-GKP paper instead, in its layout, '-' where
-nothing was run; runs are work dirs, records of tools/experiments/run_arms.py or folders of such.
+nothing was run; runs are work dirs, records of tools/compare.py or folders of such.
 --table list prints the names; --cite adds rows of the literature; --figure NAME draws
 one of their figures, likewise; docs/paper_tables.md says more.
 

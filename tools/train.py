@@ -31,6 +31,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size'
     )
+    parser.add_argument(
+        '--count-gradients',
+        action='store_true',
+        help='write what the training costs in gradients to WORK_DIR/gradients.json',
+    )
     cli.add_run_arguments(parser)
     args = parser.parse_args(arguments)
 
@@ -48,6 +53,9 @@ def main(arguments: list[str] | None = None) -> None:
                 'add it with the batch size that the learning rate was chosen for.'
             )
         cfg.auto_scale_lr.enable = True
+    if args.count_gradients:
+        counter = dict(type='mmrobustprune.CountGradientsHook')
+        cfg.custom_hooks = [*(cfg.get('custom_hooks') or ()), counter]
     if args.resume == 'auto' and runner.find_latest_checkpoint(cfg.work_dir) is None:
         print(
             f'{cfg.work_dir} has no checkpoint to resume; the training starts from the beginning.'

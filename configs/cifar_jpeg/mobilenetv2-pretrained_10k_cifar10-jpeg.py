@@ -7,7 +7,8 @@ model = dict(
     data_preprocessor=dict(mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375]),
     backbone=dict(
         _delete_=True,
-        type='MobileNetV2',
+        type='mmdet.MobileNetV2',
+        out_indices=(7,),
         init_cfg=dict(type='Pretrained', checkpoint='data/mobilenet_v2_imagenet.pth'),
     ),
     head=dict(in_channels=1280),

@@ -20,8 +20,9 @@ class Kind:
         dims: side -> {name of a tensor inside the module: the dimension of its channels}.
         widths: side -> the attributes of the module that follow the width, integers or tuples of
             one: the first one is the width, the others stay in proportion to it.
-        aware: whether the layer computes across its channels, so that masked ones must be left
-            out while they are there (see `structure.masked_norm`).
+        aware: whether the layer computes across its channels, or its weight across the channels
+            that it reads, so that masked ones must be left out while they are there (see
+            `structure.masked_norm`).
         blocks: the channels stand in this many blocks of one size, which lose equally many.
     """
 
@@ -30,6 +31,11 @@ class Kind:
     widths: dict[str, tuple[str, ...]]
     aware: bool = False
     blocks: int = 1
+
+    @property
+    def counted(self) -> str:
+        """The side whose masked channels are left out, where the layer is `aware`."""
+        return 'in' if 'in' in self.dims else 'out'
 
     def width(self, layer: nn.Module | nn.Parameter, side: str) -> int:
         """Number of channels on a side of a layer of this family."""
@@ -89,6 +95,9 @@ def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
         return None if dim is None else Kind('parameter', {'out': {'': dim}}, {})
     if isinstance(layer, GroupedKernelConv2d):
         return None
+    family = next((FAMILIES[base] for base in type(layer).__mro__ if base in FAMILIES), None)
+    if family is not None:
+        return family(layer)
     if is_convolution(layer):
         return _kind_of_convolution(layer)
     if isinstance(layer, nn.Linear):
@@ -97,10 +106,7 @@ def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
         return NORM
     if isinstance(layer, nn.PReLU) and layer.num_parameters > 1:
         return PRELU
-    if type(layer) in KINDS:
-        return KINDS[type(layer)]
-    family = next((FAMILIES[base] for base in type(layer).__mro__ if base in FAMILIES), None)
-    return None if family is None else family(layer)
+    return KINDS.get(type(layer))
 
 
 def _channels_of_parameter(shape: tuple[int, ...]) -> int | None:

@@ -1,10 +1,10 @@
-"""Families of normalisations over channels, beside the batch normalisation."""
+"""Families of normalisations over channels, of weights too, beside the batch normalisation."""
 
 from __future__ import annotations
 
 from torch import nn
 
-from .kinds import FAMILIES, NORM, Kind
+from .kinds import CONV, FAMILIES, NORM, Kind
 
 _AFFINE = {'out': {'weight': 0, 'bias': 0}}
 
@@ -47,6 +47,19 @@ def response_norm(layer: nn.Module) -> Kind:
     `in_channels`.
     """
     return Kind('grn', {'out': {'gamma': 0, 'beta': 0}}, {'out': ('in_channels',)}, aware=True)
+
+
+def standardised(layer: nn.Conv2d) -> Kind | None:
+    """A convolution by (W - mean) / std, of each filter over what it reads (arXiv:1903.10520).
+
+    Buffers of the class scale and shift the standardised filters. None where there are groups, or
+    where a subclass has more parameters or layers inside (a switchable atrous convolution).
+    """
+    more = set(layer._parameters) - {'weight', 'bias'} or layer._modules
+    if layer.groups > 1 or more:
+        return None
+    out = dict.fromkeys(('weight', 'bias', *layer._buffers), 0)
+    return Kind('conv_ws', CONV.dims | {'out': out}, CONV.widths, aware=True)
 
 
 FAMILIES[nn.LayerNorm] = layer_norm

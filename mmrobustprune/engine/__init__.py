@@ -20,6 +20,7 @@ from .optim.optim_wrapper import (
 from .gradual.hook import PrunePhaseHook
 from mmrobustprune.recipes.build import RECIPES, build_recipe
 from mmrobustprune.datasets.samplers import ReplayedBatchSampler
+from .runners.count_gradients import CountGradientsHook
 from .runners.prune import PruneRunner
 from .search.measure_hook import SearchMeasureHook
 from .runners.train import TrainRunner
@@ -35,6 +36,7 @@ __all__ = [
     'AttackedValLoop',
     'ChannelsLastHook',
     'CorruptionRunner',
+    'CountGradientsHook',
     'GroupedKernelHook',
     'MaskSearchHook',
     'PrunePhaseHook',

@@ -73,8 +73,7 @@ class Beam:
             raise ValueError(f"beta='{self.beta}' is not known; give 'size', 'first' or a number.")
         if self.nearest <= 0 or (self.nearest > 1 and self.nearest != int(self.nearest)):
             raise ValueError(
-                f'nearest={self.nearest} is neither a whole number from 1 on nor a fraction; give '
-                '1.'
+                f'nearest={self.nearest} is no whole number from 1 on and no fraction; give 1.'
             )
         if self.by not in ('cost', 'roughness'):
             raise ValueError(f"by='{self.by}' is not known; give 'cost' or 'roughness'.")
@@ -196,14 +195,13 @@ class _BeamRun:
     similarity: Tensor
     roughness: Tensor
     keep: int
-    watch: Callable[[Tensor], Any] = lambda members: None
+    watch: Callable[[Tensor], Any] | None = None
 
     def __post_init__(self) -> None:
         share = self.rule.nearest
         self.nearest = int(share) if share >= 1 else max(1, int(share * self.keep))
         self.channels = self.similarity.shape[1]
-        generator = torch.Generator().manual_seed(0)
-        names = torch.randint(2**62, (self.channels,), generator=generator)
+        names = torch.randint(2**62, (self.channels,), generator=torch.Generator().manual_seed(0))
         self.names = names.to(self.similarity.device)
         ranked = self.rule.outside and self.rule.check_every < self.keep
         self.frozen = self._balance(1 + self.rule.check_every if ranked else self.keep)
@@ -216,7 +214,8 @@ class _BeamRun:
         """
         sets = self._begin(starts)
         base = (starts - starts % self.channels)[:, None, None]
-        self.watch(sets.members[0])
+        if self.watch:
+            self.watch(sets.members[0])
         for size in range(2, self.keep + 1):
             proposals = min(self.rule.width, self.channels - size + 1)
             index = _lowest(sets.summed, proposals)  # (T, m, p)
@@ -227,7 +226,8 @@ class _BeamRun:
                     cost = cost - self._beta(size) * self._coverage(sets, base + index, size)
                 grown = grown.chosen(self._rank(cost, grown.rough, grown.code))
             sets = self._join(sets, grown, base[..., 0])
-            self.watch(sets.members[0])
+            if self.watch:
+                self.watch(sets.members[0])
         value = sets.rough
         if self.rule.by == 'cost':
             outside = self._outside(sets.near, sets.members, self.keep)
@@ -331,15 +331,20 @@ def _insert(near: Tensor, rows: Tensor) -> Tensor:
 
 def _lowest(values: Tensor, count: int) -> Tensor:
     """Indices (..., count) of the smallest of (..., C), ascending, the lower first among equals."""
-    channels = values.shape[-1]
-    lowest, index = values.topk(min(count + 1, channels), largest=False)
+    if count <= 2:  # topk takes longer than going through twice
+        return _one_by_one(values.clone(), count)
+    lowest, index = values.topk(min(count + 1, values.shape[-1]), largest=False)
     tied = (lowest[..., 1:] == lowest[..., :-1]).any(-1)
     index = index[..., :count]
     if tied.any():  # topk promises no order among equals
-        rest = values[tied]
-        exact = []
-        for _ in range(count):
-            exact.append(rest.argmin(-1, keepdim=True))
-            rest.scatter_(-1, exact[-1], math.inf)
-        index[tied] = torch.cat(exact, -1)
+        index[tied] = _one_by_one(values[tied], count)
     return index
+
+
+def _one_by_one(values: Tensor, count: int) -> Tensor:
+    """As `_lowest`; `values` are overwritten."""
+    found = []
+    for _ in range(count):
+        found.append(values.argmin(-1, keepdim=True))
+        values.scatter_(-1, found[-1], math.inf)
+    return torch.cat(found, -1)

@@ -79,7 +79,11 @@ class Ordered(Snaking):
 
 @dataclass(frozen=True)
 class RandomGroups(Grouping):
-    """Chance, fixed by `seed` and the layer's name."""
+    """Chance, fixed by `seed` and the layer's name.
+
+    Attributes:
+        seed: of the draw.
+    """
 
     seed: int = 0
 

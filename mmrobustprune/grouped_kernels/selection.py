@@ -57,7 +57,11 @@ _VALUES = {
 
 @dataclass(frozen=True)
 class RandomKept:
-    """Chance, fixed by `seed` and the layer's name."""
+    """Chance, fixed by `seed` and the layer's name.
+
+    Attributes:
+        seed: of the draw.
+    """
 
     seed: int = 0
 

@@ -2,6 +2,7 @@
 
 from mmrobustprune.cost.model import CostModel
 
+from .admm import ADMMMaskSet
 from .maskset import MaskSet
 from .ranked import RankedSelection
 from .rate_search import SearchedSelection
@@ -12,6 +13,7 @@ from .sensitivity import loss_weights
 from .soft import SoftMaskSet
 
 __all__ = [
+    'ADMMMaskSet',
     'CostModel',
     'MaskSet',
     'RankedSelection',

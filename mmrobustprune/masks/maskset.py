@@ -41,7 +41,11 @@ class MaskSet:
             for part in group.slices:
                 self._sides[part.layer, part.side] = width(model, part.layer, part.side)
         layers = dict.fromkeys(layer for layer, _ in self._sides)
-        self._norms = [layer for layer in layers if kind_of(find_layer(model, layer)).aware]
+        self._norms = {}  # layer -> the side whose channels it counts
+        for layer in layers:
+            kind = kind_of(find_layer(model, layer))
+            if kind.aware and (layer, kind.counted) in self._sides:
+                self._norms[layer] = kind.counted
         self._refresh()
 
     @classmethod
@@ -95,6 +99,10 @@ class MaskSet:
 
     def settle(self, optimizer: torch.optim.Optimizer | None = None) -> None:
         """From here on no unit comes back, and all that belongs to the removed ones is zero."""
+
+    def penalty(self) -> Tensor | None:
+        """What is added to the loss while units may come back; nothing here."""
+        return None
 
     def _checked(self, alive: dict[str, Tensor]) -> dict[str, Tensor]:
         """Masks of our groups on the CPU, each with a unit that lives."""
@@ -211,6 +219,11 @@ class MaskSet:
         for layer, side in self._sides:
             for name, _, dim in tensors(self.model, layer, side):
                 self._owners.setdefault(name, []).append((layer, side, dim))
+        touched = {key for key, dead in self._dead.items() if dead.any()}
+        self._touched = set()  # tensors with a dead entry
+        for name, owners in self._owners.items():
+            if any(owner[:2] in touched for owner in owners):
+                self._touched.add(name)
         self._masks: dict[str, Tensor] = {}
 
     def _mask(self, name: str, like: Tensor) -> Tensor:
@@ -224,16 +237,19 @@ class MaskSet:
         return mask
 
     def _gate(self, name: str):
-        return lambda grad: grad.masked_fill(self._mask(name, grad), 0)
+        # a gradient without a masked entry goes on as it is, without a copy
+        return lambda grad: (
+            grad.masked_fill(self._mask(name, grad), 0) if name in self._touched else None
+        )
 
     @torch.no_grad()
     def _zero(self, model: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:
         for name, parameter in model.named_parameters(remove_duplicate=False):
-            if name not in self._owners:
+            if name not in self._touched:
                 continue
             states = {} if optimizer is None else optimizer.state.get(parameter, {})
             for tensor in (parameter, parameter.grad, *tree_leaves(dict(states))):
                 if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
                     tensor.masked_fill_(self._mask(name, tensor), 0)
-        for layer in self._norms:
-            count_kept(find_layer(model, layer), ~self._dead[layer, 'out'])
+        for layer, side in self._norms.items():
+            count_kept(find_layer(model, layer), ~self._dead[layer, side])

@@ -243,6 +243,9 @@ class RankedSelection(Selection):
             return WEIGH[self.weigh](group, scores)
         return self.weights[group.name]
 
+    def rated(self, rates: Mapping[str, float]) -> RankedSelection:
+        return replace(self, rates=dict(rates))
+
     @property
     def needs_loss(self) -> bool:
         return self.weigh == 'loss' and self.weights is None

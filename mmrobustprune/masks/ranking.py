@@ -97,7 +97,7 @@ class Ranking:
         return worths
 
     def _places(self, worths: list[np.ndarray]) -> list[np.ndarray]:
-        """Ranks as fractions of the class, so that every class gives the same share."""
+        """Ranks as fractions of the dense class, so that every class gives the same share of it."""
         classes: dict[Hashable, list[int]] = {}
         for number, group in enumerate(self.groups):
             label = SCOPES[self.rule.scope](self.rule.cost, group)
@@ -105,7 +105,9 @@ class Ranking:
         places = list(worths)
         for members in classes.values():
             together = np.concatenate([worths[number] for number in members])
-            ranks = np.argsort(np.argsort(together, kind='stable')) / max(len(together), 1)
+            units = sum(self.groups[number].units for number in members)
+            dead = units - len(together)
+            ranks = (dead + np.argsort(np.argsort(together, kind='stable'))) / units
             ends = np.cumsum([len(worths[number]) for number in members])[:-1]
             for number, part in zip(members, np.split(ranks, ends), strict=True):
                 rate = self.rule.rate(self.groups[number])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
@@ -30,27 +30,26 @@ class SearchedSelection(RankedSelection):
     def needs_search(self) -> bool:
         return self.rates is None
 
-    def searched(
+    def search(
         self, scores: dict[str, Tensor], target: float, judge: Callable[[dict[str, Tensor]], float]
-    ) -> tuple[SearchedSelection, dict]:
+    ) -> dict:
         generator = np.random.default_rng(self.seed)
         names = [group.name for group in self.cost.groups]
         losses = []
-        best = self
+        best = {}
         for _ in range(self.vectors):
             rates = dict(zip(names, generator.uniform(size=len(names)).tolist(), strict=True))
-            trial = replace(self, rates=rates)
             try:
-                alive = trial.plan(scores, target)
+                alive = self.rated(rates).plan(scores, target)
             except ValueError:
                 continue
             loss = judge(alive)
             if not losses or loss < min(losses):
-                best = trial
+                best = rates
             losses.append(loss)
         if not losses:
             raise ValueError(
                 f'none of {self.vectors} vectors of rates removes {target:.3f} of the '
                 f'{self.budget} within 1%; ask for another target or more candidates.'
             )
-        return best, dict(losses=losses, rates=dict(best.rates))
+        return dict(losses=losses, rates=best)

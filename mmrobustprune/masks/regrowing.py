@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -71,10 +71,18 @@ class RegrowingMaskSet(MaskSet):
         if self._settled:
             super()._zero(model, optimizer)
             return
+        for _, weight, dead in self._makers(model):
+            weight.masked_fill_(dead, 0)
+
+    def _makers(self, model: nn.Module) -> Iterator[tuple[str, nn.Parameter, Tensor]]:
+        """Name, weight and dead entries of every layer that makes channels out of others.
+
+        One that reads its own channel alone is left out: it could not grow again.
+        """
         for name, kept in self.filters().items():
             layer = find_layer(model, name)
             kind = kind_of(layer)
-            if 'in' in kind.dims:  # one that reads its own channel alone could not grow again
+            if 'in' in kind.dims:
                 weight = weight_of(layer)
                 dead = over_tensor(~kept, weight, kind.dims['out'][weight_name(layer)])
-                weight.masked_fill_(dead.to(weight.device), 0)
+                yield name, weight, dead.to(weight.device)

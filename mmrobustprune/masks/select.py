@@ -105,20 +105,24 @@ class Selection:
 
     @property
     def needs_search(self) -> bool:
-        """Whether `searched` must try networks before the first choice."""
+        """Whether `search` must find `rated` before the first choice."""
         return False
 
-    def searched(
+    def search(
         self, scores: dict[str, Tensor], target: float, judge: Callable[[dict[str, Tensor]], float]
-    ) -> tuple[Selection, dict]:
-        """The same selection with the rates that were found best, and the record of the search.
+    ) -> dict:
+        """The record of a search, with the best `rates` that it found.
 
         Args:
             scores: as in `plan`.
             target: as in `plan`.
             judge: of a choice, lower is better.
         """
-        return self, {}
+        return {}
+
+    def rated(self, rates: Mapping[str, float]) -> Selection:
+        """The same selection, told at which rates groups lose units."""
+        return self
 
     @property
     def needs_loss(self) -> bool:

@@ -1,13 +1,17 @@
-"""Norms across channels that OpenMMLab's projects bring along, each known once it is imported."""
+"""Norms across channels that OpenMMLab's projects bring along, each known once it is imported.
+
+Those of weights are among them.
+"""
 
 from __future__ import annotations
 
 from mmrobustprune.compat.after_import import after_import
 from mmrobustprune.dependency.kinds import FAMILIES
-from mmrobustprune.dependency.norms import layer_norm, response_norm
+from mmrobustprune.dependency.norms import layer_norm, response_norm, standardised
 
 # module -> {class: its family}
 NORMS = {
+    'mmcv.cnn.bricks.conv_ws': dict(ConvWS2d=standardised, ConvAWS2d=standardised),
     'mmpretrain.models.utils.norm': dict(GRN=response_norm),
     'mmpretrain.models.backbones.hornet': dict(HorNetLayerNorm=layer_norm),
 }

@@ -6,6 +6,7 @@ from mmrobustprune.naming import build
 
 from .base import Score, Watching
 from .bn_scale import BNScale
+from .data_flow import DataFlow
 from .feature_maps import FeatureMaps
 from .feature_rank import FeatureRank
 from .filter_norm import FilterNorm
@@ -30,11 +31,13 @@ SCORES: dict[str, type[Score]] = {
         SmoothMix,
         FeatureRank,
         Hessian,
+        DataFlow,
     )
 }
 
 __all__ = [
     'BNScale',
+    'DataFlow',
     'FPGM',
     'FeatureMaps',
     'FeatureRank',

@@ -16,7 +16,11 @@ from .base import Score, makers, outputs
 
 @dataclass
 class Random(Score):
-    """s_i uniform in [0, 1), fixed by `seed` and the name of the group or layer."""
+    """s_i uniform in [0, 1), fixed by `seed` and the name of the group or layer.
+
+    Args:
+        seed: of the draw.
+    """
 
     seed: int = 0
 

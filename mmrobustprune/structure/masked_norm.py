@@ -1,4 +1,7 @@
-"""A norm across channels whose masked channels do not count, while they are still there."""
+"""A norm across channels whose masked channels do not count, while they are still there.
+
+A convolution whose weight is normalised across the channels that it reads is one of them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ class CountKept:
     """A forward hook: the layer computes what it will compute once masked channels are removed.
 
     y[kept] = norm'(x[kept]) and y[masked] = 0, with norm' the layer of fewer channels that shares
-    its parameters, so gradients reach those that are kept.
+    its parameters, so gradients reach those that are kept; y = conv'(x[kept]) of a convolution.
 
     Args:
         kept: (n,) int64, the channels that count.
@@ -33,6 +36,8 @@ class CountKept:
         axis = channel_axis(layer, given, kwargs)
         given[0] = given[0].index_select(axis, kept)
         counted = small.forward(*given, **kwargs)
+        if kind_of(layer).counted == 'in':
+            return counted
         return torch.zeros_like(output).index_copy_(axis, kept, counted)
 
 
@@ -55,17 +60,17 @@ def count_all(layer: nn.Module) -> None:
 
 
 def smaller(layer: nn.Module, size: int, part: Callable[[Tensor, int], Tensor]) -> nn.Module:
-    """A shallow copy of a layer with `size` channels; `part(tensor, dimension)` of its parameters.
+    """A shallow copy of a layer that counts `size` channels, `part(tensor, dimension)` of its own.
 
     It is for its `forward` alone, for it has the layer's hooks.
     """
     kind = kind_of(layer)
     small = copy.copy(layer)
     small._parameters = dict(layer._parameters)
-    for name, dim in kind.dims['out'].items():
+    for name, dim in kind.dims[kind.counted].items():
         if small._parameters.get(name) is not None:
             small._parameters[name] = part(small._parameters[name], dim)
-    for name, value in kind.resized(layer, 'out', size).items():
+    for name, value in kind.resized(layer, kind.counted, size).items():
         setattr(small, name, value)
     return small
 
@@ -79,7 +84,7 @@ def channel_axis(layer: nn.Module, args: list, kwargs: dict[str, Any]) -> int:
     run = type(layer).forward
     if run in (nn.LayerNorm.forward, nn.RMSNorm.forward):
         return args[0].dim() - 1
-    if run is nn.GroupNorm.forward:
+    if run is nn.GroupNorm.forward or kind_of(layer).counted == 'in':
         return 1
     width = kind_of(layer).width(layer, 'out')
     shape = args[0].shape

@@ -28,7 +28,8 @@ _BUILDERS = {'build_conv_layer', 'build_norm_layer', 'build_linear_layer'}  # mm
 _COUNT |= {'stride', 'strides', 'size', 'area', 'ratio', 'max'}
 _INPUT = {'in', 'input', 'inputs', 'inp', 'inc', 'cin', 'inplanes'}
 _OUTPUT = {'out', 'output', 'outputs', 'oup', 'outc', 'cout', 'outplanes'}
-_OUTPUT |= {'feat', 'features', 'embed', 'embedding'}  # what a backbone gives
+_EMBEDDING = {'embed', 'embedding'}  # what the norms of a transformer normalise
+_OUTPUT |= {'feat', 'features'} | _EMBEDDING  # what a backbone gives
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Side:
     Attributes:
         reads: whether it is an input; a layer of one width, such as a normalisation, has both.
         makes: whether it is an output.
+        normed: whether the layer is a norm across channels.
     """
 
     layer: str
@@ -45,6 +47,7 @@ class Side:
     makes: bool
     dense: int
     new: int
+    normed: bool = False
 
 
 def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn.Module, str, Any]]:
@@ -53,8 +56,9 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
     Of a layer these are the attributes of its kind. Of the modules around it: every attribute
     that equals a dense width below it, and whose name speaks of a width or which a method reads
     that makes layers anew; and the `groups` of a layer that loses some. It repeats the first input
-    or the last output of that width, where its name says which; else the only width that the old
-    one has become below the module, if there is only one. Lists of widths follow number by number.
+    or the last output of that width, where its name says which, and an embedding what all norms
+    across channels of that width became; else the only width that the old one has become below the
+    module, if there is only one. Lists of widths follow number by number.
 
     Args:
         model: the dense network.
@@ -111,7 +115,7 @@ def _sides(model: nn.Module, structure: Structure) -> Iterator[Side]:
             dense = width(model, name, side)
             new = len(record[side]) if side in record else dense
             alone = len(kind.dims) == 1
-            yield Side(name, alone or side == 'in', alone or side == 'out', dense, new)
+            yield Side(name, alone or side == 'in', alone or side == 'out', dense, new, kind.aware)
             if kind is GROUPS:  # what it reads is in proportion
                 reads = find_layer(model, name).in_channels
                 yield Side(name, True, False, reads, new * reads // dense)
@@ -136,6 +140,9 @@ def _follow(attribute: str, value: int, below: list[Side]) -> int:
     if words & _INPUT:
         reading = [side for side in below if side.reads]
         return next((side.new for side in _clear(reading)), value)
+    normed = {side.new for side in below if side.normed}
+    if words & _EMBEDDING and len(normed) == 1:
+        return normed.pop()
     if words & _OUTPUT:
         making = [side for side in below if side.makes]
         return next((side.new for side in reversed(_clear(making))), value)

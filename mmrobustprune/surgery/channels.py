@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import MappingProxyType
 from typing import Any
 
 from torch import nn
 
+from mmrobustprune.copies import copied
 from mmrobustprune.cost.model import CostModel
 from mmrobustprune.dependency.groups import Trace, matching
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.masks.limits import Ratios, limits_of
 from mmrobustprune.masks.maskset import MaskSet
 from mmrobustprune.masks.ranked import RankedSelection
+from mmrobustprune.masks.sensitivity import loss_weights
 from mmrobustprune.scores import Magnitude, Score
 from mmrobustprune.structure.rebuild import rebuild
 from mmrobustprune.structure.record import Structure
@@ -40,6 +42,7 @@ def prune_channels(
     weigh: str = 'scores',
     macs: float | None = None,
     attention: str = 'dims',
+    loss: Callable[[nn.Module], float] | None = None,
 ) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
 
@@ -67,9 +70,13 @@ def prune_channels(
             a JSON file that holds it.
         per: channels compete by their score per 'unit' or per 'cost', of the budget.
         weigh: what a group is worth as a whole, 'scores' (the sum of their squares), 'reads' (the
-            square of the number of layers that read it) or 'none'.
+            square of the number of layers that read it), 'loss' (what it rises by without a part of
+            the group) or 'none'.
         macs: the largest fraction of the MACs that may go along with another budget.
         attention: what a unit of an attention is, 'dims' or 'heads', as in `trace`.
+        loss: for weigh='loss', `loss(model)` of the same training batches at every call: with
+            statistics of the batch where BatchNorm's are computed anew afterwards (`recalibrate`),
+            else with running ones.
     Raises:
         ValueError: the model cannot be traced, a pattern matches nothing, a demanded layer is
             unprunable, the budget cannot be met or the certificate fails; the model is left as it
@@ -82,19 +89,28 @@ def prune_channels(
     rule = RankedSelection(
         cost, budget, scope, normalise, min_keep, round_to, limits, per, macs, weigh
     )
-    if rule.needs_loss:
-        raise ValueError(
-            "weigh='loss' is measured on training batches, of which a removal at once has none; "
-            "choose 'scores', 'reads' or 'none', or take a recipe."
-        )
+    _check_loss(weigh, loss)
     rule.check(ratio)
     score = score or Magnitude(relative=True)
-    alive = rule.plan(score(model, groups), ratio)
+    scores = score(model, groups)
+    if loss is not None:
+        rule = rule.weighed(loss_weights(copied(model), groups, scores, loss))
+    alive = rule.plan(scores, ratio)
     masks = MaskSet.planned(model, groups, alive)
     certify(masks, example_input, forward)
     structure = masks.structure(type(score).__name__, **cost.removed(alive))
     rebuild(model, structure)
     return structure
+
+
+def _check_loss(weigh: str, loss: Callable | None) -> None:
+    if weigh == 'loss' and loss is None:
+        raise ValueError(
+            "weigh='loss' is measured on training batches; give theirs as loss, a function of the "
+            "network, or choose 'scores', 'reads' or 'none'."
+        )
+    if weigh != 'loss' and loss is not None:
+        raise ValueError(f"loss goes with weigh='loss', not with weigh='{weigh}'; leave one away.")
 
 
 def _demanded(model: nn.Module, found: Trace, layers: Iterable[str]) -> tuple:

@@ -19,7 +19,7 @@ CONFIGS = Path(__file__).parents[2] / 'configs'
 EXPERIMENTS = [
     path
     for path in sorted(CONFIGS.rglob('*.py'))
-    if not {'_base_', '__pycache__', 'recipes'} & {*path.relative_to(CONFIGS).parts}
+    if not {'_base_', '__pycache__', 'comparisons', 'recipes'} & {*path.relative_to(CONFIGS).parts}
 ]
 
 

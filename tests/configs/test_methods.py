@@ -9,9 +9,9 @@ from torch import nn
 
 import mmrobustprune.engine  # noqa: F401  knows `mmrobustprune::`
 from mmrobustprune.cost.model import CostModel
-from mmrobustprune.models.backbones import CIFARResNet
 from mmrobustprune.recipes.build import build_recipe
 from mmrobustprune.recipes.methods import METHODS
+from mmrobustprune.registry import MODELS
 from mmrobustprune.scores import build_score
 from mmrobustprune.surgery import trace
 
@@ -20,10 +20,10 @@ PATHS = sorted(CONFIGS.glob('*.py'))
 
 
 class Classifier(nn.Module):
-    def __init__(self):
+    def __init__(self, backbone, width):
         super().__init__()
-        self.backbone = CIFARResNet(depth=56)
-        self.head = nn.Linear(64, 10)
+        self.backbone = backbone
+        self.head = nn.Linear(width, 10)
 
     def forward(self, x):
         return self.head(self.backbone(x)[0].mean((2, 3)))
@@ -50,16 +50,25 @@ def test_phases_end_where_the_learning_rate_is_set_anew(name, length):
 
 
 @pytest.mark.slow
-def test_l1norm_removes_what_its_paper_prints():
-    """ResNet-56: A 10.4 % of the operations and 9.4 % of the parameters, B 27.6 and 13.7 %."""
-    model = Classifier()
-    image = torch.randn(1, 3, 32, 32)
-    for arm, operations, parameters in (('a', 0.104, 0.094), ('b', 0.276, 0.137)):
-        recipe = build_recipe(recipe_of(CONFIGS / f'resnet56_l1norm-{arm}_cifar10.py'))
-        found = trace(model, image, ignore=recipe.ignore)
-        groups = recipe.chosen(model, found.groups)
-        cost = CostModel(model, groups, found.shapes)
-        scores = build_score(recipe.score)(model, groups)
-        removed = cost.removed(recipe.selection(model, cost).plan(scores, recipe.target))
-        assert removed['macs'] == pytest.approx(operations, abs=6e-4)
-        assert removed['params'] == pytest.approx(parameters, abs=6e-4)
+@pytest.mark.parametrize(
+    'name, operations, parameters',
+    [
+        ('resnet56_l1norm-a', 0.104, 0.094),
+        ('resnet56_l1norm-b', 0.276, 0.137),
+        ('resnet110_l1norm-a', 0.159, 0.023),
+        ('resnet110_l1norm-b', 0.386, 0.324),
+        ('vgg16-bn_l1norm-a', 0.342, 0.643),  # 0.640 with the paper's one more linear layer
+    ],
+)
+def test_l1norm_removes_what_its_paper_prints(name, operations, parameters):
+    config = Config.fromfile(CONFIGS / f'{name}_cifar10.py')
+    backbone = MODELS.build(config.model.backbone)
+    model = Classifier(backbone, config.model.head.in_channels)
+    recipe = build_recipe(config.robust_prune)
+    found = trace(model, torch.randn(1, 3, 32, 32), ignore=recipe.ignore)
+    groups = recipe.chosen(model, found.groups)
+    cost = CostModel(model, groups, found.shapes)
+    scores = build_score(recipe.score)(model, groups)
+    removed = cost.removed(recipe.selection(model, cost).plan(scores, recipe.target))
+    assert removed['macs'] == pytest.approx(operations, abs=6e-4)
+    assert removed['params'] == pytest.approx(parameters, abs=6e-4)

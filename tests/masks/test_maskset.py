@@ -79,6 +79,19 @@ def test_infinite_gradients_do_not_become_nan():
     assert (gradient[[1, 4]] == 0).all() and gradient[[0, 2]].isinf().all()
 
 
+def test_a_gradient_with_no_masked_entry_is_not_copied():
+    model, masks, _ = setup()
+    weight = model.conv1.weight
+    places = []
+    weight.register_hook(lambda grad: places.append(grad.data_ptr()))
+    masks.attach()
+    weight.register_hook(lambda grad: places.append(grad.data_ptr()))
+    model(IMAGE).square().sum().backward()
+    masks.remove(every_third_dead(masks.groups))
+    model(IMAGE).square().sum().backward()
+    assert places[0] == places[1] and places[2] != places[3]
+
+
 def test_detach_lets_gradients_through():
     model, masks, optimizer = setup('sgd')
     masks.attach()

@@ -75,3 +75,23 @@ def test_groups_that_are_made_alike_compete_and_others_lose_the_same_share():
     rule = RankedSelection(cost, scope='isomorphic', normalise='none', min_keep=0)
     assert cost.makeup(cost.groups[0]) == cost.makeup(cost.groups[1])
     assert Ranking(rule, scores).kept(6) == {'0': 1, '1': 3, '2': 2}
+
+
+@pytest.mark.parametrize('rounds', [1, 2, 4])
+@pytest.mark.parametrize(
+    'target, rates, kept',
+    [
+        (None, dict(zip('01', (0.5, 0.2), strict=True)), [20, 32]),
+        (0.3, dict(zip('01', (0.4, 0.2), strict=True)), [24, 32]),
+        (0.3, None, [28, 28]),
+    ],
+)
+def test_several_rounds_take_the_shares_of_one(rounds, target, rates, kept):
+    """Shares are of the dense groups, not of what an earlier round left."""
+    fields = dict(scope='layer', normalise='none', min_keep=0, rates=rates)
+    rule = RankedSelection(chain(40, 40, 2), 'channels', **fields)
+    scores = {name: torch.arange(40.0) for name in '01'}
+    alive = {name: torch.ones(40, dtype=torch.bool) for name in '01'}
+    for number in range(1, rounds + 1):
+        alive = rule.step(scores, target, alive, number, rounds)
+    assert [int(alive[name].sum()) for name in '01'] == kept

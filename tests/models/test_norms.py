@@ -14,6 +14,7 @@ from mmrobustprune.surgery import certify, trace
 from tests.support.networks import every_third_dead
 
 pytest.importorskip('mmpretrain')
+from mmcv.cnn.bricks.conv_ws import ConvAWS2d, ConvWS2d
 from mmpretrain.models.backbones.hornet import HorNetLayerNorm
 from mmpretrain.models.utils.norm import GRN, LayerNorm2d
 
@@ -69,3 +70,35 @@ def test_masked_equals_removed(case, size):
     for name in names:
         assert getattr(small.norm, name) in (5, (5,))
     assert names and not small.norm._forward_hooks
+
+
+@pytest.mark.parametrize('kind', [ConvWS2d, ConvAWS2d])
+def test_a_weight_is_standardised_over_the_channels_that_are_kept(kind):
+    torch.manual_seed(0)
+    model = nn.Sequential(kind(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), kind(8, 6, 3), kind(6, 2, 1))
+    image = torch.randn(2, 3, 9, 9)
+    found = trace(model, image)
+    assert [group.name for group in found.groups] == ['0', '3']
+    masks = MaskSet(model, found.groups)
+    masks.remove(every_third_dead(found.groups))
+    assert certify(masks, image) < 1e-10
+    small = rebuild(copy.deepcopy(model), masks.structure('test'))
+    kept = masks.kept('3', 'in')
+    weight = model[3].weight[masks.kept('3')][:, kept]
+    assert torch.equal(small[3].weight, weight) and small[3].in_channels == 5
+    torch.testing.assert_close(small(image), model(image))
+
+
+def test_a_standardised_weight_that_is_computed_further_stays():
+    class Switched(ConvAWS2d):
+        def __init__(self):
+            super().__init__(4, 4, 3)
+            self.weight_diff = nn.Parameter(torch.zeros(4, 4, 3, 3))
+
+        def forward(self, x):
+            return super().forward(x) + nn.functional.conv2d(x, self.weight + self.weight_diff)
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 1), Switched(), nn.Conv2d(4, 2, 1))
+    found = trace(model, torch.randn(1, 3, 8, 8))
+    assert not found.groups
+    assert 'is computed from other tensors' in found.unprunable['1']

@@ -205,6 +205,23 @@ def test_a_radius_far_too_wide_warns_once():
         train(SAM(rho=0.01), steps=1)
 
 
+def test_the_hardest_samples_alone_warn_of_nothing():
+    """Nearly all of the loss is that of two samples in sixteen: eight times the mean."""
+    model = nn.Linear(1, 1, bias=False)
+    x = torch.cat([torch.ones(2), 0.01 * torch.arange(14)])[:, None]
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    ascent = dict(type='part', weights=1 - 1e-9, samples=0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        two_pass_step(
+            model,
+            optimizer,
+            SAM(rho=1e-3),
+            lambda take=lambda samples: samples: model(take(x)).square()[:, 0],
+            ascent,
+        )
+
+
 def test_T18_an_error_in_the_second_pass_leaves_the_weights():
     model, calls = network(), []
     before = copy.deepcopy(model.state_dict())

@@ -254,6 +254,32 @@ def test_a_normalisation_in_front_is_not_the_output():
     assert found == {'in_channels': 5, 'out_channels': 2}
 
 
+class Decoder(nn.Module):
+    """A stream of embeddings, and a head of its width inside, registered last."""
+
+    def __init__(self, dims=8):
+        super().__init__()
+        self.embed_dims = dims
+        self.image = nn.BatchNorm2d(dims)
+        self.layer = nn.Linear(dims, dims)
+        self.norm = nn.LayerNorm(dims)
+        self.head = nn.Linear(dims, dims)
+
+
+@pytest.mark.parametrize('stream, found', [(range(8), []), (range(6), [6])])
+def test_an_embedding_has_the_width_that_its_norms_have(stream, found):
+    stream = list(stream)
+    layers = {
+        'image': dict(kind='norm', shape=[8], out=[1, 2, 3]),
+        'layer': dict(kind='linear', shape=[8, 8], out=stream, **{'in': stream}),
+        'norm': dict(kind='layernorm', shape=[8], out=stream),
+        'head': dict(kind='linear', shape=[8, 8], out=[0, 1], **{'in': stream}),
+    }
+    model = Decoder()
+    widths = repeated_widths(model, Structure(layers, 'test'))
+    assert [new for module, _, new in widths if module is model] == found
+
+
 class Levels(nn.Module):
     """Levels whose widths stand in a list, as in backbones of OpenMMLab."""
 

@@ -83,6 +83,21 @@ def test_every_ranking_meets_the_budget(scope, per, weigh):
     assert 0.5 <= structure.achieved['params'] <= 0.51
 
 
+def test_the_group_that_the_loss_needs_keeps_more():
+    def kept(needed):
+        model = net()
+
+        def loss(twin):
+            return float((twin[needed].weight == 0).flatten(1).all(1).sum())
+
+        prune_channels(model, IMAGE, 0.2, weigh='loss', loss=loss)
+        return model[0].out_channels, model[3].out_channels
+
+    first = kept(0)
+    last = kept(3)
+    assert first[0] > last[0] and first[1] < last[1]
+
+
 def test_parameters_that_go_with_few_macs():
     model = net()
     free = prune_channels(net(), IMAGE, 0.5, budget='params').achieved
@@ -129,6 +144,7 @@ REFUSED = {
     'scope': (dict(scope='networks'), "unknown scope 'networks'"),
     'round_to': (dict(round_to=64, ratio=0.3), 'nearest feasible value is'),
     'loss': (dict(weigh='loss'), "measured on training batches.*choose 'scores'"),
+    'a loss for nothing': (dict(loss=float), "loss goes with weigh='loss', not with .*'scores'"),
     'weigh': (dict(weigh='read'), "unknown weigh 'read'.*did you mean 'reads'"),
     'macs': (dict(macs=2, budget='params'), 'in .0, 1., not 2'),
     'pattern': (dict(ignore=['backbone.*']), "pattern 'backbone..' matches no layer"),

@@ -119,8 +119,12 @@ def affine(classifier: Classifier, image: Tensor) -> tuple[Tensor, Tensor]:
 
 def main() -> None:
     parser = cli.parser_of(__doc__, config=False)
-    parser.add_argument('--weights', default='data/resnet20_cifar10.pth')
-    parser.add_argument('--out', type=Path, default=Path('docs/images'))
+    parser.add_argument(
+        '--weights', default='data/resnet20_cifar10.pth', help='default: %(default)s'
+    )
+    parser.add_argument(
+        '--out', type=Path, default=Path('docs/images'), help='folder (default: %(default)s)'
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     config = load_config(str(CONFIG))

@@ -131,8 +131,10 @@ def summary(cells: list[dict[str, Any]], metric: str) -> dict[str, Any]:
 
 def main(arguments: list[str] | None = None) -> None:
     parser = cli.parser_of(__doc__)
-    parser.add_argument('--gammas', nargs='+', type=float, default=list(GAMMAS))
-    parser.add_argument('--seeds', nargs='+', type=int, default=[0])
+    parser.add_argument(
+        '--gammas', nargs='+', type=float, default=list(GAMMAS), help='default: %(default)s'
+    )
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0], help='default: 0')
     parser.add_argument('--work-dir', type=Path, help='default: work_dirs/CONFIG_gamma')
     parser.add_argument(
         '--metric',

@@ -44,7 +44,7 @@ def convert(source: Path, target: Path) -> None:
 
 
 def convert_backbone(source: Path, target: Path) -> None:
-    """Write a published MobileNetV2 as a backbone of mmdet and mmpretrain."""
+    """Write a published MobileNetV2 as a backbone of mmdet."""
     write(mobilenet_v2_state(torch.load(source, weights_only=True)), source, target)
 
 
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument(
         '--source', type=Path, default=Path('../shared/data'), help='folder of the archives'
     )
-    parser.add_argument('--out', type=Path, default=Path('data'))
+    parser.add_argument('--out', type=Path, default=Path('data'), help='default: data')
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     steps = ((ARCHIVES, unpack), (WEIGHTS, convert), (BACKBONES, convert_backbone))

@@ -6,7 +6,7 @@ weight_k * mask_k(p) * input(p + p_k + offset_k(p)), interpolated; the plain one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torchvision.ops  # noqa: F401  registers torch.ops.torchvision
@@ -113,10 +113,14 @@ def modulated_deform_conv_forward(
 ) -> None:
     """The modulated convolution; arguments as of the plain one.
 
+    Of offsets and masks of a larger image (DyHead gives those) it takes the first numbers, as mmcv
+    does, which reads them one after the other.
+
     Args:
         mask: (N, deformable groups * kh * kw, h, w).
         bias: (out,), or of no elements.
     """
+    offset, mask = (_first(numbers, output.shape) for numbers in (offset, mask))
     tensors = _modulated(input, weight, offset, mask, bias)
     numbers = _numbers(geometry, _MODULATED)
     output.copy_(torch.ops.torchvision.deform_conv2d(*tensors, *numbers, True))
@@ -140,15 +144,27 @@ def modulated_deform_conv_backward(
     **geometry: int,
 ) -> None:
     """All gradients of the modulated convolution, written."""
+    offset, mask = (_first(numbers, grad_output.shape) for numbers in (offset, mask))
     tensors = _modulated(input, weight, offset, mask, bias)
     numbers = _numbers(geometry, _MODULATED)
     backward = torch.ops.torchvision._deform_conv2d_backward
     *found, of_bias = backward(wide(grad_output), *tensors, *numbers, True)
-    buffers = [grad_input, grad_weight, grad_offset, grad_mask]
+    for whole in (grad_offset, grad_mask):
+        whole.zero_()
+    shifts, weights = (_first(whole, grad_output.shape) for whole in (grad_offset, grad_mask))
+    buffers = [grad_input, grad_weight, shifts, weights]
     for buffer, gradient in zip(buffers, found, strict=True):
         buffer.copy_(gradient)
     if with_bias:
         grad_bias.copy_(of_bias)
+
+
+def _first(numbers: Tensor, output: Sequence[int]) -> Tensor:
+    """Of numbers (N, C, H, W) the first C h w of each image, a view (N, C, h, w)."""
+    if numbers.shape[2:] == output[2:] or numbers[0, 0].numel() < output[2] * output[3]:
+        return numbers  # too few: the operator says so
+    flat = numbers.flatten(1)[:, : numbers.shape[1] * output[2] * output[3]]
+    return flat.unflatten(1, (numbers.shape[1], *output[2:]))
 
 
 def _plain(input: Tensor, weight: Tensor, offset: Tensor) -> list[Tensor]:

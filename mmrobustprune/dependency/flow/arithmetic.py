@@ -142,6 +142,10 @@ def _viewed(node, call: Call | None, layout: Layout, output: int) -> Passage:
         image = Layout.along(shape, 1)
         return Passage(own, own // (before[1] // shape[1]), shape[1], image)
     after, source, split = regrouped(layout, shape)
+    if after.free is None:
+        if layout.width > 1:
+            raise Unknown(f'{node.name()} of {before} to {shape} cannot be followed')
+        return unchanged(1)  # an axis of one channel is gone
     own = np.arange(after.width)
     passage = Passage(source, own, after.width, after)
     if not split:

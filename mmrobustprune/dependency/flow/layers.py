@@ -10,6 +10,7 @@ import numpy as np
 from torch import nn
 
 from mmrobustprune.dependency.kinds import (
+    FAMILIES,
     GROUPED,
     GROUPS,
     Kind,
@@ -83,6 +84,8 @@ def why_closed(layer: nn.Module | nn.Parameter, name: str) -> str:
     """Why the channels of a layer or bare parameter without a kind stay."""
     if isinstance(layer, nn.Parameter):
         return f"the channels of parameter '{name}' {tuple(layer.shape)} are not known"
+    if isinstance(layer, tuple(FAMILIES)) and is_convolution(layer):
+        return f"the weight of '{name}' ({type(layer).__name__}) is computed from other tensors"
     if isinstance(layer, nn.modules.conv._ConvNd):
         return f"'{name}' is a transposed convolution of {layer.groups} groups"
     if isinstance(layer, (nn.LayerNorm, nn.RMSNorm)):

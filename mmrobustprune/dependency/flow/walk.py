@@ -11,7 +11,7 @@ from torch import nn
 
 from mmrobustprune.dependency.groups import Trace, find_layer
 from mmrobustprune.dependency.heads import Heads
-from mmrobustprune.dependency.kinds import Kind, is_deformable, kind_of, produces
+from mmrobustprune.dependency.kinds import Kind, encloses, is_deformable, kind_of, produces
 from mmrobustprune.dependency.recording import ForwardPass, between
 
 from .arithmetic import enter
@@ -135,7 +135,7 @@ class ChannelWalk:
             if self._closed(node):
                 self._poison(self._slot(node, 'in'), why_closed(layer, name))
                 self._poison(slot, why_closed(layer, name))
-            elif isinstance(layer, nn.modules.conv._ConvNd):
+            elif isinstance(layer, nn.modules.conv._ConvNd) and not encloses(layer):
                 if not all(uses_weight(fn, layer) for fn in self.doors[node]):
                     self._poison(self._slot(node, 'in'), f"the weight of '{name}' is computed")
                     self._poison(slot, f"the weight of '{name}' is computed from other tensors")

@@ -23,7 +23,7 @@ from mmrobustprune.engine.bridge.images import LabelledImages
 from mmrobustprune.grouped_kernels import set_form
 from mmrobustprune.models.pixels import pixel_classifier
 from mmrobustprune.records import stamp
-from mmrobustprune.records.files import write_json
+from mmrobustprune.records.files import read_json, write_json
 from mmrobustprune.records.store import CellStore
 
 # what is under way, batches of all probes done, all there are
@@ -76,8 +76,8 @@ def evaluate_attacks(
         config, checkpoint, work_dir, progress, choice: as `evaluate_probes`.
         attacks: see `attack.choose`.
     Returns:
-        `clean`, `attacks` (settings, stamp, `accuracy`, `breakdown` and `notes` of each), `doubts`,
-        and what all depend on.
+        `clean`, `attacks` (settings, stamp, `key`, `accuracy`, `breakdown` and `notes` of each),
+        `doubts`, and what all depend on.
     Raises:
         FileNotFoundError, ValueError: as `evaluate_probes`, or an attack that this classifier
             cannot be given.
@@ -142,7 +142,7 @@ def evaluate_probes(
     found = [_total(store, probe, len(chunks)) for probe in probes]
     rows = []
     for probe, numbers in zip(probes[1:], found[1:], strict=True):
-        rows.append(dict(probe.stamp(classifier, like), subset=chosen, **numbers))
+        rows.append(dict(probe.stamp(classifier, like), key=probe.key, subset=chosen, **numbers))
     pruned = structure_of(meta) is not None
     return dict(
         clean=found[0]['accuracy'],
@@ -153,6 +153,24 @@ def evaluate_probes(
         commit=stamp.commit(),
         command=stamp.command(),
     )
+
+
+def right_answers(work_dir: str | Path, key: str) -> tuple[list[int], list[bool]]:
+    """Which images a finished probe was asked of, and whether each was right to the end.
+
+    Args:
+        work_dir: that `evaluate_probes` was given.
+        key: of the probe.
+    Returns:
+        Places in the data set in ascending order, and the answers.
+    """
+    found = {}
+    for file in Path(work_dir, 'chunks').glob(f'{key}-*.json'):
+        chunk = read_json(file)
+        bits = list(chunk['robust'].values())[-1]
+        found |= zip(chunk['index'], (bit == '1' for bit in bits), strict=True)
+    places = sorted(found)
+    return places, [found[place] for place in places]
 
 
 def device_of(name: str | None) -> torch.device:

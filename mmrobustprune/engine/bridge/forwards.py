@@ -25,7 +25,7 @@ def rpn(model: nn.Module, example: dict) -> Any:
     """Outputs of a detector that is a first stage alone."""
     features = model.extract_feat(example['inputs'])
     with everywhere(model):
-        return first_stage(model.rpn_head, features, example['data_samples'])
+        return first_stage(model.bbox_head, features, example['data_samples'])
 
 
 def yolact(model: nn.Module, example: dict) -> Any:

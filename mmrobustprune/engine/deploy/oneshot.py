@@ -35,6 +35,7 @@ from mmrobustprune.surgery import prune_channels
 from mmrobustprune.surgery.followed import trace
 
 from .statistics import After, after_surgery
+from .weighing import weighing_loss
 
 Tell = Callable[[str], Any]  # gets a line when something is done
 
@@ -56,7 +57,9 @@ class Surgery:
     files: Mapping[str, Any] = field(default_factory=dict)
 
 
-def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) -> Surgery:
+def remove_channels(
+    model: nn.Module, example: Any, recipe: Recipe, tell: Tell, config: Config
+) -> Surgery:
     """Remove channels, the least worth first."""
     forward = structure_forward(recipe.forward, model)
     found = trace(model, example, forward, recipe.ignore, recipe.attention)
@@ -77,12 +80,13 @@ def remove_channels(model: nn.Module, example: Any, recipe: Recipe, tell: Tell) 
         weigh=recipe.weigh,
         macs=recipe.macs,
         attention=recipe.attention,
+        loss=weighing_loss(config, recipe),
     )
     return Surgery(structure, found.unprunable, found.explain())
 
 
 def remove_kernels(
-    model: nn.Module, example: Any, recipe: GroupedKernelRecipe, tell: Tell
+    model: nn.Module, example: Any, recipe: GroupedKernelRecipe, tell: Tell, config: Config
 ) -> Surgery:
     """Remove grouped kernels, as many in each chosen layer."""
     decisions: list[Decision] = []
@@ -115,7 +119,7 @@ class Method:
 
     recipe: Mapping[str, Any]
     options: tuple[str, ...]
-    prune: Callable[[nn.Module, Any, Any, Tell], Surgery]
+    prune: Callable[[nn.Module, Any, Any, Tell, Config], Surgery]
     facts: Facts
 
 
@@ -251,7 +255,7 @@ class OneShot:
         example = example_of_shape(self.model, *size, forward)
         self.dense = dense_cost(self.model, example, forward)
         before = self._totals(rule, example, forward, pruned=False)
-        self.surgery = chosen.prune(self.model, example, recipe, tell)
+        self.surgery = chosen.prune(self.model, example, recipe, tell, config)
         self.structure = self.surgery.structure
         self.structure.method = f'one-shot {method}, {self.structure.method}'
         self.pruned: Cost = count(self.model, example, forward)

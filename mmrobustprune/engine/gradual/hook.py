@@ -63,6 +63,7 @@ class PrunePhaseHook(PruningHook):
         self.pruning: GradualPruning | None = None
         self.rounds: list[dict] = []
         self.schedule: Rounds | None = None
+        self._logged: dict[str, float] = {}
 
     # --- start ------------------------------------------------------------------------------------
 
@@ -127,12 +128,13 @@ class PrunePhaseHook(PruningHook):
 
     def _check_windows(self, runner: Runner) -> None:
         batches = getattr(runner.optim_wrapper, '_accumulative_counts', 1)
-        interval = self.schedule.interval
-        if build_score(self.recipe.score).needs_gradient and interval < batches:
+        # without an interval all rounds come at once, after what goes before them
+        seen = self.schedule.interval or self.schedule.span.begin
+        if build_score(self.recipe.score).needs_gradient and seen < batches:
             raise ValueError(
-                f'gradients are accumulated over {batches} batches and rounds come every '
-                f'{interval} iterations, so that a score of gradients would see none; raise '
-                'robust_prune.interval (or prune).'
+                f'gradients are accumulated over {batches} batches and a score of gradients would '
+                f'see {seen} of them before a round; raise robust_prune.interval (or prune), or '
+                'warmup where all rounds come at once.'
             )
 
     def _groups(self, runner: Runner, found: Trace) -> tuple[Group, ...]:
@@ -179,11 +181,11 @@ class PrunePhaseHook(PruningHook):
             return super().fixed_loss(runner)
 
     def _enter(self, runner: Runner, name: str) -> None:
-        """Begin a phase; an equal rule goes on, unless it knows units that were removed."""
+        """Begin a phase; an equal rule goes on."""
         rule = self.phase_of(name).rule
         runner.logger.info(f'phase {name} from iteration {runner.iter}, sharpness rule {rule}')
         before = None if self.phase is None else self.phase_of(self.phase)
-        if before is None or before.rounds or before.rule != rule:
+        if before is None or before.rule != rule:
             self.use_rule(runner, rule)
         self.phase = name
         if self.phase_of(name).chooses and self.pruning is not None:
@@ -204,8 +206,12 @@ class PrunePhaseHook(PruningHook):
     def _prune(self, runner: Runner, iteration: int) -> None:
         """Do what is due before an iteration."""
         due = self.schedule.due(iteration)
-        if due > (self.rounds[-1]['round'] if self.rounds else 0):
-            self._round(runner, due, iteration)
+        done = self.rounds[-1]['round'] if self.rounds else 0
+        score = self.pruning.score
+        if score.needs_gradient or score.images:  # it has to see something between two rounds
+            done = max(done, due - 1)
+        for number in range(done + 1, due + 1):
+            self._round(runner, number, iteration)
         if due == self.schedule.number:
             self._remove(runner)
 
@@ -220,21 +226,31 @@ class PrunePhaseHook(PruningHook):
             self._prune(runner, runner.iter + 1)  # before the last checkpoint and validation
         progress = self.rounds[-1]['removed'] if self.rounds else dict.fromkeys(NOTHING, 0.0)
         names = [span.name for span in self.plan.spans]
-        runner.message_hub.update_scalar('train/phase', names.index(self.phase))
-        for key, value in progress.items():
-            runner.message_hub.update_scalar(f'train/removed_{key}', value)
+        self._log(runner, dict(phase=names.index(self.phase)))
+        self._log(runner, {f'removed_{key}': value for key, value in progress.items()})
+
+    def _log(self, runner: Runner, scalars: dict[str, float]) -> None:
+        """Log what changed: the last value stands, and the log copies all of them with each."""
+        for name, value in scalars.items():
+            if self._logged.get(name) != value:
+                runner.message_hub.update_scalar(f'train/{name}', value)
+        self._logged.update(scalars)
 
     def _ends(self, runner: Runner) -> bool:
         """Whether this was the last step of a training that ends with the removal."""
         return runner.iter + 1 == self.schedule.removal == self.plan.total
 
     def penalties(self, runner: Runner) -> dict[str, Tensor]:
+        found = {}
         penalty = self.phase_of(self.phase).penalty
-        if penalty is None:
-            return {}
-        groups = () if self.pruning is None else self.pruning.penalised()
-        done = self.plan.at(runner.iter).done(runner.iter)
-        return {f'loss_{self.phase}': penalty(unwrap(runner.model), groups, done)}
+        if penalty is not None:
+            groups = () if self.pruning is None else self.pruning.penalised()
+            done = self.plan.at(runner.iter).done(runner.iter)
+            found[f'loss_{self.phase}'] = penalty(unwrap(runner.model), groups, done)
+        pull = None if self.pruning is None else self.pruning.masks.penalty()
+        if pull is not None:
+            found['loss_masks'] = pull
+        return found
 
     def _refresh_radii(self, runner: Runner) -> None:
         if self.pruning.ready:
@@ -294,6 +310,7 @@ class PrunePhaseHook(PruningHook):
         if pruning.budget.needs_dense_network:  # zeros take as long as other numbers
             dense = copied(unwrap(runner.model))
         self.remove(runner, structure)
+        self.use_rule(runner, self.phase_of(self.phase).rule)  # the old one knows removed units
         after = self.fixed_loss(runner)
         if not math.isclose(before, after, rel_tol=1e-3, abs_tol=1e-4):
             runner.logger.warning(

@@ -48,7 +48,6 @@ class Judge:
     def __call__(self, alive: dict[str, Tensor]) -> float:
         """The loss of the network with these units, bool (units,) of each group."""
         self.masks.remove(alive)
-        self.twin.train()
         recalibrate_network(self.twin, self.loader, self.images)
         with steady(self.twin):
             losses = [float(loss()) for loss in training_losses(self.twin, self.batches)]

@@ -36,6 +36,7 @@ def search(runner: Runner, pruning: GradualPruning) -> dict[str, Any]:
     judge = Judge(unwrap(runner.model), pruning.groups, runner.train_dataloader)
     with pruning.unwatched():
         record = pruning.search(lambda alive: judge(from_main(alive)))
+    pruning.rated(from_main(record['rates']))
     losses = record['losses']
     runner.logger.info(
         f'{len(losses)} vectors of rates were tried; the loss of the best is {min(losses):.4f}, '

@@ -75,6 +75,7 @@ class GradualPruning:
         self.selection.admit(recipe.target)
         self.masks.attach()
         self.weights: dict[str, float] | None = None
+        self.rates: dict[str, float] | None = None
         self._watching: Watching | None = None
 
     def watch(self) -> None:
@@ -117,7 +118,8 @@ class GradualPruning:
 
     def neuron_scores(self) -> dict[str, Tensor]:
         """Scores by weight name, (out,) each, for the perturbation radius."""
-        scores = self.score.filters(self.model, self._scored())
+        seen = self._scored()
+        scores = self.score.filters(self.model, seen) if seen else {}
         widths = {layer: len(score) for layer, score in scores.items()}
         return self._by_weight(scores | spread(self.unit_scores(), self.groups, widths))
 
@@ -140,8 +142,11 @@ class GradualPruning:
             The structure that removes those halves.
 
         Raises:
-            ValueError: the removal changes outputs, and the groups at fault are named.
+            ValueError: a group has not what its score is of, or the removal changes outputs; the
+                groups at fault are named.
         """
+        if self.ready:
+            self.unit_scores()
         example = self.setting.example
         forward = self.setting.forward
         twin = copied(self.model)
@@ -199,10 +204,13 @@ class GradualPruning:
         self.score.look(self.model, self.groups, losses)
 
     def search(self, judge: Callable[[dict[str, Tensor]], float]) -> dict:
-        """Let the selection find its rates by a judge; the record of it."""
-        scores = self.unit_scores()
-        self.selection, record = self.selection.searched(scores, self.recipe.target, judge)
-        return record
+        """Let the selection look for rates by a judge; see `Selection.search`."""
+        return self.selection.search(self.unit_scores(), self.recipe.target, judge)
+
+    def rated(self, rates: Mapping[str, float]) -> None:
+        """Groups lose units at these rates from now on."""
+        self.rates = dict(rates)
+        self.selection = self.selection.rated(rates)
 
     def mask(self, alive: dict[str, Tensor], last: bool = False) -> None:
         """Take the dead units out of the weights and, where they stay dead, what belongs to them.
@@ -253,6 +261,7 @@ class GradualPruning:
             masks=self.masks.state_dict(),
             score=self.score.state_dict() or None,
             weights=self.weights,
+            rates=self.rates,
             going=self.going,
         )
 
@@ -263,6 +272,8 @@ class GradualPruning:
         self.going = state.get('going')
         if state.get('weights') is not None:
             self.weighed(state['weights'])
+        if state.get('rates') is not None:
+            self.rated(state['rates'])
 
 
 def ranked_as(sizes: Tensor, scores: list[Tensor]) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import MappingProxyType
 from typing import Any
 
@@ -19,6 +19,7 @@ from mmrobustprune.sharpness import Ascent, Rule, build_ascent, build_rule
 from mmrobustprune.sharpness.ascents import parameters
 from mmrobustprune.sharpness.step import refuse_unsupported
 
+from .compiled import CompiledForward
 from .passes import RecordedPasses
 
 
@@ -42,11 +43,14 @@ class SharpnessMixin:
         interval: perturb at every interval-th update; the others are plain.
         log_interval: log 'train/sharpness' = loss(w + e) - loss(w) and 'train/grad_norm_w', the L2
             norm of the first gradient, every log_interval-th perturbed step that has both.
+        compile: the model's forward is compiled for all passes: True, or a dict with arguments of
+            torch.compile. PruneRunner takes it from `compile` in the config.
         **kwargs: of the base wrapper.
 
     Raises:
         ValueError: an unknown rule, ascent or field, several optimizers, one that does not go with
-            the ascent, a sharded or compiled model, or a training step that cannot be repeated.
+            the ascent, a sharded model, a compiled train_step, or a training step that cannot be
+            repeated.
     """
 
     rule_type = 'SAM'
@@ -59,6 +63,7 @@ class SharpnessMixin:
         ascent: str | Mapping | Ascent = 'fresh',
         interval: int = 1,
         log_interval: int = 10,
+        compile: bool | Mapping | None = None,
         **kwargs: Any,
     ):
         if not isinstance(optimizer, Optimizer):
@@ -74,6 +79,7 @@ class SharpnessMixin:
         self.ascent = ascent
         self.interval = interval
         self.log_interval = log_interval
+        self._compiled = CompiledForward(compile) if compile else None
         self._passes: RecordedPasses | None = None
         self._plain = False  # this step was begun without a rule
         self.perturbed_loss: Tensor | None = None  # of the last step, where that took two passes
@@ -114,12 +120,12 @@ class SharpnessMixin:
         self._passes = self.perturbed_loss = None
         self._plain = self.rule is None or self._update % self.interval != 0
         if self._plain:
-            with super().optim_context(model):
+            with self.pass_context(model):
                 yield
             return
         refuse_model(model)
         self._passes = RecordedPasses(self, model, check=not self._checked)
-        with super().optim_context(model), self._passes.listen():
+        with self.pass_context(model), self._passes.listen():
             yield
 
     def update_params(
@@ -161,8 +167,9 @@ class SharpnessMixin:
 
     @contextmanager
     def pass_context(self, model: nn.Module) -> Iterator[None]:
-        """The base's `optim_context`, for a pass after the first."""
-        with super().optim_context(model):
+        """The base's `optim_context`, for one pass."""
+        compiled = nullcontext() if self._compiled is None else self._compiled.inside(model)
+        with super().optim_context(model), compiled:
             yield
 
     def backward_of(self, loss: Tensor) -> None:
@@ -219,8 +226,9 @@ def refuse_model(model: nn.Module) -> None:
     compiled = vars(model).get('train_step')
     if torch.compiler.is_compiling() or hasattr(compiled, '_torchdynamo_orig_callable'):
         raise ValueError(
-            'two passes do not work with a compiled train_step; leave `compile` out of the config, '
-            'or train with rule=None.'
+            'two passes do not work with a compiled train_step; let '
+            'optim_wrapper=dict(compile=True) compile the forward instead of compile=True in the '
+            'config, as PruneRunner does, or train with rule=None.'
         )
 
 

@@ -109,7 +109,8 @@ class Plan:
                 length = iterations(phase.length, phase.name, total, per_epoch)
             rounds = phase.rounds
             if isinstance(rounds, str):
-                rounds = max(1, length // iterations(rounds, phase.name, total, per_epoch))
+                pace = max(1, iterations(rounds, phase.name, total, per_epoch))
+                rounds = max(1, length // pace)
             at_once = length == 0
             if phase.room is not None and length > phase.room * total:
                 length = int(phase.room * total)

@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 from mmengine.dist import get_dist_info
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from mmrobustprune.rng import seeded
+from mmrobustprune.rng import reseed, seeded
 
 
 class Draw(int):
@@ -74,7 +74,11 @@ class SeededDataset(Proxy):
     """A data set whose sample depends on seed, draw and index, and on nothing before it."""
 
     def __getitem__(self, index: int) -> Any:
-        with seeded(self.sample_seed, *getattr(index, 'draw', Draw.draw), index):
+        key = self.sample_seed, *getattr(index, 'draw', Draw.draw), index
+        if get_worker_info() is not None:  # nothing else draws there, so nothing is put back
+            reseed(*key)
+            return self.inner[int(index)]
+        with seeded(*key):
             return self.inner[int(index)]
 
 

@@ -45,6 +45,8 @@ class PruneRunner(SuiteTest, RebuildRunner, ResumableRunner):
             return cfg  # a config for testing only
         cfg = make_resumable(cfg)
         cfg.optim_wrapper = sharpness_wrapper(cfg.optim_wrapper)
+        if cfg.get('compile'):  # mmengine would compile the step, which takes passes apart
+            cfg.optim_wrapper.compile = cfg.pop('compile')
         hook = dict(recipe, type=build_recipe(recipe).hook)
         cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), hook]
         return cfg

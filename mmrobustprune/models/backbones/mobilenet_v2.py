@@ -1,4 +1,4 @@
-"""Published MobileNetV2 weights under the names of the OpenMMLab projects."""
+"""Published MobileNetV2 weights under the names of mmdet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EXPANDED |= {'2': 'linear_conv.conv', '3': 'linear_conv.bn'}
 
 
 def mobilenet_v2_state(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state dict of mmdet's and mmpretrain's MobileNetV2 backbone from torchvision's network.
+    """The state dict of mmdet's MobileNetV2 backbone from torchvision's network.
 
     Args:
         published: weights named features.N..., as in `torchvision.models.mobilenet_v2`; the

@@ -1,11 +1,13 @@
 """Methods of other papers as recipes: a file each, which says how it differs from its neighbour."""
 
+from .dfpc import DFPC
 from .eagleeye import EagleEye
 from .filters import L1Norm
 from .greg import GReg1, GReg2
 from .hrank import HRank
 from .lwm import LWM
 from .obd import OBD, GroupHessian
+from .rap_admm import RAPADMM
 from .sfp import SFP, SmoothSFP, SoftFPGM
 from .slimming import Polarisation, Slimming
 
@@ -16,11 +18,13 @@ METHODS: dict[str, type] = dict(
     sfp=SFP,
     soft_fpgm=SoftFPGM,
     smooth_sfp=SmoothSFP,
+    rap_admm=RAPADMM,
     slimming=Slimming,
     polarisation=Polarisation,
     greg1=GReg1,
     greg2=GReg2,
     obd=OBD,
     group_hessian=GroupHessian,
+    dfpc=DFPC,
     lwm=LWM,
 )

@@ -23,7 +23,10 @@ class SFP(FilterRecipe):
     Args:
         soft: length of that phase: a fraction of the schedule in [0, 1), '3 epochs' or '300 iters';
             None is all of it, and the training ends with the removal.
-        every: how long filters learn between two choices.
+        every: how long filters learn between two choices: '1 epochs' or '100 iters'.
+
+    Raises:
+        ValueError: `every` is a number, or a field is out of its range.
     """
 
     method: ClassVar[str] = 'SFP'
@@ -50,6 +53,14 @@ class SFP(FilterRecipe):
             Phase('soft', self.soft, self.every, self.rule),
             Phase('finetune', rule=self.finetune_rule),
         )
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not isinstance(self.every, str):
+            raise ValueError(
+                f'robust_prune.every={self.every!r} has no unit; say how long filters learn '
+                "between two choices, '1 epochs' or '100 iters'."
+            )
 
 
 @dataclass(frozen=True)

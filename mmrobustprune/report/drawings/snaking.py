@@ -31,7 +31,7 @@ def draw_snaking(path: str | Path, roughness: Tensor, labels: Tensor) -> Path:
         largest = float(roughness.max())
         for place, (column, row) in enumerate(zip(columns, rounds.tolist(), strict=True)):
             number = int(order[place])
-            size = 90 + 380 * float(roughness[number]) / largest
+            size = 150 + 320 * float(roughness[number]) / largest  # a number fits in
             dealt.scatter(column, row, s=size, color=colours[column], zorder=2)
             dealt.text(
                 column, row, str(number), ha='center', va='center', fontsize=7, color='white'
@@ -41,7 +41,7 @@ def draw_snaking(path: str | Path, roughness: Tensor, labels: Tensor) -> Path:
             yticks=range(int(rounds.max()) + 1),
             xlabel='group',
             ylabel='round',
-            title='Filters, from the smoothest on',
+            title='Filters, from the smoothest on (area: roughness)',
         )
         dealt.margins(x=0.1, y=0.25)
         dealt.invert_yaxis()

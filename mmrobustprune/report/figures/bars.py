@@ -115,7 +115,7 @@ def corruption_bars(path: str | Path, grids: Sequence[CellTable], reference: str
         panels,
         grids[0].metric,
         is_percent(grids),
-        f'{grids[0].metric} per corruption, {what}',
+        f'{grids[0].metric} per corruption, {what}; dashed: clean{_ticks(panels, reference)}',
         reference,
         grids[0].suite.groups,
     )
@@ -140,6 +140,12 @@ def class_bars(
         reference,
         groups={},
     )
+
+
+def _ticks(panels: Sequence[Bars], reference: str) -> str:
+    """What the black ticks are, where there are any."""
+    others = [panel.name for panel in panels if panel.name != reference]
+    return f'; black ticks: {reference}' if 0 < len(others) < len(panels) else ''
 
 
 def _largest(panel: Bars) -> float:

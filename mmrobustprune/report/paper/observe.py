@@ -127,7 +127,7 @@ def _epochs(folder: Path) -> dict[str, Number]:
 
 
 def from_record(file: Path, name: str = '') -> Observation:
-    """A record of tools/experiments/run_arms.py.
+    """A record of tools/compare.py.
 
     That is its numbers, its files, and the config of its training command.
 
@@ -138,7 +138,7 @@ def from_record(file: Path, name: str = '') -> Observation:
     if not isinstance(record, dict) or 'name' not in record:
         raise ValueError(
             f"{file} is no record of a run (it has no 'name'); give one that "
-            'tools/experiments/run_arms.py wrote, or a work dir.'
+            'tools/compare.py wrote, or a work dir.'
         )
     files: list[tuple[str, str, Any]] = [('', 'cost', record)]
     if 'suite' in record:

@@ -43,8 +43,12 @@ class Average:
     spread: float | None
     runs: int
 
-    def text(self, form: str) -> str:
-        return format(self.mean, form) + ('' if self.spread is None else f' ± {self.spread:{form}}')
+    def text(self, form: str, level: float | None = None) -> str:
+        """Mean ± spread, or with a level ± half of the interval of the mean, where it is not 0."""
+        after = self.spread
+        if level is not None:
+            after = self.half_width(level) if self.spread else None
+        return format(self.mean, form) + ('' if after is None else f' ± {after:{form}}')
 
     def half_width(self, level: float = 0.95) -> float | None:
         """Half of the interval of the mean at this level, t(runs - 1) spread / sqrt(runs).
@@ -87,10 +91,14 @@ class Card:
         records: flat mappings with `name` and any of the columns' keys; absent, None and NaN all
             mean not run, which is printed as '-'.
         columns: what to show, in order.
+        level: of the intervals of means behind ±; None shows sample standard deviations there.
     """
 
-    def __init__(self, records: Iterable[Mapping], columns: Sequence[Column]) -> None:
+    def __init__(
+        self, records: Iterable[Mapping], columns: Sequence[Column], level: float | None = None
+    ) -> None:
         self.columns = tuple(columns)
+        self.level = level
         grouped: dict[str, list[Mapping]] = {}
         for record in records:
             if 'name' not in record:
@@ -123,7 +131,7 @@ class Card:
             line = [name]
             for column in self.columns:
                 value = row[column.key]
-                text = '-' if value is None else value.text(column.form)
+                text = '-' if value is None else value.text(column.form, self.level)
                 line.append(mark.format(text) if name in best[column.key] else text)
             lines.append(line)
         return lines

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvTransposeNd
@@ -97,7 +96,7 @@ class Step:
     opens: bool = True
     updates: bool = True
     group: dist.ProcessGroup | None = None
-    _notes: dict[str, Mapping] = field(default_factory=dict, init=False)
+    _notes: dict[str, dict] = field(default_factory=dict, init=False)
 
     def __post_init__(self):
         self.rule.begin()
@@ -147,8 +146,8 @@ class Step:
         state = self.optimizer.state
         return {p: state[p][name] for p in parameters(self.optimizer) if name in state.get(p, ())}
 
-    def note(self, name: str, values: Mapping) -> None:
-        """Have values remembered, as they are once the optimizer has taken its step.
+    def note(self, name: str, values: dict) -> None:
+        """Have values remembered, as they are when the optimizer takes its step.
 
         Args:
             name: under which the optimizer's state holds them.
@@ -162,23 +161,26 @@ class Step:
 
         Optimizers make their own state at the first step and must not find another's before.
         """
-        handle = self.optimizer.register_step_post_hook(self._write)
+        handles = (
+            self.optimizer.register_step_pre_hook(self._keep),
+            self.optimizer.register_step_post_hook(self._write),
+        )
         try:
             yield
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
 
-    @torch.no_grad()
+    def _keep(self, optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
+        for values in self._notes.values():
+            for p, value in values.items():
+                if value is p.grad:  # SGD adds Nesterov's momentum to it in place
+                    values[p] = value.clone()
+
     def _write(self, optimizer: Optimizer, args: tuple, kwargs: dict) -> None:
         for name, values in self._notes.items():
             for p, value in values.items():
-                state = optimizer.state[p]
-                if not isinstance(value, Tensor):
-                    state[name] = value
-                elif name in state:
-                    state[name].copy_(value)
-                else:
-                    state[name] = value.clone()
+                optimizer.state[p][name] = value
 
     def _offsets(self, directions: Directions) -> tuple[list[Tensor], list[Tensor]]:
         owned = {id(p) for p in parameters(self.optimizer)}

@@ -53,8 +53,8 @@ class Look(Ascent):
             gradients.clear()
             yield REPEATED
         if step.updates and self._plain is not None:
-            plain = step.averaged(self._plain)
-            part = beside(plain, step.gradients())
+            sharp = step.gradients()  # all ranks have those of the same parameters
+            part = beside(step.averaged(self._plain_of(sharp)), sharp)
             step.note(PART, part)
             step.note(LEFT, dict.fromkeys(part, self.k - 1))
         if step.updates:
@@ -74,6 +74,10 @@ class Look(Ascent):
                 self._plain[p] += gradient
             else:
                 self._plain[p] = gradient
+
+    def _plain_of(self, sharp: Directions) -> Directions:
+        """The plain gradients of the same parameters; some may not be used on this rank."""
+        return {p: self._plain.get(p, torch.zeros_like(g)) for p, g in sharp.items()}
 
     def __post_init__(self):
         at_least_zero(alpha=self.alpha)

@@ -47,7 +47,7 @@ class Shares(Ascent):
         with step.apart() as gradients:
             before = yield Pass(again=True, local=True, each=True)
         with step.moved(gradients, partial(self._thin, (update, self._batch))):
-            after = yield Pass(own=False, local=True, each=True, learns=False)
+            after = yield Pass(own=False, again=True, local=True, each=True, learns=False)
             yield Pass(own=False, take=partial(chosen, self._hardest(after - before)))
         if step.updates:
             step.note(COUNT, dict.fromkeys(step.gradients(), update + 1))

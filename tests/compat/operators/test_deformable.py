@@ -49,6 +49,22 @@ def test_gradients(bias):
     assert gradcheck(modulated, given, fast_mode=True)
 
 
+def test_of_offsets_of_a_larger_image_the_first_numbers_are_taken():
+    torch.manual_seed(4)
+    shapes = dict(input=(2, 3, 4, 4), offset=(2, 18, 8, 8), mask=(2, 9, 8, 8), weight=(2, 3, 3, 3))
+    given = {name: torch.rand(shape).double() for name, shape in shapes.items()}
+    small = {
+        name: given[name].flatten(1)[:, : channels * 16].reshape(2, channels, 4, 4)
+        for name, channels in (('offset', 18), ('mask', 9))
+    }
+    run = ops.modulated_deform_conv2d
+    found = run(given['input'], given['offset'], given['mask'], given['weight'], None, 1, 1)
+    expected = run(given['input'], small['offset'], small['mask'], given['weight'], None, 1, 1)
+    assert torch.equal(found, expected)
+    tensors = [tensor.requires_grad_() for tensor in given.values()]
+    assert gradcheck(lambda *t: run(*t, None, 1, 1), tensors, fast_mode=True)
+
+
 def test_a_weight_alone_is_trained():
     torch.manual_seed(2)
     given = convolution(1, 1, (6, 4))

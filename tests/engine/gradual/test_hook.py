@@ -8,6 +8,7 @@ from mmengine.registry import RUNNERS
 
 from mmrobustprune.scores import SCORES
 from tests.scores.test_base import MeanActivation
+from tests.support.small import small
 from tests.support.tiny import classifier, pruned
 
 FRACTIONS = dict(warmup=0.15, rounds=3, interval=None, prune=0.3, measure=False)
@@ -108,3 +109,31 @@ def test_groups_are_weighed_before_the_first_round(trained):
     assert saved['weights'] is None  # the first round is due before the next iteration
     assert set(rounds[0]['weights']) == set(saved['groups'])
     assert min(rounds[0]['weights'].values()) > 0
+
+
+def test_the_log_keeps_a_phase_and_a_share_once(trained):
+    """mmengine copies the whole history of a number with each that it is given."""
+    saved = torch.load(trained / 'epoch_4.pth', weights_only=True)['message_hub']['log_scalars']
+    rounds = json.loads((trained / 'rounds.json').read_text())
+    assert saved['train/phase'].data[0].tolist() == [0, 1, 2]
+    shares = [0, *(record['removed']['params'] for record in rounds)]
+    assert saved['train/removed_params'].data[0].tolist() == shares
+    assert len(saved['train/loss'].data[0]) == 24
+
+
+@pytest.mark.parametrize('recipe', ['l1norm', 'slimming'])
+def test_a_rule_that_goes_on_forgets_the_units_that_were_removed(tmp_path, recipe):
+    """The phase of the removal has no length, so that no other rule comes between."""
+    rule = dict(type='AdaSAP')
+    fields = dict(recipe=recipe, target=0.5, budget='channels', rule=rule, finetune_rule=rule)
+    runner = RUNNERS.build(small(tmp_path, epochs=2, **fields))
+    runner.train()
+    assert runner.iter == 12 and len(runner.model.last.weight) < 10
+
+
+def test_a_score_of_gradients_sees_the_warm_up_before_a_removal_at_once(tmp_path):
+    fields = dict(recipe='taylor', target=0.5, budget='channels', rounds=1, prune=0)
+    with pytest.raises(ValueError, match='a score of gradients would see 0 of them'):
+        RUNNERS.build(small(tmp_path / 'none', warmup=0, **fields)).train()
+    RUNNERS.build(small(tmp_path, epochs=2, warmup='4 iters', **fields)).train()
+    assert json.loads((tmp_path / 'rounds.json').read_text())[0]['iteration'] == 4

@@ -21,12 +21,14 @@ ASKED = dict(  # what fits each method into 24 iterations, and the iterations it
     sfp=(dict(HALF), (3, 9, 20)),
     soft_fpgm=(dict(HALF, soft='12 iters', every='4 iters'), (6, 15)),
     smooth_sfp=(dict(HALF, soft='12 iters', every='4 iters'), (6,)),
+    rap_admm=(dict(HALF, soft='12 iters', every='4 iters', rho=0.1), (3, 6, 10, 15)),
     slimming=(dict(HALF, strength=0.01), (5, 15)),
     polarisation=(dict(HALF, strength=0.01), (5, 15)),
     greg1=(dict(HALF, coupled=True, delta=0.1), (3, 8, 15)),
     greg2=(dict(HALF, coupled=True, delta=0.1, separate_delta=1e-3), (1, 6, 11, 15)),
     obd=(dict(HALF, warmup='4 iters', rounds=2, interval=4), (2, 9, 15)),
     group_hessian=(dict(HALF, warmup='4 iters', rounds=2, interval=4), (9,)),
+    dfpc=(dict(HALF, rounds=3), (3,)),
 )
 
 

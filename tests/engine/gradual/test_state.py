@@ -95,12 +95,14 @@ def test_a_group_that_the_score_cannot_see_takes_the_values_of_the_others_by_ran
     assert scores['0'].tolist() == pytest.approx([12.5, 37.5, 62.5, 87.5])
 
 
-def test_where_the_score_sees_nothing_the_norms_are_taken_as_they_are():
+@pytest.mark.parametrize('score', ['Taylor', 'TaylorBN', 'HALPTaylor'])
+def test_where_the_score_sees_nothing_the_norms_are_taken_as_they_are(score):
     model = chain()
     model[0].weight.requires_grad = False
     model[1].weight.requires_grad = False
-    pruning = begun(model, dict(type='Taylor'))
+    pruning = begun(model, dict(type=score))
     step(pruning)
+    assert pruning.neuron_scores() == {}  # radii follow the norms of the filters
     scores = listed(pruning.unit_scores())
     assert scores['0'] == pytest.approx([value**0.5 for value in (2, 8, 12, 28)])
     assert scores['1'] == pytest.approx([3**0.5, 31**0.5])
@@ -292,6 +294,11 @@ def test_a_rehearsal_removes_every_second_unit_of_a_copy():
     assert pruning.progress()['channels'] == 0
 
 
+def test_a_group_without_what_its_score_is_of_is_refused_at_once():
+    with pytest.raises(ValueError, match="group '0' has no batch normalisation whose scale could"):
+        begun(chain(), 'BNScale').rehearse()
+
+
 def test_a_trace_with_some_of_its_groups():
     found = trace(Residual(), torch.randn(2, 3, 5, 5))
     part = only(found, [group for group in found.groups if group.name == 'conv1'])
@@ -324,6 +331,22 @@ def test_groups_are_weighed_once_and_a_resumed_run_knows():
     other.load_state_dict(dict(pruning.state_dict(), weights=state))
     assert other.selection.weights == {'0': 9.0, '1': 1.0}
     assert listed(other.targets(1)) == listed(pruning.targets(1))
+
+
+def test_rates_are_searched_once_and_a_resumed_run_knows():
+    def pruning():
+        model = Residual()
+        found = trace(model, torch.randn(2, 3, 5, 5))
+        recipe = build_recipe(dict(recipe='eagleeye', budget='channels', target=0.4, rounds=2))
+        return GradualPruning(model, found, recipe, 2, torch.optim.SGD(model.parameters(), 0.1))
+
+    one = pruning()
+    assert one.selection.needs_search
+    one.rated(one.search(lambda alive: float(alive['conv1'].sum()))['rates'])
+    other = pruning()
+    other.load_state_dict(one.state_dict())
+    assert not other.selection.needs_search
+    assert other.selection.rates == one.selection.rates != {}
 
 
 def test_the_network_is_weighed_on_a_copy():

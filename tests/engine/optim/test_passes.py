@@ -195,6 +195,25 @@ def test_one_pass_takes_models_that_are_called_several_times():
         steps(model, wrapped(model), 1)
 
 
+class Popping(Each):
+    """Takes the labels out of its samples, so that these cannot be passed again."""
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        labels = torch.stack([sample.pop('label') for sample in data_samples])
+        return super().forward(inputs, labels, mode)
+
+
+@pytest.mark.parametrize('ascent', ASCENTS)
+def test_T05_every_pass_is_of_samples_that_no_other_has_changed(ascent):
+    model = toy(Popping)
+    wrapper = wrapped(model, rule=dict(rho=0.05), ascent=ascent)
+    data = batch()
+    data['data_samples'] = [dict(label=label) for label in data['data_samples']]
+    for _ in range(2):
+        model.train_step(data, wrapper)
+    assert wrapper.inner_count == 2
+
+
 @pytest.mark.parametrize('ascent', ASCENTS)
 def test_a_loss_of_no_call_is_refused(ascent):
     model = toy()

@@ -231,7 +231,9 @@ def test_T26_update_inside_the_context_is_refused():
 def test_T27_a_compiled_train_step_is_refused():
     model = toy()
     model.train_step = torch.compile(model.train_step, backend='eager')
-    with pytest.raises(ValueError, match='compiled train_step; leave `compile` out'):
+    with pytest.raises(
+        ValueError, match=r'compiled train_step; let optim_wrapper=dict\(compile=True\)'
+    ):
         model.train_step(batch(), wrapped(model))
 
 

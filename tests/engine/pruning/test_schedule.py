@@ -101,3 +101,8 @@ def test_rounds_may_be_so_long_apart_and_a_longer_schedule_has_more_of_them():
 def test_rounds_of_no_length_come_at_once():
     plan = Plan.of((Phase('warmup', 0), Phase('prune', 0, rounds=3), Phase('finetune')), 60, 10)
     assert plan.spans[1] == Span('prune', 0, 0, 3) and plan.at(0).name == 'finetune'
+
+
+def test_a_pace_of_less_than_an_iteration_is_one_iteration():
+    plan = Plan.of((Phase('soft', None, '0.01 epochs'),), 12, 6)
+    assert (plan.spans[0].rounds, plan.spans[0].interval) == (12, 1)

@@ -171,7 +171,7 @@ def test_gradients_must_come_between_rounds(tmp_path):
     config = pruned(classifier(tmp_path), recipe='taylor')
     config.optim_wrapper.accumulative_counts = 4
     with pytest.raises(
-        ValueError, match='accumulated over 4 batches and rounds come every 2 iterations'
+        ValueError, match='accumulated over 4 batches and a score of gradients would see 2'
     ):
         RUNNERS.build(config).train()
 

@@ -74,3 +74,9 @@ def test_fields_that_the_method_leaves_no_choice_of_are_unknown():
     for fields in (dict(rounds=3), dict(scope='network'), dict(warmup=0.1)):
         with pytest.raises(ValueError, match=f'robust_prune.*{list(fields)[0]}'):
             build_recipe(dict(recipe='sfp', target=0.4, **fields))
+
+
+@pytest.mark.parametrize('every', [1, 0.25])
+def test_a_pace_without_unit_would_be_a_number_of_rounds(every):
+    with pytest.raises(ValueError, match=f'every={every} has no unit; say how long filters learn'):
+        build_recipe(dict(recipe='sfp', target=0.5, every=every))

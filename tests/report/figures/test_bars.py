@@ -17,3 +17,4 @@ def test_black_ticks_are_the_reference(monkeypatch):
     assert ticks[1] == [] and ticks[0] == ticks[2] == [
         found[1].mean(name) for name in found[1].corruptions
     ]
+    assert figure.texts[-1].get_text().endswith(f'; dashed: clean; black ticks: {found[1].name}')

@@ -1,11 +1,13 @@
 """Looking at every k-th step, by hand."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from mmrobustprune.sharpness import SAM, two_pass_step
-from mmrobustprune.sharpness.ascents import Look
+from mmrobustprune.sharpness.ascents import Look, Step
 from mmrobustprune.sharpness.ascents.look import add, beside
 
 CURVES = torch.tensor([1.0, 4.0])
@@ -47,6 +49,25 @@ def test_two_steps_by_hand():
 @pytest.mark.parametrize('k, passes', [(1, 12), (2, 9), (5, 8)])
 def test_every_kth_step_looks(k, passes):
     assert len(trained(6, k=k)[0]) == passes
+
+
+def test_ranks_average_as_many_gradients_whatever_each_has_used(monkeypatch):
+    """The second layer has no gradient of this rank, and one of all ranks together."""
+    averaged = []
+    monkeypatch.setattr(
+        torch.distributed, 'all_reduce', lambda g, group: averaged.append(g.numel())
+    )
+    pair = SimpleNamespace(size=lambda: 2)
+    model = nn.ModuleList([nn.Linear(3, 1, bias=False), nn.Linear(2, 1, bias=False)])
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    passes = Look().passes(Step(model, optimizer, SAM(), group=pair))
+    next(passes)
+    model[0].weight.sum().backward()
+    passes.send(torch.zeros(()))
+    (model[0].weight.sum() + model[1].weight.sum()).backward()
+    with pytest.raises(StopIteration):
+        passes.send(torch.zeros(()))
+    assert averaged == [3, 2]
 
 
 def test_what_is_beside_the_plain_gradient_is_a_unit_vector():

@@ -42,3 +42,16 @@ def test_the_last_gradient_is_the_one_that_the_optimizer_took():
     kept = optimizer.state[model.weight]['previous_gradient']
     assert kept.tolist() == [[0.5, 1.0]]
     assert kept.data_ptr() != model.weight.grad.data_ptr()
+
+
+@pytest.mark.parametrize('foreach', [False, True])
+def test_an_optimizer_may_change_the_gradient_in_its_step(foreach):
+    """With foreach, which a GPU has by default, Nesterov's momentum is added into it."""
+    model = nn.Linear(2, 1, bias=False)
+    fields = dict(lr=0.1, momentum=0.9, nesterov=True, foreach=foreach)
+    optimizer = torch.optim.SGD(model.parameters(), **fields)
+    for x in ([[0.5, 3.0]], [[2.0, -1.0]]):
+        x = torch.tensor(x)
+        two_pass_step(model, optimizer, SAM(), lambda x=x: model(x).sum(), 'previous')
+        kept = optimizer.state[model.weight]['previous_gradient']
+        assert torch.equal(kept, x)

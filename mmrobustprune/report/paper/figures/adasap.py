@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,8 +21,19 @@ from mmrobustprune.report.paper.observe import Observation, observe
 
 SUITE = 'imagenet-c'
 CLASSIFIERS = adasap.TABLES['adasap-classifiers']
+DETECTORS = adasap.TABLES['adasap-detectors']
 THEIRS = 'Taylor'
 OURS = ('AdaSAP_P', 'AdaSAP_P + ASAM')
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two arms under one suite of corruptions, by what identifies their runs."""
+
+    title: str
+    ours: Mapping[str, Any]
+    theirs: Mapping[str, Any]
+    suite: str = SUITE
 
 
 @dataclass(frozen=True)
@@ -88,13 +100,36 @@ def margins(path: Path, runs: Sequence[Observation]) -> Path:
 
     The mean is over all types that are shown.
     """
-    found = []
+    pairs = []
     for (size, target), ours in product(adasap.SIZES.items(), OURS):
-        pair = [_by_corruption(runs, name, target) for name in (ours, THEIRS)]
-        if all(pair):
-            title = f'{ours} minus {THEIRS}, {size} kept'
-            found.append(Margin(title, _differences(title, *pair)))
-    _refuse_none(found, f'corruptions of {SUITE}')
+        both = [
+            {**adasap.RESNET50, **adasap.CLASSIFIER_ARMS[name], 'target': target}
+            for name in (ours, THEIRS)
+        ]
+        pairs.append(Pair(f'{ours} minus {THEIRS}, {size} kept', *both))
+    return _margins(path, runs, pairs)
+
+
+def detector_margins(path: Path, runs: Sequence[Observation]) -> Path:
+    """Figure 5: AdaSAP minus HALP by corruption of VOC-C, a panel per target and form."""
+    theirs, *ours = adasap.LATENCY_ARMS
+    arms = {name: {**DETECTORS.where, **where} for name, where in adasap.LATENCY_ARMS.items()}
+    targets = {run.facts['target'] for run in runs if fits(run.facts, arms[theirs])}
+    pairs = []
+    for target, name in product(sorted(targets), ours):
+        both = [{**arms[one], 'target': target} for one in (name, theirs)]
+        pairs.append(Pair(f'{name} minus {theirs}, {1 / (1 - target):.2f}x', *both, 'voc-c'))
+    return _margins(path, runs, pairs)
+
+
+def _margins(path: Path, runs: Sequence[Observation], pairs: Sequence[Pair]) -> Path:
+    """A panel for every pair that was run."""
+    found = []
+    for pair in pairs:
+        sides = [_by_corruption(runs, where, pair.suite) for where in (pair.ours, pair.theirs)]
+        if all(sides):
+            found.append(Margin(pair.title, _differences(pair, *sides)))
+    _refuse_none(found, 'both arms of a pair, evaluated under corruption,')
     rows = max(len(one.values) for one in found) + 1.4
     with look():
         figure = Figure(figsize=(4.4 * len(found), 0.27 * rows + 0.9))
@@ -115,30 +150,31 @@ def _rows(filled: Filled, first: str, second: str) -> list[tuple[str, float, flo
     return found
 
 
-def _by_corruption(runs: Sequence[Observation], arm: str, target: float) -> dict[str, float]:
-    """Mean over the seeds of an arm at a size, by corruption; {} where it was not run."""
-    where = {**adasap.RESNET50, **adasap.CLASSIFIER_ARMS[arm], 'target': target}
-    seeds = [run for run in runs if fits(run.facts, where) and SUITE in run.corruptions]
+def _by_corruption(
+    runs: Sequence[Observation], where: Mapping[str, Any], suite: str
+) -> dict[str, float]:
+    """Mean over the seeds of an arm, by corruption; {} where it was not run."""
+    seeds = [run for run in runs if fits(run.facts, where) and suite in run.corruptions]
     for run in seeds[1:]:
-        if run.corruptions[SUITE].keys() != seeds[0].corruptions[SUITE].keys():
+        if run.corruptions[suite].keys() != seeds[0].corruptions[suite].keys():
             raise ValueError(
-                f'{seeds[0].label} has {len(seeds[0].corruptions[SUITE])} types of {SUITE} and '
-                f'{run.label} {len(run.corruptions[SUITE])}; evaluate the runs alike.'
+                f'{seeds[0].label} has {len(seeds[0].corruptions[suite])} types of {suite} and '
+                f'{run.label} {len(run.corruptions[suite])}; evaluate the runs alike.'
             )
-    kinds = seeds[0].corruptions[SUITE] if seeds else ()
+    kinds = seeds[0].corruptions[suite] if seeds else ()
     found = {}
     for kind in kinds:
-        found[kind] = fmean(run.corruptions[SUITE][kind] for run in seeds)
+        found[kind] = fmean(run.corruptions[suite][kind] for run in seeds)
     return found
 
 
 def _differences(
-    title: str, ours: Mapping[str, float], theirs: Mapping[str, float]
+    pair: Pair, ours: Mapping[str, float], theirs: Mapping[str, float]
 ) -> dict[str, float]:
     if ours.keys() != theirs.keys():
         raise ValueError(
-            f"'{title}' would compare {len(ours)} types of {SUITE} with {len(theirs)}; evaluate "
-            'the runs alike.'
+            f"'{pair.title}' would compare {len(ours)} types of {pair.suite} with {len(theirs)}; "
+            'evaluate the runs alike.'
         )
     return {kind: value - theirs[kind] for kind, value in ours.items()}
 
@@ -169,5 +205,6 @@ def _refuse_none(found: Sequence | Mapping, what: str) -> None:
 FIGURES = {
     'adasap-1': RunFigure('AdaSAP, Figure 1: R_C against the size', against_size),
     'adasap-4': RunFigure('AdaSAP, Figure 4: margins over Taylor by corruption', margins),
+    'adasap-5': RunFigure('AdaSAP, Figure 5: margins over HALP by corruption', detector_margins),
     'adasap-6': RunFigure('AdaSAP, Figure 6: IN-C against Val', against_clean),
 }

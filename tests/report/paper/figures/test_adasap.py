@@ -53,6 +53,24 @@ def test_margins_are_sorted_means_over_seeds_and_their_mean_is_over_all_types(se
     assert [bar.get_width() for bar in axes.patches] == pytest.approx([3.0, 2.0, 1.0, 2.0])
 
 
+def test_margins_of_detectors_are_over_halp_at_one_target(seen, tmp_path):
+    def detector(*values, target=0.5, **fields):
+        one = pruned('adasap_latency', target, 75.0, config='ssd512_r50-x_voc0712', **fields)
+        return replace(one, corruptions={'voc-c': dict(zip(KINDS, values, strict=True))})
+
+    halp = dict(rule=None, finetune_rule=None, solver='linearised')
+    draw(
+        'adasap-5',
+        [detector(42.0, 51.0, 63.0), detector(40.0, 50.0, 64.0, **halp), detector(1, 1, 1, **OURS)]
+        + [detector(1, 1, 1, target=0.3)],
+        tmp_path,
+    )
+    first, second = seen
+    assert first.get_title(loc='left') == 'AdaSAP_L + ASAM minus HALP, 2.00x'
+    assert [bar.get_width() for bar in first.patches] == pytest.approx([2.0, 1.0, -1.0, 2 / 3])
+    assert second.get_title(loc='left').startswith('AdaSAP_L minus HALP')
+
+
 def test_the_ideal_keeps_the_ratio_of_the_dense_network(seen, tmp_path):
     draw('adasap-1', runs(), tmp_path)
     (axes,) = seen
@@ -73,7 +91,7 @@ def test_what_cannot_be_drawn_is_said_in_one_sentence(tmp_path):
     fewer = evaluated(pruned('adasap', 0.8, 70.0, 1, **OURS), 44.0, 53.0)
     with pytest.raises(ValueError, match='has 3 types of imagenet-c and .* 2; evaluate'):
         draw('adasap-4', [*runs()[1:3], fewer], tmp_path)
-    with pytest.raises(ValueError, match='no run has corruptions of imagenet-c'):
+    with pytest.raises(ValueError, match='no run has both arms of a pair, evaluated under'):
         draw('adasap-4', [dense(77.0)], tmp_path)
-    with pytest.raises(ValueError, match=r"no figure is called 'adasap-5' \(did you mean"):
-        draw_any('adasap-5', [], tmp_path, '')
+    with pytest.raises(ValueError, match=r"no figure is called 'adasap-3' \(did you mean"):
+        draw_any('adasap-3', [], tmp_path, '')

@@ -1,0 +1,1 @@
+"""Records of an experiment as one page: a table, differences with intervals, ranks, figures."""
