@@ -37,7 +37,7 @@ def test_every_test_for_a_gpu_is_run():
     assert all(any(mark in (ROOT / f).read_text() for mark in GPU_TESTS) for f in files)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(seconds=220)
 @pytest.mark.timeout(1800)
 def test_the_whole_script_in_miniature(tmp_path):
     command = ['bash', 'benchmarks/gpu.sh', '--miniature', '--out', str(tmp_path)]
