@@ -6,7 +6,9 @@ steps (processor time with one CPU thread, else elapsed), memory in copies of th
 plain step. At the end each network has its loss and largest curvature (lambda_max, evaluation
 mode) measured on the same held-out images.
 
-    python benchmarks/ascents.py --data data/cifar10_jpeg --checkpoint data/resnet20_cifar10.pth
+    python benchmarks/ascents.py --data data/cifar10_jpeg --checkpoint weights.pth
+
+The weights are a state_dict by the names of `tests.support.resnets.CIFARResNet`.
 """
 
 from __future__ import annotations
@@ -72,8 +74,8 @@ class Arm:
 
 
 def taken(model: nn.Module, images: Tensor, labels: Tensor, take=lambda samples: samples) -> Tensor:
-    """The loss of a part of the batch."""
-    return cross_entropy(model(take(images)), take(labels))
+    """The loss of each sample of a part of the batch."""
+    return cross_entropy(model(take(images)), take(labels), reduction='none')
 
 
 def batches(folder: Path, size: int, seed: int) -> Iterator[tuple[Tensor, Tensor]]:

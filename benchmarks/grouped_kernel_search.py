@@ -33,6 +33,7 @@ from tests.support.grouped_reference import Search  # noqa: E402
 from tests.support.resnets import CIFARResNet  # noqa: E402
 
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], float]] = {
+    'resnet8': (lambda: CIFARResNet(8), 0.4375),
     'resnet20': (lambda: CIFARResNet(20), 0.4375),
     'resnet32': (lambda: CIFARResNet(32), 0.4375),
     'resnet56': (lambda: CIFARResNet(56), 0.4375),
@@ -47,19 +48,21 @@ TARGETS = {
 }
 
 
-def network(name: str, search: str, weights: Path | None) -> dict:
+def network(name: str, search: str, weights: Path | None, device: str = 'cpu') -> dict:
     """Processor seconds of the search alone and of everything, certificate and surgery included."""
     torch.manual_seed(0)
     make, ratio = NETWORKS[name]
     model = make()
     if weights is not None and name == 'resnet20':
         model.load_state_dict(torch.load(weights, weights_only=True))
-    last = [time.process_time()]
+    model.to(device)
+    clock = time.process_time if device == 'cpu' else time.perf_counter
+    last = [clock()]
     spent = {}
     with tqdm(desc=f'{name} {search}', disable=None) as bar:
 
         def told(decision) -> None:
-            now = time.process_time()
+            now = clock()
             spent[decision.layer] = now - last[0]
             last[0] = now
             bar.total = decision.total
@@ -73,7 +76,7 @@ def network(name: str, search: str, weights: Path | None) -> dict:
         ratio=ratio,
         layers=spent,
         search_seconds=sum(spent.values()),
-        seconds=time.process_time() - start,
+        seconds=clock() - start,
         achieved=structure.achieved,
         target=TARGETS.get((name, search)),
     )
@@ -124,12 +127,13 @@ def main() -> None:
         default=32,
         help='of the layer for the slow search; its time grows as width^4',
     )
+    parser.add_argument('--device', default='cpu', help="'cuda': wall times of a GPU")
     parser.add_argument('--weights', type=Path, help="a ResNet-20's state dict")
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
     torch.set_num_threads(1)
     rows = [
-        network(name, search, args.weights)
+        network(name, search, args.weights, args.device)
         for name, search in product(args.networks, args.searches)
     ]
     pairs = [
@@ -171,7 +175,7 @@ def main() -> None:
     console = Console()
     console.print(table)
     console.print(slow)
-    keep(args.json, networks=rows, beside_the_slow_one=pairs, seed=0)
+    keep(args.json, networks=rows, beside_the_slow_one=pairs, device=args.device, seed=0)
 
 
 if __name__ == '__main__':

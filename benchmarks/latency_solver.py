@@ -60,11 +60,12 @@ MODELS_AT = {  # name -> config, input side
     'mobilenet_v1': ('configs/adasap/mobilenet-v1_8xb128-90e_in1k.py', 224),
     'mobilenet_v2': ('mmpretrain::mobilenet_v2/mobilenet-v2_8xb32_in1k.py', 224),
     'ssdlite': ('mmdet::ssd/ssdlite_mobilenetv2-scratch_8xb24-600e_coco.py', 320),
+    'tiny': ('mmpretrain::resnet/resnet18_8xb16_cifar10.py', 32),
     'ssd300': ('mmdet::ssd/ssd300_coco.py', 300),
 }
 
 
-def build(name: str, batch: int) -> tuple[torch.nn.Module, dict]:
+def build(name: str, batch: int, device: str) -> tuple[torch.nn.Module, dict]:
     """(model with random weights, example)"""
     path, side = MODELS_AT[name]
     init_default_scope(path.partition(':')[0] if '::' in path else 'mmpretrain')
@@ -74,6 +75,7 @@ def build(name: str, batch: int) -> tuple[torch.nn.Module, dict]:
     for module in model.modules():
         if type(module).__name__ == 'L2Norm':  # left uninitialised upstream
             torch.nn.init.constant_(module.weight, 20)
+    model.to(device)
     return model, example_batch(model, side, side, batch)
 
 
@@ -107,7 +109,7 @@ def table_of(
 
 def rows(args: argparse.Namespace, name: str) -> Iterator[dict]:
     """One row per solver and target."""
-    model, example = build(name, args.batch)
+    model, example = build(name, args.batch, args.device)
     found = trace(model, example, tensor_forward)
     network = Network.read(model, found, example, tensor_forward)
     start = time.perf_counter()
@@ -231,11 +233,13 @@ def main() -> None:
     )
     parser.add_argument('--batch', type=int, default=1)
     parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--device', default='cpu')
     parser.add_argument('--json', type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     found = list(chain.from_iterable(rows(args, name) for name in args.models))
-    stamp = stamp_of(torch.nn.Linear(1, 1), torch.zeros(args.batch, 1))
+    like = torch.zeros(args.batch, 1, device=args.device)
+    stamp = stamp_of(torch.nn.Linear(1, 1).to(args.device), like)
     show(
         found,
         'invented latencies'

@@ -112,7 +112,7 @@ def _forget(layer: Scored):
 
 
 @torch.no_grad()
-def _by_sort(scores: torch.Tensor, kept: int) -> torch.Tensor:
+def _by_sort(scores: torch.Tensor, kept: int, filters: int | None = None) -> torch.Tensor:
     mask = torch.ones_like(scores)
     mask.view(-1)[scores.abs().flatten().sort().indices[: scores.numel() - kept]] = 0
     return mask

@@ -1,10 +1,11 @@
 """Threads, shared data, and a time budget for the slow tests.
 
-Slow tests run while `--slow-budget` seconds (environment: MMRP_SLOW_BUDGET, default 30) last,
-those unrun for longest first; the rest are skipped and named at the end, and come first the next
-time. One whose last run was longer than what is left of the budget waits, except as the first. When
-tests are chosen on the command line (a path, -k, -m), all that are chosen run. The times are kept
-in MMRP_HOME (default ~/.cache/mmrobustprune). Property tests draw the same examples in every run;
+Slow tests run while `--slow-budget` seconds (environment: MMRP_SLOW_BUDGET, default 30) last, those
+unrun for longest first; the rest are skipped and named at the end, and come first the next time.
+One whose last run was longer than what is left of the budget waits, except as the first; what never
+ran takes the `seconds` of its mark, and shorter ones come before longer ones. When tests are chosen
+on the command line (a path, -k, -m), all that are chosen run. The times are kept in MMRP_HOME
+(default ~/.cache/mmrobustprune). Property tests draw the same examples in every run;
 HYPOTHESIS_PROFILE=default draws others each time.
 """
 
@@ -66,7 +67,7 @@ class SlowTests:
     def pytest_collection_modifyitems(self, items):
         slow = [item for item in items if item.get_closest_marker('slow')]
         quick = [item for item in items if not item.get_closest_marker('slow')]
-        items[:] = quick + sorted(slow, key=lambda item: self.last(item)[0])
+        items[:] = quick + sorted(slow, key=self.last)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item):
@@ -91,9 +92,10 @@ class SlowTests:
             pytest.skip(f'the {self.budget:.0f} s for slow tests are used up')
 
     def last(self, item):
-        """When a test ended last, and how long it took; 0 and 0 where it never ran."""
-        known = self.record.get(item.nodeid, 0)
-        return known if isinstance(known, list) else (known, 0)
+        """When a test ended last, and how long it took; before that 0 and what its mark says."""
+        if item.nodeid in self.record:
+            return tuple(self.record[item.nodeid])
+        return 0, item.get_closest_marker('slow').kwargs.get('seconds', 0)
 
     def pytest_sessionfinish(self):
         if hasattr(self.config, 'workeroutput'):  # one of several processes

@@ -27,8 +27,8 @@ class NarrowDaViTChannelAttention(FusedHeads, ChannelAttention):
     def forward(self, x: Tensor) -> Tensor:
         """Attend among the channels of tokens (B, N, C)."""
         query, key, value = self.split_qkv(self.qkv(x))
-        weights = (key.mT @ value * self.scale).softmax(-1)
-        return self.proj(join_heads(query @ weights.mT))
+        weights = (key.transpose(-2, -1) @ value * self.scale).softmax(-1)
+        return self.proj(join_heads(query @ weights.transpose(-2, -1)))
 
 
 register(DaViTWindowMSA, NarrowDaViTWindowMSA)

@@ -144,10 +144,13 @@ class NarrowChannelAttention(FusedHeads, ChannelMultiheadAttention):
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend among the channels of tokens (B, N, C)."""
-        query, key, value = (part.mT for part in self.split_qkv(self.qkv(x)))
-        logits = functional.normalize(query, dim=-1) @ functional.normalize(key, dim=-1).mT
+        query, key, value = (part.transpose(-2, -1) for part in self.split_qkv(self.qkv(x)))
+        query = functional.normalize(query, dim=-1)
+        key = functional.normalize(key, dim=-1)
+        logits = query @ key.transpose(-2, -1)
         weights = self.attn_drop((logits * self.scale).softmax(-1))
-        return self.out_drop(self.proj_drop(self.proj(join_heads((weights @ value).mT))))
+        rows = (weights @ value).transpose(-2, -1)
+        return self.out_drop(self.proj_drop(self.proj(join_heads(rows))))
 
 
 def biases(module: nn.Module, layout: HeadLayout) -> list[Place]:

@@ -27,7 +27,7 @@ class NarrowMultiScaleAttention(FusedHeads, MultiScaleAttention):
         query, size = attention_pool(query, self.pool_q, in_size, norm=self.norm_q)
         key, key_size = attention_pool(key, self.pool_k, in_size, norm=self.norm_k)
         value, _ = attention_pool(value, self.pool_v, in_size, norm=self.norm_v)
-        logits = query @ key.mT * self.scale
+        logits = query @ key.transpose(-2, -1) * self.scale
         if self.rel_pos_spatial:
             logits = add_decomposed_rel_pos(
                 logits, query, size, key_size, self.rel_pos_h, self.rel_pos_w

@@ -22,7 +22,7 @@ class NarrowSAMAttention(FusedHeads, Attention):
         size = x.shape[1:3]
         parts = self.split_qkv(self.qkv(x.flatten(1, 2)))
         query, key, value = (part.flatten(0, 1) for part in parts)  # (B * heads, H * W, d)
-        logits = query @ key.mT * self.scale
+        logits = query @ key.transpose(-2, -1) * self.scale
         if self.use_rel_pos:
             logits = add_decomposed_rel_pos(
                 logits, query, self.rel_pos_h, self.rel_pos_w, size, size

@@ -72,7 +72,7 @@ class NarrowLocalAttention(FusedHeads, LocallyGroupedSelfAttention):
             outside = x.new_zeros(1, height + below, width + right, 1)
             outside[:, height:] = 1
             outside[:, :, width:] = 1
-            apart = windows(outside, side) - windows(outside, side).mT
+            apart = windows(outside, side) - windows(outside, side).transpose(-2, -1)
             bias = -1000.0 * apart.ne(0)[:, :, None]  # between tokens of the image and padding
         query, key, value = self.split_qkv(self.qkv(windows(image, side)))
         found = attend(query, key, value, self.scale, bias, dropout_of(self))

@@ -33,10 +33,12 @@ class NarrowXCA(FusedHeads, XCA):
 
     def forward(self, x: Tensor) -> Tensor:
         """Attend among the channels of tokens (B, N, C)."""
-        query, key, value = (part.mT for part in self.split_qkv(self.qkv(x)))
-        logits = functional.normalize(query, dim=-1) @ functional.normalize(key, dim=-1).mT
+        query, key, value = (part.transpose(-2, -1) for part in self.split_qkv(self.qkv(x)))
+        query = functional.normalize(query, dim=-1)
+        key = functional.normalize(key, dim=-1)
+        logits = query @ key.transpose(-2, -1)
         weights = self.attn_drop((logits * self.temperature).softmax(-1))
-        return self.proj_drop(self.proj(join_heads((weights @ value).mT)))
+        return self.proj_drop(self.proj(join_heads((weights @ value).transpose(-2, -1))))
 
 
 class NarrowClassAttention(Narrowed, ClassAttntion):

@@ -32,6 +32,7 @@ class RAPADMM(SFP):
         SFP.facts,
         paper='Ye et al., ICCV 2019',
         procedure='a pull towards zero, then once',
+        final='that of the end of the pull',
         data='training batches',
         setup='filters are chosen anew every few epochs',
     )

@@ -6,7 +6,11 @@ import torch
 pytest.importorskip('mmengine')
 from mmengine.registry import RUNNERS
 
+from mmrobustprune.dependency.tracing import trace
+from mmrobustprune.engine.gradual.state import GradualPruning
+from mmrobustprune.recipes.build import build_recipe
 from mmrobustprune.scores import SCORES, FeatureMaps
+from tests.support.networks import Residual
 from tests.support.small import small
 
 
@@ -47,3 +51,19 @@ def test_a_score_is_shown_its_images_before_every_choice(tmp_path, monkeypatch, 
     if looks == 2:
         assert not torch.equal(Counting.looks[0][2], Counting.looks[1][2])
     assert runner.model.last.out_channels == 5
+
+
+def test_rates_are_searched_once_and_a_resumed_run_knows():
+    def pruning():
+        model = Residual()
+        found = trace(model, torch.randn(2, 3, 5, 5))
+        recipe = build_recipe(dict(recipe='eagleeye', budget='channels', target=0.4, rounds=2))
+        return GradualPruning(model, found, recipe, 2, torch.optim.SGD(model.parameters(), 0.1))
+
+    one = pruning()
+    assert one.selection.needs_search
+    one.rated(one.search(lambda alive: float(alive['conv1'].sum()))['rates'])
+    other = pruning()
+    other.load_state_dict(one.state_dict())
+    assert not other.selection.needs_search
+    assert other.selection.rates == one.selection.rates != {}

@@ -306,22 +306,6 @@ def test_groups_are_weighed_once_and_a_resumed_run_knows():
     assert listed(other.targets(1)) == listed(pruning.targets(1))
 
 
-def test_rates_are_searched_once_and_a_resumed_run_knows():
-    def pruning():
-        model = Residual()
-        found = trace(model, torch.randn(2, 3, 5, 5))
-        recipe = build_recipe(dict(recipe='eagleeye', budget='channels', target=0.4, rounds=2))
-        return GradualPruning(model, found, recipe, 2, torch.optim.SGD(model.parameters(), 0.1))
-
-    one = pruning()
-    assert one.selection.needs_search
-    one.rated(one.search(lambda alive: float(alive['conv1'].sum()))['rates'])
-    other = pruning()
-    other.load_state_dict(one.state_dict())
-    assert not other.selection.needs_search
-    assert other.selection.rates == one.selection.rates != {}
-
-
 def test_the_network_is_weighed_on_a_copy():
     model = chain()
     before = [parameter.clone() for parameter in model.parameters()]

@@ -1,5 +1,7 @@
 """MViT's attention: whole heads go, the pools stay."""
 
+import io
+
 import pytest
 import torch
 
@@ -30,3 +32,4 @@ def test_heads_go_and_pools_stay(residual):
     assert certify(masks, tokens) <= 1e-10
     smaller = rebuild(model, masks.structure('test'))
     assert smaller.attn.num_heads == 2 and smaller.attn.pool_q.weight.shape == (4, 1, 3, 3)
+    torch.onnx.export(smaller, tokens, io.BytesIO(), dynamo=False)
