@@ -115,7 +115,7 @@ def reached(model: nn.Module, images: Tensor, labels: Tensor, iterations: int) -
     """Loss, accuracy and curvature on the held-out images."""
     model.eval()
     params = [p for p in model.parameters() if p.ndim > 1]
-    found = lambda_max(lambda: taken(model, images, labels), params, iterations)
+    found = lambda_max(lambda: taken(model, images, labels).mean(), params, iterations)
     with torch.no_grad():
         right = (model(images).argmax(1) == labels).double().mean().item()
     return dict(loss=found.loss, accuracy=right, lambda_max=found.value, residual=found.residual)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.ascents import Arm
+from benchmarks.ascents import Arm, reached
 from mmrobustprune.sharpness.build import ASCENTS
 from tests.support.resnets import CIFARResNet
 
@@ -13,6 +13,8 @@ def test_an_arm_trains(ascent):
     torch.manual_seed(0)
     weights = CIFARResNet(20).state_dict()
     arm = Arm(ascent, weights, lr=0.1, device='cpu')
+    images = torch.randn(4, 3, 32, 32)
     for _ in range(2):  # most remember something of the first
-        arm.step(torch.randn(4, 3, 32, 32), torch.arange(4))
+        arm.step(images, torch.arange(4))
     assert not torch.equal(arm.model.conv_1_3x3.weight, weights['conv_1_3x3.weight'])
+    assert reached(arm.model, images, torch.arange(4), iterations=1)['loss'] > 0
