@@ -39,13 +39,14 @@ def training_config(case: Case, channels: int, folder: Path, target: float) -> C
         ),
     )
     config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=ITERATIONS, val_interval=10**6)
-    config.val_dataloader = None  # there is no data to validate with
-    config.val_cfg = None
-    config.val_evaluator = None
+    for phase in ('val', 'test'):  # there is no data for either
+        for part in ('dataloader', 'cfg', 'evaluator'):
+            config[f'{phase}_{part}'] = None
     config.optim_wrapper = _on_any_machine(config.optim_wrapper)
     config.param_scheduler = None
     config.custom_hooks = []
     config.work_dir = str(folder)
+    config.experiment_name = folder.name  # mmengine's default is the same within a second
     config.load_from = None
     config.log_level = 'ERROR'
     config.runner_type = 'mmrobustprune.PruneRunner'
