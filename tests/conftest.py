@@ -93,9 +93,10 @@ class SlowTests:
 
     def last(self, item):
         """When a test ended last, and how long it took; before that 0 and what its mark says."""
-        if item.nodeid in self.record:
-            return tuple(self.record[item.nodeid])
-        return 0, item.get_closest_marker('slow').kwargs.get('seconds', 0)
+        known = self.record.get(item.nodeid)
+        if isinstance(known, list):  # earlier versions kept the time alone
+            return tuple(known)
+        return known or 0, item.get_closest_marker('slow').kwargs.get('seconds', 0)
 
     def pytest_sessionfinish(self):
         if hasattr(self.config, 'workeroutput'):  # one of several processes
