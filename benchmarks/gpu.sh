@@ -3,8 +3,9 @@
 # Usage:   bash benchmarks/gpu.sh [--miniature] [--out DIR] [--parts NAME ...]
 # Example: bash benchmarks/gpu.sh --out docs/results
 # Needs no network and no data: Python, torch, and the packages of `pip install -e .`; parts whose
-# packages are not there are left out with a sentence. --miniature runs the same small, on a CPU, too.
-# OUT: where the file goes, unless --out says it. PYTHON: the interpreter (.venv/bin/python, python3).
+# packages are not there are left out with a sentence. --miniature runs the same small, on a CPU.
+# OUT: where the file goes, unless --out says it. PYTHON: the interpreter (.venv/bin/python,
+# python3).
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"

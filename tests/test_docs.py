@@ -21,7 +21,8 @@ PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'docs').r
 GENERATED = {'components.md', 'recipes.md', 'stacks.md', 'tools.md', 'types.md'}
 LINK = re.compile(r'\]\(([^)\s]+)\)')
 FILE = re.compile(
-    r'(?<![\w/.])(?:tools|configs|benchmarks|docs|tests|mmrobustprune)/[\w./*-]+?\.(?:py|sh|json|md|csv|png)'
+    r'(?<![\w/.])(?:tools|configs|benchmarks|docs|tests|mmrobustprune)'
+    r'/[\w./*-]+?\.(?:py|sh|json|md|csv|png)'
 )
 PLACEHOLDER = re.compile(r'NAME|EXPERIMENT')  # what a reader puts something in for
 ROW = re.compile(r'^\| `(\w+)` \|', re.M)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import torch
@@ -14,9 +13,8 @@ from mmrobustprune.dependency.groups import find_layer
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.structure.compare import (
     TOLERANCE,
-    FullPrecision,
+    compare,
     difference,
-    judge,
     random_like,
     randomise,
 )
@@ -161,10 +159,7 @@ def _error_of_network(
         mask_kernels(masked, structure)
         inputs = random_like(example, dtype, seed)
         try:
-            with FullPrecision():
-                ours = forward(masked, inputs)
-                theirs = forward(grouped, inputs)
-                verdict = judge(ours, theirs, partial(forward, masked), inputs, dtype)
+            verdict = compare(masked, grouped, forward, inputs, dtype)
         except RuntimeError as problem:
             if dtype == torch.float32 or 'double' not in str(problem).lower():
                 raise

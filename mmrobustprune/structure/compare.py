@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -60,6 +61,20 @@ def judge(
         told = [effect for effect in effects if effect < float('inf')]  # as many outputs as before
         allowed = max(allowed, min(10 * max(told, default=0.0), CEILING[dtype]))
     return Verdict(found, allowed)
+
+
+def compare(
+    one: nn.Module,
+    other: nn.Module,
+    forward: Callable[[nn.Module, Any], Any],
+    example: Any,
+    dtype: torch.dtype,
+) -> Verdict:
+    """The verdict on two networks that should compute the same for an input, see `judge`."""
+    with FullPrecision():
+        ours = forward(one, example)
+        theirs = forward(other, example)
+        return judge(ours, theirs, partial(forward, one), example, dtype)
 
 
 def one_ulp_off(example: Any, seed: int) -> Any:

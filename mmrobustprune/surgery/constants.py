@@ -16,7 +16,7 @@ from mmrobustprune.copies import in_precision
 from mmrobustprune.dependency.groups import Group, find_layer
 from mmrobustprune.dependency.kinds import by_channel, makes, weight_of
 from mmrobustprune.dependency.recording import Forward, default_forward
-from mmrobustprune.structure.compare import FullPrecision, judge, random_like
+from mmrobustprune.structure.compare import FullPrecision, compare, random_like
 
 from .followed import trace
 
@@ -163,10 +163,7 @@ def _fold(model: nn.Module, name: str, channels: Tensor, passes: _Passes) -> str
 @torch.no_grad()
 def _compare(before: nn.Module, after: nn.Module, example: Any, forward: Forward) -> None:
     example = random_like(example, torch.float64, len(SEEDS))
-    with FullPrecision():
-        ours = forward(before, example)
-        theirs = forward(after, example)
-        verdict = judge(ours, theirs, partial(forward, before), example, torch.float64)
+    verdict = compare(before, after, forward, example, torch.float64)
     if not verdict.same:
         raise ValueError(
             'the weights were left as they are: without the filters of zeros the outputs differ by '

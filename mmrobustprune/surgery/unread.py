@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from mmrobustprune.dependency.groups import Group, find_layer, full
 from mmrobustprune.dependency.kinds import by_channel, kind_of, makes, weight_of
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.masks.maskset import MaskSet
-from mmrobustprune.structure.compare import FullPrecision, judge, random_like
+from mmrobustprune.structure.compare import compare, random_like
 from mmrobustprune.structure.rebuild import rebuild
 from mmrobustprune.structure.record import Structure
 
@@ -137,10 +136,7 @@ def _compare(model: nn.Module, structure: Structure, example: Any, forward: Forw
     dense = in_precision(model, torch.float64).eval()
     smaller = rebuild(shell(dense), structure)
     example = random_like(example, torch.float64, 0)
-    with FullPrecision():
-        ours = forward(dense, example)
-        theirs = forward(smaller, example)
-        verdict = judge(ours, theirs, partial(forward, dense), example, torch.float64)
+    verdict = compare(dense, smaller, forward, example, torch.float64)
     if not verdict.same:
         raise ValueError(
             'the surgery was refused: without the unread channels the outputs differ by '

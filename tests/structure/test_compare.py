@@ -1,9 +1,18 @@
 """What two networks differ by, and what of it is rounding."""
 
+import copy
+
 import pytest
 import torch
 
-from mmrobustprune.structure.compare import difference, halved, judge, one_ulp_off, random_like
+from mmrobustprune.structure.compare import (
+    compare,
+    difference,
+    halved,
+    judge,
+    one_ulp_off,
+    random_like,
+)
 
 
 def test_nested_outputs_are_compared():
@@ -80,3 +89,13 @@ def test_images_of_more_than_128_pixels_a_side_are_halved():
     assert small['inputs'].shape == (2, 3, 160, 128)
     assert small['scale'] is example['scale'] and small['name'] == 'a'
     assert halved(torch.zeros(1, 3, 100, 130)).shape == (1, 3, 100, 128)
+
+
+def test_two_networks_by_their_outputs():
+    torch.manual_seed(0)
+    one = torch.nn.Linear(3, 2).double()
+    other = copy.deepcopy(one)
+    image = torch.randn(4, 3, dtype=torch.float64)
+    assert compare(one, other, lambda model, x: model(x), image, torch.float64).found == 0
+    other.weight.data[0, 0] += 0.1
+    assert not compare(one, other, lambda model, x: model(x), image, torch.float64).same

@@ -73,17 +73,6 @@ def test_images_of_other_than_three_channels_from_training_to_comparison(tmp_pat
     assert found['dense'][0].macs == one.dense.macs and found['half'][0].macs == one.pruned.macs
 
 
-@pytest.fixture(scope='module')
-def dense(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('dense')
-    config = classifier(folder)
-    init_default_scope('mmpretrain')
-    torch.manual_seed(0)
-    model = MODELS.build(dict(config.model, data_preprocessor=config.data_preprocessor))
-    torch.save(dict(meta={}, state_dict=model.state_dict()), folder / 'dense.pth')
-    return config, str(folder / 'dense.pth')
-
-
 def test_what_is_written_is_the_pruned_network(dense, tmp_path):
     one = OneShot(*dense, (16, 16), 'l1', 0.3, min_keep=0.2)
     files = one.write(tmp_path)

@@ -6,23 +6,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import MODELS, init_default_scope
 
 from mmrobustprune.engine.deploy import statistics
 from mmrobustprune.engine.deploy.oneshot import OneShot
 from mmrobustprune.engine.deploy.statistics import folder_loader
-from tests.support.tiny import classifier, quick
-
-
-@pytest.fixture(scope='module')
-def dense(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('dense')
-    config = classifier(folder)
-    init_default_scope('mmpretrain')
-    torch.manual_seed(0)
-    model = MODELS.build(dict(config.model, data_preprocessor=config.data_preprocessor))
-    torch.save(dict(meta={}, state_dict=model.state_dict()), folder / 'dense.pth')
-    return config, str(folder / 'dense.pth')
+from tests.support.tiny import quick
 
 
 @pytest.fixture

@@ -2,31 +2,19 @@
 
 import pytest
 import torch
-from mmengine.registry import MODELS, init_default_scope
 
 from mmrobustprune.engine.deploy.oneshot import OneShot
 from mmrobustprune.engine.deploy.weighing import weighing_loss
 from mmrobustprune.recipes.build import build_recipe
-from tests.support.tiny import classifier, quick
-
-
-@pytest.fixture(scope='module')
-def dense(tmp_path_factory):
-    folder = tmp_path_factory.mktemp('dense')
-    config = classifier(folder)
-    init_default_scope('mmpretrain')
-    torch.manual_seed(0)
-    model = MODELS.build(dict(config.model, data_preprocessor=config.data_preprocessor))
-    torch.save(dict(meta={}, state_dict=model.state_dict()), folder / 'dense.pth')
-    return config, str(folder / 'dense.pth'), model
+from tests.support.tiny import quick
 
 
 def recipe(**fields):
     return build_recipe(dict(recipe='magnitude', target=0.3, **fields))
 
 
-def test_it_sees_the_statistics_that_the_smaller_network_will_have(dense):
-    config, _, model = dense
+def test_it_sees_the_statistics_that_the_smaller_network_will_have(network):
+    config, _, model = network
     new = weighing_loss(config, recipe())
     old = weighing_loss(config, recipe(recalibrate=''))
     before = new(model), old(model)
@@ -36,7 +24,7 @@ def test_it_sees_the_statistics_that_the_smaller_network_will_have(dense):
 
 
 def test_a_checkpoint_is_pruned_by_it(dense):
-    one = OneShot(*dense[:2], (16, 16), 'magnitude', 0.3, weigh='loss')
+    one = OneShot(*dense, (16, 16), 'magnitude', 0.3, weigh='loss')
     assert one.structure.achieved['params'] >= 0.3
 
 
