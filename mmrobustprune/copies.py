@@ -8,11 +8,13 @@ from types import FunctionType, NoneType
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.overrides import TorchFunctionMode
 
 T = TypeVar('T')
 _ONE = {int, float, bool, str, bytes, type, FunctionType, NoneType, torch.dtype, torch.device}
+if distributed.is_available():
+    _ONE.add(distributed.ProcessGroup)  # of a synchronised norm
 _HOLDERS = {dict, OrderedDict, list, set}
 
 

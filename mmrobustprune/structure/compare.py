@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
+from mmrobustprune.dependency.kinds import is_batch_norm
 from mmrobustprune.dependency.recording import tensors_in
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
@@ -188,5 +189,5 @@ def randomise(model: nn.Module, seed: int) -> None:
         else:
             fill(parameter, 0.5, 1.5)
     for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if is_batch_norm(module):
             module.reset_running_stats()
