@@ -34,13 +34,13 @@ def session(tmp_path):
     shutil.copy(Path(__file__).with_name('conftest.py'), tmp_path / 'tests')
     (tmp_path / 'pytest.ini').write_text('[pytest]\ntestpaths = tests\nmarkers = slow\n')
 
-    def run(*arguments):
+    def run(*arguments, home='home'):
         done = subprocess.run(
             [sys.executable, '-m', 'pytest', '-v', *arguments],
             cwd=tmp_path,
             text=True,
             capture_output=True,
-            env=dict(os.environ, MMRP_HOME=str(tmp_path / 'home'), PYTHONPATH=str(ROOT)),
+            env=dict(os.environ, MMRP_HOME=str(tmp_path / home), PYTHONPATH=str(ROOT)),
         )
         assert done.returncode == 0, done.stdout
         passed = [line.split('[')[1][0] for line in done.stdout.splitlines() if '] PASSED' in line]
@@ -54,6 +54,8 @@ def test_those_unrun_for_longest_come_first(session):
     assert ran == 'a' and 'slow tests left out this time' in output
     assert 'tests/test_it.py::test_slow[c]' in output.partition('left out this time')[2]
     assert 'passed' in output.splitlines()[-1]
+    ran, output = session('--slow-budget', '0.1', home='pytest.ini/home')  # cannot be written
+    assert ran == 'a'
     ran, output = session('--slow-budget', '0.3')
     assert ran == 'bc' and 'test_long PASSED' not in output
     ran, output = session('--slow-budget', '9')
