@@ -37,7 +37,7 @@ except Exception as error:  # a build for another torch ends in a RuntimeError o
         f'{torch.__version__}, from where that torch came.'
     ) from error
 
-from . import amp, autocast, davit, loading, one_output, packages, saving  # noqa: E402
+from . import amp, autocast, loading, one_output, packages, saving, widths  # noqa: E402
 from .after_import import after_import  # noqa: E402
 
 
@@ -178,9 +178,15 @@ FIXES = (  # without a number: not reported upstream
     ),
     Fix(
         'mmpretrain.models.backbones.davit',
-        davit.pads_tokens,
-        davit.pad_images,
+        widths.pads_tokens,
+        widths.pad_images,
         'tokens are padded as images are',
+    ),
+    Fix(
+        'mmcv.ops.merge_cells',
+        widths.joins_equal_widths,
+        widths.join_any_widths,
+        'only equal widths are concatenated',
     ),
     Fix(
         'mmpretrain.evaluation.metrics.single_label',
