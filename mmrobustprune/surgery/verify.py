@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
@@ -30,6 +31,11 @@ from mmrobustprune.structure.compare import (
 from mmrobustprune.structure.rebuild import rebuild
 
 SMALL = 64  # pixels a side; the deepest maps of most networks have 2 x 2 then
+GAINS = (1.0, 0.5, 0.25)  # of random weights: a network with exponentials overflows under the first
+
+
+class NotFinite(ValueError):
+    """The network itself gives infinite or NaN outputs."""
 
 
 def certify(
@@ -156,21 +162,20 @@ class _Removal:
         structure = planned.structure('certificate')
         model = self._masked(planned)
         ours = self._outputs(model) if own else None
-        self._randomise(model, planned)
-        found = self._outputs(model)
+        gain, found = self._at_random(model, planned)
         removed = rebuild(model, structure)
-        verdicts = [self._verdict(found, removed, partial(self._masked, planned, random=True))]
+        verdicts = [self._verdict(found, removed, partial(self._masked, planned, gain))]
         del model, removed
         if own:
             removed = self._converted(rebuild(shell(self.masks.model), structure)).eval()
             verdicts.insert(0, self._verdict(ours, removed, partial(self._masked, planned)))
         return verdicts
 
-    def _masked(self, planned: MaskSet, random: bool = False) -> nn.Module:
-        """A masked copy."""
+    def _masked(self, planned: MaskSet, gain: float | None = None) -> nn.Module:
+        """A masked copy, with random weights of a gain where one is given."""
         model = self._converted(copied(self.masks.model) if self.spare else self.masks.model)
-        if random:
-            self._randomise(model, planned)
+        if gain is not None:
+            randomise(model, self.seed, gain)
         planned.mask_model(model)
         return model.eval()  # what is computed from weights and kept (LeViT's biases) follows them
 
@@ -179,16 +184,24 @@ class _Removal:
             return convert_buffers(model, self.dtype)
         return in_precision(model, self.dtype)
 
-    def _randomise(self, model: nn.Module, planned: MaskSet) -> None:
-        randomise(model, self.seed)
+    def _at_random(self, model: nn.Module, planned: MaskSet) -> tuple[float, Any]:
+        """The largest gain of random weights under which a network is finite, and its outputs."""
+        *larger, last = GAINS
+        for gain in larger:
+            with suppress(NotFinite):
+                return gain, self._outputs_at(gain, model, planned)
+        return last, self._outputs_at(last, model, planned)
+
+    def _outputs_at(self, gain: float, model: nn.Module, planned: MaskSet) -> Any:
+        randomise(model, self.seed, gain)
         planned.mask_model(model)
-        model.eval()
+        return self._outputs(model.eval())
 
     def _outputs(self, model: nn.Module) -> Any:
         """What a network gives; no number may be infinite or NaN."""
         found = self._run(model, self.example)
         if not all(tensor.isfinite().all() for tensor in tensors_in(found)):
-            raise ValueError(
+            raise NotFinite(
                 'the surgery cannot be certified: the network itself gives infinite or NaN '
                 'outputs; initialise or load its weights first.'
             )
