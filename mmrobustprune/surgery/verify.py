@@ -208,7 +208,7 @@ class _Removal:
         return found
 
     def _run(self, model: nn.Module, example: Any) -> Any:
-        with FullPrecision(self.dtype if self.spare else None):
+        with FullPrecision(self.dtype, parameters=self.spare):
             return self.forward(model, example)
 
     def _verdict(self, ours: Any, removed: nn.Module, again: Callable[[], nn.Module]) -> Verdict:
