@@ -57,7 +57,11 @@ def markdown(records: Sequence[Record]) -> str:
         '',
         *(f'- {one}' for one in goals(records)),
     ]
-    parts += ['', 'What keeps parameters whole, with the number of configurations:', '']
+    parts += [
+        '',
+        'What keeps most parameters whole, and in how many configurations (over 0.5%):',
+        '',
+    ]
     parts += [f'- {one}' for one in causes(records)]
     return '\n'.join([*parts, '', NOTES, *_table(COLUMNS, map(cells, records))]) + '\n'
 

@@ -45,7 +45,7 @@ def goals(records: Sequence[Record]) -> Iterator[str]:
     for zoo, own in by_zoo(records).items():
         through = len(_families([record for record in own if done(record, 'prune')]))
         least = FAMILIES.get(zoo, 0)
-        yield f'{zoo}, families that lose their MACs: {through}, at least {least} wanted.'
+        yield f'{zoo}, families that lose the MACs asked for: {through}, at least {least} wanted.'
     for kind, least in SHARES.items():
         own = [record for record in records if record.get('kind') == kind]
         known = [record for record in own if done(record, 'trace')]
@@ -55,6 +55,10 @@ def goals(records: Sequence[Record]) -> Iterator[str]:
             f'{kind}, at least {least:.0%} of the parameters in groups: {len(known) - len(below)} '
             f'of {len(known)} configurations' + (f'; less: {names}.' if names else '.')
         )
+    shares = [record['steps']['trace'] for record in records if done(record, 'trace')]
+    limits = sum('tried' not in share for share in shares)
+    if limits:
+        yield f'The shares of {limits} configurations are upper limits: no group was tried there.'
 
 
 def causes(records: Sequence[Record], count: int = 5) -> Iterator[str]:
@@ -77,7 +81,7 @@ def _families(records: Sequence[Record]) -> set[str]:
 
 def _why(record: Record) -> str:
     step = record['steps']['trace']
-    return f'{step["params"]:.0%} ({step["cause"]})'
+    return f'{step["params"]:.1%} ({step["cause"]})'
 
 
 def _told(records: Sequence[Record], step: str) -> str:

@@ -7,8 +7,8 @@ def record(config, kind='cnn', **steps):
     return dict(config=config, kind=kind, steps=steps)
 
 
-def share(params, cause='it is so'):
-    return dict(params=params, macs=1.0, cause=cause, lost=1 - params)
+def share(params, cause='it is so', **more):
+    return dict(params=params, macs=1.0, cause=cause, lost=1 - params, **more)
 
 
 DONE = dict(seconds=1)
@@ -16,7 +16,12 @@ RECORDS = [
     record('mmdet::a/1.py', trace=share(0.95), prune=DONE, train=DONE),
     record('mmdet::a/2.py', trace=share(0.5), prune=dict(error='no', kind='refused')),
     record('mmdet::b/1.py', trace=share(0.8), prune=dict(error='no', kind='time')),
-    record('mmpretrain::c/1.py', 'mlp', trace=share(1.0), train=dict(error='n', kind='upstream')),
+    record(
+        'mmpretrain::c/1.py',
+        'mlp',
+        trace=share(1.0, tried=True),
+        train=dict(error='n', kind='upstream'),
+    ),
 ]
 
 
@@ -30,9 +35,10 @@ def test_families_are_counted_once_and_failures_told():
 
 def test_goals_name_what_is_below_them():
     told = list(goals(RECORDS))
-    assert told[0] == 'mmdet, families that lose their MACs: 1, at least 50 wanted.'
-    assert '1 of 3 configurations; less: mmdet::a 50% (it is so), mmdet::b 80%' in told[2]
+    assert told[0] == 'mmdet, families that lose the MACs asked for: 1, at least 50 wanted.'
+    assert '1 of 3 configurations; less: mmdet::a 50.0% (it is so), mmdet::b 80.0%' in told[2]
     assert told[4].endswith('1 of 1 configurations.')
+    assert told[5].startswith('The shares of 3 configurations are upper limits')
 
 
 def test_the_commonest_causes():
