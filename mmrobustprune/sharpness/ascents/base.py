@@ -121,7 +121,7 @@ class Step:
 
         Args:
             directions: {parameter: tensor of its shape}.
-            change: is given the offsets e, to be changed in place.
+            change: is given the list of the offsets e, to put others in their places.
         """
         weights, offsets = self._offsets(directions)
         if change is not None:
