@@ -57,7 +57,7 @@ setup(
     install_requires=requirements('core'),
     extras_require={
         name: requirements(name)
-        for name in ('corruption', 'openmmlab', 'onedl', 'attack', 'docs', 'dev')
+        for name in ('corruption', 'openmmlab', 'onedl', 'attack', 'onnx', 'docs', 'dev')
     },
     entry_points={'console_scripts': ['mmrobustprune = mmrobustprune.console:main']},
     zip_safe=False,

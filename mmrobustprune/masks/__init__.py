@@ -3,6 +3,7 @@
 from mmrobustprune.cost.model import CostModel
 
 from .admm import ADMMMaskSet
+from .inputs import InputMaskSet
 from .maskset import MaskSet
 from .ranked import RankedSelection
 from .rate_search import SearchedSelection
@@ -15,6 +16,7 @@ from .soft import SoftMaskSet
 __all__ = [
     'ADMMMaskSet',
     'CostModel',
+    'InputMaskSet',
     'MaskSet',
     'RankedSelection',
     'RegrowingMaskSet',

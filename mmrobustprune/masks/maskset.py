@@ -134,8 +134,12 @@ class MaskSet:
         """`mask_model`, for a copy that was loaded from a checkpoint."""
         self.mask_model(other)
 
-    def attach(self) -> None:
-        """Keep the gradients of removed entries at zero from now on (inf does not become nan)."""
+    def attach(self, optimizer: torch.optim.Optimizer | None = None) -> None:
+        """Keep the gradients of removed entries at zero from now on (inf does not become nan).
+
+        Args:
+            optimizer: of the training, for masks that follow its steps.
+        """
         if self._handles:
             return
         for name, parameter in self.model.named_parameters(remove_duplicate=False):
@@ -251,5 +255,9 @@ class MaskSet:
             for tensor in (parameter, parameter.grad, *tree_leaves(dict(states))):
                 if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
                     tensor.masked_fill_(self._mask(name, tensor), 0)
+        self._count(model)
+
+    def _count(self, model: nn.Module) -> None:
+        """Norms across channels count those that are alive."""
         for layer, side in self._norms.items():
             count_kept(find_layer(model, layer), ~self._dead[layer, side])

@@ -48,10 +48,10 @@ class RegrowingMaskSet(MaskSet):
         self._zero(self.model, optimizer)
         self.attach()
 
-    def attach(self) -> None:
+    def attach(self, optimizer: torch.optim.Optimizer | None = None) -> None:
         """Gradients reach every filter until the masks are settled."""
         if self._settled:
-            super().attach()
+            super().attach(optimizer)
 
     def resume_model(self, other: nn.Module) -> None:
         """Nothing: what was zeroed has grown meanwhile."""

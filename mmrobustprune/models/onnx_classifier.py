@@ -16,6 +16,8 @@ from mmrobustprune.records.contents import digest
 from mmrobustprune.registry import MODELS
 
 STANDARD = ('', 'ai.onnx')  # domains of operators that every runtime has
+OPSET = 17  # the highest of which onnx2torch knows the usual operators
+ALLOWED = 1e-3  # between the logits of the file and of the network in torch, relative
 
 
 @MODELS.register_module()
@@ -73,9 +75,23 @@ class OnnxClassifier(BaseModel):
             )
         if inputs.requires_grad and torch.is_grad_enabled():
             if self._torch is None:
-                self._torch = _in_torch(self.file)
+                self._torch = self._in_torch(inputs.detach())
             return self._torch(inputs)
         return torch.from_numpy(self._run(inputs.detach().cpu().float().numpy())).to(inputs)
+
+    def _in_torch(self, inputs: Tensor) -> nn.Module:
+        """The same network in torch, which gives the logits of the file for these images."""
+        found = _converted(self.file).to(inputs.device)
+        with torch.no_grad():
+            expected = self._logits(inputs)
+            error = float((found(inputs) - expected).abs().max() / expected.abs().max().clamp(1))
+        if not error <= ALLOWED:
+            raise ValueError(
+                f'what onnx2torch makes of {self.file} gives other logits (relative difference '
+                f'{error:.1e}, allowed {ALLOWED:.0e}); attack the file with tools/attack.py '
+                '--preset black-box, which needs no gradients.'
+            )
+        return found
 
     def _run(self, images: np.ndarray) -> np.ndarray:
         """As many at a time as the file takes, the last part filled up."""
@@ -90,7 +106,7 @@ class OnnxClassifier(BaseModel):
             except Exception as error:  # of the runtime, which has no class for it
                 raise ValueError(
                     f'{self.file} takes {entry.shape} and was given {list(filled.shape)} '
-                    f'({str(error).splitlines()[0]}); give --shape and a test pipeline of its size.'
+                    f'({_line(error)}); give --shape and a test pipeline of its size.'
                 ) from None
             found.append(out[: len(part)])
         logits = np.concatenate(found)
@@ -117,7 +133,7 @@ def _session(file: Path) -> Any:
     except Exception as error:  # of the runtime, which has no class for it
         others = ', '.join(_other_domains(file)) or 'none but the standard ones'
         raise ValueError(
-            f'{file} cannot be run by onnxruntime ({str(error).splitlines()[0]}); domains of its '
+            f'{file} cannot be run by onnxruntime ({_line(error)}); domains of its '
             f'operators: {others}. Export it again with standard operators.'
         ) from None
 
@@ -133,8 +149,8 @@ def _other_domains(file: Path) -> list[str]:
     return sorted({node.domain for node in nodes} - {*STANDARD})
 
 
-def _in_torch(file: Path) -> nn.Module:
-    """The same network in torch, by onnx2torch.
+def _converted(file: Path) -> nn.Module:
+    """The network in torch, by onnx2torch.
 
     Raises:
         ValueError: that is not installed, or does not load the file.
@@ -144,12 +160,31 @@ def _in_torch(file: Path) -> nn.Module:
     except ImportError:
         raise ValueError(
             f'{file} gives no gradients, as no ONNX file does; attack it with tools/attack.py '
-            '--preset black-box, or install onnx2torch, which makes a torch network of it.'
+            '--preset black-box, or make a torch network of it: pip install onnx2torch.'
         ) from None
     try:
-        return convert(str(file)).eval().requires_grad_(False)
+        return convert(_lowered(file)).eval().requires_grad_(False)
     except Exception as error:  # of operators that it does not know
         raise ValueError(
-            f'onnx2torch does not load {file} ({str(error).splitlines()[0]}); attack it with '
-            'tools/attack.py --preset black-box, which needs no gradients.'
+            f'onnx2torch does not load {file} ({_line(error)}); attack it with tools/attack.py '
+            f'--preset black-box, or export it by torch.onnx.export(..., opset_version={OPSET}, '
+            'dynamo=False).'
         ) from None
+
+
+def _lowered(file: Path) -> Any:
+    """The file, in the operators of `OPSET` where it has later ones that can be written so."""
+    import onnx
+
+    model = onnx.load(str(file))
+    versions = [one.version for one in model.opset_import if one.domain in STANDARD]
+    if max(versions, default=0) <= OPSET:
+        return model
+    try:
+        return onnx.version_converter.convert_version(model, OPSET)
+    except Exception:  # of the converter: onnx2torch says what it does not know
+        return model
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -44,6 +44,15 @@ def check_above_zero(**fields: Any) -> None:
             )
 
 
+def check_pace(every: Any) -> None:
+    """Refuse (ValueError) a pace of choices without a unit, which were a number of rounds."""
+    if not isinstance(every, str):
+        raise ValueError(
+            f'robust_prune.every={every!r} has no unit; say how long filters learn between two '
+            "choices, '1 epochs' or '100 iters'."
+        )
+
+
 def check_rules(*rules: dict | None) -> None:
     """Refuse (ValueError) a sharpness rule that cannot be built; None is plain training."""
     for rule in rules:

@@ -15,7 +15,7 @@ from .hessian import Hessian
 from .magnitude import Magnitude
 from .random import Random
 from .smooth_mix import SmoothMix
-from .taylor import HALPTaylor, Taylor, TaylorBN
+from .taylor import HALPTaylor, InputTaylor, Taylor, TaylorBN
 
 SCORES: dict[str, type[Score]] = {
     cls.__name__: cls
@@ -25,6 +25,7 @@ SCORES: dict[str, type[Score]] = {
         Taylor,
         TaylorBN,
         HALPTaylor,
+        InputTaylor,
         BNScale,
         Random,
         FPGM,
@@ -44,6 +45,7 @@ __all__ = [
     'FilterNorm',
     'HALPTaylor',
     'Hessian',
+    'InputTaylor',
     'Magnitude',
     'Random',
     'SCORES',

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer
-from mmrobustprune.dependency.kinds import bias_of, makes, weight_of
+from mmrobustprune.dependency.kinds import bias_of, kind_of, makes, weight_of
 
 from .base import Score, Watching, filter_rows, makers, producing
 from .bn_scale import norms, over_filters
@@ -188,8 +188,8 @@ class HALPTaylor(TaylorBN):
     def _losses(self, model: nn.Module, products: dict[str, Tensor]) -> dict[str, Tensor]:
         if not self.groups:
             raise ValueError(
-                'HALPTaylor adds up what is coupled in every batch; tell it the groups by '
-                'watch(model, optimizer, groups).'
+                f'{type(self).__name__} adds up what is coupled in every batch; tell it the groups '
+                'by watch(model, optimizer, groups).'
             )
         found = {}
         for group in self.groups:
@@ -206,6 +206,33 @@ class HALPTaylor(TaylorBN):
         if group.name not in self.sums:
             raise self._unseen(group)
         return self.sums[group.name] / self.batches
+
+
+class InputTaylor(HALPTaylor):
+    """s_i = mean over batches of |sum of w g over the weights w that read channel i|.
+
+    What the loss would lose, to first order, if no layer read the channel (SMCP, arXiv:2211.02206).
+    The sum runs over all layers that read it. `watch` is told the groups.
+    """
+
+    def layers(self, model: nn.Module) -> Iterable[tuple[str, nn.Module]]:
+        return ((name, layer) for name, layer in makers(model) if _reads(layer))
+
+    def _product(self, layer: nn.Module) -> Tensor:
+        weight = weight_of(layer)
+        return filter_rows(layer, 'in', weight * weight.grad).sum(1)
+
+    def _parts(self, model: nn.Module, group: Group) -> list[Slice]:
+        return [
+            part
+            for part in group.slices
+            if part.side == 'in' and makes(find_layer(model, part.layer))
+        ]
+
+
+def _reads(layer: nn.Module) -> bool:
+    kind = kind_of(layer)
+    return kind is not None and 'in' in kind.dims
 
 
 def _is_norm(layer: nn.Module) -> bool:

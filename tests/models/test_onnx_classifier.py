@@ -63,7 +63,7 @@ def test_gradients_come_from_onnx2torch_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnx2torch', None)
     x = X.clone().requires_grad_()
     with pytest.raises(
-        ValueError, match='gives no gradients.*--preset black-box, or install onnx2'
+        ValueError, match='gives no gradients.*--preset black-box, or make a .*install onnx2torch'
     ):
         model(x)
     stand_in = ModuleType('onnx2torch')
@@ -71,3 +71,31 @@ def test_gradients_come_from_onnx2torch_or_not_at_all(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'onnx2torch', stand_in)
     (gradient,) = torch.autograd.grad(model(x).sum(), x)
     assert torch.allclose(gradient, torch.full_like(x, 1 / 16))
+    stand_in.convert = lambda file: nn.Sequential(Pool(), nn.Softmax(1))
+    with pytest.raises(ValueError, match='gives other logits .*--preset black-box'):
+        OnnxClassifier(str(model.file))(x)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('opset', [13, 17, 19])
+def test_gradients_of_a_real_file_are_those_of_its_network(tmp_path, opset):
+    pytest.importorskip('onnx2torch', reason='an extra: pip install onnx2torch')
+    torch.manual_seed(0)
+    network = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU6(),
+        nn.MaxPool2d(2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(8, 4),
+    ).eval()
+    names = dict(input_names=['x'], dynamic_axes=dict(x={0: 'n'}))
+    torch.onnx.export(
+        network, (X,), str(tmp_path / 'a.onnx'), dynamo=False, opset_version=opset, **names
+    )
+    model = OnnxClassifier(str(tmp_path / 'a.onnx')).eval()
+    x = X.clone().requires_grad_()
+    (found,) = torch.autograd.grad(model(x)[:, 0].sum(), x)
+    (expected,) = torch.autograd.grad(network(x)[:, 0].sum(), x)
+    assert torch.allclose(found, expected, atol=1e-6) and expected.any()

@@ -7,6 +7,7 @@ from torch import nn
 from mmrobustprune.dependency import Group, Slice
 from mmrobustprune.scores import (
     HALPTaylor,
+    InputTaylor,
     Magnitude,
     Taylor,
     TaylorBN,
@@ -124,3 +125,22 @@ def test_frozen_layers_leave_the_word_to_the_others():
     assert set(score.filters(model)) == {'2'}
     with pytest.raises(ValueError, match='saw no gradient'):
         score(model, groups)
+
+
+def test_taylor_of_what_reads_a_channel_is_summed_over_its_readers():
+    """Two layers read two channels: |1 - 2 + 3| and |4 + 0 - 6|."""
+    model = nn.ModuleList([nn.Linear(1, 2), nn.Linear(2, 1), nn.Linear(2, 2)])
+    readers = tuple(Slice(layer, 'in', TWO) for layer in '12')
+    group = Group('0', 2, (Slice('0', 'out', TWO), *readers))
+    with torch.no_grad():
+        model[1].weight.fill_(1.0)
+        model[2].weight.fill_(2.0)
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    score = InputTaylor()
+    score.watch(model, optimizer, [group])
+    model[1].weight.grad = torch.tensor([[1.0, 4.0]])
+    model[2].weight.grad = torch.tensor([[-1.0, 0.0], [1.5, -3.0]])
+    optimizer.step()
+    assert close(score(model, [group])['0'], [2.0, 2.0])
+    assert score.can_score(model, group)
+    assert not score.can_score(model, Group('0', 2, group.slices[:1]))

@@ -47,12 +47,12 @@ class Fitting:
 def joined(parts: Sequence[Outcome]) -> Outcome:
     """The outcome of a batch from those of its parts, in order."""
     notes: dict[str, None] = {}
-    robust: dict[str, list[Tensor]] = {}
     for part in parts:
         notes |= dict.fromkeys(part.notes)
-        for step, mask in part.robust.items():
-            robust.setdefault(step, []).append(mask)
-    return Outcome({step: torch.cat(masks) for step, masks in robust.items()}, tuple(notes))
+    robust: dict = {}
+    for step in parts[0].robust:
+        robust[step] = torch.cat([part.robust[step] for part in parts])
+    return Outcome(robust, tuple(notes))
 
 
 def _tried(probe: Ask, model: Classifier, x: Tensor, y: Tensor, index: Tensor) -> Outcome | None:

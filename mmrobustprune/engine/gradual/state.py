@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from mmrobustprune.copies import copied
 from mmrobustprune.cost.model import CostModel
@@ -73,14 +74,14 @@ class GradualPruning:
         self.budget = budget_of(recipe)
         self.selection = self.budget.selection(model, trace, self.setting)
         self.selection.admit(recipe.target)
-        self.masks.attach()
+        self.masks.attach(optimizer)
         self.weights: dict[str, float] | None = None
         self.rates: dict[str, float] | None = None
         self._watching: Watching | None = None
 
     def watch(self) -> None:
         """Let the score see what it collects, from here on."""
-        stepper = self.setting.stepper or self.optimizer
+        stepper = Revived(self.setting.stepper or self.optimizer, self.masks)
         self._watching = self.score.watch(self.model, stepper, self.groups)
 
     @contextmanager
@@ -274,6 +275,28 @@ class GradualPruning:
             self.weighed(state['weights'])
         if state.get('rates') is not None:
             self.rated(state['rates'])
+
+
+class Revived:
+    """The steps of a training for a score, which sees units that may come back as they would be.
+
+    Args:
+        stepper: an optimizer, or an optimizer wrapper with `register_step_pre_hook`.
+        masks: of the network.
+    """
+
+    def __init__(self, stepper: Any, masks: MaskSet):
+        self.stepper = stepper
+        self.masks = masks
+
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """As the stepper's."""
+
+        def seen(*args: Any) -> None:
+            with self.masks.revived():
+                hook(*args)
+
+        return self.stepper.register_step_pre_hook(seen)
 
 
 def ranked_as(sizes: Tensor, scores: list[Tensor]) -> Tensor:

@@ -4,12 +4,14 @@ from .dfpc import DFPC
 from .eagleeye import EagleEye
 from .filters import L1Norm
 from .greg import GReg1, GReg2
+from .halp import HALP
 from .hrank import HRank
 from .lwm import LWM
 from .obd import OBD, GroupHessian
 from .rap_admm import RAPADMM
 from .sfp import SFP, SmoothSFP, SoftFPGM
 from .slimming import Polarisation, Slimming
+from .smcp import SMCP
 
 METHODS: dict[str, type] = dict(
     l1norm=L1Norm,
@@ -26,5 +28,7 @@ METHODS: dict[str, type] = dict(
     obd=OBD,
     group_hessian=GroupHessian,
     dfpc=DFPC,
+    halp=HALP,
+    smcp=SMCP,
     lwm=LWM,
 )

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from mmrobustprune.masks import MaskSet, RegrowingMaskSet
 from mmrobustprune.recipes.facts import Facts
-from mmrobustprune.recipes.fields import fixed
+from mmrobustprune.recipes.fields import check_pace, fixed
 from mmrobustprune.recipes.phases import Phase
 
 from .filters import FilterRecipe
@@ -56,11 +56,7 @@ class SFP(FilterRecipe):
 
     def __post_init__(self):
         super().__post_init__()
-        if not isinstance(self.every, str):
-            raise ValueError(
-                f'robust_prune.every={self.every!r} has no unit; say how long filters learn '
-                "between two choices, '1 epochs' or '100 iters'."
-            )
+        check_pace(self.every)
 
 
 @dataclass(frozen=True)

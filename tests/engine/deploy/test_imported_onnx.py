@@ -1,5 +1,7 @@
 """An ONNX file under a config is attacked as any network is."""
 
+import sys
+
 import pytest
 import torch
 
@@ -30,9 +32,19 @@ def test_it_loads_with_the_normalisation_of_its_config(imported):
     assert torch.allclose(model(seen)[0], expected, atol=1e-5)
 
 
-def test_a_black_box_attack_needs_no_gradients_and_others_are_refused(imported, tmp_path):
+def test_a_black_box_attack_needs_no_gradients_and_others_are_refused(
+    imported, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(sys.modules, 'onnx2torch', None)
     found = evaluate_attacks(*imported, tmp_path / 'square', choose('black-box', queries=5))
     assert 0 <= found['attacks'][0]['accuracy'] <= found['clean'] <= 1
     assert found['attacks'][0]['attack'] == 'square' and found['attacks'][0]['ran'] == ['square']
     with pytest.raises(ValueError, match='gives no gradients'):
         evaluate_attacks(*imported, tmp_path / 'fgsm', choose('pixel', ['fgsm']))
+
+
+def test_attacks_by_gradients_go_through_onnx2torch(imported, tmp_path):
+    """The answer is the brightest channel, and a step of 8/255 changes which that is."""
+    pytest.importorskip('onnx2torch', reason='an extra: pip install onnx2torch')
+    found = evaluate_attacks(*imported, tmp_path / 'fgsm', choose('pixel', ['fgsm']))
+    assert found['attacks'][0]['accuracy'] < found['clean']
