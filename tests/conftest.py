@@ -12,6 +12,7 @@ HYPOTHESIS_PROFILE=default draws others each time.
 import json
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 for _name in ('OMP_NUM_THREADS', 'MKL_NUM_THREADS'):
@@ -121,10 +122,11 @@ def _read(path):
 
 
 def _write(path, record):
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f'{path.name}.{os.getpid()}')
-    part.write_text(json.dumps(record, indent=1))
-    part.replace(path)
+    with suppress(OSError):  # another user's folder
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(record, indent=1))
+        part.replace(path)
 
 
 @pytest.fixture(scope='session')

@@ -1,14 +1,11 @@
 """The budget of the slow tests, in a test session of its own."""
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+pytest_plugins = ['pytester']  # a session inside this one: torch and OpenMMLab are there
 CASES = """
 import time
 import pytest
@@ -28,23 +25,18 @@ def test_quick():
 
 
 @pytest.fixture
-def session(tmp_path):
-    (tmp_path / 'tests').mkdir()
-    (tmp_path / 'tests' / 'test_it.py').write_text(CASES)
-    shutil.copy(Path(__file__).with_name('conftest.py'), tmp_path / 'tests')
-    (tmp_path / 'pytest.ini').write_text('[pytest]\ntestpaths = tests\nmarkers = slow\n')
+def session(pytester, monkeypatch):
+    (pytester.path / 'tests').mkdir()
+    (pytester.path / 'tests' / 'test_it.py').write_text(CASES)
+    shutil.copy(Path(__file__).with_name('conftest.py'), pytester.path / 'tests')
+    (pytester.path / 'pytest.ini').write_text('[pytest]\ntestpaths = tests\nmarkers = slow\n')
 
-    def run(*arguments):
-        done = subprocess.run(
-            [sys.executable, '-m', 'pytest', '-v', *arguments],
-            cwd=tmp_path,
-            text=True,
-            capture_output=True,
-            env=dict(os.environ, MMRP_HOME=str(tmp_path / 'home'), PYTHONPATH=str(ROOT)),
-        )
-        assert done.returncode == 0, done.stdout
-        passed = [line.split('[')[1][0] for line in done.stdout.splitlines() if '] PASSED' in line]
-        return ''.join(passed), done.stdout
+    def run(*arguments, home='home'):
+        monkeypatch.setenv('MMRP_HOME', str(pytester.path / home))
+        done = pytester.runpytest_inprocess('-v', '-p', 'no:timeout', *arguments)
+        assert done.ret == 0
+        passed = [line.split('[')[1][0] for line in done.outlines if '] PASSED' in line]
+        return ''.join(passed), done.stdout.str()
 
     return run
 
@@ -54,6 +46,8 @@ def test_those_unrun_for_longest_come_first(session):
     assert ran == 'a' and 'slow tests left out this time' in output
     assert 'tests/test_it.py::test_slow[c]' in output.partition('left out this time')[2]
     assert 'passed' in output.splitlines()[-1]
+    ran, output = session('--slow-budget', '0.1', home='pytest.ini/home')  # cannot be written
+    assert ran == 'a'
     ran, output = session('--slow-budget', '0.3')
     assert ran == 'bc' and 'test_long PASSED' not in output
     ran, output = session('--slow-budget', '9')

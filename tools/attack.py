@@ -84,7 +84,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         '--subset-seed', type=int, default=0, help='of the random subset (default: 0)'
     )
-    parser.add_argument('--batch-size', type=cli.positive, help="default: the config's")
+    parser.add_argument(
+        '--batch-size',
+        type=cli.positive,
+        help="default: the config's, on a GPU 512; halved where the GPU's memory is too small",
+    )
     parser.add_argument('--device', help='default: a GPU where there is one')
     parser.add_argument('--work-dir', help='default: work_dirs/<config>_attacked')
     parser.add_argument(

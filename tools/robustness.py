@@ -63,8 +63,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--names', nargs='+', help='of the models, where there are several')
     parser.add_argument(
         '--suite',
-        help='voc-c | coco-c | imagenet-c | imagenet-c-uncropped | cifar-10-c | imagenet-c-at-32 '
-        '(default: what goes with the evaluator and the image size)',
+        help='voc-c | coco-c | imagenet-c | imagenet-c-uncropped | cifar-10-c | imagenet-c-at-32 | '
+        'imagenet-c-tensor (default: what goes with the evaluator and the image size)',
     )
     parser.add_argument(
         '--corruptions',

@@ -44,6 +44,10 @@ link() {
   ln -sfn "$env" "$root/.venv" 2>/dev/null || die "$root/.venv cannot be made: this folder cannot be written; use $env/bin/python, or a checkout of your own."
   touch "$env/.used" 2>/dev/null || true  # another user may have made it
 }
+if [ -e "$env/.complete" ] && ! "$env/bin/python" -c '' 2>/dev/null; then  # removed since, or in another user's home
+  rm -f "$env/.complete" "$marks/venv" "$env"/bin/python* 2>/dev/null \
+    || die "$env was made with a Python that does not run here ($(readlink "$env/bin/python$version")); let its owner give PYTHON=/usr/bin/python$version bash tools/setup_env.sh, or name another folder with MMRP_HOME=/path."
+fi
 if [ -e "$env/.complete" ]; then
   link
   printf 'setup: environment ready (%s, %d s)\n' "$env" $(($(date +%s) - started))

@@ -28,13 +28,15 @@ class AutoAttack(Attack):
 
     It runs APGD-CE, targeted APGD, targeted FAB and Square. The targeted loss of APGD takes four
     classes: with three its untargeted one (APGD-DLR) stands in, with two neither is there. Targets
-    are capped at classes - 1. The stamp says what ran, and 'custom' where that, or the number of
+    are capped at classes - 1. Each attack sees only what withstood those before, the cheap ones
+    first. The stamp says what ran, and 'custom' where that, or the number of
     iterations, queries or targets, is not the standard one.
 
     Attributes:
         iterations: of APGD and FAB.
         queries: of Square.
         targets: classes that the targeted attacks aim at.
+
     Raises:
         ValueError: another space, label or clip than AutoAttack has; fewer than two classes (on the
             call).
@@ -85,6 +87,7 @@ class AutoAttack(Attack):
         return dict(found, targets=targets, ran=list(ran))
 
     def _attack(self, model: Classifier, x: Tensor, y: Tensor, index: Tensor) -> Outcome:
+        x = x.contiguous()  # the library takes images in no other memory order
         with torch.no_grad():
             logits = model(x)
         refuse_mismatch(self.name, logits, y)

@@ -37,7 +37,7 @@ except Exception as error:  # a build for another torch ends in a RuntimeError o
         f'{torch.__version__}, from where that torch came.'
     ) from error
 
-from . import amp, autocast, loading, one_output, packages, saving  # noqa: E402
+from . import amp, autocast, loading, one_output, packages, saving, widths  # noqa: E402
 from .after_import import after_import  # noqa: E402
 
 
@@ -175,6 +175,18 @@ FIXES = (  # without a number: not reported upstream
         autocast.has_narrow_predictions,
         autocast.widen_predictions,
         'no bfloat16 in NumPy',
+    ),
+    Fix(
+        'mmpretrain.models.backbones.davit',
+        widths.pads_tokens,
+        widths.pad_images,
+        'tokens are padded as images are',
+    ),
+    Fix(
+        'mmcv.ops.merge_cells',
+        widths.joins_equal_widths,
+        widths.join_any_widths,
+        'only equal widths are concatenated',
     ),
     Fix(
         'mmpretrain.evaluation.metrics.single_label',

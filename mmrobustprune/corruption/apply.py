@@ -50,7 +50,11 @@ FAMILIES = {
 
 
 def apply(
-    image: np.ndarray, corruption: str, severity: int, seed: int = 0, family: str = 'imagenet'
+    image: np.ndarray,
+    corruption: str,
+    severity: int,
+    seed: int = 0,
+    family: str | Family = 'imagenet',
 ) -> np.ndarray:
     """Corrupt one image by the functions of ImageNet-C or CIFAR-10-C (arXiv 1903.12261).
 
@@ -66,8 +70,8 @@ def apply(
         corruption: one of the family's functions, `suites.ALL`.
         severity: 1 to 5.
         seed: any integer; the suite's seed.
-        family: 'imagenet' of imagecorruptions, 'imagenet-c' of the set's authors, or 'cifar' for
-            32x32 images.
+        family: 'imagenet' of imagecorruptions, 'imagenet-c' of the set's authors, 'cifar' for
+            32x32 images, or a `Family`, as `tensor.family.family_on` makes one.
     Returns:
         uint8 of the same shape, of 'imagenet-c' 224x224 pixels from the middle of the image, as
         they are after a JPEG file; the argument is left as it was.
@@ -76,11 +80,11 @@ def apply(
         ValueError: an unknown corruption, severity or family, a shape that is no image or not the
             family's, a side over 16384.
     """
-    _check(image, corruption, severity, family)
+    published = _family(family)
+    check(image, corruption, severity, published)
     grey = image.ndim == 2 or image.shape[2] == 1
     rgb = image.reshape(*image.shape[:2], -1)
     rgb = np.ascontiguousarray(np.broadcast_to(rgb, (*image.shape[:2], 3)))
-    published = FAMILIES[family]
     if published.crop is not None:
         rgb = published.crop(rgb)
     height, width = rgb.shape[:2]
@@ -88,7 +92,7 @@ def apply(
         room = ((0, max(0, SMALLEST - height)), (0, max(0, SMALLEST - width)), (0, 0))
         rgb = np.pad(rgb, room, 'symmetric')
     rgb.setflags(write=False)  # the caller's, or an array of our own
-    draws = Draws(_entropy(rgb, corruption, severity, seed))
+    draws = Draws(entropy(rgb, corruption, severity, seed))
     out = published.functions[corruption](rgb, published.constants[corruption][severity - 1], draws)
     out = np.asarray(out, np.uint8)[:height, :width]  # truncated, as the published sets were
     if published.pack is not None:
@@ -98,7 +102,15 @@ def apply(
     return np.array(out, order='C')  # always an array of its own
 
 
-def _check(image: np.ndarray, corruption: str, severity: int, family: str) -> None:
+def _family(family: str | Family) -> Family:
+    if isinstance(family, Family):
+        return family
+    if family not in FAMILIES:
+        raise unknown('family', family, FAMILIES)
+    return FAMILIES[family]
+
+
+def check(image: np.ndarray, corruption: str, severity: int, family: Family) -> None:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         kind = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
         raise TypeError(
@@ -115,25 +127,22 @@ def _check(image: np.ndarray, corruption: str, severity: int, family: str) -> No
             f'{corruption} got an image of {image.shape[1]}x{image.shape[0]} pixels; give one of '
             f'at most {LARGEST} a side.'
         )
-    if family not in FAMILIES:
-        raise unknown('family', family, FAMILIES)
-    known = FAMILIES[family].functions
-    if corruption not in known:
-        raise unknown('corruption', corruption, known)
+    if corruption not in family.functions:
+        raise unknown('corruption', corruption, family.functions)
     whole = isinstance(severity, (int, np.integer)) and not isinstance(severity, bool)
-    most = len(FAMILIES[family].constants[corruption])
+    most = len(family.constants[corruption])
     if not whole or not 1 <= severity <= most:
         raise ValueError(f'severity {severity!r} is not in 1..{most}; choose one of them.')
-    side = FAMILIES[family].side
+    side = family.side
     if side is not None and image.shape[:2] != (side, side):
         raise ValueError(
-            f"{corruption} of family '{family}' is for {side}x{side} images and got "
+            f'{corruption} of this family is for {side}x{side} images and got '
             f"{image.shape[1]}x{image.shape[0]}; choose family 'imagenet'."
         )
 
 
-def _entropy(rgb: np.ndarray, corruption: str, severity: int, seed: int) -> np.ndarray:
-    """Eight 32-bit words; every one depends on all the arguments."""
+def entropy(rgb: np.ndarray, corruption: str, severity: int, seed: int) -> np.ndarray:
+    """Eight 32-bit words that seed the random numbers; every one depends on all the arguments."""
     key = f'{rgb.shape} {corruption} {int(severity)} {int(seed)}'
     digest = hashlib.blake2b(key.encode(), digest_size=32)
     digest.update(rgb)

@@ -58,6 +58,7 @@ class Suite:
         severities: in rising order.
         side: the only image side (pixels) it is for, or None.
         family: whose functions and constants: a name of `apply.FAMILIES`.
+        tensors: whether they are computed as tensors, on the model's device (`tensor`).
         cropped: whether they make the network's 224x224 pixels of a photograph themselves.
         published: how its authors' files are laid out: 'folders', 'arrays' or None
             (`stored.open_stored`).
@@ -72,6 +73,7 @@ class Suite:
     severities: tuple[int, ...] = SEVERITIES
     side: int | None = None
     family: str = 'imagenet'
+    tensors: bool = False
     cropped: bool = False
     published: str | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: GROUPS, hash=False)
@@ -195,6 +197,7 @@ SUITES = {
         ),
         Suite('imagenet-c-uncropped', metrics=_CLASSIFIED),
         Suite('cifar-10-c', side=32, family='cifar', published='arrays', datasets=('CIFAR10',)),
+        Suite('imagenet-c-tensor', tensors=True),
         Suite('imagenet-c-at-32', side=32, metrics=('VOCMetric', 'CocoMetric', *_CLASSIFIED)),
     )
 }

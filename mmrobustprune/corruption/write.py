@@ -54,10 +54,15 @@ def write_tree(
         clean files) or contents (hashes of arrays), cells with checksums in the order of the
         images.
     Raises:
-        ValueError: two images of one name, a folder that was written for something else, images
-            that cannot be read or corrupted (all others are written).
+        ValueError: a suite of tensors, two images of one name, a folder that was written for
+            something else, images that cannot be read or corrupted (all others are written).
         OSError: the disk is full, or a worker died; what is written stays.
     """
+    if suite.tensors:
+        raise ValueError(
+            f"suite '{suite.name}' is computed on the model's device while it is evaluated and "
+            "cannot be stored; write 'voc-c', 'coco-c' or 'imagenet-c-uncropped'."
+        )
     out = Path(out)
     cells = tuple(suite.choose() if cells is None else cells)
     names = _names(images)

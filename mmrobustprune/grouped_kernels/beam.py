@@ -13,6 +13,7 @@ from torch import Tensor
 from mmrobustprune.naming import unknown
 
 from .kernels import METRICS, GroupedKernels
+from .lowest import lowest
 
 _BUDGET = {'cpu': 4 * 2**20}  # bytes of candidate rows at a time: about what a core's caches hold
 _BUDGET_ELSEWHERE = 2**30
@@ -218,14 +219,16 @@ class _BeamRun:
             self.watch(sets.members[0])
         for size in range(2, self.keep + 1):
             proposals = min(self.rule.width, self.channels - size + 1)
-            index = _lowest(sets.summed, proposals)  # (T, m, p)
-            grown = self._candidates(sets, index, base)
-            if (size - 1) % self.rule.check_every == 0:
+            added, index = lowest(sets.summed, proposals)  # (T, m, p)
+            grown = self._candidates(sets, added, index, base)
+            if (size - 1) % self.rule.check_every:
+                sets = self._spread(sets, grown, base + index)
+            else:
                 cost = grown.inner
                 if self.rule.outside:
                     cost = cost - self._beta(size) * self._coverage(sets, base + index, size)
                 grown = grown.chosen(self._rank(cost, grown.rough, grown.code))
-            sets = self._join(sets, grown, base[..., 0])
+                sets = self._join(sets, grown, base[..., 0])
             if self.watch:
                 self.watch(sets.members[0])
         value = sets.rough
@@ -248,12 +251,12 @@ class _BeamRun:
             self.names[own],
         )
 
-    def _candidates(self, sets: _Sets, index: Tensor, base: Tensor) -> _Candidates:
+    def _candidates(self, sets: _Sets, added: Tensor, index: Tensor, base: Tensor) -> _Candidates:
         count, proposals = index.shape[1:]
         parent = torch.arange(count, device=index.device).repeat_interleave(proposals)
         parent = parent.expand(len(index), -1)
         last = index.flatten(1)
-        inner = sets.inner[..., None] + sets.summed.gather(-1, index)
+        inner = sets.inner[..., None] + added
         rough = sets.rough[..., None] + self.roughness[base + index]
         code = sets.code.gather(1, parent) ^ self.names[last]
         return _Candidates(parent, last, inner.flatten(1), rough.flatten(1), code)
@@ -265,6 +268,14 @@ class _BeamRun:
         summed = _take(sets.summed.flatten(0, 1), place).add_(rows)
         summed.scatter_(2, grown.last[..., None], math.inf)
         near = _insert(_take(sets.near.flatten(0, 1), place), rows)
+        return _Sets(grown.inner, grown.rough, summed, near, grown.code)
+
+    def _spread(self, sets: _Sets, grown: _Candidates, rows: Tensor) -> _Sets:
+        """As `_join` where all candidates stay; their rows are (T, m, p)."""
+        rows = _take(self.similarity, rows)
+        summed = (sets.summed[:, :, None] + rows).flatten(1, 2)
+        summed.scatter_(2, grown.last[..., None], math.inf)
+        near = _insert(sets.near[:, :, None], rows).flatten(1, 2)
         return _Sets(grown.inner, grown.rough, summed, near, grown.code)
 
     def _coverage(self, sets: _Sets, rows: Tensor, size: int) -> Tensor:
@@ -327,24 +338,3 @@ def _insert(near: Tensor, rows: Tensor) -> Tensor:
         kept.append(torch.maximum(held, rows))
         rows = torch.minimum(held, rows)
     return torch.stack(kept, -2)
-
-
-def _lowest(values: Tensor, count: int) -> Tensor:
-    """Indices (..., count) of the smallest of (..., C), ascending, the lower first among equals."""
-    if count <= 2:  # topk takes longer than going through twice
-        return _one_by_one(values.clone(), count)
-    lowest, index = values.topk(min(count + 1, values.shape[-1]), largest=False)
-    tied = (lowest[..., 1:] == lowest[..., :-1]).any(-1)
-    index = index[..., :count]
-    if tied.any():  # topk promises no order among equals
-        index[tied] = _one_by_one(values[tied], count)
-    return index
-
-
-def _one_by_one(values: Tensor, count: int) -> Tensor:
-    """As `_lowest`; `values` are overwritten."""
-    found = []
-    for _ in range(count):
-        found.append(values.argmin(-1, keepdim=True))
-        values.scatter_(-1, found[-1], math.inf)
-    return torch.cat(found, -1)

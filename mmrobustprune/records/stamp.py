@@ -91,9 +91,14 @@ def command() -> str:
     return shlex.join([Path(sys.executable).name, *sys.argv])
 
 
+def device_of(model: nn.Module) -> torch.device:
+    """Where a model's parameters are; the CPU where it has none."""
+    return next((parameter.device for parameter in model.parameters()), torch.device('cpu'))
+
+
 def device_name(model: nn.Module) -> str:
     """'cpu', or the GPU's name."""
-    device = next((parameter.device for parameter in model.parameters()), torch.device('cpu'))
+    device = device_of(model)
     return torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type
 
 

@@ -147,8 +147,8 @@ class FullPrecision(TorchFunctionMode):
 
 
 @torch.no_grad()
-def randomise(model: nn.Module, seed: int) -> None:
-    """Random weights that keep the signal's variance, and statistics as at the start."""
+def randomise(model: nn.Module, seed: int, gain: float = 1.0) -> None:
+    """Random weights that keep the signal's variance (x gain^2), and statistics as at the start."""
     generator = torch.Generator().manual_seed(seed + 1)
 
     def fill(tensor: Tensor, low: float, high: float) -> None:
@@ -157,7 +157,7 @@ def randomise(model: nn.Module, seed: int) -> None:
 
     for parameter in model.parameters():
         if parameter.dim() > 1:  # keeps the variance of the signal
-            bound = (6 * parameter.shape[0] / parameter.numel()) ** 0.5
+            bound = gain * (6 * parameter.shape[0] / parameter.numel()) ** 0.5
             fill(parameter, -bound, bound)
         else:
             fill(parameter, 0.5, 1.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -27,6 +28,12 @@ from mmrobustprune.structure.compare import (
     difference as difference,  # where it stood in the first version
 )
 from mmrobustprune.structure.rebuild import rebuild
+
+GAINS = (1.0, 0.5, 0.25)  # of random weights: a network with exponentials overflows under the first
+
+
+class NotFinite(ValueError):
+    """The network itself gives infinite or NaN outputs."""
 
 
 def certify(
@@ -123,8 +130,7 @@ class _Removal:
     def fails_at_random(self, groups: list[Group]) -> bool:
         """The same with random weights alone."""
         model = in_precision(self.masks.model, self.dtype).eval()
-        randomise(model, self.seed)
-        return not self._verdict(model, self._alone(groups)).same
+        return not self._at_random(model, self._alone(groups)).same
 
     def _alone(self, groups: list[Group]) -> dict[str, Tensor]:
         """What lives when these groups alone lose what their masks say."""
@@ -134,9 +140,17 @@ class _Removal:
     def verdicts(self, alive: dict[str, Tensor]) -> list[Verdict]:
         """With the model's own weights, and with random ones."""
         model = in_precision(self.masks.model, self.dtype).eval()
-        own = self._verdict(model, alive)
-        randomise(model, self.seed)
-        return [own, self._verdict(model, alive)]
+        return [self._verdict(model, alive), self._at_random(model, alive)]
+
+    def _at_random(self, model: nn.Module, alive: dict[str, Tensor]) -> Verdict:
+        """With random weights, the largest under which the network is finite."""
+        *larger, last = GAINS
+        for gain in larger:
+            randomise(model, self.seed, gain)
+            with suppress(NotFinite):
+                return self._verdict(model, alive)
+        randomise(model, self.seed, last)
+        return self._verdict(model, alive)
 
     @torch.no_grad()
     def _verdict(self, model: nn.Module, alive: dict[str, Tensor]) -> Verdict:
@@ -147,7 +161,7 @@ class _Removal:
         with FullPrecision():
             ours = self.forward(model, self.example)
             if not all(tensor.isfinite().all() for tensor in tensors_in(ours)):
-                raise ValueError(
+                raise NotFinite(
                     'the surgery cannot be certified: the network itself gives infinite or NaN '
                     'outputs; initialise or load its weights first.'
                 )

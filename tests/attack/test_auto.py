@@ -45,6 +45,18 @@ def test_the_exact_answer_on_a_linear_model():
     assert torch.equal(robust['square'], expected) and 0 < expected.sum() < 16
 
 
+def test_images_and_networks_in_channels_last_order_are_attacked_alike():
+    model = small()
+    x, index = samples(8)
+    y = labels(model, x)
+    attack = AutoAttack(eps=0.002, **QUICK)
+    expected = attack(model, x, y, index).robust
+    assert expected['square'].any()  # or the library would not have seen them all
+    model.to(memory_format=torch.channels_last)
+    found = attack(model, x.contiguous(memory_format=torch.channels_last), y, index).robust
+    assert all(torch.equal(found[step], expected[step]) for step in expected)
+
+
 def test_a_radius_of_zero_is_no_attack():
     model, (x, index) = small(), samples(6)
     y = labels(model, x)

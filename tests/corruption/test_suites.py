@@ -78,6 +78,13 @@ def test_only_cifar_10_c_has_the_constants_of_cifar():
     assert get_suite('imagenet-c-at-32').family == 'imagenet'
 
 
+def test_tensors_are_chosen_by_name_alone():
+    suite = get_suite('imagenet-c-tensor')
+    assert suite.tensors and suite.family == 'imagenet' and suite.fits(224, 224)
+    for metric in ('VOCMetric', 'CocoMetric', 'Accuracy'):
+        assert not default_suite(metric, 'Any', 224, 224).tensors
+
+
 def test_an_unknown_suite_gives_the_nearest_name():
     with pytest.raises(ValueError, match="did you mean 'voc-c'"):
         get_suite('voc_c')

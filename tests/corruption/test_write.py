@@ -286,3 +286,8 @@ def test_images_without_names_of_their_own_are_refused(tmp_path):
 def test_an_image_that_the_family_is_not_for_is_named(files, tmp_path):
     with pytest.raises(ValueError, match="5 of 5 images are left out .* choose family 'imagenet'"):
         write_tree(files, tmp_path / 'out', CIFAR, CELLS)
+
+
+def test_a_suite_of_tensors_is_not_stored(files, tmp_path):
+    with pytest.raises(ValueError, match="while it is evaluated .* write 'voc-c'"):
+        write_tree(files, tmp_path / 'out', get_suite('imagenet-c-tensor'))

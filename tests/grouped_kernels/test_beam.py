@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from benchmarks.peak_memory import PeakMemory
 from mmrobustprune.grouped_kernels import Beam, arrange, score
-from mmrobustprune.grouped_kernels.beam import _lowest
 from tests.grouped_kernels.cases import similarity
 from tests.support.grouped_reference import Search, best_score
 from tests.support.grouped_reference import score as slow_score
@@ -95,18 +94,6 @@ def test_three_points_by_hand():
     # kept {0, 5}: 5 apart, the others lie 1 and 0 from their nearest: 5 - 1/2 * 1
     kept = Beam()(kernels, 2)
     assert kept.tolist() == [[0, 3]] and float(score(kernels.similarity, kept)) == 4.5
-
-
-def test_lowest_first_among_equals():
-    values = torch.tensor(
-        [
-            [3.0, 1, 1, 1, 0, 9],
-            [2, 2, 2, 2, 2, 2],
-            [5, 4, 3, 2, 1, 0],
-            [1, math.inf, 1, math.inf, 7, 1],
-        ]
-    ).double()
-    assert _lowest(values, 3).tolist() == [[4, 1, 2], [0, 1, 2], [5, 4, 3], [0, 2, 5]]
 
 
 def test_memory_stays_within_its_bound():

@@ -71,6 +71,8 @@ def test_weights_are_known_by_their_values_alone(tmp_path):
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     before = stamp.weights_hash(net)
     assert len(before) == 32 and stamp.device_name(net) == 'cpu'
+    assert stamp.device_of(nn.Linear(2, 2, device='meta')).type == 'meta'
+    assert stamp.device_of(nn.ReLU()).type == 'cpu'
     assert stamp.state_hash(dict(reversed(net.state_dict().items()))) == before
     moved = {key: value.clone() for key, value in net.state_dict().items()}
     moved['0.weight'] = moved['0.weight'].contiguous(memory_format=torch.channels_last)

@@ -1,6 +1,7 @@
 """Attentions in a small residual stream, and what has to hold of every one that is pruned."""
 
 import copy
+import io
 
 import torch
 from torch import nn
@@ -54,6 +55,19 @@ def prune(model, example, units, forward=None):
         told = cost.count(alive)
         assert (counted.params, counted.macs) == (told['params'], told['macs'])
     return found, smaller
+
+
+def onnx_difference(model, example):
+    """Between a network and what onnxruntime makes of it."""
+    import onnxruntime
+
+    model = copy.deepcopy(model).float().eval()
+    file = io.BytesIO()
+    torch.onnx.export(model, example, file, input_names=['x'], dynamo=False, opset_version=17)
+    session = onnxruntime.InferenceSession(file.getvalue(), providers=['CPUExecutionProvider'])
+    found = torch.from_numpy(session.run(None, {'x': example.numpy()})[0])
+    with torch.no_grad():
+        return difference(model(example), found)
 
 
 def of_heads(found):

@@ -6,7 +6,7 @@ from torch import nn
 
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.structure.compare import difference, one_ulp_off, random_like
-from mmrobustprune.surgery import Group, Slice, certify, trace
+from mmrobustprune.surgery import Group, Slice, certify, trace, verify
 from mmrobustprune.surgery.verify import guilty
 from tests.support.networks import Between, Function, L2Norm, Residual, every_third_dead
 
@@ -93,6 +93,29 @@ def test_a_network_that_gives_nan_is_named_as_such():
     masks.remove(every_third_dead(found.groups))
     with pytest.raises(ValueError, match='infinite or NaN outputs'):
         certify(masks, torch.randn(1, 3, 8, 8))
+
+
+def shares(x):
+    """Of every place in the sum of all, by an exponential that overflows at 4.7 (float64)."""
+    raised = (150 * x).exp()
+    return raised / raised.sum((2, 3), keepdim=True)
+
+
+@pytest.mark.parametrize('wrong', [False, True])
+def test_random_weights_are_smaller_where_the_network_overflows(wrong, monkeypatch):
+    model = nn.Sequential(
+        nn.Conv2d(3, 6, 1), nn.ReLU(), nn.Conv2d(6, 8, 1), Function(shares), nn.Conv2d(8, 2, 1)
+    )
+    groups = trace(model, IMAGE).groups
+    if wrong:
+        model[3] = Function(lambda x: shares(x.flip(1)))
+        with pytest.raises(ValueError, match='the surgery was refused'):
+            certify(masked(model, groups), IMAGE)
+    else:
+        assert certify(masked(model, groups), IMAGE) <= 1e-10
+    monkeypatch.setattr(verify, 'GAINS', (1.0,))
+    with pytest.raises(ValueError, match='infinite or NaN outputs'):
+        certify(masked(model, groups), IMAGE)
 
 
 def chaotic(power):

@@ -153,6 +153,25 @@ def test_the_same_command_goes_on(tmp_path):
     assert checkout.set_up().returncode == 0 and not (checkout.folder / 'calls').exists()
 
 
+def test_a_python_that_is_gone_is_linked_anew(tmp_path):
+    """One that was removed or upgraded since; the packages stay. Who may not write is told."""
+    checkout = Checkout(tmp_path / 'checkout')
+    assert checkout.set_up().returncode == 0
+    python = next(checkout.home.glob('envs/*/bin/python'))
+    checkout.calls()
+    python.unlink()
+    python.symlink_to('/no/such/python')
+    remove = checkout.folder / 'bin' / 'rm'
+    remove.write_text('#!/bin/sh\nexit 1\n')  # as where another user made it
+    remove.chmod(0o755)
+    done = checkout.set_up()
+    assert done.returncode == 1 and done.stderr.count('\n') == 1
+    assert 'was made with a Python that does not run here' in done.stderr
+    remove.unlink()
+    assert checkout.set_up().returncode == 0
+    assert checkout.calls() == ['venv']
+
+
 @pytest.mark.parametrize('version', ['3.9.18', '3.13.0'])
 def test_other_pythons_are_refused(set_up, tmp_path, version):
     python = tmp_path / 'python'

@@ -33,10 +33,10 @@ def glass_blur(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
 
 def defocus_blur(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
     """c: radius of the disk and sigma of its rim in pixels."""
-    return scaled(cv2.filter2D(in_unit(image), -1, _disk(*c)))
+    return scaled(cv2.filter2D(in_unit(image), -1, round_kernel(*c)))
 
 
-_disk = cache(disk)
+round_kernel = cache(disk)
 
 
 def motion_blur(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
@@ -46,7 +46,12 @@ def motion_blur(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
 
 def moved(image: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndarray:
     """The motion blur of ImageMagick, without rounding."""
-    return kernels.moved(image, getMotionBlurKernel(2 * radius + 1, sigma), angle)
+    return kernels.moved(image, motion_weights(radius, sigma), angle)
+
+
+def motion_weights(radius: int, sigma: float) -> np.ndarray:
+    """Of the copies that motion blur adds: a normal curve from its middle on."""
+    return getMotionBlurKernel(2 * radius + 1, sigma)
 
 
 def zoom_blur(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:

@@ -33,7 +33,7 @@ def gaussian(
     lines = image.reshape(len(image), -1)
     # scipy leaves out an axis of no width: its weights are a single 1
     down, right = (
-        _weights(float(width), truncate) if width > 1e-15 else np.ones(1)
+        gaussian_weights(float(width), truncate) if width > 1e-15 else np.ones(1)
         for width in np.broadcast_to(sigma, 2)
     )
     rows = np.pad(np.arange(image.shape[0]), len(down) - 1, mode)
@@ -44,7 +44,7 @@ def gaussian(
 
 
 @lru_cache(maxsize=64)
-def _weights(sigma: float, truncate: float) -> np.ndarray:
+def gaussian_weights(sigma: float, truncate: float) -> np.ndarray:
     """scipy's weights from the middle outwards: what it makes of a single one."""
     radius = int(truncate * sigma + 0.5)
     single = np.eye(1, 2 * radius + 1, radius)[0]
@@ -125,8 +125,8 @@ def add_zoomed(image: np.ndarray, factor: float, out: np.ndarray) -> None:
     if factor == 1:
         out += image[:height, :width]
         return
-    rows = _bilinear_line(image.shape[0], factor, height)
-    columns = _bilinear_line(image.shape[1], factor, width)
+    rows = bilinear_line(image.shape[0], factor, height)
+    columns = bilinear_line(image.shape[1], factor, width)
     channels = image.shape[2]
     weights = np.repeat(columns.weight, channels)
     lines = np.ascontiguousarray(image).reshape(len(image), -1)
@@ -141,7 +141,7 @@ def zoomed_size(size: int, factor: float) -> int:
     return int(round(math.ceil(size / float(factor)) * factor))
 
 
-def _bilinear_line(size: int, factor: float, count: int) -> _Line:
+def bilinear_line(size: int, factor: float, count: int) -> _Line:
     middle = math.ceil(size / float(factor))
     whole = zoomed_size(size, factor)
     at = np.arange(count) * ((middle - 1) / (whole - 1) if whole > 1 else 1.0)
@@ -203,7 +203,7 @@ def moved(image: np.ndarray, weights: np.ndarray, angle: float) -> np.ndarray:
     Returns:
         float64 of the same shape.
     """
-    steps = _steps(len(weights), angle, image.shape)
+    steps = motion_steps(len(weights), angle, image.shape)
     lines = np.ascontiguousarray(image).reshape(len(image), -1)
     out = np.empty(lines.shape)
     channels = lines.shape[1] // image.shape[1]
@@ -211,7 +211,7 @@ def moved(image: np.ndarray, weights: np.ndarray, angle: float) -> np.ndarray:
     return out.reshape(image.shape)
 
 
-def _steps(width: int, angle: float, shape: tuple[int, ...]) -> np.ndarray:
+def motion_steps(width: int, angle: float, shape: tuple[int, ...]) -> np.ndarray:
     """(n, 2) rows and columns that copies are moved by, up to the first outside the image."""
     point = (width * np.sin(np.deg2rad(angle)), width * np.cos(np.deg2rad(angle)))
     length = math.hypot(*point)

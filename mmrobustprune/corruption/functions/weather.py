@@ -21,8 +21,8 @@ except ImportError as error:
 
 _FROST = Path(imagecorruptions.__file__).parent / 'frost'
 _FROST_FILES = ('frost1.png', 'frost2.png', 'frost3.png', 'frost4.jpg', 'frost5.jpg', 'frost6.jpg')
-_MUD = np.array((63, 42, 20)) / 255.0
-_WATER = (np.array((175, 238, 238)) / 255.0).astype(np.float32)
+MUD = np.array((63, 42, 20)) / 255.0
+WATER = (np.array((175, 238, 238)) / 255.0).astype(np.float32)
 
 
 def snow(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
@@ -58,20 +58,32 @@ def snowed(image: np.ndarray, layer: np.ndarray, share: float) -> np.ndarray:
 
 def frost(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
     """c: shares of the image and of a part of one of six photographs of frost."""
+    return _under(image, frost_part(image.shape[:2], draws), c)
+
+
+def frost_part(shape: tuple[int, int], draws: Draws) -> np.ndarray:
+    """A random part, `shape` (H, W) large, of one of six photographs of frost."""
     index = draws.randint(len(_FROST_FILES))
-    height, width = image.shape[:2]
     tall, wide = frost_image(index).shape[:2]
-    scale = max(height / tall, width / wide, 1)  # larger where the photograph is too small
+    scale = max(shape[0] / tall, shape[1] / wide, 1)  # larger where the photograph is too small
     grown = _grown_frost(index) if scale == 1 else _grow(frost_image(index), scale)
-    return frosted(image, grown, c, draws)
+    return _part(grown, shape, draws)
 
 
 def frosted(image: np.ndarray, frost: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
     """An image and a random part of a larger one, added."""
-    height, width = image.shape[:2]
+    return _under(image, _part(frost, image.shape[:2], draws), c)
+
+
+def _part(frost: np.ndarray, shape: tuple[int, int], draws: Draws) -> np.ndarray:
+    height, width = shape
     top = draws.randint(0, frost.shape[0] - height)
     left = draws.randint(0, frost.shape[1] - width)
-    out = c[1] * frost[top : top + height, left : left + width]
+    return frost[top : top + height, left : left + width]
+
+
+def _under(image: np.ndarray, frost: np.ndarray, c: tuple) -> np.ndarray:
+    out = c[1] * frost
     out += c[0] * image
     return truncated(out)
 
@@ -126,22 +138,43 @@ def spatter(image: np.ndarray, c: tuple, draws: Draws) -> np.ndarray:
 
     Of mud the strength is the sigma of its rim.
     """
-    mean, deviation, sigma, threshold, strength, mud = c
+    threshold, strength, mud = c[3:]
     unit = image.astype(np.float32) / 255.0
-    layer = kernels.gaussian(draws.normal(mean, deviation, image.shape[:2]), sigma)
-    layer[layer < threshold] = 0
+    layer = drops(image.shape[:2], c[:4], draws)
     if mud:
         cover = kernels.gaussian((layer > threshold).astype(np.float32), strength)
         cover[cover < 0.8] = 0
         unit *= (1 - cover)[..., None]
-        return scaled(unit + _MUD * cover[..., None])
+        return scaled(unit + MUD * cover[..., None])
+    water = film(layer, strength)
+    if not water.any():
+        return image
+    return scaled(unit + water[..., None] * WATER)
+
+
+def drops(shape: tuple[int, int], c: tuple, draws: Draws) -> np.ndarray:
+    """Smooth noise over a threshold; (H, W), float64.
+
+    Args:
+        shape: (H, W).
+        c: mean and deviation of the noise, sigma, the threshold.
+        draws: random numbers.
+    """
+    mean, deviation, sigma, threshold = c
+    layer = kernels.gaussian(draws.normal(mean, deviation, shape), sigma)
+    layer[layer < threshold] = 0
+    return layer
+
+
+def film(layer: np.ndarray, strength: float) -> np.ndarray:
+    """How much water stands where drops fell, at most `strength`; (H, W), float32."""
     layer = (layer * 255).astype(np.uint8)
     water = layer * _relief(layer)
     if water.max() == 0:  # no drop fell; the published function divides by 0 and paints it black
-        return image
+        return water
     water /= water.max()
     water *= strength
-    return scaled(unit + water[..., None] * _WATER)
+    return water
 
 
 def _relief(layer: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,8 +26,11 @@ from mmrobustprune.records import stamp
 from mmrobustprune.records.files import read_json, write_json
 from mmrobustprune.records.store import CellStore
 
+from .fitting import Fitting
+
 # what is under way, batches of all probes done, all there are
 Progress = Callable[[str, int, int], Any]
+ON_A_GPU = 512  # images: what withstands the first attacks of them is a batch, too
 
 
 class Probe(Protocol):
@@ -49,7 +52,8 @@ class ImageChoice:
         subset: how many; None takes all.
         pick: 'random' or 'first', see `attack.choose_subset`.
         subset_seed: of the random choice.
-        batch_size: None takes the config's.
+        batch_size: None takes the config's, and on a GPU 512. What does not fit into a GPU's memory
+            is halved until it does.
         device: None takes a GPU where there is one.
         cfg_options: KEY=VALUE, over the config's own.
     """
@@ -121,11 +125,13 @@ def evaluate_probes(
     model, meta, config = load_model(config, str(checkpoint))
     images = LabelledImages.of_test_set(config)
     places = choose_subset(len(images), choice.subset, choice.pick, choice.subset_seed)
-    batch_size = images.batch_size if choice.batch_size is None else choice.batch_size
+    device = device_of(choice.device)
+    usual = images.batch_size if device.type == 'cpu' else ON_A_GPU
+    batch_size = usual if choice.batch_size is None else choice.batch_size
     chunks = split_into_batches(places, batch_size)
-    model = set_form(model.to(device_of(choice.device))).eval()
+    model = set_form(model.to(device)).eval()
     classifier = pixel_classifier(model)
-    if next(model.parameters()).device.type == 'cpu':
+    if device.type == 'cpu':
         classifier.network.register_forward_pre_hook(channels_last)  # a fifth less time
     chosen = dict(
         size=len(places),
@@ -135,7 +141,7 @@ def evaluate_probes(
     )
     identity = _identity(config, model, images, chosen, batch_size)
     store = CellStore(Path(work_dir) / 'chunks', identity)
-    like = next(images.batches([places[:1].tolist()]))[0].to(next(model.parameters()).device)
+    like = next(images.batches([places[:1].tolist()]))[0].to(device)
     refuse_other_labels(classifier, like, known_labels(images.dataset, places))
     probes = [Clean(), *probes]
     _ProbeRun(classifier, images, chunks, probes, store, progress or (lambda *_: None)).finish()
@@ -255,6 +261,7 @@ class _ProbeRun:
     probes: Sequence[Probe]
     store: CellStore
     progress: Progress
+    fitting: Fitting = field(default_factory=Fitting)
 
     def finish(self) -> None:
         """Run what is missing."""
@@ -280,7 +287,8 @@ class _ProbeRun:
     def _one(self, probe: Probe, x: Tensor, y: Tensor, index: np.ndarray) -> dict[str, Any]:
         device = next(self.model.parameters()).device
         start = time.monotonic()
-        outcome = probe(self.model, x.to(device), y.to(device), torch.from_numpy(index))
+        places = torch.from_numpy(index)
+        outcome = self.fitting(probe, self.model, x.to(device), y.to(device), places)
         return dict(
             index=index.tolist(),
             notes=outcome.notes,

@@ -66,7 +66,7 @@ def load_config(path: str, options: Sequence[str] = ()) -> Config:
     """
     file = find_config(path)
     try:
-        cfg = Config.fromfile(file)
+        cfg = _read(file)
     except Exception as problem:  # a config is a program
         said = (str(problem) or 'no message').splitlines()[0]
         raise ValueError(
@@ -75,6 +75,17 @@ def load_config(path: str, options: Sequence[str] = ()) -> Config:
         ) from problem
     cfg.merge_from_dict(parse_options(options))
     return cfg
+
+
+def _read(file: Path) -> Config:
+    """A config; a base of it may import something, as RepLKNet's do, which mmengine refuses."""
+    try:
+        return Config.fromfile(file)
+    except RuntimeError as mixed:
+        try:
+            return Config.fromfile(file, lazy_import=False)
+        except Exception:
+            raise mixed from None
 
 
 def find_config(path: str) -> Path:

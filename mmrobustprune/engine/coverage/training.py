@@ -100,7 +100,7 @@ def load_as_stock(case: Case, folder: Path) -> nn.Module:
     if case.config.startswith('mmdet'):
         from mmdet.apis import init_detector
 
-        model = init_detector(*files, device='cpu')
+        model = init_detector(*files, palette='random', device='cpu')  # no data to ask
     else:
         from mmpretrain.apis import get_model
 

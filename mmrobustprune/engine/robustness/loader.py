@@ -167,7 +167,7 @@ def corrupted(
             pin_memory=first.pin_memory,
             worker_init_fn=first.worker_init_fn,
             timeout=first.timeout,
-            multiprocessing_context=first.multiprocessing_context if workers else None,
+            multiprocessing_context=_context(first, source) if workers else None,
         )
     except RuntimeError as error:  # torch raises it wherever it is when a worker dies
         if 'DataLoader worker' not in str(error):
@@ -180,6 +180,10 @@ def corrupted(
     finally:
         for owner, pipeline in zip(owners, before, strict=True):
             owner.pipeline = pipeline
+
+
+def _context(loader: DataLoader, source: Source) -> Any:
+    return 'spawn' if source.on_gpu else loader.multiprocessing_context
 
 
 def _owners(datasets: Sequence[Any]) -> list[Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import LoggerHook
 from mmengine.model import is_model_wrapper
@@ -87,6 +88,11 @@ class ModelUnderTest:
     def name(self) -> str:
         """For messages: the work dir's name."""
         return Path(self.runner.work_dir).name
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return stamp.device_of(self.runner.model)
 
     @property
     def cells(self) -> Sequence[Cell]:

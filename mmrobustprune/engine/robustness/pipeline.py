@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import cv2
 import numpy as np
+import torch
 
 from mmrobustprune.corruption import Cell, Suite
 from mmrobustprune.corruption.published import SIDE
@@ -26,10 +27,12 @@ class Source(Protocol):
     Attributes:
         cropped: they have the network's size already.
         seed: of their random numbers; None where nobody knows it.
+        on_gpu: they are made there, which a forked process cannot do.
     """
 
     cropped: bool
     seed: int | None
+    on_gpu: bool
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
         """The uint8 RGB image (H, W, 3), or grey (H, W), under a cell."""
@@ -44,15 +47,21 @@ class Computed:
     Args:
         seed: the suite's seed.
         suite: whose functions, see `corruption.apply.apply`.
+        device: where a suite of tensors is computed.
     """
 
-    def __init__(self, seed: int, suite: Suite) -> None:
+    def __init__(self, seed: int, suite: Suite, device: torch.device | str = 'cpu') -> None:
         from mmrobustprune.corruption.apply import apply  # numba and skimage take seconds
 
         self.apply = apply
         self.seed = seed
         self.family = suite.family
         self.cropped = suite.cropped
+        self.on_gpu = suite.tensors and torch.device(device).type == 'cuda'
+        if suite.tensors:
+            from mmrobustprune.corruption.tensor.family import family_on
+
+            self.family = family_on(device)
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
         return self.apply(image, cell.corruption, cell.severity, self.seed, self.family)
@@ -74,6 +83,7 @@ class Stored:
         self.paths = paths
         self.cropped = images.cropped
         self.seed = images.seed
+        self.on_gpu = False
 
     def __call__(self, image: np.ndarray, cell: Cell, index: int, path: str | None) -> np.ndarray:
         return self.images.read(cell, index, path, image)
@@ -89,6 +99,7 @@ class Shared:
         self.source = source
         self.cropped = source.cropped
         self.seed = source.seed
+        self.on_gpu = source.on_gpu
         self.image: np.ndarray | None = None
         self.kept: dict[tuple, np.ndarray] = {}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.runner import Runner
 
@@ -108,17 +109,24 @@ class RobustEval:
         name = self.baseline or implied
         return name and get_baseline(name)
 
-    def source(self, suite: Suite, cells: Sequence[Cell], dataset: Any) -> Source:
+    def source(
+        self,
+        suite: Suite,
+        cells: Sequence[Cell],
+        dataset: Any,
+        device: torch.device | str = 'cpu',
+    ) -> Source:
         """Where the corrupted images come from.
 
         Args:
             dataset: what a stored set must hold.
+            device: where a suite of tensors is computed.
         Raises:
             FileNotFoundError, ValueError: the stored set is not there, lacks images or cells, has
                 another seed, or was written from other clean images.
         """
         if self.stored is None:
-            return Computed(self.seed, suite)
+            return Computed(self.seed, suite, device)
         from mmrobustprune.corruption.stored import open_stored
 
         images = open_stored(self.stored, suite)
@@ -171,7 +179,7 @@ def run_suites(
     suite = _suite(options, models[0])
     cells = options.cells(suite)
     data = _same_data(models)
-    source = options.source(suite, cells, models[0].loader.dataset)
+    source = options.source(suite, cells, models[0].loader.dataset, models[0].device)
     stored = on_main(lambda: {cell: source.content(cell) for cell in cells})
     plan = SuitePlan(suite, options, source.seed, data, (CLEAN, *cells), stored)
     for model in models:

@@ -20,7 +20,7 @@ from mmrobustprune.dependency.attention import (
     split_heads,
 )
 
-from .forms import InterleavedHeads, own_place
+from .forms import InterleavedHeads, own_place, value_width
 
 
 class NarrowLeViTAttention(InterleavedHeads, Attention):
@@ -53,8 +53,8 @@ class NarrowLeViTSubsample(InterleavedHeads, AttentionSubsample):
     def forward(self, x: Tensor) -> Tensor:
         """Attend from a part of the tokens (B, N, C) to all."""
         query = split_heads(self.q(x), self.num_heads)
-        both = query.shape[-1]
-        key, value = split_heads(self.kv(x), self.num_heads).tensor_split([both], -1)
+        widths = [query.shape[-1], value_width(self)]
+        key, value = split_heads(self.kv(x), self.num_heads).split(widths, -1)
         found = attend(query, key, value, self.scale, self.position_bias())
         return self.proj(join_heads(found))
 

@@ -50,7 +50,7 @@ class NarrowGlobalAttention(Narrowed, GlobalSubsampledAttention):
         if self.sr_ratio > 1:
             image = x.permute(0, 2, 1).unflatten(2, hw_shape)
             x = self.norm(self.sr(image).flatten(2).permute(0, 2, 1))
-        key, value = self.kv(x).tensor_split([query.shape[-1]], -1)
+        key, value = self.kv(x).split([query.shape[-1], self.proj.in_features], -1)
         query, key, value = (split_heads(part, self.num_heads) for part in (query, key, value))
         dropout = self.attn_drop if self.training else 0.0
         found = attend(query, key, value, trained_scale(self), dropout=dropout)

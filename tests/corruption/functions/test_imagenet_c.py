@@ -73,6 +73,6 @@ def test_a_photograph_is_cut_then_corrupted_then_packed(name):
 
 
 def _words(image, name):
-    from mmrobustprune.corruption.apply import _entropy
+    from mmrobustprune.corruption.apply import entropy
 
-    return _entropy(image, name, 3, 5)
+    return entropy(image, name, 3, 5)

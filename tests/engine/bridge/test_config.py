@@ -80,3 +80,14 @@ def test_the_size_that_the_test_pipeline_ends_in(step, size):
 def test_a_pipeline_without_a_size():
     with pytest.raises(ValueError, match='give it as --shape HEIGHT WIDTH'):
         bridge.test_size(Config(dict(test_dataloader=dict(dataset=dict(pipeline=[])))))
+
+
+def test_a_base_may_import_something_for_itself(tmp_path):
+    (tmp_path / 'base.py').write_text('from torch import nn\nlr = 0.1\n')
+    (tmp_path / 'other.py').write_text('from mmengine.config import read_base\nwith read_base():\n')
+    (tmp_path / 'other.py').open('a').write('    from .base import *\n')
+    (tmp_path / 'a.py').write_text("_base_ = './base.py'\nwd = 0.0\n")
+    (tmp_path / 'b.py').write_text("_base_ = './other.py'\n")
+    assert bridge.load_config(str(tmp_path / 'a.py')).to_dict() == dict(lr=0.1, wd=0.0)
+    with pytest.raises(ValueError, match='type in the inheritance chain must match'):
+        bridge.load_config(str(tmp_path / 'b.py'))

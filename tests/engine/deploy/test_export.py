@@ -104,6 +104,18 @@ def test_two_stage_detectors_have_no_onnx(tmp_path):
         export_onnx(TwoStageDetector(), (64, 64), tmp_path / 'model.onnx')
 
 
+def test_an_output_may_be_empty(tmp_path):
+    """As that of a head for instances, of which a random network finds none."""
+    config, path = saved(tmp_path)
+    model, _ = export_checkpoint(config, path, tmp_path)
+
+    def with_nothing(model, example):
+        found = model(**example, mode='tensor')
+        return found, found[:0]
+
+    assert export_onnx(model, (16, 16), tmp_path / 'model.onnx', forward=with_nothing) <= 1e-4
+
+
 def test_a_named_forward_is_what_the_file_computes(tmp_path):
     """Of a model without a tensor forward, which the sentence about it says."""
     config, path = saved(tmp_path)

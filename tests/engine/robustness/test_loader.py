@@ -49,6 +49,23 @@ def test_a_loader_gives_the_same_batches_in_every_pass(workers):
             assert np.array_equal(image, apply(rgb(seed=index), name, severity, 3))
 
 
+@pytest.mark.slow(seconds=40)
+def test_workers_of_a_gpu_are_started_anew():
+    """A forked process cannot use a GPU, so what they need must travel to a new one."""
+    source = Computed(3, get_suite('imagenet-c-tensor'))
+    source.on_gpu = True  # it computes on the CPU, and workers are as on a GPU
+    images = Listed([dict(img=rgb(seed=i), sample_idx=i) for i in range(3)], [])
+    stream = Stream(DataLoader(images, batch_size=2, collate_fn=list))
+    with corrupted([stream], [[FOG], [DROPS]], source, 1) as cells:
+        assert cells.multiprocessing_context.get_start_method() == 'spawn'
+        got = list(cells)
+    seen = [sample['img'] for item in got for sample in item[0][0]]
+    for place, image in enumerate(seen):
+        cell = FOG if place < 3 else DROPS
+        expected = apply(rgb(seed=place % 3), cell.corruption, cell.severity, 3)
+        assert np.abs(np.int16(image) - expected).max() <= 1
+
+
 def test_unreadable_images_take_the_place_of_their_batch(png):
     images = Listed([png, dict(img_path='/no/x.jpg'), png], [LoadImageFromFile()])
     with corrupted(

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+import torch
 from mmcv.transforms import CenterCrop as Crop
 from mmcv.transforms import LoadImageFromFile, Resize
 
@@ -175,7 +176,7 @@ def test_a_shared_image_is_made_once_and_never_mixed_up():
         made.append(cell)
         return image + cell.severity
 
-    source.cropped, source.seed = False, 0
+    source.cropped, source.seed, source.on_gpu = False, 0, False
     shared, one, two = Shared(source), np.zeros((4, 4, 3), np.uint8), np.ones((4, 4, 3), np.uint8)
     for image in (one, one.copy(), two, one):
         for cell in (FOG, DROPS):
@@ -246,3 +247,15 @@ def test_computed_imagenet_c_is_corrupted_at_224_pixels_and_not_resized_again(tm
     pipe.cells = [FOG]
     with pytest.raises(ValueError, match="no CenterCrop; .* suite 'imagenet-c-uncropped'"):
         pipe(dict(img_path=path, sample_idx=0))
+
+
+def test_a_suite_of_tensors_is_computed_where_the_model_is():
+    suite = get_suite('imagenet-c-tensor')
+    source = Computed(4, suite, torch.device('cpu'))
+    out = source(rgb(40, 50), FOG, 0, None)
+    assert np.abs(np.int16(out) - apply(rgb(40, 50), 'fog', 3, 4)).max() <= 1
+    assert not source.on_gpu and not Computed(4, get_suite('voc-c'), torch.device('cuda')).on_gpu
+    on_gpu = Shared(Computed(4, suite, torch.device('cuda', 1)))
+    assert on_gpu.on_gpu and {one.device for one in on_gpu.source.family.functions.values()} == {
+        'cuda:1'
+    }

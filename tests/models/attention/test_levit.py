@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.support.attentions import Stream, of_heads, prune
+from tests.support.attentions import Stream, of_heads, onnx_difference, prune
 
 pytest.importorskip('mmpretrain')
 pytestmark = pytest.mark.filterwarnings('ignore')
@@ -58,6 +58,7 @@ def test_between_stages(units):
     else:
         assert makers in layers and {'attn.kv.linear', 'attn.kv.bn', 'attn.proj.1.linear'} in layers
     assert smaller.attn.num_heads == (1 if units == 'heads' else 2)
+    assert onnx_difference(smaller, torch.randn(2, 9, 3)) < 1e-4
 
 
 def test_biases_kept_from_evaluation_are_made_anew():
