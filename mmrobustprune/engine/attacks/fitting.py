@@ -49,7 +49,9 @@ def joined(parts: Sequence[Outcome]) -> Outcome:
     notes: dict[str, None] = {}
     for part in parts:
         notes |= dict.fromkeys(part.notes)
-    robust = {step: torch.cat([part.robust[step] for part in parts]) for step in parts[0].robust}
+    robust: dict = {}
+    for step in parts[0].robust:
+        robust[step] = torch.cat([part.robust[step] for part in parts])
     return Outcome(robust, tuple(notes))
 
 
