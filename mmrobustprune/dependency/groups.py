@@ -41,11 +41,10 @@ def find_layer(model: nn.Module, name: str) -> nn.Module | nn.Parameter:
     Raises:
         ValueError: the model has none.
     """
-    owner, _, last = name.rpartition('.')
-    try:
-        found = getattr(model.get_submodule(owner), last) if last else model
-    except AttributeError:
-        found = None
+    found = model
+    for part in name.split('.') if name else ():
+        child = found._modules.get(part) if isinstance(found, nn.Module) else None
+        found = getattr(found, part, None) if child is None else child
     if not isinstance(found, (nn.Module, nn.Parameter)):
         raise ValueError(f"the model has no layer '{name}'; give the model that was traced.")
     return found
