@@ -46,7 +46,7 @@ link() {
 }
 if [ -e "$env/.complete" ] && ! "$env/bin/python" -c '' 2>/dev/null; then  # removed since, or in another user's home
   rm -f "$env/.complete" "$marks/venv" "$env"/bin/python* 2>/dev/null \
-    || die "$env was made with a Python that does not run here ($(readlink "$env/bin/python$version")); let its owner give PYTHON=/usr/bin/python$version bash tools/setup_env.sh, or name another folder with MMRP_HOME=/path."
+    || die "$env was made with a Python that does not run here ($(readlink "$env/bin/python$version")); let its owner remove it and give PYTHON=/usr/bin/python$version bash tools/setup_env.sh, or name another folder with MMRP_HOME=/path."
 fi
 if [ -e "$env/.complete" ]; then
   link
