@@ -21,11 +21,10 @@ def tables(found: Mapping[str, Any]) -> str:
     """Sentences and tables in Markdown."""
     model = found['model']
     assumed = found['assumed']
-    most = max(abs(row['error']) for row in found['rows'] if not row['fitted'])
     lines = [
         f'`{found["command"]}`',
-        f'on {found["cores"]} cores, on which {found["load"]:.1f} other processes ran when it',
-        f'began, with batches of {found["batch"]} images and {found["gradients"] / 1e6:.1f} MB of',
+        f'on {found["cores"]} cores (load average {found["load"]:.1f} when it began),',
+        f'with batches of {found["batch"]} images and {found["gradients"] / 1e6:.1f} MB of',
         f'gradients; medians of {found["rounds"]} steps. Processes that share cores slow each',
         'other down, so what counts is the step with the all-reduce beside the one without.',
         '',
@@ -42,8 +41,7 @@ def tables(found: Mapping[str, Any]) -> str:
     lines += [
         '',
         f'Fitted: a = {model["hop"] * 1e6:.0f} us, b = {model["bandwidth"] / 1e9:.2f} GB/s,',
-        f'h = {model["hidden"]:.0%}. The model is off by at most {most:.1%} in the steps that it',
-        'was not fitted to.',
+        f'h = {model["hidden"]:.0%}. {error_of(found["rows"])}',
         '',
         f'Extrapolated to GPUs with a = {assumed["hop"] * 1e6:.0f} us, b =',
         f'{assumed["bandwidth"] / 1e9:.1f} GB/s, {assumed["gradients"] / 1e6:.1f} MB of gradients',
@@ -56,6 +54,14 @@ def tables(found: Mapping[str, Any]) -> str:
         shares = ['{:.0%} to {:.0%}'.format(*row[step]) for step in ('plain', 'two_pass')]
         lines.append(_row([row['processes'], f'{row["all_reduce"] * 1e3:.1f}', *shares]))
     return '\n'.join([*lines, ''])
+
+
+def error_of(rows: Iterable[Mapping[str, Any]]) -> str:
+    """How far the model is from steps that nothing was fitted to."""
+    errors = [abs(row['error']) for row in rows if not row['fitted']]
+    if not errors:
+        return 'No steps were measured that it was not fitted to.'
+    return f'The model is off by at most {max(errors):.1%} in the steps it was not fitted to.'
 
 
 def _head(words: tuple[str, ...], numbers: tuple[str, ...]) -> list[str]:

@@ -78,6 +78,11 @@ def test_the_page_takes_its_tables_from_the_result(tmp_path):
     assert len([line for line in lines if line.startswith('| ')]) == 2 + len(rows) + 2 + len(GPUS)
 
 
+def test_a_result_of_two_processes_alone_says_that_nothing_was_tried():
+    _, rows = model_of(measured(Model(2e-4, 3e8, 0.4), (1, 2), 4e7, 0.5), 4e7)
+    assert scaling_page.error_of(rows) == 'No steps were measured that it was not fitted to.'
+
+
 def write_name(rank, world, folder, name):
     Path(folder, f'{world}.json').write_text(json.dumps([rank, name]))
 
