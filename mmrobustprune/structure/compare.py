@@ -73,7 +73,7 @@ def compare(
     dtype: torch.dtype,
 ) -> Verdict:
     """The verdict on two networks that should compute the same for an input, see `judge`."""
-    with FullPrecision():
+    with FullPrecision(dtype):
         ours = forward(one, example)
         theirs = forward(other, example)
         return judge(ours, theirs, partial(forward, one), example, dtype)
@@ -146,30 +146,46 @@ def difference(ours: Any, theirs: Any) -> float:
 
 
 class FullPrecision(TorchFunctionMode):
-    """Layers that cast to float32 inside (mmdet's L2Norm) stay in float64.
+    """Inside, a network computes in one precision, also where its code asks for float32.
+
+    mmdet's L2Norm casts to that, and the position encodings of XCiT are made in it.
 
     Args:
-        dtype: parameters of another precision are read in this one, each while it is used, so that
-            no copy of a whole network is made; None reads them as they are.
+        dtype: the precision.
+        parameters: whether parameters of another precision are read in this one, each while it is
+            used, so that no copy of a whole network is made.
     """
 
-    def __init__(self, dtype: torch.dtype | None = None):
+    def __init__(self, dtype: torch.dtype = torch.float64, parameters: bool = False):
         super().__init__()
         self.dtype = dtype
+        self.parameters = parameters
+
+    def __enter__(self) -> FullPrecision:
+        self._default = torch.get_default_dtype()
+        torch.set_default_dtype(self.dtype)
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        torch.set_default_dtype(self._default)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is Tensor.float and args[0].dtype == torch.float64:
-            return args[0]
-        if self.dtype is not None and func not in _SHAPES:
-            args = [self._read(value) for value in args]
-            kwargs = {key: self._read(value) for key, value in (kwargs or {}).items()}
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func in _SHAPES:
+            return func(*args, **kwargs)
+        if func is Tensor.float:
+            return args[0].to(self.dtype)
+        wide = {key: self._read(value) for key, value in kwargs.items()}
+        return func(*map(self._read, args), **wide)
 
     def _read(self, value: Any) -> Any:
-        if type(value) is nn.Parameter and value.is_floating_point():
-            return value.detach().to(self.dtype)
+        if value is torch.float32:
+            return self.dtype
         if type(value) in (list, tuple):
             return type(value)(self._read(one) for one in value)
+        if self.parameters and type(value) is nn.Parameter and value.is_floating_point():
+            return value.detach().to(self.dtype)
         return value
 
 

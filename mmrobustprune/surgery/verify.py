@@ -69,7 +69,7 @@ def certify(
         return _in_double_if_it_runs(partial(certify, masks, example, forward, seed=seed))
     forward = forward or default_forward
     removal = _Removal(masks, random_like(example, dtype, seed), forward, dtype, seed)
-    verdicts = removal.quick_verdicts() or removal.verdicts(masks.alive)
+    verdicts = removal.quick_verdicts(masks.alive) or removal.verdicts(masks.alive)
     wrong = [verdict for verdict in verdicts if not verdict.same]
     if not wrong:
         return max(verdict.found for verdict in verdicts)
@@ -132,19 +132,21 @@ class _Removal:
 
     def fails_at_random(self, groups: list[Group]) -> bool:
         """The same with random weights alone."""
-        return not self.verdicts(self._alone(groups), own=False)[0].same
+        alive = self._alone(groups)
+        found = self.quick_verdicts(alive, own=False) or self.verdicts(alive, own=False)
+        return not found[0].same
 
     def _alone(self, groups: list[Group]) -> dict[str, Tensor]:
         """What lives when these groups alone lose what their masks say."""
         only = {group.name: self.masks.alive[group.name] for group in groups}
         return full(self.masks.groups) | only
 
-    def quick_verdicts(self) -> list[Verdict]:
-        """As `verdicts` of all masks, on smaller images; none where these do not tell the same."""
+    def quick_verdicts(self, alive: dict[str, Tensor], own: bool = True) -> list[Verdict]:
+        """As `verdicts`, on smaller images; none where these do not tell the same."""
         for image in (cropped(self.example, SMALL), halved(self.example)):
             quick = replace(self, example=image, spare=True)
             try:
-                found = quick.verdicts(self.masks.alive)
+                found = quick.verdicts(alive, own)
             except Exception:  # a network of one image size raises anything
                 continue
             if all(verdict.same for verdict in found):
@@ -208,7 +210,7 @@ class _Removal:
         return found
 
     def _run(self, model: nn.Module, example: Any) -> Any:
-        with FullPrecision(self.dtype if self.spare else None):
+        with FullPrecision(self.dtype, parameters=self.spare):
             return self.forward(model, example)
 
     def _verdict(self, ours: Any, removed: nn.Module, again: Callable[[], nn.Module]) -> Verdict:
@@ -230,12 +232,20 @@ def guilty(groups: list[Group], fails: Callable[[list[Group]], bool]) -> list[Gr
         groups: a set that fails.
         fails: whether a set fails; a set that holds one that fails does, too.
     """
-    named = _alone(groups, fails)
+    known: dict[frozenset, bool] = {}
+
+    def once(some: list[Group]) -> bool:
+        names = frozenset(group.name for group in some)
+        if names not in known:
+            known[names] = fails(some)
+        return known[names]
+
+    named = _alone(groups, once)
     while True:
         rest = [group for group in groups if group not in named]
-        if not rest or not fails(rest):
+        if not rest or not once(rest):
             return [group for group in groups if group in named]
-        named += _needed([], rest, fails)
+        named += _needed([], rest, once)
 
 
 def _alone(groups: list[Group], fails: Callable[[list[Group]], bool]) -> list[Group]:

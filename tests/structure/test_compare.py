@@ -103,12 +103,30 @@ def test_cropped_images_have_at_most_so_many_pixels_a_side():
 def test_parameters_are_read_in_another_precision():
     layer = torch.nn.Linear(3, 2)
     image = torch.randn(4, 3, dtype=torch.float64)
-    with FullPrecision(torch.float64), torch.no_grad():
+    with FullPrecision(parameters=True), torch.no_grad():
         found = layer(image)
         joined = torch.cat([layer.weight, torch.zeros(1, 3, dtype=torch.float64)])
         assert layer.weight.dtype == torch.float64
     assert layer.weight.dtype == torch.float32
     assert torch.equal(found, layer.double()(image)) and torch.equal(joined[:2], layer.weight)
+
+
+def test_what_asks_for_single_precision_gets_the_other():
+    x = torch.ones(2, dtype=torch.float64)
+    with FullPrecision():
+        made = [
+            torch.arange(3, dtype=torch.float32),
+            torch.zeros(2),
+            torch.arange(3) / 2,
+            torch.arange(3).float(),
+            x.float(),
+            x.to(torch.float32),
+            x.new_zeros(1, dtype=torch.float32),
+        ]
+    assert {one.dtype for one in made} == {torch.float64}
+    assert torch.zeros(2).dtype == torch.float32
+    with FullPrecision(torch.float32):
+        assert x.float().dtype == torch.float32
 
 
 def test_two_networks_by_their_outputs():

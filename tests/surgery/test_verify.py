@@ -188,6 +188,12 @@ def test_all_are_named_where_each_fails_alone():
     assert guilty(groups, lambda some: bool(some)) == groups
 
 
+def test_no_set_is_tried_twice():
+    tried = []
+    assert guilty(groups_named(*'abcd'), lambda some: tried.append(len(some))) == []
+    assert tried == [4]
+
+
 class Sized(nn.Module):
     """Two convolutions, and a position embedding for images of one size."""
 
