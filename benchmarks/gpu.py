@@ -2,9 +2,9 @@
 """The parts of benchmarks/gpu.sh, each a process of its own with a time limit.
 
 The parts are tests, mixed precision through all phases, a latency table and what it predicts, the
-ratios of training steps, corruptions, the search of SR-GKP, and attacks. Their results become one
-file, gpu.json, with the versions and the device; a part that fails is in it with the end of what it
-printed, and the others run all the same.
+ratios of training steps, corruptions as arrays and as tensors, the search of SR-GKP, and attacks.
+Their results become one file, gpu.json, with the versions and the device; a part that fails is in
+it with the end of what it printed, and the others run all the same.
 
 Example:
     bash benchmarks/gpu.sh --miniature --out /tmp/gpu
@@ -144,6 +144,14 @@ PARTS = (
         small='--turns 1 --corruptions brightness contrast --size 64 48',
         limit=50,
         needs=('imagecorruptions', 'numba'),
+    ),
+    Part(
+        'corruption_tensors',
+        'benchmarks/corruption_tensor.py --device {device} --turns 1',
+        full='--batch 16',
+        small='--batch 2 --size 66 48 --corruptions fog pixelate',
+        limit=60,
+        needs=('imagecorruptions', 'numba', 'skimage'),
     ),
 )
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
+from types import FunctionType, NoneType
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.overrides import TorchFunctionMode
 
 T = TypeVar('T')
+_ONE = {int, float, bool, str, bytes, type, FunctionType, NoneType, torch.dtype, torch.device}
+if distributed.is_available():
+    _ONE.add(distributed.ProcessGroup)  # of a synchronised norm
+_HOLDERS = {dict, OrderedDict, list, set}
 
 
 class _Detached(TorchFunctionMode):
@@ -35,8 +41,41 @@ def copied(thing: T, shared: dict[int, Any] | None = None) -> T:
         thing: what is copied.
         shared: what the copy holds instead of a copy, by the id of the original.
     """
+    memo = dict(shared or {})
     with _Detached():
-        return copy.deepcopy(thing, shared)
+        if isinstance(thing, nn.Module):
+            _copy_modules(thing, memo)
+        return copy.deepcopy(thing, memo)
+
+
+def _copy_modules(model: nn.Module, memo: dict[int, Any]) -> None:
+    """Copy the modules of a network into the memo of a deep copy, as it would, but faster.
+
+    `copy.deepcopy` asks every one of the thirty attributes of a module how it is copied.
+    """
+    pairs = []
+    for module in model.modules():
+        if id(module) not in memo and _is_plain(type(module)):
+            twin = memo[id(module)] = type(module).__new__(type(module))
+            pairs.append((module, twin))
+    for module, twin in pairs:
+        for name, value in vars(module).items():
+            kind = type(value)
+            if kind in _HOLDERS and not value:
+                value = memo.setdefault(id(value), kind())
+            elif kind not in _ONE:
+                value = copy.deepcopy(value, memo)
+            if name != '_compiled_call_impl':
+                twin.__dict__[name] = value
+
+
+def _is_plain(kind: type) -> bool:
+    """Whether a copy of a module of this class is a copy of its attributes."""
+    own = {'__deepcopy__', '__reduce_ex__', '__reduce__', '__getstate__'}
+    bases = kind.__mro__[: kind.__mro__.index(nn.Module)]
+    if any(own & vars(base).keys() for base in bases):
+        return False
+    return kind.__setstate__.__module__.startswith('torch.nn.modules.')  # fills gaps alone
 
 
 def in_precision(model: nn.Module, dtype: torch.dtype) -> nn.Module:
@@ -51,6 +90,15 @@ def in_precision(model: nn.Module, dtype: torch.dtype) -> nn.Module:
     for buffer in model.buffers():
         shared[id(buffer)] = buffer.detach().to(_of(buffer, dtype), copy=True)
     return copied(model, shared)
+
+
+def convert_buffers(model: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """Give a network, in place, floating-point buffers of another precision, and return it."""
+    converted = {id(one): one.to(_of(one, dtype), copy=True) for one in model.buffers()}
+    for module in model.modules():
+        for name, buffer in module._buffers.items():
+            module._buffers[name] = converted.get(id(buffer))
+    return model
 
 
 def shell(model: nn.Module) -> nn.Module:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmrobustprune.copies import copied, in_precision, shell
+from mmrobustprune.copies import convert_buffers, copied, in_precision, shell
 
 
 class Keeps(nn.Module):
@@ -69,3 +69,43 @@ def test_a_shell_holds_the_tensors_of_the_network():
     assert twin[1].running_var is model[1].running_var
     twin[0].weight = nn.Parameter(torch.zeros(1))
     assert model[0].weight.numel() == 12
+
+
+class Knows(nn.Module):
+    """Holds a module that is not its own, an empty list that two know, and a state of its own."""
+
+    def __init__(self, layer, names):
+        super().__init__()
+        self.layer = layer
+        self.names = names
+        self.others = (layer, {'same': layer})
+
+    def __deepcopy__(self, memo):
+        twin = Knows(copy.deepcopy(self.layer, memo), copy.deepcopy(self.names, memo))
+        twin.own = True
+        return twin
+
+
+def test_references_between_modules_are_those_of_the_copy():
+    layer = nn.Linear(2, 2)
+    names = []
+    layer.names = names
+    layer.others = [(layer,), {'all': nn.ModuleList([layer])}]
+    model = nn.Sequential(layer, nn.BatchNorm1d(2), Knows(layer, names))
+    model[0].register_forward_hook(lambda module, args, output: 2 * output)
+    twin = copied(model)
+    assert twin[0] is not layer and twin[0].others[0][0] is twin[0]
+    assert twin[0].others[1]['all'][0] is twin[0]
+    assert twin[0].names is twin[2].names is not names
+    assert twin[2].layer is twin[0] and twin[2].own
+    assert twin[1].running_mean is not model[1].running_mean
+    image = torch.randn(3, 2)
+    assert torch.equal(twin[:2].eval()(image), model[:2].eval()(image))
+
+
+def test_buffers_alone_change_their_precision():
+    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    assert convert_buffers(model, torch.float64) is model
+    assert model[0].weight.dtype == torch.float32
+    assert model[1].running_var.dtype == torch.float64
+    assert model[1].num_batches_tracked.dtype == torch.int64

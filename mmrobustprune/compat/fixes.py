@@ -37,7 +37,7 @@ except Exception as error:  # a build for another torch ends in a RuntimeError o
         f'{torch.__version__}, from where that torch came.'
     ) from error
 
-from . import amp, autocast, loading, one_output, packages, saving, widths  # noqa: E402
+from . import amp, autocast, formatting, loading, one_output, packages, saving, widths  # noqa: E402
 from .after_import import after_import  # noqa: E402
 
 
@@ -223,6 +223,12 @@ FIXES = (  # without a number: not reported upstream
         _knows_not_our_configs,
         _own_configs,
         'only packages it knows have configs',
+    ),
+    Fix(
+        'mmengine.config.config',
+        formatting.formats_again,
+        formatting.format_once,
+        'a config is formatted four times',
     ),
 )
 _STATES: dict[Fix, str] = {}

@@ -15,7 +15,14 @@ from torch import nn
 from mmrobustprune.dependency.attention import spelled_out
 from mmrobustprune.dependency.grouped_conv import GroupedKernelConv2d
 from mmrobustprune.dependency.groups import width
-from mmrobustprune.dependency.kinds import bias_of, is_fixed, kind_of, positions, produces
+from mmrobustprune.dependency.kinds import (
+    bias_of,
+    is_batch_norm,
+    is_fixed,
+    kind_of,
+    positions,
+    produces,
+)
 from mmrobustprune.dependency.packed_attention import counted_with
 from mmrobustprune.dependency.partial import PartialForward
 from mmrobustprune.dependency.recording import Forward, default_forward
@@ -173,7 +180,7 @@ def _macs(module: nn.Module, args: tuple, output: Any, rule: CountingRule, kept:
     if produces(module):
         bias = output.numel() if rule.bias and bias_of(module) is not None else 0
         return _size(module.weight, rule, module, kept) * positions(module, inputs, output) + bias
-    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+    if is_batch_norm(module):
         return rule.norm * inputs.numel()
     if isinstance(module, nn.ReLU):
         return rule.relu * inputs.numel()

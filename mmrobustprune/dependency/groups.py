@@ -41,11 +41,10 @@ def find_layer(model: nn.Module, name: str) -> nn.Module | nn.Parameter:
     Raises:
         ValueError: the model has none.
     """
-    owner, _, last = name.rpartition('.')
-    try:
-        found = getattr(model.get_submodule(owner), last) if last else model
-    except AttributeError:
-        found = None
+    found = model
+    for part in name.split('.') if name else ():
+        child = found._modules.get(part) if isinstance(found, nn.Module) else None
+        found = getattr(found, part, None) if child is None else child
     if not isinstance(found, (nn.Module, nn.Parameter)):
         raise ValueError(f"the model has no layer '{name}'; give the model that was traced.")
     return found
@@ -194,15 +193,24 @@ def matching(names: Iterable[str], patterns: Iterable[str]) -> dict[str, str]:
 def spread(
     scores: dict[str, Tensor], groups: tuple[Group, ...], layers: dict[str, int]
 ) -> dict[str, Tensor]:
-    """Unit scores laid out per output channel of each layer (name -> width); zero elsewhere."""
+    """Unit scores laid out per output channel of each layer (name -> width).
+
+    A channel that no unit takes along has the mean of its layer's others: it competes with none of
+    them, and neither is the least nor the most of the layer.
+    """
     out: dict[str, Tensor] = {}
+    taken: dict[str, Tensor] = {}
     for group in groups:
         for part in group.slices:
             if part.side == 'out' and part.layer in layers:
                 value = scores[group.name]
+                index = part.index.to(value.device)
                 row = out.setdefault(part.layer, value.new_zeros(layers[part.layer]))
-                row[part.index.to(value.device)] = value[:, None]
-    return out
+                row[index] = value[:, None]
+                taken.setdefault(part.layer, torch.zeros_like(row, dtype=torch.bool))[index] = True
+    return {
+        name: torch.where(taken[name], row, row[taken[name]].mean()) for name, row in out.items()
+    }
 
 
 def part_of(group: Group, units: Tensor) -> Group:

@@ -109,6 +109,11 @@ def kind_of(layer: nn.Module | nn.Parameter) -> Kind | None:
     return KINDS.get(type(layer))
 
 
+def is_batch_norm(layer: nn.Module) -> bool:
+    """Whether a layer is a batch normalisation, of torch or of another project."""
+    return kind_of(layer) is NORM
+
+
 def _channels_of_parameter(shape: tuple[int, ...]) -> int | None:
     """The dimension of a bare parameter's channels: its only wide one, or a position embedding's.
 

@@ -9,6 +9,11 @@ from .kinds import CONV, FAMILIES, NORM, Kind
 _AFFINE = {'out': {'weight': 0, 'bias': 0}}
 
 
+def batch_norm(layer: nn.Module) -> Kind:
+    """The family of a batch normalisation of another project, with the tensors of torch's."""
+    return NORM
+
+
 def layer_norm(layer: nn.Module) -> Kind | None:
     """A norm over the last dimension, `normalized_shape`, or wherever a subclass has its channels.
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction
+from torch.autograd.graph import saved_tensors_hooks
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 
@@ -74,6 +75,28 @@ class _Shapes(TorchFunctionMode):
         return result
 
 
+@dataclass(frozen=True)
+class Made:
+    """What a graph is read from, in place of an output that a layer made.
+
+    Attributes:
+        grad_fn: its autograd node.
+        shape: its shape.
+    """
+
+    grad_fn: Any
+    shape: torch.Size
+
+
+def _shape_alone(saved: Tensor) -> Tensor:
+    """What autograd keeps of a tensor for a backward pass that never comes."""
+    return saved.detach().to('meta') if saved.is_floating_point() else saved
+
+
+def _same(kept: Tensor) -> Tensor:
+    return kept
+
+
 def _hold(tensor: Tensor, held: list) -> None:
     """Keep what a custom function made: its node ends with its output, all others when let go."""
     if isinstance(tensor.grad_fn, BackwardCFunction):
@@ -119,26 +142,28 @@ class ForwardPass:
     shapes: dict[str, int] = field(default_factory=dict)
     held: list[Tensor] = field(default_factory=list)
 
-    def run(self, model: nn.Module, example: Any, forward: Forward) -> list[Tensor]:
+    def run(self, model: nn.Module, example: Any, forward: Forward) -> list[Made]:
         """Call `forward(model, example)`.
 
         Returns:
-            Its output tensors, and those of every layer, so that one whose output is detached (the
-            proposals of a two-stage detector) is in the graph as a reader all the same.
+            Its outputs, and those of every layer, so that one whose output is detached (the
+            proposals of a two-stage detector) is in the graph as a reader all the same. Numbers
+            are let go as soon as the forward has done with them.
         Raises:
             ValueError: the call fails, or no output depends on the parameters.
         """
         for parameter in model.parameters():  # frozen stages are a part of the graph as well
             parameter.requires_grad_(parameter.is_floating_point())
         stack: list[str] = []
-        made: list[Tensor] = []
+        made: list[Made] = []
         handles = []
         for name, module in model.named_modules():
             handles += self._hook(name, module, stack, made)
         handles += watch(model, self.attentions)
         try:
-            with torch.enable_grad(), as_written(), _Shapes(self.calls, self.held, stack):
-                result = forward(model, tree_map(self._source, example))
+            with torch.enable_grad(), as_written(), saved_tensors_hooks(_shape_alone, _same):
+                with _Shapes(self.calls, self.held, stack):
+                    result = forward(model, tree_map(self._source, example))
         except Exception as error:
             where = f"in '{stack[-1]}'" if stack and stack[-1] else 'in the model itself'
             text = (str(error).strip() or 'no message').splitlines()[0]
@@ -162,7 +187,7 @@ class ForwardPass:
         self.outputs = {t.grad_fn for t in outputs}
         for output in outputs:
             _hold(output, self.held)
-        return outputs + made
+        return [Made(one.grad_fn, one.shape) for one in outputs] + made
 
     def _source(self, leaf: Any) -> Any:
         # No leaf any more: in-place operations work, and the input has a node that can be found.
@@ -172,7 +197,7 @@ class ForwardPass:
         self.inputs[leaf.grad_fn] = leaf.shape
         return leaf
 
-    def _hook(self, name: str, module: nn.Module, stack: list[str], made: list[Tensor]) -> Iterator:
+    def _hook(self, name: str, module: nn.Module, stack: list[str], made: list[Made]) -> Iterator:
         weighted = next(module.parameters(recurse=False), None) is not None
         enclosed = encloses(module)
 
@@ -187,7 +212,7 @@ class ForwardPass:
                 self.made.setdefault(first.grad_fn, module)  # the innermost module
                 self.sizes.setdefault(first.grad_fn, first.shape)
                 _hold(first, self.held)
-                made.extend([first] * weighted)
+                made.extend([Made(first.grad_fn, first.shape)] * weighted)
                 if enclosed and args and args[0].grad_fn is not None:
                     self.fed[first.grad_fn] = args[0].grad_fn
             elif weighted:

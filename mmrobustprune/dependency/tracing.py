@@ -60,7 +60,8 @@ def _trace(model: nn.Module, example: Any, forward: Forward | None, ignore, atte
     graph = _Graph(model)
 
     def run(model: nn.Module, example: Any) -> Any:
-        return record.run(model, example, forward or default_forward)
+        made = record.run(model, example, forward or default_forward)
+        return iter(made)  # torch-pruning takes lists apart, down to tensors
 
     with flags_restored(model):
         graph.read(run, example)

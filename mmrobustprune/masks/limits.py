@@ -61,12 +61,10 @@ def limits_of(
     ratios = read_ratios(ratios)
     names = [name for name, _ in model.named_modules()]
     groups = tuple(groups)
+    _refuse_another_network(names, ratios, what)
     found: dict[str, tuple[float, str]] = {}
     for pattern, most in ratios.items():
-        try:
-            layers = matching(names, [pattern])
-        except ValueError as problem:
-            raise ValueError(f'{what}: {problem}') from problem
+        layers = matching(names, [pattern])
         for group in groups:
             if not any(part.side == 'out' and part.layer in layers for part in group.slices):
                 continue
@@ -77,3 +75,22 @@ def limits_of(
                     f"by '{pattern}'; let one pattern match the layers that make them."
                 )
     return {name: most for name, (most, _) in found.items()}
+
+
+def _refuse_another_network(names: list[str], ratios: Mapping[str, float], what: str) -> None:
+    strange = {}
+    for pattern in ratios:
+        try:
+            matching(names, [pattern])
+        except ValueError as problem:
+            strange[pattern] = problem
+    if len(strange) == 1:
+        (problem,) = strange.values()
+        raise ValueError(f'{what}: {problem}') from problem
+    if strange:
+        first = ', '.join(f"'{pattern}'" for pattern in list(strange)[:3])
+        raise ValueError(
+            f'{what} are those of another network: {len(strange)} of {len(ratios)} patterns match '
+            f'no layer of this one ({first}, ...); let tools/analyze.py sensitivity write its own, '
+            'or give patterns of the names in model.named_modules().'
+        )

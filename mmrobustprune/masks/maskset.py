@@ -234,11 +234,16 @@ class MaskSet:
         mask = self._masks.get(name)
         if mask is None or mask.device != like.device:
             mask = torch.zeros((1,) * like.dim(), dtype=torch.bool)
-            for layer, side, dim in self._owners[name]:
-                blocks = blocks_of(find_layer(self.model, layer), side)
-                mask = mask | over_tensor(self._dead[layer, side], like, dim, blocks)
+            for part in self._parts(name, like):
+                mask = mask | part
             mask = self._masks[name] = mask.to(like.device)
         return mask
+
+    def _parts(self, name: str, like: Tensor) -> Iterator[Tensor]:
+        """What is dead in a tensor: a mask for each of its axes, as small as it can be."""
+        for layer, side, dim in self._owners[name]:
+            blocks = blocks_of(find_layer(self.model, layer), side)
+            yield over_tensor(self._dead[layer, side], like, dim, blocks)
 
     def _gate(self, name: str):
         # a gradient without a masked entry goes on as it is, without a copy
@@ -254,7 +259,8 @@ class MaskSet:
             states = {} if optimizer is None else optimizer.state.get(parameter, {})
             for tensor in (parameter, parameter.grad, *tree_leaves(dict(states))):
                 if isinstance(tensor, Tensor) and tensor.shape == parameter.shape:
-                    tensor.masked_fill_(self._mask(name, tensor), 0)
+                    for part in self._parts(name, tensor):
+                        tensor.masked_fill_(part.to(tensor.device), 0)
         self._count(model)
 
     def _count(self, model: nn.Module) -> None:

@@ -244,6 +244,7 @@ class RankedSelection(Selection):
         return self.weights[group.name]
 
     def rated(self, rates: Mapping[str, float]) -> RankedSelection:
+        self._check_names('rates', set(rates) - self._names())
         return replace(self, rates=dict(rates))
 
     @property
@@ -251,7 +252,19 @@ class RankedSelection(Selection):
         return self.weigh == 'loss' and self.weights is None
 
     def weighed(self, weights: Mapping[str, float]) -> RankedSelection:
+        self._check_names('weights', set(weights) ^ self._names())
         return replace(self, weights=dict(weights))
+
+    def _names(self) -> set[str]:
+        return {group.name for group in self.cost.groups}
+
+    def _check_names(self, what: str, odd: set[str]) -> None:
+        """Refuse (ValueError) numbers of the groups of another network."""
+        if odd:
+            raise ValueError(
+                f"{what} are those of another network: group '{min(odd)}' is in only one of them; "
+                'let them be found for this network.'
+            )
 
     def least(self, group: Group) -> int:
         """Units that a group keeps at least."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from mmrobustprune.compat.after_import import after_import
 from mmrobustprune.dependency.kinds import FAMILIES
-from mmrobustprune.dependency.norms import layer_norm, response_norm, standardised
+from mmrobustprune.dependency.norms import batch_norm, layer_norm, response_norm, standardised
 
 # module -> {class: its family}
 NORMS = {
+    'mmcv.ops.sync_bn': dict(SyncBatchNorm=batch_norm),
     'mmcv.cnn.bricks.conv_ws': dict(ConvWS2d=standardised, ConvAWS2d=standardised),
     'mmpretrain.models.utils.norm': dict(GRN=response_norm),
     'mmpretrain.models.backbones.hornet': dict(HorNetLayerNorm=layer_norm),

@@ -23,9 +23,15 @@ def _of_weights(gamma: float, fields: Mapping[str, Any]) -> Rule:
 
 
 def _none(gamma: float, fields: Mapping[str, Any]) -> None:
-    return None
+    if gamma not in (0, GAMMA) or fields:
+        given = f'rule={dict(fields)}' if fields else f'gamma={gamma:g}'
+        raise ValueError(
+            f"{given} is of a perturbation and perturb='none' has none; leave it out, or take "
+            "perturb='scores' or 'weights'. While fine-tuning finetune_gamma is the radius."
+        )
 
 
+GAMMA = 1e-3
 # perturb -> the rule of the search, from gamma and the fields in `rule`
 PERTURB: dict[str, Callable[[float, Mapping[str, Any]], Rule | None]] = dict(
     scores=_of_scores, weights=_of_weights, none=_none
@@ -102,7 +108,7 @@ class MaskSearch:
     pretrain: float | str = 0
     search: float | str | None = 1 / 6
     warmup: float | str = 0.25
-    gamma: float = 1e-3
+    gamma: float = GAMMA
     perturb: str = 'scores'
     rule: dict = field(default_factory=dict)
     finetune_gamma: float | None = None

@@ -86,11 +86,16 @@ class Score:
         """Forget what was seen (after units were removed, for instance)."""
 
     def state_dict(self) -> dict:
-        """What was seen, for a checkpoint; empty for a score of the weights alone."""
+        """What was seen, for a checkpoint, with the type of the score; {} for the weights alone."""
         return {}
 
     def load_state_dict(self, state: dict) -> None:
-        """Take back what `state_dict` gave."""
+        """Take back what `state_dict` gave.
+
+        Raises:
+            ValueError: another score saw it.
+        """
+        refuse_other(self, state)
 
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
         """Scores (units,) per group name, detached and on the weights' device."""
@@ -102,6 +107,19 @@ class Score:
         None by default: a perturbation radius then follows the norms of the filters.
         """
         return {}
+
+
+def refuse_other(score: Score, state: dict) -> None:
+    """Refuse (ValueError) what another score saw; one of the weights alone saw nothing."""
+    alone = 'a score of the weights alone'
+    own = score.state_dict().get('type', alone)
+    saved = state.get('type', alone)
+    if saved != own:
+        asked = own if own != alone else type(score).__name__
+        raise ValueError(
+            f"the checkpoint's scores are of {saved} and {asked} is asked for; resume with the "
+            'robust_prune.score of the checkpoint, or start anew.'
+        )
 
 
 def unseen(score: Score, group: Group) -> ValueError:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer, spread
+from mmrobustprune.dependency.kinds import is_batch_norm
 
 from .base import Score, makers, outputs
 
@@ -17,8 +18,7 @@ def norms(model: nn.Module, group: Group) -> list[Slice]:
     return [
         part
         for part in group.slices
-        if isinstance(layer := find_layer(model, part.layer), nn.modules.batchnorm._BatchNorm)
-        and layer.weight is not None
+        if is_batch_norm(layer := find_layer(model, part.layer)) and layer.weight is not None
     ]
 
 

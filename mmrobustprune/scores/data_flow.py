@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer
-from mmrobustprune.dependency.kinds import kind_of
+from mmrobustprune.dependency.kinds import is_batch_norm, kind_of
 
 from .base import Score, filter_rows, producing
 
@@ -54,13 +54,13 @@ def _gains(model: nn.Module, group: Group, order: dict[str, int]) -> dict[str, T
     found: dict[str, Tensor] = {}
     for part in group.slices:
         layer = find_layer(model, part.layer)
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.running_var is not None:
+        if is_batch_norm(layer) and layer.running_var is not None:
             owner = makers[max(bisect(makers, order[part.layer], key=order.__getitem__) - 1, 0)]
             gain = _gain(layer)[part.index.to(layer.running_var.device)]
             found[owner] = found.get(owner, 1.0) * gain
     return found
 
 
-def _gain(norm: nn.modules.batchnorm._BatchNorm) -> Tensor:
+def _gain(norm: nn.Module) -> Tensor:
     gain = (norm.running_var + norm.eps).rsqrt()
     return gain if norm.weight is None else gain * norm.weight.abs()

@@ -12,6 +12,8 @@ from mmrobustprune.dependency.kinds import is_convolution
 
 from .base import Loss, Score, Watching, unseen
 
+CELLS = 2**24  # entries of maps that are valued at a time, which bounds the memory for it
+
 
 class FeatureMaps(Score):
     """s_i = mean over images, and over the layers that read channel i, of a value of its map.
@@ -58,12 +60,17 @@ class FeatureMaps(Score):
     def _note(self, name: str, part: Slice) -> Callable[[Tensor], None]:
         def see(maps: Tensor) -> None:
             if maps.dim() == 4:
-                value = sum(self.values(one).double() for one in maps)  # one image a time: memory
+                value = sum(self._of_image(one) for one in maps)
                 seen = value[part.index.to(value.device)].mean(1)
                 self.sums[name] = self.sums.get(name, 0) + seen
                 self.counts[name] = self.counts.get(name, 0) + len(maps)
 
         return see
+
+    def _of_image(self, maps: Tensor) -> Tensor:
+        """The values (C,), a part of the channels at a time where maps (C, H, W) are large."""
+        part = max(1, CELLS // maps[0].numel())
+        return torch.cat([self.values(some).double() for some in maps.split(part)])
 
     @property
     def ready(self) -> bool:
@@ -80,13 +87,13 @@ class FeatureMaps(Score):
         self.counts = {}
 
     def state_dict(self) -> dict:
-        """Sums and numbers of images."""
-        return dict(sums=dict(self.sums), counts=dict(self.counts)) if self.sums else {}
+        """The type of the score, its sums and the numbers of images."""
+        return dict(type=type(self).__name__, sums=dict(self.sums), counts=dict(self.counts))
 
     def load_state_dict(self, state: dict) -> None:
-        """Take back what `state_dict` gave."""
-        self.sums = dict(state.get('sums', {}))
-        self.counts = dict(state.get('counts', {}))
+        super().load_state_dict(state)
+        self.sums = dict(state['sums'])
+        self.counts = dict(state['counts'])
 
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
         return {group.name: self._mean(group) for group in groups}

@@ -112,13 +112,14 @@ class Hessian(Score):
         self.batches = 0
 
     def state_dict(self) -> dict:
-        """Sums and the number of batches."""
-        return dict(sums=dict(self.sums), batches=self.batches) if self.sums else {}
+        """The type of the score with its signs, its sums and the number of batches."""
+        kind = f'{type(self).__name__} per {self.per}'
+        return dict(type=kind, sums=dict(self.sums), batches=self.batches)
 
     def load_state_dict(self, state: dict) -> None:
-        """Take back what `state_dict` gave."""
-        self.sums = dict(state.get('sums', {}))
-        self.batches = state.get('batches', 0)
+        super().load_state_dict(state)
+        self.sums = dict(state['sums'])
+        self.batches = state['batches']
 
     def __call__(self, model: nn.Module, groups: Iterable[Group]) -> dict[str, Tensor]:
         return {group.name: self._mean(group) for group in groups}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.groups import Group, Slice, find_layer
-from mmrobustprune.dependency.kinds import bias_of, kind_of, makes, weight_of
+from mmrobustprune.dependency.kinds import bias_of, is_batch_norm, kind_of, makes, weight_of
 
 from .base import Score, Watching, filter_rows, makers, producing
 from .bn_scale import norms, over_filters
@@ -81,13 +81,7 @@ class Taylor(Score):
         Raises:
             ValueError: another score saw it.
         """
-        own = type(self).__name__
-        saved = state.get('type', 'a score of the weights alone')
-        if saved != own:
-            raise ValueError(
-                f"the checkpoint's scores are of {saved} and {own} is asked for; resume with the "
-                'robust_prune.score of the checkpoint, or start anew.'
-            )
+        super().load_state_dict(state)
         self.sums = dict(state['sums'])
         self.batches = state['batches']
 
@@ -145,11 +139,11 @@ class TaylorBN(Taylor):
         return (
             (name, layer)
             for name, layer in model.named_modules()
-            if _is_norm(layer) or makes(layer)
+            if is_batch_norm(layer) or makes(layer)
         )
 
     def _product(self, layer: nn.Module) -> Tensor:
-        if not _is_norm(layer):
+        if not is_batch_norm(layer):
             return super()._product(layer)
         return layer.weight * layer.weight.grad + layer.bias * layer.bias.grad
 
@@ -233,7 +227,3 @@ class InputTaylor(HALPTaylor):
 def _reads(layer: nn.Module) -> bool:
     kind = kind_of(layer)
     return kind is not None and 'in' in kind.dims
-
-
-def _is_norm(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.modules.batchnorm._BatchNorm)

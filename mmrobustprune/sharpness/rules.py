@@ -60,6 +60,10 @@ class Rule:
         """What a resumed run needs to take the same steps; tensors only."""
         return {}
 
+    def rank_state(self) -> dict:
+        """What of `state_dict` differs between data-parallel processes."""
+        return {}
+
     def load_state_dict(self, state: Mapping) -> None:
         """Take back what `state_dict` gave."""
 

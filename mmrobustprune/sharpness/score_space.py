@@ -81,6 +81,10 @@ class S2AP(Rule):
         """{'z': {name: offset}} where it is carried, else nothing."""
         return dict(z=dict(self._z)) if self.carry else {}
 
+    def rank_state(self) -> dict:
+        """All of it: every process climbs by the gradient of its own batch."""
+        return dict(z={name: z.cpu() for name, z in self._z.items()}) if self.carry else {}
+
     def load_state_dict(self, state: Mapping) -> None:
         self._z = {name: z.clone() for name, z in state.get('z', {}).items()}
 

@@ -12,10 +12,12 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map
 
+from mmrobustprune.dependency.kinds import is_batch_norm
 from mmrobustprune.dependency.recording import tensors_in
 
 TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-4}
 CEILING = {torch.float64: 1e-5, torch.float32: 1e-2}  # no rounding is larger than this
+_SHAPES = {Tensor.shape.__get__, Tensor.size, Tensor.dim, Tensor.numel, Tensor.device.__get__}
 DRAWS = 3  # neighbours of an input on which the effect of one ulp is measured
 
 
@@ -71,7 +73,7 @@ def compare(
     dtype: torch.dtype,
 ) -> Verdict:
     """The verdict on two networks that should compute the same for an input, see `judge`."""
-    with FullPrecision():
+    with FullPrecision(dtype):
         ours = forward(one, example)
         theirs = forward(other, example)
         return judge(ours, theirs, partial(forward, one), example, dtype)
@@ -102,18 +104,24 @@ def random_like(example: Any, dtype: torch.dtype, seed: int) -> Any:
     return tree_map(noise, example)
 
 
+def cropped(example: Any, most: int) -> Any:
+    """The example with at most that many pixels a side of every image (N, C, H, W)."""
+    return _resized(example, lambda side: min(side, most))
+
+
 def halved(example: Any) -> Any:
     """The example with every image (N, C, H, W) of more than 128 pixels a side at half its size.
 
     Sides stay multiples of 32 pixels.
     """
+    return _resized(example, lambda side: max(side // 64 * 32, 128) if side > 128 else side)
 
+
+def _resized(example: Any, size: Callable[[int], int]) -> Any:
     def shrink(leaf: Any) -> Any:
         if not isinstance(leaf, Tensor) or not leaf.is_floating_point() or leaf.dim() != 4:
             return leaf
-        height, width = (
-            max(side // 64 * 32, 128) if side > 128 else side for side in leaf.shape[2:]
-        )
+        height, width = map(size, leaf.shape[2:])
         return leaf[..., :height, :width].contiguous()
 
     return tree_map(shrink, example)
@@ -138,12 +146,47 @@ def difference(ours: Any, theirs: Any) -> float:
 
 
 class FullPrecision(TorchFunctionMode):
-    """Layers that cast to float32 inside (mmdet's L2Norm) stay in float64."""
+    """Inside, a network computes in one precision, also where its code asks for float32.
+
+    mmdet's L2Norm casts to that, and the position encodings of XCiT are made in it.
+
+    Args:
+        dtype: the precision.
+        parameters: whether parameters of another precision are read in this one, each while it is
+            used, so that no copy of a whole network is made.
+    """
+
+    def __init__(self, dtype: torch.dtype = torch.float64, parameters: bool = False):
+        super().__init__()
+        self.dtype = dtype
+        self.parameters = parameters
+
+    def __enter__(self) -> FullPrecision:
+        self._default = torch.get_default_dtype()
+        torch.set_default_dtype(self.dtype)
+        return super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        super().__exit__(*error)
+        torch.set_default_dtype(self._default)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is Tensor.float and args[0].dtype == torch.float64:
-            return args[0]
-        return func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        if func in _SHAPES:
+            return func(*args, **kwargs)
+        if func is Tensor.float:
+            return args[0].to(self.dtype)
+        wide = {key: self._read(value) for key, value in kwargs.items()}
+        return func(*map(self._read, args), **wide)
+
+    def _read(self, value: Any) -> Any:
+        if value is torch.float32:
+            return self.dtype
+        if type(value) in (list, tuple):
+            return type(value)(self._read(one) for one in value)
+        if self.parameters and type(value) is nn.Parameter and value.is_floating_point():
+            return value.detach().to(self.dtype)
+        return value
 
 
 @torch.no_grad()
@@ -153,7 +196,7 @@ def randomise(model: nn.Module, seed: int, gain: float = 1.0) -> None:
 
     def fill(tensor: Tensor, low: float, high: float) -> None:
         noise = torch.rand(tensor.shape, generator=generator)  # float32 is random enough
-        tensor.copy_(noise * (high - low) + low)
+        tensor.copy_(noise.mul_(high - low).add_(low))
 
     for parameter in model.parameters():
         if parameter.dim() > 1:  # keeps the variance of the signal
@@ -162,5 +205,5 @@ def randomise(model: nn.Module, seed: int, gain: float = 1.0) -> None:
         else:
             fill(parameter, 0.5, 1.5)
     for module in model.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+        if is_batch_norm(module):
             module.reset_running_stats()

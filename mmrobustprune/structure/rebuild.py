@@ -31,7 +31,8 @@ def rebuild(
     W' = W[out][:, in], and a layer with `kept` channels per group becomes a GroupedKernelConv2d:
     parameters become new `nn.Parameter` objects (tied ones stay tied, values, gradients and
     `requires_grad` stay), buffers and integer attributes that repeat a width follow. An attention
-    that changes takes its narrowed form.
+    that changes takes its narrowed form. One tensor after the other is replaced, so that without an
+    optimizer no more than one of them is held beside the smaller one.
 
     Args:
         dense_model: the network that was pruned, with any weights.
@@ -52,13 +53,16 @@ def rebuild(
     widths = [*repeated_widths(dense_model, structure), *_numbers(dense_model, structure)]
     narrowed = narrowings(dense_model, structure.layers)
     states = {} if optimizer is None else _sliced_states(optimizer, keep)
-    fresh = {key: _sliced(old, dims) for key, (old, dims) in keep.items()}
+    places = _places(dense_model, keep)
+    fresh: dict[int, Tensor] = {}
+    for key in list(keep):
+        fresh[key] = _sliced(*keep[key])
+        for slot, name in places.get(key, ()):
+            slot[name] = fresh[key]
+        if optimizer is None:
+            del keep[key]
     for module in dense_model.modules():
         count_all(module)
-        for slot in (module._parameters, module._buffers):
-            for name, old in slot.items():
-                if id(old) in fresh:
-                    slot[name] = fresh[id(old)]
     for attention in narrowed:
         attention.apply()
     for owner, attribute, value in widths:
@@ -73,6 +77,17 @@ def rebuild(
             del optimizer.state[keep[key][0]]
             optimizer.state[fresh[key]] = state
     return dense_model
+
+
+def _places(model: nn.Module, keep: dict[int, tuple[Tensor, Keep]]) -> dict[int, list]:
+    """id of a tensor -> (dict of a module, name) of every place that holds it."""
+    places: dict[int, list] = {}
+    for module in model.modules():
+        for slot in (module._parameters, module._buffers):
+            for name, tensor in slot.items():
+                if id(tensor) in keep:
+                    places.setdefault(id(tensor), []).append((slot, name))
+    return places
 
 
 def _numbers(model: nn.Module, structure: Structure) -> Iterator[tuple[nn.Module, str, Any]]:

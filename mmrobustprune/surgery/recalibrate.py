@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
+from mmrobustprune.dependency.kinds import is_batch_norm
 from mmrobustprune.flags import drop_nothing, flags_restored, frozen_buffers
 from mmrobustprune.rng import preserved_rng
 
@@ -115,12 +115,12 @@ def recalibrate(model: nn.Module, batches: Iterable[Any], forward: Call | None =
     return list(seen)
 
 
-def learning_norms(model: nn.Module) -> dict[str, _BatchNorm]:
+def learning_norms(model: nn.Module) -> dict[str, nn.Module]:
     """The BatchNorm layers of a model in training mode that learn running statistics, by name."""
     return {
         name: layer
         for name, layer in model.named_modules()
-        if isinstance(layer, _BatchNorm) and layer.training and layer.running_mean is not None
+        if layer.training and is_batch_norm(layer) and layer.running_mean is not None
     }
 
 

@@ -62,7 +62,7 @@ def test_unit_scores_are_spread_over_channels():
     index = torch.tensor([[0, 2], [1, 3]])
     group = Group('a', 2, (Slice('a', 'out', index), Slice('b', 'in', index)))
     laid = spread({'a': torch.tensor([5.0, 7.0])}, (group,), {'a': 5, 'b': 4})
-    assert laid['a'].tolist() == [5, 7, 5, 7, 0] and set(laid) == {'a'}
+    assert laid['a'].tolist() == [5, 7, 5, 7, 6] and set(laid) == {'a'}
     assert group.slices[0].channels(torch.tensor([False, True])).tolist() == [1, 3]
 
 

@@ -39,6 +39,11 @@ def test_contradictions_and_typing_errors_are_refused():
         ValueError, match=r"ratios: pattern 'cnv1' matches no layer \(nearest: conv1\)"
     ):
         limits_of(model, found.groups, {'cnv1': 0.5})
+    with pytest.raises(
+        ValueError,
+        match=r"rates are those of another network: 2 of 3 patterns .* \('a', 'b', ...\)",
+    ):
+        limits_of(model, found.groups, {'a': 0.5, 'conv1': 0.1, 'b': 0.2}, 'rates')
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,18 @@ import copy
 
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
 
 import mmrobustprune.models  # noqa: F401  fills the table
 from mmrobustprune.dependency.kinds import kind_of
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.structure import rebuild
-from mmrobustprune.surgery import certify, trace
+from mmrobustprune.surgery import certify, prune_channels, trace
+from mmrobustprune.surgery.recalibrate import learning_norms
 from tests.support.networks import every_third_dead
 
 pytest.importorskip('mmpretrain')
+from mmcv.cnn import build_norm_layer
 from mmcv.cnn.bricks.conv_ws import ConvAWS2d, ConvWS2d
 from mmpretrain.models.backbones.hornet import HorNetLayerNorm
 from mmpretrain.models.utils.norm import GRN, LayerNorm2d
@@ -102,3 +104,22 @@ def test_a_standardised_weight_that_is_computed_further_stays():
     found = trace(model, torch.randn(1, 3, 8, 8))
     assert not found.groups
     assert 'is computed from other tensors' in found.unprunable['1']
+
+
+@pytest.fixture
+def world():
+    """A process group of one, as a synchronised norm asks for."""
+    distributed.init_process_group('gloo', store=distributed.HashStore(), rank=0, world_size=1)
+    yield
+    distributed.destroy_process_group()
+
+
+@pytest.mark.parametrize('kind', ['SyncBN', 'MMSyncBN'])
+def test_synchronised_norms_lose_channels_and_learn_statistics(kind, world):
+    torch.manual_seed(0)
+    _, norm = build_norm_layer(dict(type=kind), 8)
+    model = nn.Sequential(nn.Conv2d(3, 8, 1), norm, nn.ReLU(), nn.Conv2d(8, 2, 1))
+    image = torch.randn(2, 3, 4, 4)
+    structure = prune_channels(model, image, 0.5, forward=lambda model, x: model.eval()(x))
+    assert len(structure.layers['1']['out']) == model[1].num_features == 4
+    assert list(learning_norms(model.train())) == ['1']

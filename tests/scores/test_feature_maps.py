@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmrobustprune.dependency.groups import Group, Slice
-from mmrobustprune.scores import FeatureMaps
+from mmrobustprune.scores import FeatureMaps, Hessian, Magnitude, feature_maps
 from mmrobustprune.surgery import trace
 from tests.support.networks import Residual
 
@@ -48,9 +48,27 @@ def test_maps_are_those_that_the_readers_receive():
     again.load_state_dict(score.state_dict())
     assert torch.equal(again(model, groups)['0'], score(model, groups)['0'])
     score.reset()
-    assert not score.ready and score.state_dict() == {}
+    assert not score.ready and score.state_dict() == dict(type='Mean', sums={}, counts={})
+    with pytest.raises(ValueError, match='scores are of Hessian per weight and Mean is asked for'):
+        score.load_state_dict(Hessian().state_dict())
+    with pytest.raises(ValueError, match='scores are of Mean and Magnitude is asked for'):
+        Magnitude().load_state_dict(score.state_dict())
     with pytest.raises(ValueError, match="Mean saw no image that reaches group '0'"):
         score(model, groups)
+
+
+def test_large_maps_are_valued_a_few_at_a_time(monkeypatch):
+    """Maps of 2 x 2 and room for eight entries: two channels, then the third."""
+    monkeypatch.setattr(feature_maps, 'CELLS', 8)
+    model = nn.Sequential(nn.Conv2d(1, 3, 1), nn.Conv2d(3, 1, 1)).eval()
+    image = torch.randn(2, 1, 2, 2)
+    groups = trace(model, image).groups
+    score = Mean()
+    parts = []
+    score.values = lambda maps: parts.append(len(maps)) or Mean.values(score, maps)
+    found = shown(score, model, groups, image)(model, groups)[groups[0].name]
+    assert parts == [2, 1] * 2
+    assert torch.allclose(found, model[0](image).mean((0, 2, 3)).double())
 
 
 def test_without_a_convolution_that_reads_they_are_taken_behind_the_last_layer():

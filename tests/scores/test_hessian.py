@@ -65,6 +65,8 @@ def test_what_was_seen_is_kept_and_forgotten():
     other.load_state_dict(one.state_dict())
     assert torch.equal(other(model, groups)['0'], one(model, groups)['0'])
     one.reset()
-    assert not one.ready and not one.can_score(model, groups[0]) and one.state_dict() == {}
+    assert not one.ready and not one.can_score(model, groups[0]) and not one.state_dict()['sums']
+    with pytest.raises(ValueError, match='of Hessian per weight and Hessian per unit is asked'):
+        Hessian('unit').load_state_dict(one.state_dict())
     with pytest.raises(ValueError, match="'weight' or 'unit', not 'layer'"):
         Hessian(per='layer')

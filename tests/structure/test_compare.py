@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from mmrobustprune.structure.compare import (
+    FullPrecision,
     compare,
+    cropped,
     difference,
     halved,
     judge,
@@ -89,6 +91,42 @@ def test_images_of_more_than_128_pixels_a_side_are_halved():
     assert small['inputs'].shape == (2, 3, 160, 128)
     assert small['scale'] is example['scale'] and small['name'] == 'a'
     assert halved(torch.zeros(1, 3, 100, 130)).shape == (1, 3, 100, 128)
+
+
+def test_cropped_images_have_at_most_so_many_pixels_a_side():
+    example = dict(inputs=torch.arange(96.0 * 40).view(1, 1, 96, 40), scale=torch.zeros(4, 200))
+    small = cropped(example, 64)
+    assert torch.equal(small['inputs'], example['inputs'][:, :, :64])
+    assert small['scale'] is example['scale']
+
+
+def test_parameters_are_read_in_another_precision():
+    layer = torch.nn.Linear(3, 2)
+    image = torch.randn(4, 3, dtype=torch.float64)
+    with FullPrecision(parameters=True), torch.no_grad():
+        found = layer(image)
+        joined = torch.cat([layer.weight, torch.zeros(1, 3, dtype=torch.float64)])
+        assert layer.weight.dtype == torch.float64
+    assert layer.weight.dtype == torch.float32
+    assert torch.equal(found, layer.double()(image)) and torch.equal(joined[:2], layer.weight)
+
+
+def test_what_asks_for_single_precision_gets_the_other():
+    x = torch.ones(2, dtype=torch.float64)
+    with FullPrecision():
+        made = [
+            torch.arange(3, dtype=torch.float32),
+            torch.zeros(2),
+            torch.arange(3) / 2,
+            torch.arange(3).float(),
+            x.float(),
+            x.to(torch.float32),
+            x.new_zeros(1, dtype=torch.float32),
+        ]
+    assert {one.dtype for one in made} == {torch.float64}
+    assert torch.zeros(2).dtype == torch.float32
+    with FullPrecision(torch.float32):
+        assert x.float().dtype == torch.float32
 
 
 def test_two_networks_by_their_outputs():

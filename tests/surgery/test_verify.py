@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from benchmarks.peak_memory import PeakMemory
+from mmrobustprune.dependency.groups import halves
 from mmrobustprune.masks import MaskSet
 from mmrobustprune.structure.compare import difference, one_ulp_off, random_like
 from mmrobustprune.surgery import Group, Slice, certify, trace, verify
@@ -186,6 +188,12 @@ def test_all_are_named_where_each_fails_alone():
     assert guilty(groups, lambda some: bool(some)) == groups
 
 
+def test_no_set_is_tried_twice():
+    tried = []
+    assert guilty(groups_named(*'abcd'), lambda some: tried.append(len(some))) == []
+    assert tried == [4]
+
+
 class Sized(nn.Module):
     """Two convolutions, and a position embedding for images of one size."""
 
@@ -216,9 +224,51 @@ def sides_of_convolutions(model, image):
     return {tuple(size) for size in seen}
 
 
-def test_large_images_are_halved_where_the_network_takes_them_so():
+def large_alone(x):
+    assert min(x.shape[2:]) > 100
+    return x
+
+
+def test_large_images_are_made_smaller_where_the_network_takes_them_so():
     image = torch.randn(1, 3, 320, 200)
-    assert sides_of_convolutions(nn.Sequential(nn.Conv2d(3, 6, 1), nn.Conv2d(6, 2, 1)), image) == {
-        (160, 128)
-    }
+    first = nn.Conv2d(3, 6, 1)
+    second = nn.Conv2d(6, 2, 1)
+    assert sides_of_convolutions(nn.Sequential(first, second), image) == {(64, 64)}
+    large = nn.Sequential(first, Function(large_alone), second)
+    assert sides_of_convolutions(large, image) == {(160, 128)}
     assert sides_of_convolutions(Sized(160), torch.randn(1, 3, 160, 160)) == {(160, 160)}
+
+
+class Compiled(torch.autograd.Function):
+    """An operator that takes its tensors past torch's functions, and only of one precision."""
+
+    @staticmethod
+    def forward(ctx, x, weight):
+        assert x.dtype == weight.dtype
+        return x @ weight.T
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient, None
+
+
+class Custom(nn.Linear):
+    def forward(self, x):
+        return Compiled.apply(x, self.weight)
+
+
+def test_an_operator_that_needs_its_weight_in_double_precision_gets_it():
+    model = nn.Sequential(nn.Linear(3, 6), nn.Linear(6, 4), nn.Flatten(), Custom(4, 2))
+    found = trace(model, torch.randn(5, 3), ignore=['1', '3'])
+    assert [group.name for group in found.groups] == ['0']
+    assert certify(masked(model, found.groups), torch.randn(5, 3)) < 1e-13
+
+
+def test_one_small_network_is_held_at_a_time():
+    """In sizes of the network in single precision: one copy, and one of its layers in double."""
+    model = nn.Sequential(*[nn.Sequential(nn.Linear(256, 256), nn.ReLU()) for _ in range(16)])
+    found = trace(model, torch.randn(1, 256))
+    masks = MaskSet.planned(model, found.groups, halves(found.groups))
+    with PeakMemory() as memory:
+        certify(masks, torch.randn(1, 256))
+    assert memory.peak < 1.3 * sum(one.nbytes for one in model.parameters())

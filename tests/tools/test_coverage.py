@@ -17,7 +17,7 @@ RECORDED = [
 
 def test_a_table_goes_on_and_is_checked(tmp_path, monkeypatch, capsys):
     zoo = tmp_path / 'zoo.csv'
-    zoo.write_text('config,size\nmmpretrain::lenet/lenet5_mnist.py,32\n')
+    zoo.write_text('config,size,kind\nmmpretrain::lenet/lenet5_mnist.py,32,cnn\n')
     words = ('--zoo', zoo, '--records', tmp_path / 'records', '--page', tmp_path / 'page.md')
     assert run_tool(monkeypatch, 'coverage', *words, '--steps', 'trace,prune') == 0
     page = (tmp_path / 'page.md').read_text()

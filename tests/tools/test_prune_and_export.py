@@ -177,6 +177,7 @@ def test_grouped_kernels(models, tmp_path, capsys):
         ),
         (['--recalibrate', '3 apples'], "recalibrate='3 apples' is no amount of data; write"),
         (['--method', 'sr_gkp', '--ratios', 'a.json'], "method 'sr_gkp' has no option ratios"),
+        (['--method', 'hrank'], r"'hrank' needs data \(500 training images\), .*recipe='hrank'"),
         (['--method', 'srgkp'], "unknown method 'srgkp'.*did you mean 'sr_gkp'"),
         (['--method', 'tmi_gkp'], 'TMI alone needs them'),
         (['--method', 'sr_gkp', '--search', 'beem'], "did you mean 'beam'"),

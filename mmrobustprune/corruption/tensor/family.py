@@ -47,7 +47,7 @@ def apply_batch(
     """Corrupt a batch of images of one size on a device.
 
     The image at place n is `apply.apply(images[n], corruption, severity, seed)`, but for the last
-    digit of sums: `docs/results/corruption_agreement.json` says how often.
+    digit of sums: `docs/results/corruption_tensor/README.md` says how often.
 
     Args:
         images: (N, H, W, 3) in RGB, uint8, at least one image and 32 pixels a side.

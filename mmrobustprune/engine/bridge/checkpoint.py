@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.dist import get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.registry import MODELS, init_default_scope
@@ -29,12 +30,19 @@ from mmrobustprune.structure.record import Structure
 from .config import model_of, plain_config
 
 META = 'mmrobustprune'
+RESUME = 'resume'  # of a checkpoint: what a resumed run goes on with (`resuming.resume`)
 
 
 def write_structure(meta: dict, structure: Structure | None) -> None:
     """Put the record of a pruned network into a checkpoint's meta; a dense one has none."""
     if structure is not None:
         meta[META] = dict(structure=structure.to_dict())
+
+
+def own_state(checkpoint: dict) -> dict[str, Any]:
+    """What a checkpoint holds of this process alone; nothing where another number wrote it."""
+    ranks = checkpoint.get(RESUME, {}).get('ranks', ())
+    return ranks[get_rank()] if len(ranks) == get_world_size() else {}
 
 
 def under_structure(

@@ -35,6 +35,20 @@ def yolact(model: nn.Module, example: dict) -> Any:
         return plain(model, example)
 
 
+def solo(model: nn.Module, example: dict, side: int) -> Any:
+    """The tensor forward of mmdet's `SOLO` and `SOLOv2`, with at most `side` x `side` cells.
+
+    Their heads compute on grids of a fixed size, however small an image is.
+    """
+    head = model.mask_head
+    grids = head.num_grids
+    head.num_grids = [min(cells, side) for cells in grids]
+    try:
+        return plain(model, example)
+    finally:
+        head.num_grids = grids
+
+
 def two_stage(model: nn.Module, example: dict, count: int) -> tuple:
     """Outputs of all heads of mmdet's `TwoStageDetector`, the second stage on `count` fixed boxes.
 
@@ -160,6 +174,10 @@ def _proposals(model: nn.Module) -> int:
     return (model.test_cfg.get('rpn') or {}).get('max_per_img', 1000)
 
 
+def _cells(model: nn.Module) -> int:
+    return max(model.mask_head.num_grids)
+
+
 def _objects(model: nn.Module) -> int:
     return model.rpn_head.num_proposals
 
@@ -172,6 +190,9 @@ FORWARDS: dict[str, Forward] = dict(
     # masks are predicted of all boxes or of the first 100
     TwoStageDetector=PartialForward(two_stage, _proposals, small=8, even=101),
     SparseRCNN=PartialForward(sparse, _objects, small=8, even=8),
+    # what is computed grows with the square of the side: it is counted at the whole one
+    SOLO=PartialForward(solo, _cells, small=6, even=10**6),
+    SOLOv2=PartialForward(solo, _cells, small=6, even=10**6),
     RPN=rpn,
     YOLACT=yolact,
 )

@@ -17,6 +17,14 @@ OUTPUT = 'it is an output of the model'
 def prune_with_torch_pruning(
     model: nn.Module, example: Any, forward: Forward, removed: float, trace: Trace | None
 ) -> None:
+    """Prune as `shrink_with_torch_pruning` does, and run the smaller network."""
+    shrink_with_torch_pruning(model, example, forward, removed, trace)
+    forward(model, example)
+
+
+def shrink_with_torch_pruning(
+    model: nn.Module, example: Any, forward: Forward, removed: float, trace: Trace | None
+) -> None:
     """Prune in place by Torch-Pruning's graph and group magnitude, equally in all layers.
 
     Of every layer 1 - sqrt(1 - removed) of the channels go, so that about `removed` of the
@@ -43,4 +51,3 @@ def prune_with_torch_pruning(
             ignored_layers=[named[name] for name in outputs if name in named],
             forward_fn=forward,
         ).step()
-    forward(model, example)

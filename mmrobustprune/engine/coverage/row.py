@@ -16,6 +16,7 @@ from mmrobustprune.records.files import read_json, write_json
 from mmrobustprune.records.stamp import OPENMMLAB, commit, installed, own_versions
 
 from .steps import STEPS, trial_of
+from .training import Untrainable
 from .zoo import Case
 
 Record = dict[str, Any]
@@ -30,7 +31,8 @@ def record_path(folder: Path, case: Case) -> Path:
 def read_record(folder: Path, case: Case) -> Record:
     """What is known of a configuration; without steps where nothing is."""
     path = record_path(folder, case)
-    return read_json(path) if path.exists() else dict(config=case.config, steps={})
+    known = read_json(path) if path.exists() else dict(config=case.config, steps={})
+    return dict(known, kind=case.kind)
 
 
 def open_steps(record: Record, steps: Sequence[str], failed: bool = False) -> list[str]:
@@ -61,7 +63,7 @@ def run_row(case: Case, steps: Sequence[str], folder: Path, limit: float) -> Rec
 
 
 def _outcome(step: Any, trial: Any, limit: float) -> dict[str, Any]:
-    """What a step returns, or how it failed: refused in a sentence, by a crash, or by time."""
+    """What a step returns, or how it failed: refused (by the zoo, too), by a crash, or by time."""
     try:
         with _at_most(limit):
             return step(trial)
@@ -71,6 +73,7 @@ def _outcome(step: Any, trial: Any, limit: float) -> dict[str, Any]:
         if os.environ.get('MMRP_TRACEBACK'):
             traceback.print_exc()
         kind = 'refused' if isinstance(error, WRONG_INPUT) else 'crash'
+        kind = 'upstream' if isinstance(error, Untrainable) else kind
         text = (str(error).strip() or 'no message').splitlines()[0][:300]
         return dict(error=f'{type(error).__name__}: {text}', kind=kind)
 

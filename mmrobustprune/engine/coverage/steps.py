@@ -14,15 +14,14 @@ from torch import nn
 
 from mmrobustprune.cost.count import Cost, count
 from mmrobustprune.dependency.groups import Trace
-from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.model import example_of_shape, forward_of, input_channels
 from mmrobustprune.engine.deploy.export import export_onnx
 from mmrobustprune.naming import unknown
-from mmrobustprune.surgery import prune_channels
+from mmrobustprune.surgery import prune_channels, trace
 
 from .peer import prune_with_torch_pruning
 from .share import share_of
-from .training import load_as_stock, train
+from .training import Untrainable, load_as_stock, train
 from .zoo import Case
 
 REMOVED = 0.3  # of the multiplications
@@ -35,6 +34,7 @@ class Trial:
         self.case = case
         self.folder = folder
         self.trained = False
+        self.refusal: Untrainable | None = None
 
     @cached_property
     def dense(self) -> nn.Module:
@@ -48,7 +48,7 @@ class Trial:
 
     @cached_property
     def found(self) -> Trace:
-        """What can be pruned."""
+        """What can be pruned, doubtful groups tried."""
         return trace(self.dense, self.example, forward_of(self.dense))
 
     @cached_property
@@ -72,7 +72,7 @@ class Trial:
 
 
 def share(trial: Trial) -> dict[str, Any]:
-    """Trace, and the share of the network that lies in groups."""
+    """Trace, and the share of the network that lies in groups, the doubtful ones tried."""
     found = {
         key: round(value, 4) if isinstance(value, float) else value
         for key, value in asdict(share_of(trial.dense, trial.found)).items()
@@ -81,6 +81,7 @@ def share(trial: Trial) -> dict[str, Any]:
         parameters=trial.cost.params,
         groups=len(trial.found.groups),
         unprunable=len(trial.found.unprunable),
+        tried=True,
         **found,
     )
 
@@ -105,7 +106,11 @@ def recipe(trial: Trial) -> dict[str, Any]:
     """A training by the two lines."""
     trial.trained = True
     channels = input_channels(trial.dense, trial.case.size, trial.case.size)
-    train(trial.case, channels, trial.folder, REMOVED)
+    try:
+        train(trial.case, channels, trial.folder, REMOVED)
+    except Untrainable as refusal:
+        trial.refusal = refusal
+        raise
     return {}
 
 
@@ -113,6 +118,8 @@ def load(trial: Trial) -> dict[str, Any]:
     """pruned.py and pruned.pth in the zoo's own loader."""
     if not trial.trained:
         recipe(trial)
+    if trial.refusal is not None:
+        raise trial.refusal
     if not (trial.folder / 'pruned.pth').is_file():
         raise ValueError('the training left no pruned.pth; see its own step.')
     return trial.left(load_as_stock(trial.case, trial.folder))

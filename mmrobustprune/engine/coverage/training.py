@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmrobustprune.engine.runners.prune import PruneRunner
@@ -16,6 +17,10 @@ from .zoo import Case
 
 ITERATIONS = 3
 BOXES = 16
+
+
+class Untrainable(ValueError):
+    """The zoo itself does not train the network."""
 
 
 def training_config(case: Case, channels: int, folder: Path, target: float) -> Config:
@@ -84,10 +89,28 @@ def train(case: Case, channels: int, folder: Path, target: float) -> dict[str, T
 
     Returns:
         The weights at the end.
+
+    Raises:
+        Untrainable: a part of the training is not implemented, without the two lines neither.
     """
-    runner = PruneRunner.from_cfg(training_config(case, channels, folder, target))
-    runner.train()
+    config = training_config(case, channels, folder, target)
+    runner = PruneRunner.from_cfg(config)
+    try:
+        runner.train()
+    except NotImplementedError:
+        _train_without_the_lines(config)
+        raise
     return runner.model.state_dict()
+
+
+def _train_without_the_lines(config: Config) -> None:
+    config = config.copy()
+    for line in ('runner_type', 'robust_prune'):
+        config.pop(line)
+    try:
+        Runner.from_cfg(config).train()
+    except NotImplementedError as said:
+        raise Untrainable(f'the zoo itself does not train it: {said}') from said
 
 
 def load_as_stock(case: Case, folder: Path) -> nn.Module:

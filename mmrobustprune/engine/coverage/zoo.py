@@ -24,10 +24,12 @@ class Case:
     Attributes:
         config: `package::family/file.py`.
         size: height and width in pixels of the image that it is tried with.
+        kind: 'cnn', 'transformer' or 'mlp' (or another that mixes tokens), which sets the goal.
     """
 
     config: str
     size: int
+    kind: str = 'cnn'
 
     @property
     def family(self) -> str:
@@ -70,7 +72,7 @@ def _use_local_teacher(model: dict) -> None:
 
 
 def read_cases(path: str | Path, only: str = '', part: tuple[int, int] = (0, 1)) -> list[Case]:
-    """The configurations of a CSV file with the columns `config` and `size`.
+    """The configurations of a CSV file with the columns `config`, `size` and `kind`.
 
     Args:
         path: of the file.
@@ -81,7 +83,7 @@ def read_cases(path: str | Path, only: str = '', part: tuple[int, int] = (0, 1))
         ValueError: nothing matches.
     """
     with open(path, newline='') as file:
-        every = [Case(row['config'], int(row['size'])) for row in csv.DictReader(file)]
+        every = [Case(row['config'], int(row['size']), row['kind']) for row in csv.DictReader(file)]
     found = [case for case in every if not only or fnmatchcase(case.config, f'*{only}*')]
     first, step = part
     if not found[first::step]:

@@ -194,6 +194,18 @@ def dense_cost(model: nn.Module, example: dict, forward: Forward) -> Cost:
         ) from problem
 
 
+def _not_at_once(method: str) -> ValueError:
+    """The error for a method that does not prune at once, without data."""
+    if method not in RECIPES:
+        return unknown('method', method, METHODS)
+    data = RECIPES[method].facts.data
+    needs = 'is one of a training' if data == 'none' else f'needs data ({data})'
+    return ValueError(
+        f"method '{method}' {needs}, and this prunes a checkpoint at once; train with "
+        f"robust_prune=dict(recipe='{method}', ...), or choose among {', '.join(METHODS)}."
+    )
+
+
 class OneShot:
     """A checkpoint, pruned in memory; `write` puts it on disk.
 
@@ -230,7 +242,7 @@ class OneShot:
         **options: Any,
     ) -> None:
         if method not in METHODS:
-            raise unknown('method', method, METHODS)
+            raise _not_at_once(method)
         if rule and rule not in RULES:
             raise unknown('rule', rule, RULES)
         chosen = METHODS[method]

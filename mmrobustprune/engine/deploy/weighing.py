@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mmengine.config import Config
+from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from torch import nn
 
@@ -17,7 +18,8 @@ def weighing_loss(config: Config, recipe: Recipe) -> Callable[[nn.Module], float
     """The loss of two training batches with those statistics that the smaller network will have.
 
     Statistics are those of the batch where BatchNorm's are computed anew after the removal, else
-    the running ones. None unless the recipe weighs by the loss.
+    the running ones. A network that it is asked of goes to the GPU, where there is one. None unless
+    the recipe weighs by the loss.
 
     Raises:
         ValueError: the config has no training set.
@@ -32,4 +34,6 @@ def weighing_loss(config: Config, recipe: Recipe) -> Callable[[nn.Module], float
         )
     init_default_scope(config.get('default_scope') or 'mmengine')
     loader = build_loader(config, 'train_dataloader')
-    return sampled_loss(loader, batch_norm='train' if recipe.recalibrate else 'eval')
+    loss = sampled_loss(loader, batch_norm='train' if recipe.recalibrate else 'eval')
+    device = get_device()
+    return lambda model: loss(model.to(device))

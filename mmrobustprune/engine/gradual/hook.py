@@ -15,7 +15,6 @@ from mmrobustprune.dependency.groups import Group, Trace
 from mmrobustprune.engine.bridge.dist import from_main
 from mmrobustprune.engine.bridge.model import example_of, unwrap
 from mmrobustprune.engine.bridge.training_loss import FixedBatch
-from mmrobustprune.engine.optim.optim_wrapper import SharpnessMixin
 from mmrobustprune.engine.pruning.forward import structure_forward, whole_forward
 from mmrobustprune.engine.pruning.frozen import frozen_groups, frozen_line
 from mmrobustprune.engine.pruning.hook import PruningHook, warn_of_random_weights
@@ -30,7 +29,7 @@ from mmrobustprune.surgery.followed import trace
 
 from .phases import Rounds
 from .samples import choose, look, search, weigh
-from .setting import Setting
+from .setting import Setting, stepper_of
 from .state import GradualPruning, only
 
 NOTHING = ('channels', 'params', 'macs')  # what is logged before the first round
@@ -100,7 +99,7 @@ class PrunePhaseHook(PruningHook):
             structure_forward(path, model),
             whole_forward(path),
             runner.work_dir,
-            wrapper if isinstance(wrapper, SharpnessMixin) else None,
+            stepper_of(wrapper, build_score(self.recipe.score)),
         )
         found = trace(
             model, setting.example, setting.forward, self.recipe.ignore, self.recipe.attention
@@ -210,6 +209,8 @@ class PrunePhaseHook(PruningHook):
         score = self.pruning.score
         if score.needs_gradient or score.images:  # it has to see something between two rounds
             done = max(done, due - 1)
+        if score.needs_gradient and not score.ready and iteration < self.plan.total:
+            return  # mixed precision left out every step since the last round
         for number in range(done + 1, due + 1):
             self._round(runner, number, iteration)
         if due == self.schedule.number:
@@ -277,16 +278,13 @@ class PrunePhaseHook(PruningHook):
             scores = pruning.neuron_scores()
             pruning.mask(alive, last)  # what a score has seen is of other units now
             self._set_radii(runner, scores)
-            self._mask_averages(runner)
+            for average in averages(runner):
+                pruning.masks.mask_model(average.module)
         record.update(sides, removed=pruning.progress())
         record.update(pruning.selection.report())
         self.rounds.append(record)
         runner.logger.info(self._line(record))
         self.write_rounds(runner, self.rounds)
-
-    def _mask_averages(self, runner: Runner) -> None:
-        for average in averages(runner):
-            self.pruning.masks.mask_model(average.module)
 
     def _line(self, record: dict) -> str:
         share = ', '.join(f'{key} {value:.3f}' for key, value in record['removed'].items())

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from mmengine.runner import Runner
 
 from mmrobustprune.engine.bridge.dist import from_main
 from mmrobustprune.engine.bridge.model import unwrap
+from mmrobustprune.engine.bridge.sampled import batch_size
 from mmrobustprune.engine.bridge.training_loss import sampled_loss, sampled_losses
 
 from .judge import Judge
@@ -19,9 +23,25 @@ def look(runner: Runner, pruning: GradualPruning) -> None:
     score = pruning.score
     if score.images and not score.ready and pruning.going is None:
         model = unwrap(runner.model)
-        with pruning.unwatched():
-            with sampled_losses(model, runner.train_dataloader, score.images) as losses:
+        loader = runner.train_dataloader
+        with pruning.unwatched(), _within_memory(type(score).__name__, batch_size(loader)):
+            with sampled_losses(model, loader, score.images) as losses:
                 pruning.look(losses)
+
+
+@contextmanager
+def _within_memory(score: str, size: int) -> Iterator[None]:
+    """Inside, running out of memory is said as what to do."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate" not in str(error):
+            raise
+        raise ValueError(
+            f'{score} of {size} training images at a time does not fit into memory; lower '
+            'train_dataloader.batch_size, in whose batches it sees them, raise '
+            'optim_wrapper.accumulative_counts as much, and resume.'
+        ) from error
 
 
 def choose(runner: Runner, pruning: GradualPruning) -> None:

@@ -118,13 +118,14 @@ class SharpnessMixin:
         if self._passes is not None:
             self._passes.abandon()
         self._passes = self.perturbed_loss = None
-        self._plain = self.rule is None or self._update % self.interval != 0
+        rests = self._update % self.interval != 0
+        self._plain = self.rule is None or (rests and not self.ascent.follows)
         if self._plain:
             with self.pass_context(model):
                 yield
             return
         refuse_model(model)
-        self._passes = RecordedPasses(self, model, check=not self._checked)
+        self._passes = RecordedPasses(self, model, check=not self._checked, rests=rests)
         with self.pass_context(model), self._passes.listen():
             yield
 
@@ -160,6 +161,10 @@ class SharpnessMixin:
                 'instead of backward and step, or train with rule=None.'
             )
         super().step(**kwargs)
+
+    def rank_state(self) -> dict[str, Any]:
+        """What the checkpoint holds of every process by itself."""
+        return {} if self.rule is None else self.rule.rank_state()
 
     def opens_update(self) -> bool:
         """Whether the batch that comes is the first one of its update."""

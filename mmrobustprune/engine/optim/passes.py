@@ -47,13 +47,16 @@ class RecordedPasses:
         model: the model that `optim_context` was given, its data-parallel wrapper included.
         check: compare the loss to be minimised with what the model returned, and warn of modules
             that a repeated call changes.
+        rests: the weights stay where they are.
 
     Attributes:
         step: what the ascent works on.
         perturbed_loss: of the pass at w + e, where the batch had one at w before; else None.
     """
 
-    def __init__(self, wrapper: Stepper, model: nn.Module, check: bool = False):
+    def __init__(
+        self, wrapper: Stepper, model: nn.Module, check: bool = False, rests: bool = False
+    ):
         self.step = Step(
             bare(model),
             wrapper.optimizer,
@@ -61,6 +64,7 @@ class RecordedPasses:
             opens=wrapper.opens_update(),
             updates=wrapper.should_sync(),
             group=replicas(model),
+            rests=rests,
         )
         self.perturbed_loss: Tensor | None = None
         self._wrapper = wrapper

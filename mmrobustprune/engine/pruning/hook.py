@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
-from mmrobustprune.engine.bridge.checkpoint import structure_of, write_structure
+from mmrobustprune.engine.bridge.checkpoint import own_state, structure_of, write_structure
 from mmrobustprune.engine.bridge.model import unwrap
 from mmrobustprune.engine.bridge.runner import built_structure, given_config
 from mmrobustprune.engine.bridge.training_loss import FixedBatch
@@ -77,6 +77,7 @@ class PruningHook(Hook):
         self.plan: Plan | None = None
         self.per_epoch = 0
         self._resumed: dict[str, Any] | None = None
+        self._own_rule: dict[str, Any] = {}  # of what is resumed, this process's own
         self._batch: FixedBatch | None = None
         self._text: str | None = None
         self._penalty: RemovableHandle | None = None
@@ -88,6 +89,7 @@ class PruningHook(Hook):
         if not runner._resume:
             return
         self._resumed = self._of_this_recipe(checkpoint.get(KEY))
+        self._own_rule = own_state(checkpoint).get('rule', {})
         structure = structure_of(checkpoint.get('meta', {}))
         if structure is not None and built_structure(runner) is None:
             remove_channels(runner, structure)
@@ -166,7 +168,7 @@ class PruningHook(Hook):
         set_rule(runner.optim_wrapper, rule, self.recipe.ascent)
         saved = (self._resumed or {}).get('rule')
         if saved and self.rule(runner) is not None:
-            self.rule(runner).load_state_dict(saved)
+            self.rule(runner).load_state_dict(saved | self._own_rule)
 
     # --- every iteration --------------------------------------------------------------------------
 

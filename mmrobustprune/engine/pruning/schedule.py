@@ -40,6 +40,12 @@ def iterations(length: float | str, name: str, total: int, per_epoch: int) -> in
     )
 
 
+def paced(length: int, pace: int) -> tuple[int, int]:
+    """How many rounds a phase has whose rounds are `pace` iterations apart, and its length then."""
+    rounds = max(1, length // pace)
+    return rounds, min(length, rounds * pace)
+
+
 def batches_per_epoch(loader: Any) -> int:
     """Batches of one process in which all processes together see the data once.
 
@@ -110,7 +116,7 @@ class Plan:
             rounds = phase.rounds
             if isinstance(rounds, str):
                 pace = max(1, iterations(rounds, phase.name, total, per_epoch))
-                rounds = max(1, length // pace)
+                rounds, length = paced(length, pace)
             at_once = length == 0
             if phase.room is not None and length > phase.room * total:
                 length = int(phase.room * total)
@@ -135,16 +141,19 @@ class Plan:
         spans = [Span(*fields) for fields in saved]
         lengths = [phase.length for phase in phases]
         place = lengths.index(None) if None in lengths else len(spans) - 1
-        behind = spans[-1].end - spans[place].end
-        end = max(total - behind, spans[place].begin)
-        shift = end - spans[place].end
-        rounds = spans[place].rounds
+        open_one = spans[place]
+        fixed = [i for i in range(place + 1, len(spans)) if lengths[i] is not None]
+        behind = sum(spans[i].end - spans[i].begin for i in fixed)
+        length = max(total - behind - open_one.begin, 0)
+        rounds = open_one.rounds
         if isinstance(phases[place].rounds, str):
-            rounds = max(1, (end - spans[place].begin) // spans[place].interval)
-        spans[place] = replace(spans[place], end=end, rounds=rounds)
+            rounds, length = paced(length, open_one.interval)
+        spans[place] = replace(open_one, end=open_one.begin + length, rounds=rounds)
         for later in range(place + 1, len(spans)):
             span = spans[later]
-            spans[later] = replace(span, begin=span.begin + shift, end=span.end + shift)
+            begin = spans[later - 1].end
+            end = begin + span.end - span.begin if later in fixed else max(total, begin)
+            spans[later] = replace(span, begin=begin, end=end)
         return cls(tuple(spans), total)
 
     def to_list(self) -> list[list]:

@@ -4,8 +4,9 @@
 is needed. It adds one key to every checkpoint, `checkpoint['resume']` (plain types and tensors):
     ranks       one entry per process: generators; sample_seed, sampler_seed; gradients, where an
                 accumulation window is open; buffers, except of the first process, whose are in the
-                state_dict; input_sizes, which mmdet's random resizing keeps in an attribute; model,
-                what its own `resume_state()` gives, where it has one
+                state_dict; rule, likewise, what of its state is the process's own; input_sizes,
+                which mmdet's random resizing keeps in an attribute; model, what its own
+                `resume_state()` gives, where it has one
     epoch, done the epoch and how many of its batches are trained on
     validated   whether the checkpoint was written during the validation of that point
     stop, early_stopping   what mmengine's early stopping keeps in attributes
@@ -13,7 +14,7 @@ is needed. It adds one key to every checkpoint, `checkpoint['resume']` (plain ty
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from mmengine.dist import all_gather_object, get_rank
@@ -22,12 +23,21 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from mmrobustprune.engine.bridge.checkpoint import RESUME
 from mmrobustprune.engine.bridge.model import KeepsState, unwrap
 from mmrobustprune.rng import restore_generators, training_state
 
 from .loops import Resumable
 
-KEY = 'resume'
+KEY = RESUME
+
+
+@runtime_checkable
+class DiffersByRank(Protocol):
+    """An OptimWrapper whose rule has a state of its own on every process."""
+
+    def rank_state(self) -> dict[str, Any]:
+        """That state, in plain types and tensors."""
 
 
 class ResumableRunner(Runner):
@@ -81,6 +91,7 @@ def resume_state(runner: Runner, gradients: bool = True) -> dict[str, Any]:
         sample_seed=None,
         sampler_seed=None,
         buffers=_own_buffers(runner),
+        rule=_own_rule(runner),
         input_sizes={name: module._input_size for name, module in _resizers(runner)},
         model=model.resume_state() if isinstance(model, KeepsState) else {},
         gradients=_open_gradients(runner) if gradients else {},
@@ -171,6 +182,11 @@ def _own_buffers(runner: Runner) -> dict[str, torch.Tensor]:
     if get_rank() == 0:
         return {}
     return {name: buffer.cpu() for name, buffer in unwrap(runner.model).named_buffers()}
+
+
+def _own_rule(runner: Runner) -> dict[str, Any]:
+    wrapper = runner.optim_wrapper
+    return wrapper.rank_state() if get_rank() and isinstance(wrapper, DiffersByRank) else {}
 
 
 def _early_stopping(runner: Runner) -> list[EarlyStoppingHook]:

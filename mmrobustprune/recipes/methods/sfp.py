@@ -22,7 +22,8 @@ class SFP(FilterRecipe):
 
     Args:
         soft: length of that phase: a fraction of the schedule in [0, 1), '3 epochs' or '300 iters';
-            None is all of it, and the training ends with the removal.
+            None is all of it, and the training ends with the removal, as far as it is a multiple
+            of `every`.
         every: how long filters learn between two choices: '1 epochs' or '100 iters'.
 
     Raises:

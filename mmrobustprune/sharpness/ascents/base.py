@@ -53,10 +53,12 @@ class Ascent:
     Attributes:
         parts: whether some of its passes are of a part of the batch.
         several: whether it makes the several `inner_steps` of a rule.
+        follows: whether it has to see the steps, too, in which nothing moves (`Step.rests`).
     """
 
     parts: ClassVar[bool] = False
     several: ClassVar[bool] = False
+    follows: ClassVar[bool] = False
 
     def passes(self, step: Step) -> Generator[Pass, Tensor, None]:
         """Ask for the passes of one batch, one after the other.
@@ -88,6 +90,7 @@ class Step:
         opens: whether this batch is the first one since the optimizer's last step.
         updates: whether the optimizer takes a step after this batch.
         group: the processes that train replicas of the model; None is this one alone.
+        rests: whether the weights stay where they are in this step.
     """
 
     model: nn.Module
@@ -96,6 +99,7 @@ class Step:
     opens: bool = True
     updates: bool = True
     group: dist.ProcessGroup | None = None
+    rests: bool = False
     _notes: dict[str, dict] = field(default_factory=dict, init=False)
 
     def __post_init__(self):
@@ -121,8 +125,12 @@ class Step:
 
         Args:
             directions: {parameter: tensor of its shape}.
-            change: is given the offsets e, to be changed in place.
+            change: is given the list of the offsets e, to put others in their places.
         """
+        if self.rests:
+            directions.clear()
+            yield
+            return
         weights, offsets = self._offsets(directions)
         if change is not None:
             change(offsets)

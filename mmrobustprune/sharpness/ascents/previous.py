@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .base import ALONE, Ascent
 
@@ -15,8 +16,10 @@ class Previous(Ascent):
 
     e_t = rule(g_{t-1}) with g_{t-1} = g(w_{t-1} + e_{t-1}), and the update is by g(w_t + e_t): one
     pass. The first step is plain. The last gradient stays in the optimizer's state, one more copy
-    of the weights.
+    of the weights. Where an interval leaves steps plain their gradients are kept, too.
     """
+
+    follows: ClassVar[bool] = True
 
     def passes(self, step):
         # the rule works in the memory of what it is given

@@ -61,13 +61,13 @@ class Shares(Ascent):
     def _thin(self, key: tuple[int, int], offsets: list[Tensor]) -> None:
         """Leave a random share of the offsets; a resumed run draws the same, as it has the key."""
         generators = {}
-        for offset in offsets:
+        for place, offset in enumerate(offsets):
             device = offset.device
             if device not in generators:
                 seed = key[0] << 20 | key[1]
                 generators[device] = torch.Generator(device).manual_seed(seed)
             mask = torch.empty_like(offset).bernoulli_(self.weights, generator=generators[device])
-            offset.mul_(mask).div_(self.weights)
+            offsets[place] = mask.mul_(offset).div_(self.weights)  # a rule may keep its own
 
     def __post_init__(self):
         fraction(weights=self.weights, samples=self.samples)

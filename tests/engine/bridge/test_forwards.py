@@ -10,7 +10,7 @@ from mmrobustprune.copies import copied
 from mmrobustprune.dependency.recording import tensors_in
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.forwards import everywhere, logits_of, spread_boxes
-from mmrobustprune.engine.bridge.model import example_of_shape, forward_of
+from mmrobustprune.engine.bridge.model import example_of_shape, forward_of, tensor_forward
 from mmrobustprune.models.pruned import without_pretrained
 from mmrobustprune.surgery import prune_channels
 
@@ -58,6 +58,22 @@ def test_every_layer_runs_and_a_part_is_removed(path):
     before = sum(p.numel() for p in model.parameters())
     prune_channels(model, example, 0.2, budget='params', forward=forward_of(model))
     assert sum(p.numel() for p in model.parameters()) < 0.81 * before
+
+
+@pytest.mark.parametrize(
+    'path', ['solo/solo_r50_fpn_1x_coco.py', 'solov2/solov2-light_r50_fpn_ms-3x_coco.py']
+)
+def test_grids_are_traced_small_and_counted_whole(path):
+    model = detector(path)
+    grids = model.mask_head.num_grids
+    example = example_of_shape(model, 64, 64, forward_of(model))
+    found = trace(model, example, forward_of(model))
+    layer = next(name for name in found.shapes if name.startswith('mask_head.cls_convs.'))
+    assert found.shapes[layer] == sum(side**2 for side in grids)
+    assert model.mask_head.num_grids is grids
+    small = tensors_in(forward_of(model)(model, example))
+    whole = tensors_in(tensor_forward(model, example))
+    assert sum(one.numel() for one in small) < sum(one.numel() for one in whole)
 
 
 def test_masks_that_a_head_merges_are_outputs():

@@ -4,8 +4,14 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mmrobustprune.engine.coverage.training import load_as_stock, train, training_config
+from mmrobustprune.engine.coverage.training import (
+    Untrainable,
+    load_as_stock,
+    train,
+    training_config,
+)
 from mmrobustprune.engine.coverage.zoo import Case
+from mmrobustprune.engine.runners.prune import PruneRunner
 
 LENET = Case('mmpretrain::lenet/lenet5_mnist.py', 32)
 
@@ -34,3 +40,21 @@ def test_trained_and_loaded_by_the_stock_loader(tmp_path):
     torch.save(saved, tmp_path / 'pruned.pth')
     with pytest.raises(ValueError, match='gives other weights'):
         load_as_stock(LENET, tmp_path)
+
+
+def fail(self, *args, **kwargs):
+    raise NotImplementedError('no distillation')
+
+
+def test_what_the_zoo_itself_does_not_train_is_told_apart(tmp_path, monkeypatch):
+    from mmpretrain.models import ImageClassifier
+
+    monkeypatch.setattr(ImageClassifier, 'loss', fail)
+    with pytest.raises(Untrainable, match='the zoo itself does not train it: no distillation'):
+        train(LENET, 1, tmp_path, 0.3)
+
+
+def test_what_fails_under_the_two_lines_alone_is_our_fault(tmp_path, monkeypatch):
+    monkeypatch.setattr(PruneRunner, 'train', fail)
+    with pytest.raises(NotImplementedError):
+        train(LENET, 1, tmp_path, 0.3)

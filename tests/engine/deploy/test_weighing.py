@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mmrobustprune.engine.deploy import weighing
 from mmrobustprune.engine.deploy.oneshot import OneShot
 from mmrobustprune.engine.deploy.weighing import weighing_loss
 from mmrobustprune.recipes.build import build_recipe
@@ -26,6 +27,19 @@ def test_it_sees_the_statistics_that_the_smaller_network_will_have(network):
 def test_a_checkpoint_is_pruned_by_it(dense):
     one = OneShot(*dense, (16, 16), 'magnitude', 0.3, weigh='loss')
     assert one.structure.achieved['params'] >= 0.3
+
+
+def test_a_network_is_weighed_where_it_is_fastest(dense, monkeypatch):
+    moved = []
+
+    class Network(torch.nn.Linear):
+        def to(self, device):
+            moved.append(device)
+            return self
+
+    monkeypatch.setattr(weighing, 'get_device', lambda: 'a GPU')
+    monkeypatch.setattr(weighing, 'sampled_loss', lambda *args, **kwargs: lambda model: len(moved))
+    assert weighing_loss(dense[0], recipe())(Network(1, 1)) == 1 and moved == ['a GPU']
 
 
 def test_no_other_ranking_asks_for_data(dense):

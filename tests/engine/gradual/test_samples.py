@@ -53,6 +53,28 @@ def test_a_score_is_shown_its_images_before_every_choice(tmp_path, monkeypatch, 
     assert runner.model.last.out_channels == 5
 
 
+class TooLarge(Counting):
+    """Images of which a batch does not fit."""
+
+    error = torch.OutOfMemoryError('CUDA out of memory.')
+
+    def look(self, model, groups, losses):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    'error', [TooLarge.error, RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes")]
+)
+def test_images_that_do_not_fit_into_memory_are_said_with_what_to_do(tmp_path, monkeypatch, error):
+    monkeypatch.setitem(SCORES, 'TooLarge', TooLarge)
+    monkeypatch.setattr(TooLarge, 'error', error)
+    fields = dict(rounds=1, interval=2, warmup=0, budget='channels', weigh='none')
+    config = small(tmp_path, recipe='magnitude', target=0.5, score=dict(type='TooLarge'), **fields)
+    with pytest.raises(ValueError, match='TooLarge of 4 training images at a time .*batch_size'):
+        RUNNERS.build(config).train()
+    assert (tmp_path / 'iter_2.pth').is_file()  # from where it goes on
+
+
 def test_rates_are_searched_once_and_a_resumed_run_knows():
     def pruning():
         model = Residual()
@@ -67,3 +89,5 @@ def test_rates_are_searched_once_and_a_resumed_run_knows():
     other.load_state_dict(one.state_dict())
     assert not other.selection.needs_search
     assert other.selection.rates == one.selection.rates != {}
+    with pytest.raises(ValueError, match="rates are those of another network: group 'conv9' is in"):
+        other.load_state_dict(dict(one.state_dict(), rates={'conv9': 0.5}))

@@ -1,19 +1,22 @@
 """Where a pruning takes place: the example, the forwards and whose steps are watched."""
 
+import json
 from dataclasses import FrozenInstanceError
 
 import pytest
 import torch
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS, RUNNERS, init_default_scope
 from torch import nn
 
 from mmrobustprune.dependency.tracing import trace
 from mmrobustprune.engine.bridge.model import example_of_shape, tensor_forward
-from mmrobustprune.engine.gradual.setting import Setting
+from mmrobustprune.engine.gradual.setting import Setting, stepper_of
 from mmrobustprune.engine.gradual.state import GradualPruning
 from mmrobustprune.engine.optim.optim_wrapper import SAMOptimWrapper
 from mmrobustprune.recipes.build import build_recipe
+from mmrobustprune.scores import Magnitude, Taylor
 from tests.support.forwards import logits
 from tests.support.tiny import classifier, pruned
 
@@ -115,6 +118,34 @@ def test_scores_of_gradients_are_those_of_the_loss_not_of_what_clipping_leaves(t
         runner.train()
     assert len(found) == 2 and found[0].keys() == found[1].keys()
     assert all(torch.allclose(value, found[1][key]) for key, value in found[0].items())
+
+
+def test_a_stock_wrapper_that_clips_is_refused_for_scores_of_gradients():
+    optimizer = torch.optim.SGD([nn.Parameter(torch.ones(1))], lr=0.1)
+    plain = OptimWrapper(optimizer)
+    clips = OptimWrapper(optimizer, clip_grad=dict(max_norm=1.0))
+    assert stepper_of(plain, Taylor()) is None and stepper_of(clips, Magnitude()) is None
+    with pytest.raises(ValueError, match='OptimWrapper clips the gradients .* before Taylor sees'):
+        stepper_of(clips, Taylor())
+
+
+def test_a_round_waits_until_a_step_was_not_left_out(tmp_path, monkeypatch):
+    """As where every step between two rounds overflowed: rounds are due at 2, 4 and 6 of 8."""
+    seen = []
+    observe = Taylor.observe
+
+    def overflows_twice(score, model):
+        seen.append(model)
+        if len(seen) not in (3, 4):
+            observe(score, model)
+
+    monkeypatch.setattr(Taylor, 'observe', overflows_twice)
+    fields = dict(warmup=0, rounds=3, interval=2, measure=False)
+    config = pruned(classifier(tmp_path, epochs=2), recipe='taylor', **fields)
+    runner = RUNNERS.build(config)
+    runner.train()
+    rounds = json.loads((tmp_path / 'rounds.json').read_text())
+    assert [record['iteration'] for record in rounds] == [2, 5, 6]
 
 
 class Sums(Hook):

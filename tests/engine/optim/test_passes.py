@@ -65,6 +65,21 @@ def test_T23_a_resumed_run_ends_with_the_same_weights(tmp_path, ascent, kind, do
     wrapped(toy(), OptimWrapper).load_state_dict(copy.deepcopy(state))
 
 
+def test_the_gradient_before_is_that_of_the_step_before_whatever_the_interval():
+    model = toy(dropout=0.0)
+    wrapper = wrapped(model, rule=dict(rho=0.5), ascent='previous', interval=2)
+    taken = []
+    weight = model.body[0].weight
+    wrapper.optimizer.register_step_pre_hook(lambda *_: taken.append(weight.grad.clone()))
+    for number in range(4):
+        steps(model, wrapper, 1, number)
+        assert torch.equal(wrapper.optimizer.state[weight]['previous_gradient'], taken[-1])
+    calls = [call['body.0.weight'] for call in model.calls]
+    plain = toy(dropout=0.0)
+    steps(plain, wrapped(plain, OptimWrapper), 2)
+    assert torch.equal(calls[1], plain.calls[1]['body.0.weight'])  # the second stays where it is
+
+
 class Failing(Each):
     """Fails in its n-th call from now, or just after it."""
 

@@ -1,6 +1,7 @@
 """What all three pruning hooks share: checkpoints of one recipe, stock Runners, penalties."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,8 +12,11 @@ from mmengine.runner import Runner
 from mmpretrain.apis import get_model
 
 from mmrobustprune.dependency.groups import find_layer
+from mmrobustprune.engine.bridge import checkpoint as checkpoints
 from mmrobustprune.engine.gradual.hook import PrunePhaseHook
 from mmrobustprune.engine.grouped.hook import GroupedKernelHook
+from mmrobustprune.engine.optim.optim_wrapper import SAMOptimWrapper
+from mmrobustprune.engine.pruning.hook import PruningHook
 from mmrobustprune.engine.search.hook import MaskSearchHook
 from mmrobustprune.recipes import RECIPES, Phase
 from mmrobustprune.recipes.gradual import MagnitudeRecipe
@@ -172,3 +176,19 @@ def test_a_phase_of_regularisation_is_a_recipe_with_a_penalty(tmp_path, monkeypa
     assert squares[-1] < 0.8 * squares[0]  # 0.05 * (1 + done) of it goes with every step
     rounds = torch.load(tmp_path / 'epoch_4.pth', weights_only=True)['robust_prune']['rounds']
     assert [record['iteration'] for record in rounds] == [14, 16]
+
+
+@pytest.mark.parametrize('rank, world, expected', [(0, 2, 1.0), (1, 2, 2.0), (1, 3, 1.0)])
+def test_each_process_goes_on_from_its_own_offset(monkeypatch, rank, world, expected):
+    monkeypatch.setattr(checkpoints, 'get_rank', lambda: rank)
+    monkeypatch.setattr(checkpoints, 'get_world_size', lambda: world)
+    hook = MaskSearchHook(recipe='s2ap_hydra', target=0.8, rule=dict(carry=True))
+    main, own = (dict(z={'a.scores': torch.tensor(value)}) for value in (1.0, 2.0))
+    saved = dict(kind=hook.kind, recipe='s2ap_hydra', rule=main)
+    ranks = [dict(rule={}), dict(rule=own)]
+    resumed = dict(robust_prune=saved, resume=dict(ranks=ranks))
+    PruningHook.after_load_checkpoint(hook, SimpleNamespace(_resume=True), resumed)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    runner = SimpleNamespace(optim_wrapper=SAMOptimWrapper(optimizer, rule=None))
+    hook.use_rule(runner, hook.recipe.search_rule())
+    assert runner.optim_wrapper.rule.state_dict()['z']['a.scores'] == expected

@@ -95,7 +95,16 @@ def test_rounds_may_be_so_long_apart_and_a_longer_schedule_has_more_of_them():
     assert plan.spans == (Span('soft', 0, 60, 6), Span('finetune', 60, 60))
     assert Plan.resumed(plan.to_list(), 90, phases) == Plan.of(phases, 90, 10)
     odd = Plan.of((Phase('soft', '25 iters', '1 epochs'), Phase('finetune')), 60, 10)
-    assert odd.spans == (Span('soft', 0, 24, 2), Span('finetune', 24, 60))
+    assert odd.spans == (Span('soft', 0, 20, 2), Span('finetune', 20, 60))
+
+
+@pytest.mark.parametrize('total', [60, 65, 78, 99])
+def test_a_longer_schedule_of_any_length_keeps_the_pace(total):
+    phases = (Phase('soft', None, '1 epochs'), Phase('finetune'))
+    plan = Plan.of(phases, total=65, per_epoch=10)
+    assert plan.spans == (Span('soft', 0, 60, 6), Span('finetune', 60, 65))
+    longer = Plan.resumed(plan.to_list(), total, phases)
+    assert longer == Plan.of(phases, total, 10) and longer.spans[0].interval == 10
 
 
 def test_rounds_of_no_length_come_at_once():

@@ -3,7 +3,10 @@
 import torch
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 
+from mmrobustprune.engine.optim.optim_wrapper import SAMOptimWrapper
+from mmrobustprune.engine.resuming import resume
 from mmrobustprune.engine.resuming.resume import load_resume_state, resume_state
+from mmrobustprune.sharpness import S2AP
 from tests.support import toy
 
 
@@ -40,6 +43,16 @@ def test_the_entry_is_plain_data_of_every_rank(tmp_path):
     assert own['model'] == {} and own['buffers'] == {} and own['gradients'] == {}
     torch.save(state, tmp_path / 'state.pth')
     torch.load(tmp_path / 'state.pth', weights_only=True)
+
+
+def test_what_of_a_rule_is_a_process_s_own_comes_along(tmp_path, monkeypatch):
+    runner = trained(tmp_path)
+    runner.optim_wrapper = SAMOptimWrapper(runner.optim_wrapper.optimizer, rule=S2AP(carry=True))
+    runner.optim_wrapper.rule.load_state_dict(dict(z={'a.scores': torch.ones(2)}))
+    assert resume_state(runner)['ranks'][0]['rule'] == {}  # the pruning keeps the main process's
+    monkeypatch.setattr(resume, 'get_rank', lambda: 1)
+    (own,) = resume_state(runner)['ranks']
+    assert own['rule']['z']['a.scores'].tolist() == [1.0, 1.0]
 
 
 def test_it_is_taken_up_by_another_runner(tmp_path):

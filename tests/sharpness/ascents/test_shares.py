@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmrobustprune.sharpness import SAM, two_pass_step
+from mmrobustprune.sharpness import S2AP, SAM, two_pass_step
 from mmrobustprune.sharpness.ascents import Shares
 from mmrobustprune.sharpness.ascents.shares import chosen
 
@@ -49,6 +49,21 @@ def test_as_many_weights_move_as_was_said_others_in_every_step():
         assert offset.count_nonzero() / 10_000 == pytest.approx(0.25, abs=0.02)
         assert torch.allclose(offset[offset != 0], torch.tensor(0.01 / 0.25))  # e / weights
     assert not torch.equal(first, second)
+
+
+def test_the_offset_that_a_rule_carries_is_whole():
+    model = nn.Linear(50, 2, bias=False)
+    x = torch.randn(4, 50, generator=torch.Generator().manual_seed(0))
+    rule = S2AP(gamma=0.1, carry=True, params=['weight'])
+
+    def closure(take=lambda samples: samples):
+        return model(take(x)).square().sum(1)
+
+    length = model.weight.detach().norm()
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    two_pass_step(model, optimizer, rule, closure, dict(type='part', weights=0.25))
+    z = rule.state_dict()['z']['weight']
+    assert z.count_nonzero() == 100 and z.norm() == pytest.approx(0.1 * length.item())
 
 
 def test_one_number_for_all_samples_is_refused():
