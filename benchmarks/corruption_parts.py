@@ -171,28 +171,32 @@ def with_interval(ratios: list[float]) -> dict:
     return dict(mean=float(np.mean(ratios)), half=half)
 
 
-def summary(turns: dict[str, dict], visits: int) -> dict:
-    """Milliseconds per image and cell by part, ratios of processor time, and their limit.
+def summary(turns: dict[str, dict], images: int, severities: int) -> dict:
+    """Milliseconds per image and corrupted cell, ratios of processor time, and their limit.
+
+    The rest is what no image causes, the start of a Runner above all.
 
     Args:
         turns: by corruption and way.
-        visits: images times cells of a turn.
+        images, severities: of a turn, which has the clean cell, too.
     """
     parts = {}
     for way in WAYS:
         total: dict[str, float] = defaultdict(float)
         for spent in turns.values():
-            for part, seconds in spent[way].items():
-                total[part] += 1000 * seconds / visits / len(turns)
-        named = sum(value for part, value in total.items() if part != 'whole')
-        parts[way] = dict(total, rest=total['whole'] - named)
+            known = sum(seconds for part, seconds in spent[way].items() if part != 'whole')
+            named = dict(spent[way], rest=spent[way]['whole'] - known)
+            for part, seconds in named.items():
+                cells = severities + (part != 'corruption')
+                total[part] += 1000 * seconds / (images * cells) / len(turns)
+        parts[way] = dict(total)
     ratios = {}
     limits = {}
     for way in WAYS[:2]:
         every = [spent[way]['whole'] / spent['suite']['whole'] for spent in turns.values()]
         ratios[way] = with_interval(every)
-        own = parts[way]
-        limits[way] = (own['whole'] - own['rest']) / parts['suite']['model']
+        caused = sum(parts[way][part] for part in (*PARTS, 'corruption'))
+        limits[way] = caused / parts['suite']['model']
     return dict(
         milliseconds=parts,
         times_faster=ratios,
@@ -237,10 +241,10 @@ def main() -> None:
         turns[name] = turn(args, file, work, name)
         shown = ', '.join(f'{way} {turns[name][way]["whole"]:.1f} s' for way in WAYS)
         print(f'{name}: {shown}', flush=True)
-    result = summary(turns, args.images * (1 + len(args.severities)))
+    result = summary(turns, args.images, len(args.severities))
     for way, parts in result['milliseconds'].items():
         shown = ', '.join(f'{part} {value:.1f}' for part, value in parts.items())
-        print(f'{way}: ms per image and cell: {shown}')
+        print(f'{way}: ms per image and corrupted cell: {shown}')
     for way, ratio in result['times_faster'].items():
         half = '' if ratio['half'] is None else f' ± {ratio["half"]:.2f}'
         limit = result['limit_without_start'][way]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,7 +29,8 @@ def replacing(
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    name = path.name if alone else f'{path.name}.{os.getpid()}'
+    # containers that share a disk may share numbers of processes, and names
+    name = path.name if alone else f'{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}'
     part = Path(parts or path.parent, f'.{name}.part')
     try:
         yield part

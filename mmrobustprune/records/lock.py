@@ -51,8 +51,9 @@ class Lock:
     def release(self) -> None:
         """Give it back, where it is still ours."""
         self._done.set()
-        if self.is_ours():
-            self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # a share that is away: our process ends, and the lock is stale
+            if self.is_ours():
+                self.path.unlink(missing_ok=True)
         self.held = False
 
     def owner(self) -> dict[str, Any]:
@@ -128,10 +129,10 @@ class Lock:
 
     def _live(self) -> None:
         while not self._done.wait(self.beat):
-            if not self.is_ours():
-                self.held = False
-                return
             with suppress(OSError):  # a share that is away for a moment
+                if self.path.parent.is_dir() and not self.is_ours():
+                    self.held = False
+                    return
                 os.utime(self.path)
 
 

@@ -86,3 +86,12 @@ def test_what_a_kill_leaves_of_a_file_of_one_writer_is_overwritten(tmp_path):
         assert part == tmp_path / '.a.bin.part'
         part.write_bytes(b'whole')
     assert os.listdir(tmp_path) == ['a.bin']
+
+
+def test_two_writers_of_one_process_number_do_not_share_an_unfinished_file(tmp_path):
+    """As in containers that share a disk."""
+    with replacing(tmp_path / 'a') as one, replacing(tmp_path / 'a') as other:
+        assert one != other
+        one.write_bytes(b'1')
+        other.write_bytes(b'2')
+    assert (tmp_path / 'a').read_bytes() == b'1' and os.listdir(tmp_path) == ['a']

@@ -95,3 +95,27 @@ def test_a_lock_that_was_cut_short_is_somebodys(path):
     path.parent.mkdir()
     path.write_text('{"host"')
     assert not Lock(path).take() and Lock(path).owner() == dict(host='unknown')
+
+
+def test_a_share_that_is_away_for_a_moment_ends_no_sign_of_life(path, monkeypatch):
+    lock = Lock(path, stale=60, beat=0.01)
+    assert lock.take()
+    owner = lock.owner
+    calls = []
+
+    def away():
+        calls.append(1)
+        if len(calls) < 3:
+            raise OSError(116, 'Stale file handle')
+        return owner()
+
+    monkeypatch.setattr(lock, 'owner', away)
+    deadline = time.monotonic() + 10
+    while len(calls) < 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    age(path, 50)
+    while time.time() - path.stat().st_mtime > 40 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert lock.held and time.time() - path.stat().st_mtime < 40
+    lock.release()
+    assert not path.exists()

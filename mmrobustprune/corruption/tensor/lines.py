@@ -25,14 +25,14 @@ def gaussian(
         truncate: the radius in sigmas.
     """
     down, right = (
-        torch.from_numpy(_blurring(size, float(width), mode, truncate)).to(images.device)
+        blurring(size, float(width), mode, truncate, images.device)
         for size, width in zip(images.shape[-2:], np.broadcast_to(sigma, 2), strict=True)
     )
     return down @ images @ right.T
 
 
-@lru_cache(maxsize=64)
-def _blurring(size: int, sigma: float, mode: str, truncate: float) -> np.ndarray:
+@lru_cache(maxsize=32)
+def blurring(size: int, sigma: float, mode: str, truncate: float, device: torch.device) -> Tensor:
     """(size, size) what every pixel of a line gets from every other."""
     weights = kernels.gaussian_weights(sigma, truncate)
     reach = len(weights) - 1
@@ -40,7 +40,7 @@ def _blurring(size: int, sigma: float, mode: str, truncate: float) -> np.ndarray
     matrix = np.zeros((size, size))
     shares = weights[np.abs(np.arange(-reach, reach + 1))]
     np.add.at(matrix, (np.arange(size)[:, None], around), shares)
-    return matrix
+    return torch.from_numpy(matrix).to(device)
 
 
 def enlarged(images: Tensor, factor: float, shape: tuple[int, int]) -> Tensor:

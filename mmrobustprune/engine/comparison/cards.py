@@ -90,7 +90,7 @@ def _evaluations(record: Mapping[str, Any]) -> tuple[Evaluation, ...]:
         words = shlex.split(line)
         tool = Path(words[1]).stem if len(words) > 3 else ''
         place = words[words.index('--work-dir') + 1] if '--work-dir' in words else ''
-        if tool not in ('robustness', 'attack') or 'mask' in Path(place).name:
+        if tool not in ('robustness', 'attack') or Path(place).name.startswith('mask-'):
             continue
         options = words[4 : words.index('--work-dir')] if place else words[4:]
         label = next(labels, '') if tool == 'attack' else ''

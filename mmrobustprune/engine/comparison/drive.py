@@ -12,6 +12,7 @@ from mmrobustprune.records.files import write_json
 from mmrobustprune.records.lock import Lock
 from mmrobustprune.report.comparison.page import Page, read_records, write_page
 
+from .alike import refuse_unlike
 from .experiment import DENSE, Experiment
 from .fair import refuse_other_budget, refuse_unequal
 from .job import Job
@@ -57,25 +58,32 @@ class Comparison:
         chosen = self.experiment.chosen(list(names) if names else None)
         for name in chosen:
             refuse_other_budget(self.experiment, name)
-        elsewhere = []
+        self._check(self.records())
+        elsewhere: dict[str, str] = {}
         failed = []
+        fresh = False
         for job in self._jobs(chosen, list(seeds or self.experiment.seeds)):
             if self._file(job).exists():
                 continue
+            if not job.has_weights() and job.origin in elsewhere:
+                elsewhere[job.label] = f'waits for {job.origin}'
+                continue
             with Lock(job.lock) as lock:
                 if not lock.take():
-                    elsewhere.append(f'{job.label} ({lock.owner().get("host")})')
+                    elsewhere[job.label] = str(lock.owner().get('host'))
                     continue
                 try:
                     self._finish(job, lock)
+                    fresh = True
                 except (ValueError, FileNotFoundError) as error:  # the others go on
                     self.say(f'{job.label}: {error}')
                     failed.append(f'{job.label}: {error}')
         if elsewhere:
-            self.say(f'under way elsewhere: {", ".join(elsewhere)}')
+            said = ', '.join(f'{label} ({why})' for label, why in elsewhere.items())
+            self.say(f'under way elsewhere: {said}')
         if failed:
             raise ValueError('\n'.join(failed))
-        if self.records():
+        if self.records() and not fresh:
             self.tabulate()
 
     def tabulate(self) -> None:
@@ -87,18 +95,23 @@ class Comparison:
         records = self.records()
         if not records:
             raise ValueError(f'{self.folder} holds no record; run the experiment first.')
-        refuse_unequal(self.experiment, records)
+        self._check(records)
         self.say(write_page(self.folder, self._page(), records))
 
     def records(self) -> list[dict]:
         """All that there are, in the order of the experiment."""
         return read_records(self.folder, self.experiment.names)
 
+    def _check(self, records: Sequence[dict]) -> None:
+        """Refuse (ValueError) records that do not belong into one table."""
+        refuse_unlike(self.experiment, records)
+        refuse_unequal(self.experiment, records)
+
     def _finish(self, job: Job, lock: Lock) -> None:
         if self._file(job).exists():  # finished while we looked
             return
         record = JobRun(job, self.tools).finish()
-        refuse_unequal(self.experiment, [*self.records(), record])
+        self._check([*self.records(), record])
         if not lock.is_ours():
             raise ValueError(
                 f'{job.label} was taken over by {lock.owner().get("host")}, as after this machine '

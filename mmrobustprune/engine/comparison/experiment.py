@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,8 @@ class Arm:
     costs_as: str = ''
 
     def words(self) -> list[str]:
-        """The options as --cfg-options takes them."""
-        return [f'{key}={value}' for key, value in self.options.items()]
+        """The options as --cfg-options takes them, which knows no dicts."""
+        return [f'{key}={value}' for key, value in _dotted(self.options)]
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,7 @@ class Experiment:
     reference: str = ''
 
     def __post_init__(self) -> None:
+        _check_numbers(self)
         if not self.methods or DENSE in self.methods:
             raise ValueError(
                 f"experiment '{self.name}' has the methods {', '.join(self.methods) or 'none'}; "
@@ -149,6 +150,39 @@ class Experiment:
     def attack_words(self) -> dict[str, list[str]]:
         """Name -> options of tools/attack.py, as words."""
         return {name: shlex.split(text) for name, text in self.attacks.items()}
+
+
+def _check_numbers(experiment: Experiment) -> None:
+    """Refuse (ValueError) a field that is of another type: '0' is no seed, and 'fog' no list."""
+    for name, least in dict(epochs=1, dense_epochs=0, subset=0).items():
+        value = getattr(experiment, name)
+        if not _is_whole(value) or value < least:
+            raise _wrong(experiment, name, value, f'a whole number of at least {least}')
+    for name, example in dict(seeds='(0, 1)', severities='(3,)', size='(32, 32)').items():
+        value = getattr(experiment, name)
+        if not isinstance(value, tuple) or not value or not all(map(_is_whole, value)):
+            raise _wrong(experiment, name, value, f'whole numbers, such as {example}')
+    if not isinstance(experiment.corruptions, tuple):
+        raise _wrong(experiment, 'corruptions', experiment.corruptions, "names, such as ('fog',)")
+    if experiment.dense_seed is not None and not _is_whole(experiment.dense_seed):
+        raise _wrong(experiment, 'dense_seed', experiment.dense_seed, 'a whole number or None')
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _wrong(experiment: Experiment, name: str, value: Any, allowed: str) -> ValueError:
+    return ValueError(f"experiment '{experiment.name}' has {name}={value!r}; give {allowed}.")
+
+
+def _dotted(options: Mapping[str, Any], prefix: str = '') -> Iterator[tuple[str, Any]]:
+    """Dotted key and value of every leaf of nested options."""
+    for key, value in options.items():
+        if isinstance(value, Mapping) and value:
+            yield from _dotted(value, f'{prefix}{key}.')
+        else:
+            yield f'{prefix}{key}', value
 
 
 def read_experiment(path: str) -> Experiment:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,20 @@ from .experiment import DENSE, Experiment
 from .length import length_options
 
 PLAN = 'plan.json'
+
+
+def plan_of(experiment: Experiment, name: str) -> dict[str, Any]:
+    """How a method is trained: its config, by path and by content, and the options over it."""
+    arm = experiment.methods.get(name)
+    config = arm.config if arm else experiment.base
+    text = json.dumps(load_config(config).to_dict(), sort_keys=True, default=_called)
+    content = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return dict(config=config, options=arm.words() if arm else [], config_content=content)
+
+
+def _called(thing: Any) -> str:
+    """A class or function of a config, without where it lies in memory."""
+    return getattr(thing, '__qualname__', type(thing).__qualname__)
 
 
 @dataclass(frozen=True)
@@ -90,7 +106,7 @@ class Job:
         Raises:
             ValueError: the folder was begun otherwise.
         """
-        plan = dict(self._plan(), epochs=self.epochs)
+        plan = dict(plan_of(self.experiment, self.name), epochs=self.epochs)
         begun = read_json(self.folder / PLAN) if (self.folder / PLAN).exists() else {}
         for key, value in begun.items():
             if plan.get(key) != value:
@@ -101,17 +117,22 @@ class Job:
                 )
         write_json(self.folder / PLAN, plan)
 
-    def _plan(self) -> dict[str, Any]:
-        arm = self.experiment.methods.get(self.name)
-        return dict(config=self.config, options=arm.words() if arm else [])
+    @property
+    def origin(self) -> str:
+        """The label of the run that trains the weights which this one starts from."""
+        seed = self.seed if self.experiment.dense_seed is None else self.experiment.dense_seed
+        return f'{DENSE}-seed{seed}'
+
+    def has_weights(self) -> bool:
+        """Whether the dense weights are there, or trained by this very run."""
+        return self.dense.exists() or (self.is_dense and not self.experiment.weights)
 
     def refuse_absent_weights(self) -> None:
         """Raise FileNotFoundError where the dense weights are neither there nor trained here."""
-        experiment = self.experiment
-        if self.dense.exists() or (self.is_dense and not experiment.weights):
+        if self.has_weights():
             return
-        seed = self.seed if experiment.dense_seed is None else experiment.dense_seed
+        seed = self.origin.removeprefix(f'{DENSE}-seed')
         what = f"run '{DENSE}' with --seeds {seed} and the same --epochs first."
-        if experiment.weights:
+        if self.experiment.weights:
             what = 'unpack or train it first; docs/experiments.md says how.'
         raise FileNotFoundError(f'{self.dense} is not there; {what}')

@@ -15,7 +15,7 @@ from mmrobustprune.report.runs import read_run
 
 from . import numbers
 from .experiment import DENSE
-from .job import Job
+from .job import Job, plan_of
 from .length import learning_rate
 from .tools import Tools
 
@@ -59,6 +59,7 @@ class JobRun:
             experiment=job.experiment.name,
             seed=job.seed,
             epochs=job.length,
+            plan=plan_of(job.experiment, job.name),
             minutes=numbers.training_minutes(folder),
             gradients=(numbers.maybe(folder / GRADIENTS) or {}).get('epochs'),
             learning_rate=self._learning_rate(),

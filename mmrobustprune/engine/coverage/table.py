@@ -42,7 +42,7 @@ NOTES = f"""## Every configuration
 - *Torch-Pruning*: MACs, parameters left after its own graph and group magnitude, the same share
   of every layer; it was told which layers are outputs.
 
-An empty cell was not tried yet.
+A step has 300 seconds of the processor, unless a cell names less. An empty cell was not tried yet.
 """
 
 

@@ -177,7 +177,14 @@ def export_onnx(
         dataset=artifacts.plain_types((meta or {}).get('dataset_meta', {})),
     )
     _describe(path, described)
-    error = _onnx_error(path, inputs, expected)
+    try:
+        error = _onnx_error(path, inputs, expected)
+    except Exception as problem:  # onnxruntime's are of no common class
+        path.unlink()
+        raise ValueError(
+            f'onnxruntime does not run the ONNX file of {type(model).__name__} '
+            f'({_first_line(problem)}); mmdeploy may bring its operators, or pass --no-onnx.'
+        ) from problem
     if not error <= ALLOWED:
         path.unlink()
         raise ValueError(
@@ -199,12 +206,15 @@ def _write_onnx(wrapped: RawOutputs, inputs: Tensor, names: list[str], path: Pat
             opset_version=17,
         )
     except Exception as error:  # whatever the exporter meets, the user needs one sentence
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         path.unlink(missing_ok=True)
         raise ValueError(
-            f'{type(wrapped.model).__name__} cannot be written as ONNX ({reason}); mmdeploy may '
-            'know its operators, or pass --no-onnx.'
+            f'{type(wrapped.model).__name__} cannot be written as ONNX ({_first_line(error)}); '
+            'mmdeploy may know its operators, or pass --no-onnx.'
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _describe(path: Path, described: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ FORMS = {  # module of OpenMMLab -> our file that narrows its classes
     'mmpretrain.models.backbones.efficientformer': 'efficientformer',
     'mmpretrain.models.backbones.hivit': 'hivit',
     'mmpretrain.models.backbones.levit': 'levit',
+    'mmpretrain.models.backbones.mixmim': 'mixmim',
     'mmpretrain.models.backbones.mvit': 'mvit',
     'mmpretrain.models.backbones.twins': 'twins',
     'mmpretrain.models.backbones.vit_eva02': 'eva02',

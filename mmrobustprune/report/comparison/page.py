@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
-from mmrobustprune.naming import unknown
+from mmrobustprune.naming import nearest
 from mmrobustprune.records.files import read_json, write_file
 from mmrobustprune.report.figures.pareto import Offer, draw_pareto
 from mmrobustprune.report.figures.rank_chart import draw_rank_chart
@@ -54,7 +54,11 @@ def read_records(folder: Path, names: Sequence[str]) -> list[dict]:
     found = [read_json(file) for file in folder.glob('*-seed*.json')]
     for record in found:
         if record['name'] not in names:
-            raise unknown(f'method in {folder}', record['name'], names)
+            raise ValueError(
+                f"{folder} holds a record of '{record['name']}', which the experiment does not "
+                f'have{nearest(record["name"], names)}; where the method was renamed, rename it '
+                'in its records and their files, or move them away.'
+            )
     return sorted(found, key=lambda one: (names.index(one['name']), one['seed']))
 
 
@@ -111,7 +115,10 @@ def _judged(page: Page, records: Sequence[Record]) -> list[str]:
     if not (page.robust and dense):
         return []
     column, least = page.robust
-    worst = min(record[column] for record in dense)
+    found = [record[column] for record in dense if record.get(column) is not None]
+    if not found:
+        return [f'The dense network has no {column}, which should be {least:g} % at least.']
+    worst = min(found)
     if worst >= least:
         return []
     return [

@@ -7,7 +7,7 @@ import torch
 from mmrobustprune.corruption import ALL
 from mmrobustprune.corruption.functions import FUNCTIONS, Draws, constants
 from mmrobustprune.corruption.tensor import FUNCTIONS as TENSOR
-from mmrobustprune.corruption.tensor import BatchDraws
+from mmrobustprune.corruption.tensor import BatchDraws, lines
 from mmrobustprune.corruption.tensor.base import to_arrays, to_images
 from tests.corruption.tensor.photographs import photographs
 
@@ -42,3 +42,23 @@ def test_a_batch_is_what_the_functions_on_arrays_make_of_each_image(name, device
             assert (away <= 1).mean() >= 0.999, (size, severity)
             assert (away == 0).mean() >= 0.998, (size, severity)
             assert not np.array_equal(found, images)
+
+
+@pytest.fixture
+def pretended():
+    """Tensors that know their shape and device alone, so that a GPU may be missing."""
+    from torch._subclasses.fake_tensor import FakeTensorMode  # takes seconds
+
+    yield FakeTensorMode(allow_non_fake_inputs=True)
+    lines.blurring.cache_clear()
+
+
+@pytest.mark.slow(seconds=15)
+def test_all_is_computed_where_the_images_are(pretended):
+    """But for what asks for values: photons, files of JPEG, and who has found a colour in glass."""
+    for name in set(ALL) - {'shot_noise', 'jpeg_compression', 'glass_blur'}:
+        for c in constants.IMAGENET[name][::4]:
+            with pretended:
+                images = torch.empty(2, 3, 40, 53, dtype=torch.float64, device='cuda')
+                out = TENSOR[name](images, c, BatchDraws([Draws(1), Draws(2)], 'cuda'))
+            assert out.device.type == 'cuda' and out.shape == images.shape, name

@@ -2,12 +2,15 @@
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
 from mmrobustprune.engine.comparison import drive
+from mmrobustprune.engine.comparison.cards import make_cards
 from mmrobustprune.engine.comparison.drive import Comparison
 from mmrobustprune.engine.comparison.experiment import Arm, Budget, Experiment, read_experiment
+from mmrobustprune.engine.comparison.verify import verify_card
 from tests.support.comparing import call_here, write_experiment
 
 METRIC = 'accuracy/top1'
@@ -87,6 +90,29 @@ def test_a_run_of_another_machine_is_left_to_it(runs, tmp_path):
     assert seen == ['plain-seed0', 'ours-seed0'] and not lock.exists()
 
 
+def test_methods_wait_for_a_dense_network_that_is_trained_elsewhere(runs, tmp_path):
+    seen, _ = runs
+    lock = tmp_path / 'work' / 'tiny' / 'locks' / 'dense-seed0.lock'
+    lock.parent.mkdir(parents=True)
+    lock.write_text(json.dumps(dict(host='other', process=1, machine='x', token='y')))
+    said = []
+    compared(tmp_path, said).run()
+    assert seen == []
+    waiting = 'ours-seed0 (waits for dense-seed0), plain-seed0 (waits for dense-seed0)'
+    assert said == [f'under way elsewhere: dense-seed0 (other), {waiting}']
+
+
+def test_a_renamed_method_is_said_before_anything_runs(runs, tmp_path):
+    seen, _ = runs
+    compared(tmp_path).run(['ours'])
+    renamed = compared(tmp_path, methods=dict(our=Arm('a.py'), plain=Arm('b.py')))
+    with pytest.raises(
+        ValueError, match=r"record of 'ours', .*\(did you mean 'our'\?\); where the"
+    ):
+        renamed.run()
+    assert seen == ['ours-seed0']
+
+
 @pytest.mark.parametrize(
     'changes, record, sentence',
     [
@@ -122,7 +148,10 @@ def test_as_many_gradients_are_as_many(runs, tmp_path):
 
 @pytest.mark.slow
 def test_a_whole_experiment_killed_and_resumed(tmp_path):
-    """Two methods, two seeds, real tools; the first try is killed between training and tests."""
+    """Two methods, two seeds, real tools; the first try is killed between training and tests.
+
+    A card of what came out is verified, and one number of it that was changed is found.
+    """
     path = write_experiment(tmp_path)
     killed = []
 
@@ -150,3 +179,15 @@ def test_a_whole_experiment_killed_and_resumed(tmp_path):
     text = (tmp_path / 'results' / 'small' / 'README.md').read_text()
     assert '## Differences from magnitude' in text and '![Ranks](ranks.png)' in text
     assert (tmp_path / 'results' / 'small' / 'pareto.png').is_file()
+    card = next(
+        one
+        for one in make_cards(one.experiment, tmp_path / 'work', tmp_path / 'results')
+        if one.name == 'small-magnitude-seed1'
+    )
+    checks = verify_card(card, tmp_path / 'again', call_here)
+    assert all(check.holds for check in checks)
+    columns = ['clean, all', 'clean', 'mPC', 'rPC', 'pixel fgsm 0.0314']
+    assert [check.column for check in checks] == columns and None not in [c.found for c in checks]
+    lied = replace(card, numbers=card.numbers | {'pixel fgsm 0.0314': 99.0})
+    checks = verify_card(lied, tmp_path / 'again', call_here)
+    assert [check.column for check in checks if not check.holds] == ['pixel fgsm 0.0314']

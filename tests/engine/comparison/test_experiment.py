@@ -85,3 +85,28 @@ def test_a_package_names_configs_too():
 def test_the_experiments_of_the_repository_are_read(path):
     found = read_experiment(str(path))
     assert found.name == path.stem and len(found.methods) > 1 and found.budget
+
+
+@pytest.mark.parametrize(
+    'fields, sentence',
+    [
+        (dict(seeds=('0', '1')), r"has seeds=\('0', '1'\); give whole numbers, such as \(0, 1\)"),
+        (dict(seeds=0), 'has seeds=0; give whole numbers'),
+        (dict(severities=3), 'has severities=3; give whole numbers'),
+        (dict(corruptions='fog'), "has corruptions='fog'; give names"),
+        (dict(epochs='15'), "has epochs='15'; give a whole number of at least 1"),
+        (dict(subset=-1), 'has subset=-1; give a whole number of at least 0'),
+        (dict(dense_seed='0'), "has dense_seed='0'; give a whole number or None"),
+    ],
+)
+def test_a_field_of_another_type_is_refused(fields, sentence):
+    given = dict(name='x', title='', base='b', methods=dict(a=Arm('a')), epochs=1, size=(1, 1))
+    with pytest.raises(ValueError, match=sentence):
+        Experiment(**dict(given, **fields))
+
+
+def test_nested_options_become_dotted_keys():
+    """--cfg-options would take a dict for a string."""
+    arm = Arm('a', {'robust_prune.score': dict(type='Magnitude', p=1), 'x': [1, 2]})
+    expected = ['robust_prune.score.type=Magnitude', 'robust_prune.score.p=1', 'x=[1, 2]']
+    assert arm.words() == expected

@@ -49,7 +49,9 @@ def test_options_of_a_training(tmp_path):
     ]
 
 
-def test_a_folder_that_was_begun_otherwise_is_refused(tmp_path):
+def test_a_folder_that_was_begun_otherwise_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path('half.py').write_text(CONFIG)
     job(work=tmp_path).begin()
     job(work=tmp_path).begin()
     with pytest.raises(ValueError, match='was begun with epochs 12 and 10 is asked for now'):
@@ -57,6 +59,11 @@ def test_a_folder_that_was_begun_otherwise_is_refused(tmp_path):
     other = dict(one=Arm('half.py', {'robust_prune.target': 0.4}))
     with pytest.raises(ValueError, match=r"was begun with options \['robust_prune.target=0.3'\]"):
         job(work=tmp_path, methods=other).begin()
+    Path('half.py').write_text(CONFIG.replace('lr=0.05', 'lr=0.5'))
+    with pytest.raises(
+        ValueError, match='was begun with config_content [0-9a-f]+ and [0-9a-f]+ is'
+    ):
+        job(work=tmp_path).begin()
     plan = job(work=tmp_path).folder / 'plan.json'
     plan.write_text(json.dumps(dict(epochs=12)))  # as older versions wrote it
     job(work=tmp_path).begin()

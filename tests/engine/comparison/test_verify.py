@@ -36,12 +36,12 @@ def card(tmp_path):
 
 
 def answers(tool, config, checkpoint, *words):
-    """Numbers as the tools would write them: mPC is far off, pgd by two images."""
+    """Numbers as the tools would write them: mPC is far off, pgd by one of 50 images."""
     place = words[-1]
     if tool == 'robustness':
-        write_json(place / 'results.json', dict(P=90.0, mPC=40.0, rPC=0.5))
+        write_json(place / 'results.json', dict(P=90.0, mPC=40.0, rPC=0.5, images=100))
     else:
-        attack = dict(attack='pgd', eps=0.5, accuracy=0.42)
+        attack = dict(attack='pgd', eps=0.5, accuracy=0.42, subset=dict(size=50))
         write_json(place / 'attacks.json', dict(clean=0.8, attacks=[attack]))
     return tool
 
@@ -52,6 +52,18 @@ def test_every_number_is_compared(card, tmp_path):
     assert checks['mPC'].text() == 'mPC: 50, again 40, differs by more than 2'
     assert checks['a pgd 0.5'].text() == 'a pgd 0.5: 40, again 42, holds'
     assert checks['mask clean'].text() == 'mask clean: 3, not evaluated again'
+
+
+def test_the_tolerance_is_two_of_the_images_of_each_number(card, tmp_path):
+    checks = {one.column: one.tolerance for one in verify_card(card, tmp_path / 'w', answers)}
+    assert (checks['clean'], checks['a pgd 0.5'], checks['rPC']) == (2.0, 4.0, 0.02)
+
+
+def test_a_number_that_no_evaluation_gives_does_not_hold(card, tmp_path):
+    made_up = replace(card, numbers={'clean': 90.0, 'b pgd 0.5': 99.0})
+    checks = verify_card(made_up, tmp_path / 'w', answers)
+    assert [check.holds for check in checks] == [True, False]
+    assert checks[1].text() == 'b pgd 0.5: 99, no evaluation of the card gives it'
 
 
 def test_other_weights_are_refused(card, tmp_path):

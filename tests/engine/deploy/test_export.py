@@ -69,6 +69,24 @@ def test_a_file_that_computes_something_else_is_not_left(tmp_path, monkeypatch):
     assert not (tmp_path / 'model.onnx').exists()
 
 
+def test_a_file_that_onnxruntime_does_not_run_is_not_left(tmp_path, monkeypatch):
+    """As one with an operator of mmcv's own (CenterNet)."""
+    config, path = saved(tmp_path)
+    model, _ = export_checkpoint(config, path, tmp_path)
+    describe = export._describe
+
+    def as_foreign(path, described):
+        describe(path, described)
+        file = onnx.load(str(path))
+        file.graph.node[0].op_type = 'ModulatedDeformConv2d'
+        onnx.save(file, str(path))
+
+    monkeypatch.setattr(export, '_describe', as_foreign)
+    with pytest.raises(ValueError, match='onnxruntime does not run.*ModulatedDeformConv2d.*--no-o'):
+        export_onnx(model, (16, 16), tmp_path / 'model.onnx')
+    assert not (tmp_path / 'model.onnx').exists()
+
+
 def test_what_the_exporter_cannot_do_is_one_sentence(tmp_path, monkeypatch):
     config, path = saved(tmp_path)
     model, _ = export_checkpoint(config, path, tmp_path)

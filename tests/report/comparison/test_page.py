@@ -64,7 +64,7 @@ def test_records_come_in_the_order_of_the_methods(tmp_path, records):
         ('ours', 0),
         ('ours', 1),
     ]
-    with pytest.raises(ValueError, match="unknown method in .* 'ours'; choose among theirs"):
+    with pytest.raises(ValueError, match="holds a record of 'ours', which the experiment does not"):
         read_records(tmp_path, ['theirs'])
 
 
