@@ -15,7 +15,7 @@ a and b are fitted to the all-reduces alone, h to two processes; the error is th
 four, which nothing was fitted to.
 
 Example:
-    python benchmarks/scaling.py --rounds 5 --json docs/results/scaling.json
+    python benchmarks/scaling.py --rounds 5 --json docs/results/scaling.json --page docs/scaling.md
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ import json
 import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -37,14 +36,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402
-import torch.multiprocessing as mp  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from scipy.optimize import nnls  # noqa: E402
 
-from benchmarks.record import keep  # noqa: E402
+from benchmarks import scaling_page  # noqa: E402
+from benchmarks.processes import keep_steps, together  # noqa: E402
 from benchmarks.two_processes import Arm, wait  # noqa: E402
-from mmrobustprune.cost.count import device_stamp  # noqa: E402
 
 RULES = ('SGD', 'SAM')
 SIZES = (2**16, 2**20, 2**23, 2**25)  # bytes of the all-reduces by themselves
@@ -227,14 +225,12 @@ def main() -> None:
     parser.add_argument('--hop', type=float, default=10e-6, help='s, of the GPUs to extrapolate to')
     parser.add_argument('--bandwidth', type=float, default=12.5e9, help='bytes / s, likewise')
     parser.add_argument('--json', type=Path, help='write the results here')
+    parser.add_argument('--page', type=Path, help='and their tables into this page')
     args = parser.parse_args()
-    os.environ.setdefault('OMP_NUM_THREADS', '1')
+    if args.page is not None and args.json is None:
+        parser.error('--page is made of what --json keeps; give both.')
     load = os.getloadavg()[0]
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for world in args.worlds:
-            mp.spawn(measure, (world, folder, args), nprocs=world)
-            found[world] = json.loads(Path(folder, f'{world}.json').read_text())
+    found = together(measure, args.worlds, args)
     sent = float(Arm('SGD', 1, 1, 'cpu').weights)
     model, rows = model_of(found, sent)
 
@@ -248,8 +244,8 @@ def main() -> None:
         f'hop {model.hop * 1e6:.0f} us, {model.bandwidth / 1e9:.2f} GB/s, '
         f'{model.hidden:.0%} hidden; load of the machine {load:.1f} on {os.cpu_count()} cores'
     )
-    keep(
-        args.json,
+    keep_steps(
+        args,
         measured=found,
         rows=rows,
         model=asdict(model),
@@ -258,12 +254,9 @@ def main() -> None:
         gradients=sent,
         load=load,
         cores=os.cpu_count(),
-        batch=args.batch,
-        rounds=args.rounds,
-        device=device_stamp(args.device),
-        threads=1,
-        seed=0,
     )
+    if args.page is not None:
+        scaling_page.write(args.json, args.page)
 
 
 if __name__ == '__main__':

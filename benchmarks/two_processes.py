@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +27,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import torch  # noqa: E402
 import torch.distributed as dist  # noqa: E402
-import torch.multiprocessing as mp  # noqa: E402
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 from torch import nn  # noqa: E402
@@ -39,8 +36,7 @@ from torchvision.models import resnet18  # noqa: E402
 from tqdm import trange  # noqa: E402
 
 from benchmarks.peak_memory import PeakMemory  # noqa: E402
-from benchmarks.record import keep  # noqa: E402
-from mmrobustprune.cost.count import device_stamp  # noqa: E402
+from benchmarks.processes import keep_steps, together  # noqa: E402
 from mmrobustprune.sharpness import SAM, AdaSAP, two_pass_step  # noqa: E402
 
 SIZE = 64  # pixels
@@ -220,27 +216,10 @@ def main() -> None:
             'use --device cpu.'
         )
 
-    os.environ.setdefault('OMP_NUM_THREADS', '1')
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for world in (1, 2):
-            mp.spawn(measure, (world, folder, args.rounds, args.batch, args.device), nprocs=world)
-            found[world] = json.loads(Path(folder, f'{world}.json').read_text())
-
+    found = together(measure, (1, 2), args.rounds, args.batch, args.device)
     rows = summary(found)
     Console(width=None if sys.stdout.isatty() else 160).print(table(rows))
-    keep(
-        args.json,
-        rows=rows,
-        measured=found,
-        network='ResNet-18',
-        pixels=SIZE,
-        batch=args.batch,
-        rounds=args.rounds,
-        device=device_stamp(args.device),
-        threads=1,
-        seed=0,
-    )
+    keep_steps(args, rows=rows, measured=found, network='ResNet-18', pixels=SIZE)
 
 
 if __name__ == '__main__':

@@ -9,6 +9,7 @@ on the command line (a path, -k, -m), all that are chosen run. The times are kep
 HYPOTHESIS_PROFILE=default draws others each time.
 """
 
+import gc
 import json
 import os
 import time
@@ -48,6 +49,12 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.pluginmanager.register(SlowTests(config), 'slow-tests')
+
+
+def pytest_collection_finish():
+    """Set aside what the imports made: mmengine looks for garbage whenever it makes a data set."""
+    gc.collect()
+    gc.freeze()
 
 
 class SlowTests:

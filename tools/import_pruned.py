@@ -8,8 +8,8 @@ what all other tools take. Of several configs the one that fits is taken. Nothin
 pickled networks are refused, load them where they come from and save their state_dict.
 
 An ONNX file of a classifier is evaluated as it is: tools/robustness.py, tools/analyze.py latency
-and tools/attack.py --preset black-box take pruned.py and pruned.pth, which name it. The config
-gives data, evaluation and normalisation.
+and tools/attack.py --preset black-box take pruned.py and pruned.pth, which name it; other attacks
+do where onnx2torch is installed. The config gives data, evaluation and normalisation.
 
 A CSV file with the columns board, method, source, metric and numbers becomes cards of the
 leaderboard in OUT, marked as numbers of a paper.

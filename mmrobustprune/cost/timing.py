@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,7 @@ def time_call(
     least: int = 5,
     clock: str = 'elapsed',
     evict: int = 0,
+    precision: float | None = None,
 ) -> Timing:
     """Time a call.
 
@@ -96,14 +99,16 @@ def time_call(
         call: what is timed.
         device: where it runs.
         warmup: calls that are not measured.
-        repeats: calls that are, fewer (but `least`) once `seconds` have gone by.
+        repeats: calls that are, fewer (but `least`) once `seconds` of the clock have gone by.
         clock: 'processor' or 'elapsed'.
         evict: bytes of other data that pass through the caches before each call.
+        precision: fewer repeats are enough, too, once the 95 % interval of the median reaches no
+            further than this share of it to either side.
     """
     device = torch.device(device)
     now = CLOCKS[clock]
     wait = (lambda: torch.cuda.synchronize(device)) if device.type == 'cuda' else (lambda: None)
-    end = float('inf') if seconds is None else time.perf_counter() + seconds
+    end = float('inf') if seconds is None else now() + seconds
     times: list[float] = []
     if device.type == 'cpu':
         # freed at once; else pages taken anew are a quarter of MobileNetV2's time
@@ -117,7 +122,7 @@ def time_call(
         wait()
         if turn >= warmup:
             times.append(1e3 * (now() - start))
-            if len(times) >= least and time.perf_counter() > end:
+            if len(times) >= least and (now() > end or _is_certain(times, precision)):
                 break
     times.sort()
     last = len(times) - 1
@@ -128,3 +133,26 @@ def time_call(
         times[0],
         len(times),
     )
+
+
+def _is_certain(times: list[float], precision: float | None) -> bool:
+    """Whether the median of all calls like these is known to a share of it, with 95 %."""
+    rank = _rank(len(times))
+    if precision is None or rank == 0:
+        return False
+    ordered = sorted(times)
+    return ordered[-rank] - ordered[rank - 1] <= 2 * precision * statistics.median(ordered)
+
+
+@cache
+def _rank(count: int) -> int:
+    """The largest k such that the median lies between the k-th smallest and largest with 95 %.
+
+    Each time is above or below it with probability 1/2; 0 where there are too few for any k.
+    """
+    rank = 0
+    tail = 0.5**count
+    while tail <= 0.025:
+        rank += 1
+        tail += math.comb(count, rank) * 0.5**count
+    return rank

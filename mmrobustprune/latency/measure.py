@@ -52,6 +52,8 @@ class Measuring:
         points: widths per side of the first grid.
         tolerance: share of the network's time by which the interpolation of a kind of block, all
             its calls together, may be off.
+        precision: a block is timed until the 95 % interval of its median reaches no further than
+            this share of it to either side, at most 40 times; None: 40 times.
         seconds: how long it may take, earlier calls for the same network included.
         progress: whether to show a bar.
         stopwatch: replaces the measuring of a block.
@@ -62,6 +64,7 @@ class Measuring:
     step: int = 8
     points: int = 4
     tolerance: float = 0.002
+    precision: float | None = 0.02
     seconds: float = 300.0
     progress: bool = True
     stopwatch: Stopwatch | None = None
@@ -71,6 +74,11 @@ class Measuring:
             raise ValueError(
                 f'step={self.step} and points={self.points}: step is a number of channels of at '
                 'least 1, and a side needs at least 2 points.'
+            )
+        if self.precision is not None and not 0 < self.precision < 1:
+            raise ValueError(
+                f'precision={self.precision} is no share in (0, 1); give 0.02, or None to time '
+                'each block 40 times.'
             )
 
 
@@ -138,14 +146,29 @@ def measure_whole(
         )
 
 
-def _stopwatch(table: LatencyTable, like: torch.Tensor) -> Stopwatch:
+def stopwatch(table: LatencyTable, like: torch.Tensor, precision: float | None = None) -> Stopwatch:
+    """Times blocks of random weights as a table's stamp says, at most 40 times or 0.1 seconds.
+
+    Args:
+        table: whose stamp it is.
+        like: a tensor of the device and precision.
+        precision: see `Measuring`.
+    """
     batch, clock, evict = (table.stamp[key] for key in ('batch', 'clock', 'evict'))
 
     def watch(signature: Signature, inputs: int, outputs: int) -> Timing:
         with torch.no_grad():
             block = callable_block(signature, inputs, outputs, batch, like.device, like.dtype)
         return time_call(
-            block, like.device, warmup=2, repeats=40, seconds=0.1, least=5, clock=clock, evict=evict
+            block,
+            like.device,
+            warmup=2,
+            repeats=40,
+            seconds=0.1,
+            least=5,
+            clock=clock,
+            evict=evict,
+            precision=precision,
         )
 
     return watch
@@ -160,7 +183,7 @@ class _TableRun:
         self.table = table
         self.network = network
         self.measuring = measuring
-        self.stopwatch = measuring.stopwatch or _stopwatch(table, like)
+        self.stopwatch = measuring.stopwatch or stopwatch(table, like, measuring.precision)
         self.began = self.saved = time.monotonic()
         self.before = table.spent.get(network.fingerprint, 0.0)
         self.end = self.began + measuring.seconds

@@ -14,6 +14,8 @@ from mmrobustprune.dependency.kinds import blocks_of, kind_of, makes, over_tenso
 from mmrobustprune.structure.masked_norm import count_all, count_kept
 from mmrobustprune.structure.record import Structure, dense_shape
 
+BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # bytes of a number -> its bits
+
 
 class MaskSet:
     """The units of a model that are still alive.
@@ -229,6 +231,7 @@ class MaskSet:
             if any(owner[:2] in touched for owner in owners):
                 self._touched.add(name)
         self._masks: dict[str, Tensor] = {}
+        self._bits: dict[str, Tensor] = {}
 
     def _mask(self, name: str, like: Tensor) -> Tensor:
         mask = self._masks.get(name)
@@ -247,9 +250,15 @@ class MaskSet:
 
     def _gate(self, name: str):
         # a gradient without a masked entry goes on as it is, without a copy
-        return lambda grad: (
-            grad.masked_fill(self._mask(name, grad), 0) if name in self._touched else None
-        )
+        return lambda grad: self._masked(name, grad) if name in self._touched else None
+
+    def _masked(self, name: str, gradient: Tensor) -> Tensor:
+        """`masked_fill` with 0, bit by bit, which takes a third of its time on a CPU."""
+        kind = BITS[gradient.itemsize]
+        bits = self._bits.get(name)
+        if bits is None or (bits.dtype, bits.device) != (kind, gradient.device):
+            bits = self._bits[name] = (~self._mask(name, gradient)).to(kind).neg()  # all or none
+        return (gradient.view(kind) & bits).view(gradient.dtype)
 
     @torch.no_grad()
     def _zero(self, model: nn.Module, optimizer: torch.optim.Optimizer | None) -> None:

@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+from mmrobustprune.cost import timing
 from mmrobustprune.latency import (
     stamp,
     time_call,
@@ -37,10 +38,31 @@ def test_the_stamp_says_what_counts():
 
 def test_calls_are_counted_and_ordered():
     calls = []
-    timing = time_call(lambda: calls.append(1), warmup=2, repeats=9, evict=64)
-    assert len(calls) == 11 and timing.repeats == 9
-    assert 0 <= timing.least <= timing.p10 <= timing.median <= timing.p90
+    found = time_call(lambda: calls.append(1), warmup=2, repeats=9, evict=64)
+    assert len(calls) == 11 and found.repeats == 9
+    assert 0 <= found.least <= found.p10 <= found.median <= found.p90
     assert time_call(lambda: None, warmup=0, repeats=1000, seconds=0, least=3).repeats == 3
+
+
+def test_equal_times_are_known_sooner_than_times_that_differ(monkeypatch):
+    """With 95 % the median lies between the ends of 6, the second ends of 9 and the third of 12."""
+    assert [timing._rank(count) for count in (5, 6, 8, 9, 11, 12, 40)] == [0, 1, 1, 2, 2, 3, 14]
+
+    def measured(milliseconds):
+        now = [0.0]
+        left = iter(milliseconds)
+
+        def call():
+            now[0] += next(left) / 1e3
+
+        monkeypatch.setitem(timing.CLOCKS, 'elapsed', lambda: now[0])
+        return time_call(call, warmup=0, repeats=30, precision=0.02)
+
+    equal = measured([5.0] * 30)
+    assert equal.repeats == 6 and equal.median == pytest.approx(5.0)
+    assert measured([5.0, 5.15] * 15).repeats == 6  # within 2 % of 5.075 to either side
+    assert measured([5.0, 9.0] + [5.0] * 28).repeats == 9
+    assert measured([5.0, 6.0] * 15).repeats == 30
 
 
 SETTLED = """

@@ -79,6 +79,20 @@ def test_infinite_gradients_do_not_become_nan():
     assert (gradient[[1, 4]] == 0).all() and gradient[[0, 2]].isinf().all()
 
 
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float32, torch.float64])
+def test_gradients_are_masked_in_every_precision(dtype):
+    model, masks, _ = setup()
+    model.to(dtype)
+    masks.attach()
+    masks.remove(every_third_dead(masks.groups))
+    weight = model.stem.weight
+    given = torch.full_like(weight, -1.5)
+    given[1] = given[2] = float('nan')
+    (weight * given).sum().backward()
+    assert weight.grad.dtype == dtype and weight.grad[2].isnan().all()
+    assert (weight.grad[[1, 4]] == 0).all() and (weight.grad[[0, 3]] == -1.5).all()
+
+
 def test_a_gradient_with_no_masked_entry_is_not_copied():
     model, masks, _ = setup()
     weight = model.conv1.weight

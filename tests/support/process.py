@@ -1,5 +1,6 @@
 """Running a function in a process of its own, that may be killed; the imports are paid once."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -31,6 +32,7 @@ def run_apart(function, *args, timeout=300):
 def _quiet(function, *args):
     import torch
 
+    gc.freeze()  # what was imported before; data sets look for garbage
     torch.set_num_threads(1)
     function(*args)
 

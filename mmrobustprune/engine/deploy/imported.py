@@ -61,7 +61,9 @@ class Imported:
     ) -> None:
         self.weights = weights
         self.left: dict[str, str] = {}
-        state = without_masks(weights_of(read_checkpoint(weights)))
+        state = weights_of(read_checkpoint(weights))
+        _check_numbers(state, weights)
+        state = without_masks(state)
         found: dict[str, tuple[Config, nn.Module, Structure]] = {}
         refused: dict[str, str] = {}
         for path in configs:
@@ -115,6 +117,26 @@ class Imported:
         done = remove_unread(model, example, call)
         done.structure.method = 'imported zeros'
         return done.structure
+
+
+def _check_numbers(state: Mapping[str, Any], path: str) -> None:
+    """Refuse (ValueError) what is no state dict of plain, finite tensors."""
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise ValueError(
+                f"'{path}' has {type(value).__name__} as '{name}' and no tensor; give a state "
+                "dict, as torch.save(model.state_dict(), 'weights.pth') writes one."
+            )
+        if value.is_quantized:
+            raise ValueError(
+                f"'{path}' holds '{name}' in {value.dtype}; save the weights before they are "
+                'quantised, or value.dequantize() of each.'
+            )
+        if not torch.isfinite(value).all():
+            raise ValueError(
+                f"'{path}' holds '{name}' with NaN or infinity; give weights of an epoch before "
+                'the training diverged.'
+            )
 
 
 def without_masks(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

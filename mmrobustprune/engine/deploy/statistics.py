@@ -91,14 +91,15 @@ def _recalibrated(model: nn.Module, config: Config, asked: After) -> int:
     try:
         loader, call = _data(config, asked.images)
     except (FileNotFoundError, ValueError) as problem:
-        if asked.insist or asked.images is not None:
+        if asked.images is not None:
             raise
-        print_log(
+        said = (
             f'BatchNorm statistics stay those of the dense network: {problem} Give --images DIR, a '
-            "folder of images as in training, or --recalibrate '' to leave them.",
-            'current',
-            logging.WARNING,
+            "folder of images as in training, or --recalibrate '' to leave them."
         )
+        if asked.insist:
+            raise ValueError(said) from problem
+        print_log(said, 'current', logging.WARNING)
         return 0
     images = images_of(asked.recalibrate, loader)
     batches = sampled_batches(loader, images)

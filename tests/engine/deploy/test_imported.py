@@ -91,3 +91,21 @@ def test_a_pickled_network_is_refused(small, tmp_path):
     torch.save(model, tmp_path / 'whole.pth')
     with pytest.raises(ValueError, match='load it there and save its state_dict alone'):
         Imported([config], str(tmp_path / 'whole.pth'), SIZE)
+
+
+@pytest.mark.parametrize(
+    'bad, sentence',
+    [
+        (3, "has int as 'backbone.conv1.weight' and no tensor; give a state dict"),
+        (torch.full((16, 3, 3, 3), float('nan')), 'with NaN or infinity; give weights of an epoch'),
+        (
+            torch.quantize_per_tensor(torch.ones(16, 3, 3, 3), 0.1, 0, torch.qint8),
+            'in torch.qint8; save the weights before they are quantised',
+        ),
+    ],
+)
+def test_what_is_no_plain_number_is_refused(small, tmp_path, bad, sentence):
+    config, _, model = small
+    torch.save(model.state_dict() | {'backbone.conv1.weight': bad}, tmp_path / 'bad.pth')
+    with pytest.raises(ValueError, match=sentence):
+        Imported([config], str(tmp_path / 'bad.pth'), SIZE)
