@@ -99,7 +99,7 @@ def _note(page: Page, records: Sequence[Record]) -> str:
     if any(record.get('gradients') for record in records):
         lines.append(
             'Gradients: images that passed with gradients, in epochs of the training set. ms: a '
-            'forward pass of one image as deployed.'
+            'forward pass of one image as deployed, timed when its run ended.'
         )
     if page.budget:
         lines.append(f'Removed: {page.budget}.')

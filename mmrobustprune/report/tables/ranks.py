@@ -20,7 +20,7 @@ class RankChart:
     """Ranks from 1, the best.
 
     Attributes:
-        ranks: network -> method -> metric -> rank; equal values share the better rank.
+        ranks: network -> method -> metric -> rank; values equal to six digits share the better.
         per_net: network -> method -> mean rank of its metrics.
         overall: method -> mean over the networks, best first.
         ties: sentences, one per shared rank.
@@ -84,7 +84,7 @@ def rank_chart(scores: Scores, exclude: Collection[str] = ()) -> RankChart:
     for net, own in scores.items():
         ranks[net] = {method: {} for method in ranked}
         for metric in metrics:
-            values = {method: own[method][metric] for method in ranked}
+            values = {method: _single(own[method][metric]) for method in ranked}
             places = competition_ranks(values)
             for method, place in places.items():
                 ranks[net][method][metric] = place
@@ -97,6 +97,11 @@ def rank_chart(scores: Scores, exclude: Collection[str] = ()) -> RankChart:
         means[method] = fmean(own[method] for own in per_net.values())
     overall = dict(sorted(means.items(), key=lambda item: item[1]))
     return RankChart(ranks, per_net, overall, tuple(ties), absent)
+
+
+def _single(value: float) -> float:
+    """To six digits: the same accuracy was recorded in single and in double precision."""
+    return float(f'{value:.6g}')
 
 
 def _without(own: Mapping[str, Metrics], exclude: Collection[str]) -> dict[str, Metrics]:

@@ -31,6 +31,11 @@ def test_equal_values_share_the_better_rank():
     assert competition_ranks(dict(a=3, b=5, c=3, d=1)) == dict(a=2, b=1, c=2, d=4)
 
 
+def test_single_and_double_precision_of_one_value_are_equal():
+    chart = rank_chart({'net': {'a': dict(clean=82.37999725341797), 'b': dict(clean=82.38)}})
+    assert chart.per_net == {'net': {'a': 1, 'b': 1}}
+
+
 @given(st.dictionaries(st.text(min_size=1), st.integers(0, 5), min_size=1))
 def test_competition_ranks(values):
     ranks = competition_ranks(values)
