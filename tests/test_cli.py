@@ -46,7 +46,8 @@ def test_a_type_that_is_not_registered_is_one_sentence(monkeypatch, capsys):
     registry = pytest.importorskip('mmengine.registry')
 
     def main():
-        registry.MODELS.build(dict(type='ResNot'))
+        with registry.DefaultScope.overwrite_default_scope('mmengine'):
+            registry.MODELS.build(dict(type='ResNot'))
 
     assert end_of(main, monkeypatch, capsys) == (
         'train: ResNot is not in the mmengine::model registry; mend the spelling of that type in '

@@ -23,15 +23,9 @@ def _of_weights(gamma: float, fields: Mapping[str, Any]) -> Rule:
 
 
 def _none(gamma: float, fields: Mapping[str, Any]) -> None:
-    if gamma not in (0, GAMMA) or fields:
-        given = f'rule={dict(fields)}' if fields else f'gamma={gamma:g}'
-        raise ValueError(
-            f"{given} is of a perturbation and perturb='none' has none; leave it out, or take "
-            "perturb='scores' or 'weights'. While fine-tuning finetune_gamma is the radius."
-        )
+    return None
 
 
-GAMMA = 1e-3
 # perturb -> the rule of the search, from gamma and the fields in `rule`
 PERTURB: dict[str, Callable[[float, Mapping[str, Any]], Rule | None]] = dict(
     scores=_of_scores, weights=_of_weights, none=_none
@@ -66,7 +60,8 @@ class MaskSearch:
         gamma: radius of the perturbation relative to each layer's norm; 0 is the host itself, bit
             for bit.
         perturb: 'scores' (S2AP), 'weights' (adversarial weight perturbation) or 'none' (the host,
-            one pass, fine-tuning too).
+            one pass, fine-tuning too; `gamma` and `rule` are not read, so that a config becomes its
+            host's by this field alone).
         rule: other fields of the sharpness rule.
         finetune_gamma: radius while fine-tuning, of adversarial perturbations of the kept weights;
             None is gamma, and 0 where perturb is 'none'.
@@ -108,7 +103,7 @@ class MaskSearch:
     pretrain: float | str = 0
     search: float | str | None = 1 / 6
     warmup: float | str = 0.25
-    gamma: float = GAMMA
+    gamma: float = 1e-3
     perturb: str = 'scores'
     rule: dict = field(default_factory=dict)
     finetune_gamma: float | None = None

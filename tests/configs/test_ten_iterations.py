@@ -56,7 +56,7 @@ def test_a_recipe_goes_through_all_its_phases(tmp_path, monkeypatch, name):
     recipe = recipe_of(name) | SHORT
     if recipe['recipe'] == 'adasap_latency':
         recipe.update(batch=2, round_to=2)
-        monkeypatch.setattr(measure, '_stopwatch', lambda *_: product_of_widths)
+        monkeypatch.setattr(measure, 'stopwatch', lambda *_: product_of_widths)
         monkeypatch.setattr(measure, 'measure_whole', sum_of_layers)
     config = pruned(classifier(tmp_path, epochs=2), **recipe)
     config.train_dataloader.dataset.length = 40  # five batches of eight, twice

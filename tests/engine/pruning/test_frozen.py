@@ -63,7 +63,7 @@ def test_a_field_prunes_them_all_the_same(tmp_path, recipe, fields):
 
 def test_a_latency_budget_leaves_them_too(tmp_path, monkeypatch):
     """With made-up times, so that no load of the machine decides."""
-    monkeypatch.setattr(measure, '_stopwatch', lambda *_: block_time)
+    monkeypatch.setattr(measure, 'stopwatch', lambda *_: block_time)
     monkeypatch.setattr(measure, 'measure_whole', network_time)
     config = freezing(tmp_path, 'adasap_latency', round_to=2, min_keep=0)
     assert len(logged(RUNNERS.build(config))) == 1

@@ -138,14 +138,6 @@ def test_a_search_warns_of_random_weights_where_it_reads_them(tmp_path):
         ),
         (dict(recipe='s2ap_hydra', target=0.9, gama=1), "did you mean 'gamma'"),
         (dict(recipe='s2ap_hydra', target=0.9, gamma=-1), 'gamma'),
-        (
-            dict(recipe='s2ap_hydra', target=0.9, perturb='none', gamma=0.01),
-            "gamma=0.01 is of a perturbation and perturb='none' has none",
-        ),
-        (
-            dict(recipe='s2ap_hydra', target=0.9, perturb='none', rule=dict(carry=True)),
-            "rule={'carry': True} is of a perturbation",
-        ),
     ],
 )
 def test_wrong_fields_are_one_sentence(recipe, sentence):
