@@ -88,7 +88,9 @@ def measure(rank: int, world: int, folder: str, args: argparse.Namespace) -> Non
         torch.cuda.set_device(rank)
     if world > 1:
         backend = 'nccl' if args.device == 'cuda' else 'gloo'
-        dist.init_process_group(backend, f'file://{folder}/store{world}', rank=rank, world_size=world)
+        dist.init_process_group(
+            backend, f'file://{folder}/store{world}', rank=rank, world_size=world
+        )
     steps = dict(_steps(world, args.batch, device))
     if world > 1:
         steps |= {f'alone {size}': _all_reduce(size, device) for size in SIZES}

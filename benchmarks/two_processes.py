@@ -124,7 +124,9 @@ def measure(rank: int, world: int, folder: str, rounds: int, batch: int, kind: s
         device = f'cuda:{rank}'
     if world > 1:
         backend = 'nccl' if kind == 'cuda' else 'gloo'
-        dist.init_process_group(backend, f'file://{folder}/store{world}', rank=rank, world_size=world)
+        dist.init_process_group(
+            backend, f'file://{folder}/store{world}', rank=rank, world_size=world
+        )
     answer = {name: peak(name, world, batch, device) for name in RULES}
     for name, spent in times(world, rounds, batch, device).items():
         answer[name].update(spent)
