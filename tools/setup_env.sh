@@ -75,10 +75,15 @@ if [ ! -e "$env/.complete" ]; then
   for one in "$env"/lib/python*/site-packages/*.dist-info; do  # of an installation that was stopped
     [ -e "$one/RECORD" ] || rm -rf "$one"
   done
-  step pinned "packages (torch, OpenMMLab, about 5 GB)" pip install -r "$root/requirements/pinned.txt"
+  asked=$root/requirements/pinned.txt
+  if [ $mmcv = mmcv ]; then  # its own torch in place of the pinned one
+    asked=$env/pinned.txt
+    { sed '/^torch==/d; /^torchvision==/d' "$root/requirements/pinned.txt"; sed '/^mmcv==/d' "$root/requirements/mmcv.txt"; } >"$asked"
+  fi
+  step pinned "packages (torch, OpenMMLab, about 5 GB)" pip install -r "$asked"
   step nodeps "packages without their needs" pip install --no-deps -r "$root/requirements/pinned-nodeps.txt"
   if [ $mmcv = mmcv ]; then
-    needed=$(cat "$root/requirements/mmcv.txt")
+    needed=$(grep '^mmcv==' "$root/requirements/mmcv.txt")
     torch=$("$env/bin/python" -c 'import torch; print(torch.__version__)')
     wheels=$home/wheels/py$version-torch$torch-$needed
     if ! ls "$wheels"/mmcv-*.whl >/dev/null 2>&1; then

@@ -99,19 +99,32 @@ class Checkout:
         for path in ('python', 'bin/df'):
             (folder / path).chmod(0o755)
 
-    def set_up(self):
+    def set_up(self, *options):
         env = dict(
             PATH=f'{self.folder / "bin"}:/usr/bin:/bin',
             MMRP_HOME=str(self.home),
             PYTHON=str(self.folder / 'python'),
         )
-        command = [*self.before, 'bash', self.folder / 'tools' / 'setup_env.sh']
+        command = [*self.before, 'bash', self.folder / 'tools' / 'setup_env.sh', *options]
         return subprocess.run(command, capture_output=True, text=True, env=env)
 
     def calls(self):
         found = (self.folder / 'calls').read_text().splitlines()
         (self.folder / 'calls').unlink()
         return [Path(call).name for call in found]
+
+
+@pytest.mark.skipif(shutil.which('g++') is None, reason='needs g++')
+def test_a_compiled_mmcv_has_a_torch_of_its_own(tmp_path):
+    checkout = Checkout(tmp_path / 'checkout')
+    checkout.set_up('--with-mmcv')  # ends at the wheel, which this Python does not build
+    assert checkout.calls()[:3] == ['venv', 'pinned.txt', 'pinned-nodeps.txt']
+    (asked,) = checkout.home.glob('envs/*/pinned.txt')
+    own = asked.read_text().splitlines()
+    pinned = (ROOT / 'requirements' / 'pinned.txt').read_text().splitlines()
+    assert [line for line in own if line.startswith('torch==')] == ['torch==2.12.1']
+    assert len([line for line in own if line.startswith('torchvision==')]) == 1
+    assert [line for line in pinned if line not in own and 'torch' not in line] == []
 
 
 @pytest.mark.parametrize(
