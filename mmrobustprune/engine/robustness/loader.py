@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -169,9 +170,12 @@ def corrupted(
             timeout=first.timeout,
             multiprocessing_context=_context(first, source) if workers else None,
         )
-    except RuntimeError as error:  # torch raises it wherever it is when a worker dies
-        if 'DataLoader worker' not in str(error):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        # torch raises the first wherever it is when a worker dies, sockets the others before it
+        if isinstance(error, RuntimeError) and 'DataLoader worker' not in str(error):
             raise
+        with suppress(RuntimeError):
+            time.sleep(0.5)  # what torch still has to tell
         reason = str(error).splitlines()[0].rstrip('. ')
         raise ValueError(
             f'one of {workers} worker processes died ({reason}); finished cells are kept, '
