@@ -13,11 +13,9 @@ times counts (processor time with one CPU thread, else elapsed). 'copies' is the
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,7 @@ from mmrobustprune.cost.model import CostModel  # noqa: E402
 from mmrobustprune.dependency.tracing import trace  # noqa: E402
 from mmrobustprune.engine.bridge.model import forward_of  # noqa: E402
 from mmrobustprune.engine.coverage.peer import shrink_with_torch_pruning  # noqa: E402
+from mmrobustprune.engine.coverage.row import limited  # noqa: E402
 from mmrobustprune.engine.coverage.steps import trial_of  # noqa: E402
 from mmrobustprune.engine.coverage.zoo import Case  # noqa: E402
 from mmrobustprune.masks import MaskSet, RankedSelection  # noqa: E402
@@ -71,22 +70,6 @@ def seconds(run: Callable[[nn.Module, Any], None], model: nn.Module, example: An
     start = clock()
     run(model, example)
     return clock() - start
-
-
-@contextmanager
-def limited(limit: float) -> Iterator[None]:
-    """Inside, a TimeoutError comes after so many seconds of processor time."""
-
-    def stop(signum: int, frame: Any) -> None:
-        raise TimeoutError(f'it was not done in {limit:.0f} s')
-
-    before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, limit)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        signal.signal(signal.SIGPROF, before)
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:

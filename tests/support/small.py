@@ -1,12 +1,13 @@
 """A network with a residual block that trains under any recipe in a second, without mmpretrain."""
 
 import uuid
+from pathlib import Path
 
 import torch
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, METRICS, MODELS
+from mmengine.registry import DATASETS, METRICS, MODELS, RUNNERS
 from torch import nn
 from torch.nn import functional
 from torch.utils.data import Dataset
@@ -93,3 +94,21 @@ def small(work_dir, epochs=4, batch=4, save=1, **recipe):
         experiment_name=uuid.uuid4().hex,
     )
     return Config(config, format_python_code=False)
+
+
+def trained_weights(config, resume=None):
+    """Weights and those of the moving average after a training.
+
+    From an iteration of a run whose checkpoints lie in the config's work dir, where one is given.
+    """
+    config.custom_hooks = [dict(type='EMAHook', momentum=0.1)]
+    if resume is not None:
+        whole = Path(config.work_dir)
+        config.work_dir = str(whole.with_name(f'from{resume}'))
+        config.load_from = str(whole / f'iter_{resume}.pth')
+        config.resume = True
+    runner = RUNNERS.build(config)
+    runner.train()
+    average = torch.load(Path(config.work_dir) / 'pruned.pth', weights_only=True)['state_dict']
+    weights = runner.model.state_dict()
+    return weights | {f'average of {key}': value for key, value in average.items()}

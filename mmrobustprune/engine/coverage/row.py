@@ -65,7 +65,7 @@ def run_row(case: Case, steps: Sequence[str], folder: Path, limit: float) -> Rec
 def _outcome(step: Any, trial: Any, limit: float) -> dict[str, Any]:
     """What a step returns, or how it failed: refused (by the zoo, too), by a crash, or by time."""
     try:
-        with _at_most(limit):
+        with limited(limit):
             return step(trial)
     except TimeoutError:
         return dict(error=f'it was not done in {limit:.0f} s', kind='time')
@@ -79,12 +79,14 @@ def _outcome(step: Any, trial: Any, limit: float) -> dict[str, Any]:
 
 
 @contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
+def limited(limit: float) -> Iterator[None]:
+    """Inside, a TimeoutError comes after so many seconds of processor time."""
+
     def stop(*_: Any) -> None:
-        raise TimeoutError
+        raise TimeoutError(f'it was not done in {limit:.0f} s')
 
     before = signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_PROF, limit)
     try:
         yield
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -171,12 +171,10 @@ def corrupted(
             multiprocessing_context=_context(first, source) if workers else None,
         )
     except (RuntimeError, ConnectionError, EOFError) as error:
-        # torch raises the first wherever it is when a worker dies, sockets the others before it
-        if isinstance(error, RuntimeError) and 'DataLoader worker' not in str(error):
+        death = _death(error)
+        if death is None:
             raise
-        with suppress(RuntimeError):
-            time.sleep(0.5)  # what torch still has to tell
-        reason = str(error).splitlines()[0].rstrip('. ')
+        reason = str(death).splitlines()[0].rstrip('. ')
         raise ValueError(
             f'one of {workers} worker processes died ({reason}); finished cells are kept, '
             'start again, with a smaller robust_eval.workers if memory was short.'
@@ -184,6 +182,16 @@ def corrupted(
     finally:
         for owner, pipeline in zip(owners, before, strict=True):
             owner.pipeline = pipeline
+
+
+def _death(error: Exception) -> RuntimeError | None:
+    """What torch raises, wherever it is, when a worker dies; None where none died."""
+    if not isinstance(error, RuntimeError):  # a dead worker's socket tells of it first
+        try:
+            time.sleep(0.5)
+        except RuntimeError as told:
+            error = told
+    return error if 'DataLoader worker' in str(error) else None
 
 
 def _context(loader: DataLoader, source: Source) -> Any:

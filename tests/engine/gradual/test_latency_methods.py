@@ -14,7 +14,7 @@ from torch.nn import Conv2d
 from mmrobustprune.latency import Timing, measure
 from mmrobustprune.recipes.methods import METHODS
 from tests.support.pair import PATIENCE, ends, equal, train_pair
-from tests.support.small import small
+from tests.support.small import small, trained_weights
 
 CONFIGS = Path(__file__).parents[3] / 'configs' / 'methods'
 ASKED = dict(  # what fits each method into 24 iterations, and the iterations it is killed after
@@ -52,18 +52,7 @@ def asked(folder, name, table, **changes):
 
 
 def trained(folder, name, table, resume=None):
-    """Weights and those of the moving average; of a run that goes on from a checkpoint, too."""
-    config = asked(folder / 'end', name, table)
-    config.custom_hooks = [dict(type='EMAHook', momentum=0.1)]
-    if resume is not None:
-        config.work_dir = str(folder / f'from{resume}')
-        config.load_from = str(folder / 'end' / f'iter_{resume}.pth')
-        config.resume = True
-    runner = RUNNERS.build(config)
-    runner.train()
-    average = torch.load(Path(config.work_dir) / 'pruned.pth', weights_only=True)['state_dict']
-    weights = runner.model.state_dict()
-    return weights | {f'average of {key}': value for key, value in average.items()}
+    return trained_weights(asked(folder / 'end', name, table), resume)
 
 
 def test_every_method_under_a_latency_is_tried():

@@ -1,17 +1,15 @@
 """Every method of another paper: killed in every phase, certified, on two processes."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
 pytest.importorskip('mmengine')
-from mmengine.registry import RUNNERS
 
 from mmrobustprune.recipes.methods import METHODS
 from tests.support.pair import PATIENCE, ends, equal, train_pair
-from tests.support.small import small
+from tests.support.small import small, trained_weights
 
 HALF = dict(target=0.5, budget='channels')
 ASKED = dict(  # what fits each method into 24 iterations, and the iterations it is killed after
@@ -33,21 +31,7 @@ ASKED = dict(  # what fits each method into 24 iterations, and the iterations it
 
 
 def trained(folder, name, resume=None):
-    """Weights and those of the moving average after a training.
-
-    From an iteration of a run whose checkpoints lie there, where one is given.
-    """
-    config = small(folder / 'end', recipe=name, **ASKED[name][0])
-    config.custom_hooks = [dict(type='EMAHook', momentum=0.1)]
-    if resume is not None:
-        config.work_dir = str(folder / f'from{resume}')
-        config.load_from = str(folder / 'end' / f'iter_{resume}.pth')
-        config.resume = True
-    runner = RUNNERS.build(config)
-    runner.train()
-    average = torch.load(Path(config.work_dir) / 'pruned.pth', weights_only=True)['state_dict']
-    weights = runner.model.state_dict()
-    return weights | {f'average of {key}': value for key, value in average.items()}
+    return trained_weights(small(folder / 'end', recipe=name, **ASKED[name][0]), resume)
 
 
 def test_every_method_in_rounds_is_tried():

@@ -155,3 +155,10 @@ def test_two_streams_of_one_data_set_share_the_workers():
 
 def _stacked(samples):
     return torch.stack([torch.from_numpy(sample['img']) for sample in samples])
+
+
+def test_a_connection_that_is_no_workers_ends_as_itself(png):
+    loader = DataLoader(Listed([png], []), collate_fn=list)
+    with pytest.raises(ConnectionResetError, match='of a file server'):
+        with corrupted([Stream(loader)], [[CLEAN]], Computed(3, VOC), 0):
+            raise ConnectionResetError('of a file server')
