@@ -129,7 +129,9 @@ def _is_trained_here(input: Any, weight: Any) -> bool:
     """Whether it is a convolution that is trained on a CPU, and protected."""
     import torch
 
-    if not _PROTECTING.get() or not isinstance(weight, torch.Tensor) or weight.dim() != 4:
+    if not (torch.compiler.is_compiling() or _PROTECTING.get()):  # dynamo cannot read the latter
+        return False
+    if not isinstance(weight, torch.Tensor) or weight.dim() != 4:
         return False
     if not isinstance(input, torch.Tensor) or weight.device.type != 'cpu':
         return False

@@ -108,6 +108,14 @@ def test_scripting_tracing_and_autocast_see_a_convolution(inputs):
     assert out.dtype == torch.bfloat16 and conv.weight.grad is not None
 
 
+def test_a_compiled_network_stays_one_graph():
+    """A break at each convolution made compiled training slower than plain training."""
+    network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 4, 1, stride=2))
+    images = torch.randn(2, 3, 8, 8).contiguous(memory_format=LAST)
+    compiled = torch.compile(network, fullgraph=True, backend='eager')
+    torch.testing.assert_close(compiled(images), network(images))
+
+
 @pytest.mark.parametrize('first', ['torch', 'mmrobustprune'])
 def test_importing_the_package_is_enough(first):
     """Before torch or after it: a user's own channels-last model is safe without AVX-512."""
