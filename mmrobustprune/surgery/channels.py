@@ -43,6 +43,7 @@ def prune_channels(
     macs: float | None = None,
     attention: str = 'dims',
     loss: Callable[[nn.Module], float] | None = None,
+    found: Trace | None = None,
 ) -> Structure:
     """Remove the lowest-scored channels of a model, in place, and return the record.
 
@@ -77,12 +78,14 @@ def prune_channels(
         loss: for weigh='loss', `loss(model)` of the same training batches at every call: with
             statistics of the batch where BatchNorm's are computed anew afterwards (`recalibrate`),
             else with running ones.
+        found: what `trace` gives for the same model, example, forward, ignore and attention, where
+            it is known already.
     Raises:
         ValueError: the model cannot be traced, a pattern matches nothing, a demanded layer is
             unprunable, the budget cannot be met or the certificate fails; the model is left as it
             was.
     """
-    found = trace(model, example_input, forward, ignore, attention)
+    found = found or trace(model, example_input, forward, ignore, attention)
     groups = found.groups if layers is None else _demanded(model, found, layers)
     cost = CostModel(model, groups, found.shapes)
     limits = limits_of(model, groups, ratios)

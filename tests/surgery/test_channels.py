@@ -10,6 +10,7 @@ from mmrobustprune.cost.count import count
 from mmrobustprune.scores import Score
 from mmrobustprune.structure import rebuild
 from mmrobustprune.surgery import prune_channels
+from mmrobustprune.surgery.followed import trace
 from tests.support.networks import Between, Concat, Function, random_net
 
 IMAGE = torch.randn(2, 3, 8, 8)
@@ -43,6 +44,22 @@ def test_a_budget_is_met_within_one_percent(budget, scope):
     )
     assert structure.achieved == pytest.approx(real)
     assert 0.5 <= real[budget] <= 0.51
+
+
+def test_a_known_trace_is_not_made_again():
+    calls = []
+
+    def forward(model, images):
+        calls.append(images)
+        return model(images)
+
+    structure = prune_channels(net(), IMAGE, forward=forward)
+    whole = len(calls)
+    model = net()
+    found = trace(model, IMAGE, forward)
+    calls.clear()
+    assert prune_channels(model, IMAGE, forward=forward, found=found) == structure
+    assert 0 < len(calls) < whole
 
 
 def test_the_lowest_scores_go():

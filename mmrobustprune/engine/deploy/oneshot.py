@@ -81,6 +81,7 @@ def remove_channels(
         macs=recipe.macs,
         attention=recipe.attention,
         loss=weighing_loss(config, recipe),
+        found=found,
     )
     return Surgery(structure, found.unprunable, found.explain())
 
