@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mmrobustprune.dependency.groups import Group, find_layer
+from mmrobustprune.dependency.groups import Group, Slice, find_layer
 from mmrobustprune.dependency.kinds import is_fixed, makes
 
-from .base import Score, filter_rows, makers, unit_rows
+from .base import Score, filter_rows, makers
 
 
 @dataclass
@@ -41,9 +41,15 @@ class Magnitude(Score):
         scores = {}
         for group in groups:
             weighted = [part for part in group.slices if _learns(find_layer(model, part.layer))]
-            powers = [unit_rows(model, part).abs().pow(self.p).sum(1) for part in weighted]
+            powers = [self._powers(model, part) for part in weighted]
             scores[group.name] = self._together(powers)
         return scores
+
+    def _powers(self, model: nn.Module, part: Slice) -> Tensor:
+        """The sum of |w|^p (units,) over what a layer holds of each unit."""
+        rows = filter_rows(find_layer(model, part.layer), part.side)
+        of_channels = torch.linalg.vector_norm(rows, self.p, dim=1).pow(self.p)
+        return of_channels[part.index.to(rows.device)].sum(1)
 
     def _together(self, powers: list[Tensor]) -> Tensor:
         if not self.relative:
