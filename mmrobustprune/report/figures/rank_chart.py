@@ -12,7 +12,8 @@ from .style import COLOURS, INK, MARKS, look, save
 
 
 def draw_rank_chart(path: str | Path, chart: RankChart) -> Path:
-    """Draw a row per method, best on top: a mark per network, the overall mean as a line."""
+    """Draw a row per method, best on top: a mark per network, of several their mean as a line."""
+    several = len(chart.per_net) > 1
     with look():
         figure = Figure(figsize=(6.6, 0.34 * len(chart.overall) + 1.5))
         axes = figure.subplots()
@@ -29,7 +30,7 @@ def draw_rank_chart(path: str | Path, chart: RankChart) -> Path:
                 zorder=3,
                 label=net,
             )
-        for method, row in rows.items():
+        for method, row in rows.items() if several else ():
             mean = chart.overall[method]
             axes.plot([mean, mean], [row - 0.32, row + 0.32], color=INK, linewidth=2.2, zorder=2)
         axes.set_yticks(list(rows.values()), list(rows))
@@ -37,8 +38,9 @@ def draw_rank_chart(path: str | Path, chart: RankChart) -> Path:
             ylim=(len(rows) - 0.4, -0.6),
             xlim=(0.9, None),
             title='Ranks',
-            xlabel='mean rank of the metrics (1 is best; bar: mean of networks)',
+            xlabel=f'mean rank of the metrics (1 is best{"; bar: mean of networks" * several})',
         )
         axes.grid(axis='y', visible=False)
-        axes.legend(loc='upper left', bbox_to_anchor=(1.01, 1))
+        if several:
+            axes.legend(loc='upper left', bbox_to_anchor=(1.01, 1))
         return save(figure, path)

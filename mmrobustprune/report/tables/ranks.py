@@ -13,6 +13,7 @@ from .cards import Card, Column
 
 Metrics = Mapping[str, float]  # metric -> value, higher is better
 Scores = Mapping[str, Mapping[str, Metrics]]  # network -> method -> its metrics
+MEAN = 'mean rank'
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class RankChart:
     absent: dict[str, tuple[str, ...]]
 
     def card(self) -> Card:
-        """Mean rank per network and overall, one row per method, best first."""
-        nets = list(self.per_net)
+        """Mean rank per network and, of several, overall; one row per method, best first."""
+        nets = list(self.per_net) if len(self.per_net) > 1 else []
         rows = []
         for method, mean in self.overall.items():
             own = {net: self.per_net[net][method] for net in nets}
-            rows.append(dict(own, name=method, overall=mean))
-        return Card(rows, [Column(key, key, '.2f', 'low') for key in (*nets, 'overall')])
+            rows.append({**own, 'name': method, MEAN: mean})
+        return Card(rows, [Column(key, key, '.2f', 'low') for key in (*nets, MEAN)])
 
 
 def competition_ranks(values: Mapping[str, float]) -> dict[str, int]:

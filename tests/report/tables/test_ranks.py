@@ -31,6 +31,13 @@ def test_equal_values_share_the_better_rank():
     assert competition_ranks(dict(a=3, b=5, c=3, d=1)) == dict(a=2, b=1, c=2, d=4)
 
 
+def test_a_single_network_has_no_column_of_its_own():
+    one = {'ResNet-32': SCORES['ResNet-32']}
+    assert [column.key for column in rank_chart(one).card().columns] == ['mean rank']
+    several = [column.key for column in rank_chart(SCORES).card().columns]
+    assert several == ['ResNet-32', 'ResNet-56', 'mean rank']
+
+
 def test_single_and_double_precision_of_one_value_are_equal():
     chart = rank_chart({'net': {'a': dict(clean=82.37999725341797), 'b': dict(clean=82.38)}})
     assert chart.per_net == {'net': {'a': 1, 'b': 1}}
