@@ -16,7 +16,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / 'mmrobustprune'
 OPENMMLAB = {'mmengine', 'mmcv', 'mmdet', 'mmpretrain'}
-EVERYWHERE = {'', 'copies', 'flags', 'naming', 'rng', 'records'}
+EVERYWHERE = {'', 'copies', 'flags', 'naming', 'rng', 'records', 'threads'}
 CHANNELS = {'dependency', 'structure', 'scores', 'mask_search', 'cost', 'masks'}
 MAY_IMPORT = {  # room -> the rooms of ours that it may import, beside itself and EVERYWHERE
     'copies': set(),
@@ -24,6 +24,7 @@ MAY_IMPORT = {  # room -> the rooms of ours that it may import, beside itself an
     'naming': set(),
     'rng': set(),
     'records': set(),
+    'threads': set(),
     'cli': set(),
     'console': {'doctor'},
     'doctor': {'compat'},

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from mmrobustprune.naming import unknown
+from mmrobustprune.threads import in_threads
 
 from .kernels import METRICS, GroupedKernels
 from .lowest import lowest
@@ -104,7 +105,7 @@ class Beam:
         candidates = self.width * self.width ** min(self.check_every, keep) * run.nearest
         chunk = max(1, budget // (candidates * channels * similarity.element_size()))
         starts = torch.arange(groups * channels, device=similarity.device)
-        found = [run.grow(part) for part in starts.split(chunk)]
+        found = _each(run.grow, starts, chunk)
         values, members = zip(*found, strict=True)
         value = torch.cat(values).view(groups, channels)
         member = torch.cat(members).view(groups, channels, channels)
@@ -318,6 +319,14 @@ class _BeamRun:
         if rule == 'size':
             return self._balance(size)
         return self.frozen if rule == 'first' else rule
+
+
+def _each(grow: Callable[[Tensor], Any], starts: Tensor, most: int) -> list:
+    """What grows from the starts, at most so many at a time, on a CPU in all its threads."""
+    if starts.device.type != 'cpu':
+        return [grow(part) for part in starts.split(most)]
+    share = math.ceil(len(starts) / torch.get_num_threads())
+    return in_threads(grow, starts.split(min(most, share)))
 
 
 def _take(rows: Tensor, index: Tensor) -> Tensor:

@@ -44,6 +44,20 @@ def test_the_search_chooses_what_the_slow_one_does(channels, data):
     assert kept.tolist() == slow
 
 
+def test_threads_find_the_same_sets():
+    close, rough = similarity(4, 12, 4096, 0)
+    found = {}
+    before = torch.get_num_threads()
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        try:
+            found[threads] = [Beam(memory=memory).search(close, rough, 5) for memory in (1, None)]
+        finally:
+            torch.set_num_threads(before)
+    for alone, together in zip(*found.values(), strict=True):
+        assert torch.equal(alone, together)
+
+
 def test_candidates_are_ranked_even_where_all_of_them_stay():
     """As the released code does, which decides among sets of equal cost."""
     close = torch.tensor([[[1.0, 0.5, 0.5], [0.5, 1.0, 1.0], [0.5, 1.0, 1.0]]])
