@@ -78,16 +78,18 @@ def repeated_widths(model: nn.Module, structure: Structure) -> Iterator[tuple[nn
     for name, module in model.named_modules():
         if name in structure.layers or form_of(module) is not None:
             continue  # an attention's numbers are those of its training, such as its scale
-        below = partial(_below, sides, f'{name}.' if name else '')
+        below = partial(_below, sides, module, name)
         attributes = {key: value for key, value in vars(module).items() if type(value) is int}
         for attribute, value in attributes.items():
             if value in changed and _may_be_width(module, attribute):
-                new = _follow(attribute, value, below(value))
+                new = _follow(attribute, value, below(attribute, value))
                 if new != value:
                     yield module, attribute, new
         for attribute, values in vars(module).items():
             if _are_widths(attribute, values) and changed.intersection(values):
-                new = type(values)(_follow(attribute, value, below(value)) for value in values)
+                new = type(values)(
+                    _follow(attribute, value, below(attribute, value)) for value in values
+                )
                 if new != values:
                     yield module, attribute, new
 
@@ -129,9 +131,21 @@ def _layer_names(model: nn.Module) -> Iterator[str]:
             yield f'{name}.{key}' if name else key
 
 
-def _below(sides: list[Side], prefix: str, width: int) -> list[Side]:
-    """Those of a dense width of layers whose names begin with a prefix."""
-    return [side for side in sides if side.dense == width and side.layer.startswith(prefix)]
+def _below(
+    sides: list[Side], module: nn.Module, name: str, attribute: str, width: int
+) -> list[Side]:
+    """Those of a dense width below a module, or below a child that an attribute is named after.
+
+    `encoder_embed_dims` beside `encoder` speaks of that one.
+    """
+    named = [child for child, _ in module.named_children() if attribute.startswith(f'{child}_')]
+    child = max(named, key=len, default='')
+    for path in (f'{name}.{child}', name):
+        prefix = f'{path.strip(".")}.' if path.strip('.') else ''
+        found = [side for side in sides if side.dense == width and side.layer.startswith(prefix)]
+        if found:
+            return found
+    return []
 
 
 def _follow(attribute: str, value: int, below: list[Side]) -> int:

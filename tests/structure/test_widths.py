@@ -280,6 +280,31 @@ def test_an_embedding_has_the_width_that_its_norms_have(stream, found):
     assert [new for module, _, new in widths if module is model] == found
 
 
+class Pixels(nn.Module):
+    """Names the width of the encoder inside; a convolution of that width comes after it."""
+
+    def __init__(self, dims=8):
+        super().__init__()
+        self.encoder_embed_dims = dims
+        self.encoder = nn.Sequential(nn.Linear(dims, dims), nn.LayerNorm(dims))
+        self.encoder_out = nn.Conv2d(dims, dims, 1)
+        self.norm = nn.GroupNorm(2, dims)
+
+
+@pytest.mark.parametrize('encoder, found', [(range(8), []), (range(6), [6])])
+def test_an_attribute_named_after_a_child_has_its_width(encoder, found):
+    kept = list(encoder)
+    layers = {
+        'encoder.0': dict(kind='linear', shape=[8, 8], out=kept),
+        'encoder.1': dict(kind='layernorm', shape=[8], out=kept),
+        'encoder_out': dict(kind='conv', shape=[8, 8, 1, 1], out=[0, 4]),
+        'norm': dict(kind='groupnorm', shape=[8], out=[0, 4]),
+    }
+    model = Pixels()
+    widths = repeated_widths(model, Structure(layers, 'test'))
+    assert [new for module, _, new in widths if module is model] == found
+
+
 class Levels(nn.Module):
     """Levels whose widths stand in a list, as in backbones of OpenMMLab."""
 
