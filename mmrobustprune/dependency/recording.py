@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -225,9 +225,16 @@ class ForwardPass:
         yield module.register_forward_hook(after)
 
 
-def between(fn: Any, source: Any, depth: int = 12) -> set:
-    """The nodes that a layer makes of its own between its input and its output."""
+def between(fn: Any, source: Any, made: Container = (), depth: int = 12) -> set:
+    """The nodes that a layer makes of its own between its input and its output.
+
+    Args:
+        fn: of its output.
+        source: of its input.
+        made: nodes of other layers, what they made is not its own.
+        depth: steps back at most.
+    """
     if depth == 0 or fn is None or fn is source:
         return set()
-    steps = {f for f, _ in fn.next_functions if f is not None and f is not source}
-    return steps.union(*(between(step, source, depth - 1) for step in steps))
+    steps = {f for f, _ in fn.next_functions if f not in (None, source) and f not in made}
+    return steps.union(*(between(step, source, made, depth - 1) for step in steps))

@@ -51,8 +51,9 @@ class ChannelWalk:
         self.slots: dict = {node: {self._slot(node, 'out')} for node in self.nodes}  # its outputs
         self.layouts: dict[Slot, Layout | None] = {}
         inside = set(heads.inside)  # and nodes that an enclosing layer makes of its own
+        made = {fn for fn, layer in record.made.items() if produces(layer)}
         for fn, source in record.fed.items():
-            inside |= between(fn, source)
+            inside |= between(fn, source, made)
         for node, fns in self.doors.items():
             for fn in fns:
                 if fn not in inside:
