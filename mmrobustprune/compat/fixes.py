@@ -199,6 +199,12 @@ FIXES = (  # without a number: not reported upstream
         'only equal widths are concatenated',
     ),
     Fix(
+        'mmdet.models.roi_heads.roi_extractors.single_level_roi_extractor',
+        widths.counts_on_its_width,
+        widths.take_any_width,
+        'no regions are as wide as once built',
+    ),
+    Fix(
         'mmdet.models.backbones.trident_resnet',
         unset.leaves_weights_unset,
         unset.draw_weights,
