@@ -15,7 +15,7 @@ from torch import nn
 from .groups import Group, Slice, Trace
 
 
-class Part:
+class LayerPart:
     """Mixed into a convolution that is one of the ways in which a layer uses its weight.
 
     It has the layer's own parameters, so that all parts lose the same channels.

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmrobustprune.dependency.groups import Group, Slice, Trace
-from mmrobustprune.dependency.parts import InParts, Part, in_parts, joined, register_parts
+from mmrobustprune.dependency.parts import InParts, LayerPart, in_parts, joined, register_parts
 
 
 class Twice(nn.Module):
@@ -19,7 +19,7 @@ class Twice(nn.Module):
         return x @ self.weight.T + (x * x) @ self.weight.T
 
 
-class Once(Part, nn.Linear):
+class Once(LayerPart, nn.Linear):
     def __init__(self, whole):
         super().__init__(3, 2, bias=False)
         self.whole = (whole,)

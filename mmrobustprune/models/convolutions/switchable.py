@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mmrobustprune.dependency.kinds import CONV, FAMILIES, Kind
-from mmrobustprune.dependency.parts import InParts, Part, register_parts
+from mmrobustprune.dependency.parts import InParts, LayerPart, register_parts
 
 WIDE = 3  # times the dilation of the other one
 WEIGHTS = ('weight', 'weight_diff')
 
 
-class Atrous(Part, nn.Conv2d):
+class Atrous(LayerPart, nn.Conv2d):
     """The convolution of one dilation, deformed where offsets are given.
 
     Args:

@@ -6,10 +6,10 @@ from mmdet.models.backbones.trident_resnet import TridentConv
 from torch import Tensor, nn
 
 from mmrobustprune.dependency.kinds import BRANCHED, KINDS
-from mmrobustprune.dependency.parts import InParts, Part, register_parts
+from mmrobustprune.dependency.parts import InParts, LayerPart, register_parts
 
 
-class Branch(Part, nn.Conv2d):
+class Branch(LayerPart, nn.Conv2d):
     """One dilation.
 
     Args:
