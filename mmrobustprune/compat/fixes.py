@@ -37,7 +37,17 @@ except Exception as error:  # a build for another torch ends in a RuntimeError o
         f'{torch.__version__}, from where that torch came.'
     ) from error
 
-from . import amp, autocast, formatting, loading, one_output, packages, saving, widths  # noqa: E402
+from . import (  # noqa: E402
+    amp,
+    autocast,
+    formatting,
+    loading,
+    one_output,
+    packages,
+    saving,
+    unset,
+    widths,
+)
 from .after_import import after_import  # noqa: E402
 
 
@@ -187,6 +197,18 @@ FIXES = (  # without a number: not reported upstream
         widths.joins_equal_widths,
         widths.join_any_widths,
         'only equal widths are concatenated',
+    ),
+    Fix(
+        'mmdet.models.roi_heads.roi_extractors.single_level_roi_extractor',
+        widths.counts_on_its_width,
+        widths.take_any_width,
+        'no regions are as wide as once built',
+    ),
+    Fix(
+        'mmdet.models.backbones.trident_resnet',
+        unset.leaves_weights_unset,
+        unset.draw_weights,
+        'weights are what was in the memory',
     ),
     Fix(
         'mmpretrain.evaluation.metrics.single_label',

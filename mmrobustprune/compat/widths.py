@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,3 +54,22 @@ def join_any_widths(module: ModuleType) -> None:
         return self.out_conv(merged) if self.with_out_conv else merged
 
     module.ConcatCell.forward = forward
+
+
+def counts_on_its_width(module: ModuleType) -> bool:
+    """Whether regions of no image have as many channels as the extractor was built for."""
+    layer = dict(type='RoIAlign', output_size=1, sampling_ratio=0)
+    extractor = module.SingleRoIExtractor(layer, out_channels=2, featmap_strides=[1])
+    return extractor((torch.zeros(1, 1, 2, 2),), torch.zeros(0, 5)).shape[1] != 1
+
+
+def take_any_width(module: ModuleType) -> None:
+    """Regions have as many channels as the maps that they are of, also where there are none."""
+    extract = module.SingleRoIExtractor.forward
+
+    @functools.wraps(extract)
+    def forward(self, feats: tuple[Tensor, ...], *args: Any, **kwargs: Any) -> Tensor:
+        self.out_channels = feats[0].shape[1]
+        return extract(self, feats, *args, **kwargs)
+
+    module.SingleRoIExtractor.forward = forward

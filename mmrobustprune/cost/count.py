@@ -25,6 +25,7 @@ from mmrobustprune.dependency.kinds import (
 )
 from mmrobustprune.dependency.packed_attention import counted_with
 from mmrobustprune.dependency.partial import PartialForward
+from mmrobustprune.dependency.parts import in_parts
 from mmrobustprune.dependency.recording import Forward, default_forward
 from mmrobustprune.flags import flags_restored
 
@@ -142,7 +143,7 @@ def count(
                 handle.remove()
         return found
 
-    with spelled_out(model):
+    with spelled_out(model), in_parts(model):
         if isinstance(forward, PartialForward):
             uses = forward.count(model, measure)
         else:

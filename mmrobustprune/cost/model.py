@@ -19,7 +19,7 @@ class _Layer:
     weights: int  # that multiply at every position
     own: int  # other parameters per output: bias, scale and shift
     uses: float  # positions at which every weight multiplies, on average
-    counts: bool  # False where the weight is shared with a layer counted before
+    counts: int  # tensors of the weight's shape; 0 where it is shared with a layer counted before
 
     @property
     def fan(self) -> int:
@@ -72,14 +72,15 @@ class CostModel:
         owned = _owned(layer)
         new = [p for p in owned if id(p) not in seen]
         seen |= {id(p) for p in owned}
-        others = sum(p.numel() for p in new if p is not weight)
+        like = [] if weight is None else [p for p in new if p.shape == weight.shape]
+        others = sum(p.numel() for p in new) - sum(p.numel() for p in like)
         return _Layer(
             name,
             sides,
             weights=weights_used(layer),
             own=others // sides.get('out', 1),
             uses=uses,
-            counts=any(p is weight for p in new),
+            counts=len(like),
         )
 
     def per_layer(self, alive: dict[str, Tensor | int]) -> dict[str, dict[str, int]]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
@@ -24,6 +24,7 @@ class Kind:
             that it reads, so that masked ones must be left out while they are there (see
             `structure.masked_norm`).
         blocks: the channels stand in this many blocks of one size, which lose equally many.
+        inside: layers inside an `aware` one that have the channels that it counts -> their sides.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Kind:
     widths: dict[str, tuple[str, ...]]
     aware: bool = False
     blocks: int = 1
+    inside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def counted(self) -> str:
@@ -81,6 +83,7 @@ PRELU = Kind('prelu', {'out': {'weight': 0}}, {'out': ('num_parameters',)})
 PACKED = Kind(  # nn.MultiheadAttention: queries, keys and values of one weight
     'packed', {'out': {'in_proj_weight': 0, 'in_proj_bias': 0}, 'in': {'in_proj_weight': 1}}, {}
 )
+BRANCHED = Kind('branched', CONV.dims, CONV.widths)  # several convolutions by one weight
 KINDS: dict[type[nn.Module], Kind] = {}  # of classes that others make known
 
 # More families by class, subclasses included: layers of one input and one output whose inside is
@@ -206,8 +209,8 @@ def over_tensor(flags: Tensor, like: Tensor, dim: int, blocks: int = 1) -> Tenso
 
 
 def makes(layer: nn.Module | nn.Parameter) -> bool:
-    """Whether the layer has filters: it produces channels, or is a packed projection of some."""
-    return produces(layer) or KINDS.get(type(layer)) is PACKED
+    """Whether the layer has filters: it produces channels, or has the weight of layers that do."""
+    return produces(layer) or KINDS.get(type(layer)) in (PACKED, BRANCHED)
 
 
 def weight_name(layer: nn.Module) -> str:

@@ -26,6 +26,7 @@ from .attention import (
 )
 from .groups import Group, Slice, Trace
 from .kinds import KINDS, PACKED
+from .parts import LayerPart
 
 ROLES = (QUERY, KEY, VALUE)
 KINDS[nn.MultiheadAttention] = PACKED
@@ -160,6 +161,8 @@ class NarrowMultiheadAttention(Narrowed, nn.MultiheadAttention):
 
 def counted_with(module: nn.Module) -> nn.Module:
     """The layer whose cost a module's is a part of: itself, or the owner of packed rows."""
+    if isinstance(module, LayerPart):
+        return module.whole[0]
     return module.of[0] if isinstance(module, PackedRows) else module
 
 

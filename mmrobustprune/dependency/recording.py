@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,12 +67,31 @@ class _Shapes(TorchFunctionMode):
         if (kwargs or {}).get('inplace'):  # on a view (of a linear layer) it replaces its node
             kwargs = dict(kwargs, inplace=False)
         result = func(*args, **(kwargs or {}))
+        self._note_write(func, args)
         for out in _one_by_one((result,)):
             if isinstance(out, Tensor) and out.grad_fn is not None:
                 where = self.stack[-1] if self.stack else ''
                 self.calls.setdefault(out.grad_fn, Call(inputs, out.shape, where))
                 _hold(out, self.held)
         return result
+
+    def _note_write(self, func, args) -> None:
+        """Keep the shapes of what was written in place into a view, see `flow.writes`."""
+        if len(args) < 2 or not isinstance(args[0], Tensor):
+            return
+        target = args[0]
+        value = args[-1]
+        base = target._base if target._is_view() else target
+        node = base.grad_fn
+        if node is None or not node.name().endswith('CopySlices') or node in self.calls:
+            return
+        view = target.detach()
+        if func is Tensor.__setitem__:
+            view = view[args[1]]
+        whole = view.numel() == base.numel() and view.is_contiguous() and base.is_contiguous()
+        if isinstance(value, Tensor) and (whole or view.stride() == base.stride()):
+            inputs = ((view.shape, True), (value.shape, value.requires_grad))
+            self.calls[node] = Call(inputs, base.shape)
 
 
 @dataclass(frozen=True)
@@ -225,9 +244,16 @@ class ForwardPass:
         yield module.register_forward_hook(after)
 
 
-def between(fn: Any, source: Any, depth: int = 12) -> set:
-    """The nodes that a layer makes of its own between its input and its output."""
+def between(fn: Any, source: Any, made: Container = (), depth: int = 12) -> set:
+    """The nodes that a layer makes of its own between its input and its output.
+
+    Args:
+        fn: of its output.
+        source: of its input.
+        made: nodes of other layers, what they made is not its own.
+        depth: steps back at most.
+    """
     if depth == 0 or fn is None or fn is source:
         return set()
-    steps = {f for f, _ in fn.next_functions if f is not None and f is not source}
-    return steps.union(*(between(step, source, depth - 1) for step in steps))
+    steps = {f for f, _ in fn.next_functions if f not in (None, source) and f not in made}
+    return steps.union(*(between(step, source, made, depth - 1) for step in steps))

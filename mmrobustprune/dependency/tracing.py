@@ -23,6 +23,7 @@ from .heads import Heads
 from .kinds import FAMILIES, is_deformable, produces
 from .packed_attention import packed
 from .partial import PartialForward, uses
+from .parts import in_parts, joined
 from .recording import Forward, ForwardPass, default_forward
 
 
@@ -49,8 +50,9 @@ def trace(
         ValueError: a pattern matches nothing, the model cannot be traced, or there is no such unit
             of an attention.
     """
-    with spelled_out(model):
-        return packed(model, _trace(model, example, forward, ignore, attention))
+    with spelled_out(model), in_parts(model) as parts:
+        found = _trace(model, example, forward, ignore, attention)
+        return joined(packed(model, found), parts)
 
 
 def _trace(model: nn.Module, example: Any, forward: Forward | None, ignore, attention) -> Trace:

@@ -5,7 +5,7 @@ The registry imports each file by itself, so that a pruned network loads without
 
 # ruff: noqa: I001  checkpoints must load before any model is built
 from mmrobustprune.compat import fixes  # noqa: F401
-from . import attention, norms  # noqa: F401  fill tables
+from . import attention, convolutions, norms  # noqa: F401  fill tables
 from .pruned import PrunedModel, pruned_model_config
 
 __all__ = ['PrunedModel', 'pruned_model_config']

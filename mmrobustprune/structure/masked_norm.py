@@ -66,13 +66,29 @@ def smaller(layer: nn.Module, size: int, part: Callable[[Tensor, int], Tensor]) 
     """
     kind = kind_of(layer)
     small = copy.copy(layer)
-    small._parameters = dict(layer._parameters)
-    for name, dim in kind.dims[kind.counted].items():
-        if small._parameters.get(name) is not None:
-            small._parameters[name] = part(small._parameters[name], dim)
-    for name, value in kind.resized(layer, kind.counted, size).items():
-        setattr(small, name, value)
+    _narrow(small, kind.counted, size, part)
+    small._modules = dict(layer._modules)
+    for name, sides in kind.inside.items():
+        if name in small._modules:
+            inner = copy.copy(small._modules[name])
+            inner._forward_hooks = {}  # whoever watches has seen a run already
+            inner._forward_pre_hooks = {}
+            for side in sides:
+                _narrow(inner, side, size, part)
+            small._modules[name] = inner
     return small
+
+
+def _narrow(layer: nn.Module, side: str, size: int, part: Callable[[Tensor, int], Tensor]) -> None:
+    """Let a shallow copy of a layer have a part of the channels of a side."""
+    kind = kind_of(layer)
+    widths = kind.resized(layer, side, size)
+    layer._parameters = dict(layer._parameters)
+    for name, dim in kind.dims[side].items():
+        if layer._parameters.get(name) is not None:
+            layer._parameters[name] = part(layer._parameters[name], dim)
+    for name, value in widths.items():
+        setattr(layer, name, value)
 
 
 def channel_axis(layer: nn.Module, args: list, kwargs: dict[str, Any]) -> int:

@@ -1,4 +1,4 @@
-"""DaViT's step between stages at odd widths and sizes; merges of unequal widths."""
+"""DaViT's step between stages at odd widths and sizes; merges of unequal widths; no regions."""
 
 from importlib import import_module
 
@@ -49,3 +49,15 @@ def test_unequal_widths_are_concatenated(size):
 def test_the_mends_are_in_force(name):
     fix = next(fix for fix in fixes.FIXES if fix.module == name)
     assert fixes.state(fix) == 'active' and not fix.is_faulty(import_module(name))
+
+
+@pytest.mark.parametrize('strides', [[1], [1, 2]])
+def test_regions_are_as_wide_as_their_maps_also_where_there_are_none(strides):
+    from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
+
+    layer = dict(type='RoIAlign', output_size=2, sampling_ratio=1)
+    extractor = SingleRoIExtractor(layer, out_channels=8, featmap_strides=strides)
+    maps = tuple(torch.ones(1, 3, 8 // stride, 8 // stride) for stride in strides)
+    boxes = torch.tensor([[0.0, 1, 1, 5, 5]])
+    assert torch.equal(extractor(maps, boxes), torch.ones(1, 3, 2, 2))
+    assert extractor(maps, boxes[:0]).shape == (0, 3, 2, 2)

@@ -6,7 +6,7 @@ from subprocess import Popen
 
 import pytest
 import torch
-from torch import nn
+from torch import distributed, nn
 from torch.optim.swa_utils import update_bn
 
 from mmrobustprune.rng import RandomState
@@ -192,23 +192,52 @@ def test_half_precision_does_not_round_the_moments():
 RANKS = """
 import sys
 import torch
-from torch import distributed, nn
+from torch import distributed
 from mmrobustprune.surgery.recalibrate import recalibrate
+from tests.surgery.test_recalibrate import SHARES, Synced, in_a_row
 rank, folder = int(sys.argv[1]), sys.argv[2]
 distributed.init_process_group('gloo', f'file://{folder}/store', rank=rank, world_size=2)
-norm = nn.BatchNorm1d(1)
+norm = torch.nn.BatchNorm1d(1)
 mine = [[[1.0], [3.0]], [[5.0], [7.0], [9.0]]][rank]
 recalibrate(norm, [torch.tensor(mine)])
-torch.save(norm.state_dict(), f'{folder}/{rank}.pt')
+synced = in_a_row(Synced)
+recalibrate(synced, SHARES[rank])
+torch.save([norm.state_dict(), synced.state_dict()], f'{folder}/{rank}.pt')
 distributed.destroy_process_group()
 """
+SHARES = [  # a batch of each process at a time, not equally large
+    [torch.randn(size, 2, generator=torch.Generator().manual_seed(size)).double() for size in sizes]
+    for sizes in ((3, 2, 6), (4, 7, 5))
+]
+
+
+class Synced(nn.SyncBatchNorm):
+    """Normalises by the batches of all processes together; torch's own does so on a GPU alone."""
+
+    def forward(self, x):
+        sums = torch.cat([x.sum(0), (x * x).sum(0), x.new_tensor([len(x)])])
+        distributed.all_reduce(sums)
+        mean, square = (sums[:-1] / sums[-1]).chunk(2)
+        return (x - mean) / (square - mean * mean + self.eps).sqrt() * self.weight + self.bias
+
+
+def in_a_row(norm):
+    """Two norms: what the second one sees depends on how the first one normalises."""
+    torch.manual_seed(0)
+    return nn.Sequential(norm(2), nn.Linear(2, 3), nn.ReLU(), norm(3)).double()
 
 
 @pytest.mark.timeout(600)
 def test_two_processes_get_the_statistics_of_both(tmp_path):
     commands = [[sys.executable, '-c', RANKS, str(rank), str(tmp_path)] for rank in range(2)]
     running = [Popen(command) for command in commands]
+    alone = in_a_row(nn.BatchNorm1d)
+    recalibrate(alone, [torch.cat(batches) for batches in zip(*SHARES, strict=True)])
+    alone = alone.state_dict()
     assert [one.wait() for one in running] == [0, 0]
     for rank in range(2):
-        state = torch.load(tmp_path / f'{rank}.pt')
+        state, synced = torch.load(tmp_path / f'{rank}.pt')
         assert state['running_mean'].item() == 5 and state['running_var'].item() == 10
+        assert synced.keys() == alone.keys()
+        for name in set(alone) - {'0.num_batches_tracked', '3.num_batches_tracked'}:
+            torch.testing.assert_close(synced[name], alone[name], rtol=1e-12, atol=1e-12)

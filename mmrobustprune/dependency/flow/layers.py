@@ -48,7 +48,8 @@ def enter_layer(layer: nn.Module, name: str, layout: Layout | None, arriving: in
     if reads != width:
         raise Unknown(f"'{name}' reads {reads} channels where {width} arrive")
     if kind is not GROUPS:
-        return Passage(own, index, width, None if 'in' in kind.dims else layout)
+        stays = 'in' not in kind.dims and width == arriving  # else what leaves is on one axis
+        return Passage(own, index, width, layout if stays else None)
     makes = layer.out_channels // layer.groups  # of each group, which goes with what it reads
     first = index // (layer.in_channels // layer.groups) * makes
     target = (first[:, None] + np.arange(makes)).flatten()

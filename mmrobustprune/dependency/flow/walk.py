@@ -19,6 +19,7 @@ from .coupling import Coupling
 from .cuts import cuts_of
 from .layers import enter_layer, even_parts, layout_of, uses_weight, why_closed
 from .layout import Layout, Passage, Unknown, guessed
+from .writes import enter_write, is_write
 
 OUTPUT = 'it is an output of the model'
 Slot = tuple[int, str]  # (index of a node, 'in' | 'out', of a split 'out 1' and so on, too)
@@ -51,8 +52,9 @@ class ChannelWalk:
         self.slots: dict = {node: {self._slot(node, 'out')} for node in self.nodes}  # its outputs
         self.layouts: dict[Slot, Layout | None] = {}
         inside = set(heads.inside)  # and nodes that an enclosing layer makes of its own
+        made = {fn for fn, layer in record.made.items() if produces(layer)}
         for fn, source in record.fed.items():
-            inside |= between(fn, source)
+            inside |= between(fn, source, made)
         for node, fns in self.doors.items():
             for fn in fns:
                 if fn not in inside:
@@ -250,7 +252,11 @@ class ChannelWalk:
             if width == 1 and several and 'cat' not in fn.name().lower():
                 return None  # one channel that is broadcast over the others
             output = int(into[1].partition(' ')[2] or 0)
-            step = enter(fn, self.record.calls.get(fn), position, width, layout, output)
+            call = self.record.calls.get(fn)
+            if is_write(fn):
+                step = enter_write(fn, call, position, width, layout)
+            else:
+                step = enter(fn, call, position, width, layout, output)
             if step and self.coupling.widths.get(into, step.width) != step.width:
                 raise Unknown(
                     f'{fn.name()} joins {self.coupling.widths[into]} and {step.width} channels'

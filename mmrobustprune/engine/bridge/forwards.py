@@ -1,9 +1,10 @@
-"""The forward calls in which the structure of detectors shows, by the class of the detector."""
+"""The forward calls in which the structure of a network shows, by the class of the network."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,22 @@ from torch import Tensor, nn
 from mmrobustprune.dependency.partial import PartialForward
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.flags import flags_restored
+
+
+@dataclass(frozen=True)
+class TrainedForward:
+    """A forward of all that a training runs, where a test runs less of the network.
+
+    Attributes:
+        run: with it the network is traced, certified and counted.
+        full: as in a test.
+    """
+
+    run: Forward
+    full: Forward
+
+    def __call__(self, model: nn.Module, example: Any) -> Any:
+        return self.run(model, example)
 
 
 def plain(model: nn.Module, example: dict) -> Any:
@@ -33,6 +50,16 @@ def yolact(model: nn.Module, example: dict) -> Any:
     with flags_restored(model.mask_head):
         model.mask_head.training = True  # itself alone: its layers go on as in a test
         return plain(model, example)
+
+
+def retriever(model: nn.Module, example: dict) -> Any:
+    """What the head of mmpretrain's `ImageToImageRetriever` makes of the embedding.
+
+    Embeddings are compared by their angles, to which a channel of zeros adds nothing, with others
+    of the same network: they can be narrower, and the head says what is read of them.
+    """
+    embedding = plain(model, example)
+    return embedding if model.head is None else model.head(embedding)
 
 
 def solo(model: nn.Module, example: dict, side: int) -> Any:
@@ -185,7 +212,7 @@ def _objects(model: nn.Module) -> int:
 # The class of a head that proposes boxes, or a base of it -> its outputs.
 FIRST_STAGES = dict(CascadeRPNHead=_cascade)
 
-# The class of a detector, or a base of it, by name -> the forward of its structure.
+# The class of a network, or a base of it, by name -> the forward of its structure.
 FORWARDS: dict[str, Forward] = dict(
     # masks are predicted of all boxes or of the first 100
     TwoStageDetector=PartialForward(two_stage, _proposals, small=8, even=101),
@@ -194,5 +221,6 @@ FORWARDS: dict[str, Forward] = dict(
     SOLO=PartialForward(solo, _cells, small=6, even=10**6),
     SOLOv2=PartialForward(solo, _cells, small=6, even=10**6),
     RPN=rpn,
+    ImageToImageRetriever=TrainedForward(retriever, full=plain),
     YOLACT=yolact,
 )

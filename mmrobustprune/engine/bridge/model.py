@@ -18,7 +18,7 @@ from mmrobustprune.dependency.partial import PartialForward
 from mmrobustprune.dependency.recording import Forward
 from mmrobustprune.rng import preserved_rng
 
-from .forwards import FORWARDS, plain
+from .forwards import FORWARDS, TrainedForward, plain
 
 
 @runtime_checkable
@@ -54,7 +54,7 @@ def tensor_forward(model: nn.Module, example: dict) -> Any:
     A two-stage detector's second stage sees as many boxes as in a test, but fixed ones.
     """
     forward = forward_of(model)
-    full = forward.full if isinstance(forward, PartialForward) else forward
+    full = forward.full if isinstance(forward, (PartialForward, TrainedForward)) else forward
     return full(model, example)
 
 

@@ -108,3 +108,22 @@ def test_guided_anchors_are_computed_everywhere():
     with everywhere(model):
         assert sum(bool(layer._forward_pre_hooks) for layer in model.modules()) == 2
     assert not any(layer._forward_pre_hooks for layer in model.modules())
+
+
+def test_an_embedding_is_pruned_with_the_head_that_reads_it():
+    """Its angles are those of the masked network; a test gives the embedding alone."""
+    init_default_scope('mmpretrain')
+    head = dict(type='ArcFaceClsHead', num_classes=5, in_channels=512, num_subcenters=2)
+    encoder = [dict(type='ResNet', depth=18), dict(type='GlobalAveragePooling')]
+    config = dict(image_encoder=encoder, head=head, prototype=torch.zeros(3, 512))
+    model = MODELS.build(dict(type='ImageToImageRetriever', **config)).eval()
+    forward = forward_of(model)
+    example = example_of_shape(model, 64, 64)
+    assert forward(model, example).shape == (1, 5)
+    structure = prune_channels(model, example, 0.5, forward=forward)
+    kept = len(structure.layers['head.norm_product']['in'])
+    assert kept < 512 and model.head.norm_product.weight.shape == (10, kept)
+    assert [one.shape for one in tensors_in(tensor_forward(model, example))] == [(1, kept)]
+    head_less = MODELS.build(dict(type='ImageToImageRetriever', **dict(config, head=None)))
+    found = trace(head_less.eval(), example, forward)
+    assert 'image_encoder.0.layer4.1.conv2' in found.unprunable
