@@ -231,7 +231,8 @@ def numbers_left(
     left: dict[str, dict[str, int | list[int]]] = {}
     for group in groups:
         lost = int((~alive[group.name]).sum())
-        for cut in group.cuts if lost else ():
+        counted = {(cut.module, cut.attribute, cut.place): cut for cut in reversed(group.cuts)}
+        for cut in counted.values() if lost else ():
             if cut.attribute:
                 value = getattr(model.get_submodule(cut.module), cut.attribute)
                 values = left.setdefault(cut.module, {})
