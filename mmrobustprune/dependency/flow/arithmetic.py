@@ -13,7 +13,7 @@ from mmrobustprune.dependency.recording import Call
 
 from .layout import Count, Layout, Passage, Unknown, guessed, regrouped, unchanged
 from .moves import MOVES, signed
-from .products import is_product, multiplied, operation
+from .products import is_product, multiplied, plain_name
 
 _GEOMETRY = ('roialign', 'roi_align', 'roipool', 'roi_pool', 'gridsampl', 'grid_sampl')
 _NORMS = ('layernorm', 'groupnorm', 'instancenorm', 'batchnorm', 'batch_norm', 'layer_norm')
@@ -68,7 +68,7 @@ def enter(
         Unknown: it mixes channels in a way that cannot be followed.
     """
     name = node.name().lower()
-    base = name.rstrip('0123456789').removesuffix('backward')
+    base = plain_name(name)
     if any(word in name for word in _GEOMETRY):  # the rest are coordinates
         return unchanged(width) if position == 0 else None
     if any(word in name for word in _NORMS):
@@ -77,7 +77,7 @@ def enter(
         raise Unknown(f"the function '{node.name().removesuffix('Backward')}' is not known")
     if base == 'cat':
         return _concatenated(node, call, position, width, layout)
-    if is_product(node):
+    if is_product(name):
         return multiplied(node, position, width, layout, output)
     if base.startswith('indexput'):
         if node.next_functions[0][0] is None:
@@ -96,7 +96,7 @@ def enter(
 
 def is_view(fn) -> bool:
     """Whether an autograd node gives a tensor another shape."""
-    return _reshapes(operation(fn))
+    return _reshapes(plain_name(fn.name()))
 
 
 def _reshapes(base: str) -> bool:
@@ -199,7 +199,7 @@ def _along(node, call: Call | None, layout: Layout, output: int) -> Passage:
 def _reduced(node, call: Call | None, layout: Layout, output: int) -> Passage | None:
     ndim = len(layout.shape)
     over = set(_dims(node, ndim))
-    base = node.name().lower().rstrip('0123456789').removesuffix('backward')
+    base = plain_name(node.name())
     if layout.free in over:
         if base in _SUMS:
             return None  # a channel of zeros adds nothing

@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 
 from .coupling import Coupling
-from .layout import Count, Layout, Passage, Unknown, guessed, unchanged
+from .layout import Count, Layout, Passage, Unknown, guessed
 
 PRODUCTS = {'bmm', 'mm'}  # (N, n, k) times (N, k, m) and (n, k) times (k, m)
+_ENDS = {
+    True: 'it ends in a product whose code may scale it by its width',
+    False: 'it ends in a product whose other factor was not followed',
+}
 SUMMED = ('out 1', 'out 2')  # the slots of axis k of the first and of the second factor
 
 
-def is_product(fn: Any) -> bool:
-    """Whether an autograd node multiplies two matrices, or two batches of them."""
-    return operation(fn) in PRODUCTS
+def is_product(name: str) -> bool:
+    """Whether the autograd node of that name multiplies two matrices, or two batches of them."""
+    return plain_name(name) in PRODUCTS
 
 
 def multiplied(
@@ -35,7 +39,7 @@ def multiplied(
         layout: where they lie.
         output: 0 for the product, 1 or 2 for the summed axis of the first or second factor.
     Raises:
-        Unknown: their place is not known, or they count the matrices of a batch.
+        Unknown: their place is not known, or they count the matrices of a batch (heads).
     """
     first, second = (None if one is None else one.shape for one in _factors(node))
     own, other = (first, second) if position == 0 else (second, first)
@@ -46,11 +50,11 @@ def multiplied(
     ndim = len(layout.shape)
     kept = ndim - 2 + position
     summed = ndim - 1 - position
-    if layout.free not in (kept, summed):
-        raise Unknown(f'{node.name()} multiplies matrices that its channels count')
+    if set(layout.axes) - {kept, summed}:
+        raise Unknown(f'{node.name()} multiplies several matrices, which its channels count')
     if output:
         ends = output == 1 + position and layout.free == summed
-        return _ended(node, layout, summed) if ends else None
+        return _ended(layout, summed) if ends else None
     shape = list(layout.shape)
     shape[summed] = other[summed]
     if kept not in layout.axes:
@@ -60,26 +64,15 @@ def multiplied(
         nothing = np.zeros(0, int)
         after = Layout.along(shape, kept)
         return Passage(nothing, nothing, after.width, after, stays=why)
-    left = tuple(axis for axis in layout.axes if axis != summed)
-    after = Layout(tuple(shape), left, kept)
-    if left == layout.axes:
-        return unchanged(width, after)
-    return Passage(np.arange(width), _places(layout, left), after.width, after)
+    after = Layout.along(shape, kept)
+    return Passage(np.arange(width), layout.index(kept), after.width, after)
 
 
-def _ended(node: Any, layout: Layout, axis: int) -> Passage:
+def _ended(layout: Layout, axis: int) -> Passage:
     """Channels that end on an axis; the code may hold their number, in a scale for instance."""
     index = layout.index(axis)
     _, first = np.unique(index, return_index=True)
     return Passage(np.arange(layout.width), index, len(first), counts=(Count(None, first),))
-
-
-def _places(layout: Layout, axes: tuple[int, ...]) -> np.ndarray:
-    """The number (width,) of each channel along some of its axes."""
-    places = np.zeros(layout.width, int)
-    for axis in axes:
-        places = places * layout.shape[axis] + layout.index(axis)
-    return places
 
 
 class Products:
@@ -91,6 +84,7 @@ class Products:
 
     def __init__(self, numbers: Iterable[int]):
         self.numbers = set(numbers)
+        self._tables: set[int] = set()
         self._unsure: dict[
             tuple[int, int], str
         ] = {}  # (product, factor) -> why it was not followed
@@ -99,6 +93,10 @@ class Products:
         """The slots of the axes that the factors are summed over."""
         for number in sorted(self.numbers):
             yield from ((number, side) for side in SUMMED)
+
+    def has_table(self, number: int) -> None:
+        """A factor of a product has channels on both of its axes."""
+        self._tables.add(number)
 
     def doubt(self, number: int, position: int, reason: str) -> tuple[int, str]:
         """A factor was not followed: return the slot of its summed axis, which stays."""
@@ -128,24 +126,28 @@ class Products:
     def tie(self, coupling: Coupling, reached: Mapping[Any, np.ndarray]) -> None:
         """Both factors of a product lose the same channels of the axis that it is summed over.
 
+        Where neither is a table, they are queries and keys of an attention that is not known, with
+        a scale, more often than not, that is computed from their width: they stay.
+
         Args:
             coupling: to which the links are added.
             reached: slot -> which of its channels (width,) something arrived at.
         """
         for number in self.numbers:
             known = [(number, side) for side in SUMMED if (number, side) in reached]
-            if len(known) == len(SUMMED) and all(reached[slot].all() for slot in known):
+            both = len(known) == len(SUMMED) and all(reached[slot].all() for slot in known)
+            if both and number in self._tables:
                 every = np.arange(coupling.widths[known[0]])
                 coupling.link(known[0], every, known[1], every)
                 coupling.end(known[0], every)
                 continue
             for slot in known:
-                coupling.keep(slot, 'it is multiplied with a tensor whose channels stay')
+                coupling.keep(slot, _ENDS[both])
 
 
-def operation(fn: Any) -> str:
-    """The name of an autograd node, without its number; '' for none."""
-    return '' if fn is None else fn.name().lower().rstrip('0123456789').removesuffix('backward')
+def plain_name(name: str) -> str:
+    """The name of an autograd node in small letters, without 'Backward0'."""
+    return name.lower().rstrip('0123456789').removesuffix('backward')
 
 
 def _factors(node: Any) -> tuple:

@@ -13,7 +13,7 @@ from mmrobustprune.dependency.groups import Cut, Group
 
 from .cuts import cuts_of
 from .layout import Count, Layout, Passage
-from .products import operation
+from .products import plain_name
 
 _MOVES = {'transpose', 'permute', 't', 'expand', 'clone'}
 
@@ -27,9 +27,9 @@ def table_behind(fn: Any, layout: Layout | None) -> Any:
     """
     if layout is None or len(layout.axes) < 2 or layout.axes[-2] < len(layout.shape) - 2:
         return None
-    while operation(fn) in _MOVES:
+    while plain_name(fn.name()) in _MOVES:
         fn = fn.next_functions[0][0]
-    return fn if 'view' in operation(fn) else None
+    return fn if 'view' in plain_name(fn.name()) else None
 
 
 def turned(passage: Passage) -> Passage:

@@ -61,9 +61,10 @@ class ChannelWalk:
         self.ways: dict[Slot, list] = {}  # slot -> (autograd node, input position, graph node,
         #                                          autograd node that the channels come from)
         self.slots: dict = {node: {self._slot(node, 'out')} for node in self.nodes}  # its outputs
-        own = enumerate(self.nodes)  # a layer's own product is a layer
         self.products = Products(
-            i for i, node in own if self.kinds[i] is None and is_product(node.grad_fn)
+            self.index[node]
+            for fn, node in self.owner.items()  # a layer's own product is a layer
+            if self.kinds[self.index[node]] is None and fn and is_product(fn.name())
         )
         for slot in self.products.slots():
             self.slots[self.nodes[slot[0]]].add(slot)
@@ -295,8 +296,9 @@ class ChannelWalk:
             step = enter(fn, self.record.calls.get(fn), position, width, layout, output)
             if fn in self.turned:
                 step = turned(step)
-            if is_product(fn) and (table := table_behind(source, layout)):
+            if is_product(fn.name()) and (table := table_behind(source, layout)):
                 self.tables[table] = self._slot(self.owner[table], 'out')
+                self.products.has_table(into[0])
             if step and self.coupling.widths.get(into, step.width) != step.width:
                 raise Unknown(
                     f'{fn.name()} joins {self.coupling.widths[into]} and {step.width} channels'
