@@ -94,17 +94,14 @@ def enter(
     return rule(node, call, layout, output)
 
 
-def is_view(fn) -> bool:
-    """Whether an autograd node gives a tensor another shape."""
-    return _reshapes(plain_name(fn.name()))
-
-
-def _reshapes(base: str) -> bool:
-    return 'view' in base or 'reshape' in base or base in _VIEWS
+def is_view(name: str) -> bool:
+    """Whether the autograd node of that name gives a tensor a shape that the code spells out."""
+    base = plain_name(name)
+    return 'view' in base or 'reshape' in base
 
 
 def _rule(base: str) -> Callable | None:
-    if _reshapes(base):
+    if is_view(base) or base in _VIEWS:
         return _viewed
     if base in _REDUCERS:
         return _reduced

@@ -245,7 +245,7 @@ class ChannelWalk:
         call = self.record.calls.get(way[0])
         if way[0] in self.turned:
             self.staying += staying(self.graph.model, way[0], call.module, passage.layout)
-        if call is not None and is_view(way[0]) and not passage.counts:
+        if call is not None and is_view(what) and not passage.counts:
             for cut, first in widths_given(self.graph.model, what, call.module, passage):
                 self.coupling.count(cut, slot, first)
         for count in passage.counts:

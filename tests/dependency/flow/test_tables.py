@@ -1,6 +1,7 @@
 """Channels that are the entries of a matrix, which loses rows or columns."""
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
@@ -93,3 +94,24 @@ def test_a_table_whose_rows_stay_loses_columns():
     again = rebuild(Told(), Structure.from_json(structure.to_json()))
     again.load_state_dict(model.state_dict())
     assert torch.equal(again(TOKENS), model(TOKENS))
+
+
+@pytest.mark.slow(seconds=8)
+def test_the_dynamic_convolution_of_mmdet():
+    conv = pytest.importorskip('mmdet.models.layers').DynamicConv(8, 4, 8, input_feat_shape=2)
+
+    class Head(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.told = nn.Linear(3, 8)
+            self.conv = conv
+            self.last = nn.Linear(8, 2)
+
+        def forward(self, told, image):
+            return self.last(self.conv(self.told(told), image))
+
+    model = Head()
+    example = (torch.randn(5, 3), torch.randn(5, 8, 2, 2))
+    prune_channels(model, example, 0.5, scope='layer')
+    assert (conv.in_channels, conv.feat_channels, conv.out_channels) == (8, 2, 8)
+    assert conv.dynamic_layer.weight.shape == (32, 4) and conv.fc_layer.weight.shape == (4, 32)
