@@ -231,7 +231,8 @@ def numbers_left(
     left: dict[str, dict[str, int | list[int]]] = {}
     for group in groups:
         lost = int((~alive[group.name]).sum())
-        for cut in group.cuts if lost else ():
+        counted = {(cut.module, cut.attribute, cut.place): cut for cut in reversed(group.cuts)}
+        for cut in counted.values() if lost else ():
             if cut.attribute:
                 value = getattr(model.get_submodule(cut.module), cut.attribute)
                 values = left.setdefault(cut.module, {})
@@ -247,3 +248,13 @@ def numbers_left(
 def halves(groups: tuple[Group, ...]) -> dict[str, Tensor]:
     """The masks (units,) that keep every second unit of each group."""
     return {group.name: torch.arange(group.units) % 2 == 0 for group in groups}
+
+
+def shared_parameters(model: nn.Module) -> Iterator[list[tuple[nn.Module, str]]]:
+    """Every parameter that several modules have: the modules, and its name in each."""
+    users: dict[int, list[tuple[nn.Module, str]]] = {}
+    for module in model.modules():
+        for key, parameter in module._parameters.items():
+            if parameter is not None:
+                users.setdefault(id(parameter), []).append((module, key))
+    yield from (found for found in users.values() if len(found) > 1)

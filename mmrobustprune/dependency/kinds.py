@@ -84,6 +84,7 @@ PACKED = Kind(  # nn.MultiheadAttention: queries, keys and values of one weight
     'packed', {'out': {'in_proj_weight': 0, 'in_proj_bias': 0}, 'in': {'in_proj_weight': 1}}, {}
 )
 BRANCHED = Kind('branched', CONV.dims, CONV.widths)  # several convolutions by one weight
+SOURCES = {'parameter', 'embedding'}  # begin a stream of channels, without filters
 KINDS: dict[type[nn.Module], Kind] = {}  # of classes that others make known
 
 # More families by class, subclasses included: layers of one input and one output whose inside is

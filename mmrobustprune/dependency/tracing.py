@@ -17,6 +17,7 @@ from torch_pruning.ops import OPTYPE
 from mmrobustprune.flags import flags_restored
 
 from .attention import spelled_out
+from .embeddings import read_as_they_are
 from .flow.walk import ChannelWalk
 from .groups import Trace, loose_parameters, matching
 from .heads import Heads
@@ -67,8 +68,9 @@ def _trace(model: nn.Module, example: Any, forward: Forward | None, ignore, atte
 
     with flags_restored(model):
         graph.read(run, example)
+        read_as_they_are(model, graph.module2node, record)
         heads = Heads(record.attentions, attention)
-        found = ChannelWalk(graph, record, names, heads).solve(ignored)
+        found = _followed(graph, record, names, heads, ignored)
     for name, layer in names.items():
         if produces(layer) and layer not in graph.module2node:
             ran = layer in record.ran
@@ -79,6 +81,17 @@ def _trace(model: nn.Module, example: Any, forward: Forward | None, ignore, atte
     if isinstance(forward, PartialForward):
         shapes = uses(model, example, forward)
     return Trace(found.groups, in_order, shapes)
+
+
+def _followed(graph: _Graph, record: ForwardPass, names: dict, heads: Heads, ignored) -> Trace:
+    """Follow all channels; where no entry of a table can go, once more along its other side."""
+    walk = ChannelWalk(graph, record, names, heads)
+    found = walk.solve(ignored)
+    stuck = walk.stuck()
+    if not stuck:
+        return found
+    other = ChannelWalk(graph, record, names, heads, stuck).solve(ignored)
+    return min(found, other, key=lambda trace: len(trace.unprunable))
 
 
 class _Graph(torch_pruning.DependencyGraph):
@@ -97,6 +110,8 @@ class _Graph(torch_pruning.DependencyGraph):
     def read(self, forward: Forward, example: Any) -> None:
         found = self._detect_unwrapped_parameters(None)
         self._param_to_name, self.unwrapped_parameters = found
+        tables = [m.weight for m in self.model.modules() if isinstance(m, nn.Embedding)]
+        self.unwrapped_parameters += [(weight, 1) for weight in tables]
         self.module2node = self._trace(self.model, example, forward, None)
 
 

@@ -6,7 +6,6 @@ RepVGG's `switch_to_deploy`; no certificate would see that it is out of date.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,15 +16,13 @@ from typing import Any
 from torch import nn
 
 from mmrobustprune.dependency.attention import form_of
+from mmrobustprune.dependency.flow.cuts import speaks_of_count, speaks_of_width
 from mmrobustprune.dependency.groups import find_layer, loose_parameters, width
 from mmrobustprune.dependency.kinds import GROUPS, KINDS, kind_of
 
 from .record import Structure
 
-_WIDTH = re.compile('channel|feat|dim|plane|width|embed|hidden|unit|neuron|filter')
-_COUNT = {'class', 'classes', 'cls', 'heads', 'layers', 'level', 'levels', 'blocks', 'stages'}
 _BUILDERS = {'build_conv_layer', 'build_norm_layer', 'build_linear_layer'}  # mmcv's
-_COUNT |= {'stride', 'strides', 'size', 'area', 'ratio', 'max'}
 _INPUT = {'in', 'input', 'inputs', 'inp', 'inc', 'cin', 'inplanes'}
 _OUTPUT = {'out', 'output', 'outputs', 'oup', 'outc', 'cout', 'outplanes'}
 _EMBEDDING = {'embed', 'embedding'}  # what the norms of a transformer normalise
@@ -168,8 +165,7 @@ def _are_widths(attribute: str, values: Any) -> bool:
     """Whether an attribute lists widths: integers, under a name that speaks of one."""
     if type(values) not in (list, tuple) or not all(type(value) is int for value in values):
         return False
-    lower = attribute.lower()
-    return bool(_WIDTH.search(lower)) and not _COUNT & set(lower.split('_'))
+    return speaks_of_width(attribute)
 
 
 def _clear(sides: list[Side]) -> list[Side]:
@@ -181,12 +177,11 @@ def _clear(sides: list[Side]) -> list[Side]:
 
 
 def _may_be_width(module: nn.Module, attribute: str) -> bool:
-    lower = attribute.lower()
-    if lower == 'groups':  # they follow those of a layer
+    if attribute.lower() == 'groups':  # they follow those of a layer
         return False
-    if _COUNT & set(lower.split('_')):
+    if speaks_of_count(attribute):
         return False
-    if _WIDTH.search(lower):
+    if speaks_of_width(attribute):
         return True
     return any(attribute in names for names in _building_methods(type(module)))
 

@@ -13,6 +13,7 @@ from mmrobustprune.dependency.recording import Call
 
 from .layout import Count, Layout, Passage, Unknown, guessed, regrouped, unchanged
 from .moves import MOVES, signed
+from .products import is_product, multiplied, plain_name
 
 _GEOMETRY = ('roialign', 'roi_align', 'roipool', 'roi_pool', 'gridsampl', 'grid_sampl')
 _NORMS = ('layernorm', 'groupnorm', 'instancenorm', 'batchnorm', 'batch_norm', 'layer_norm')
@@ -67,7 +68,7 @@ def enter(
         Unknown: it mixes channels in a way that cannot be followed.
     """
     name = node.name().lower()
-    base = name.rstrip('0123456789').removesuffix('backward')
+    base = plain_name(name)
     if any(word in name for word in _GEOMETRY):  # the rest are coordinates
         return unchanged(width) if position == 0 else None
     if any(word in name for word in _NORMS):
@@ -76,8 +77,8 @@ def enter(
         raise Unknown(f"the function '{node.name().removesuffix('Backward')}' is not known")
     if base == 'cat':
         return _concatenated(node, call, position, width, layout)
-    if base == 'bmm':
-        return _multiplied(node, position, width, layout)
+    if is_product(name):
+        return multiplied(node, position, width, layout, output)
     if base.startswith('indexput'):
         if node.next_functions[0][0] is None:
             raise Unknown(f'{node.name()} writes it into a tensor of fixed width')
@@ -93,8 +94,14 @@ def enter(
     return rule(node, call, layout, output)
 
 
+def is_view(name: str) -> bool:
+    """Whether the autograd node of that name gives a tensor a shape that the code spells out."""
+    base = plain_name(name)
+    return 'view' in base or 'reshape' in base
+
+
 def _rule(base: str) -> Callable | None:
-    if 'view' in base or 'reshape' in base or base in _VIEWS:
+    if is_view(base) or base in _VIEWS:
         return _viewed
     if base in _REDUCERS:
         return _reduced
@@ -130,21 +137,6 @@ def _concatenated(
     places = np.arange(start, start + layout.shape[axis])
     target = after.grid().take(places, layout.axes.index(axis)).flatten()
     return Passage(np.arange(width), target, after.width, after)
-
-
-def _multiplied(node, position: int, width: int, layout: Layout | None) -> Passage:
-    """(N, n, k) times (N, k, m): rows of the first factor and columns of the second stay apart."""
-    sizes = [None if one is None else one.shape for one in (node._saved_self, node._saved_mat2)]
-    own = sizes[position]
-    if layout is None and own is not None and own[1] != own[2]:
-        layout = guessed(own, width)
-    outer = position + 1
-    other = sizes[1 - position]
-    if layout is None or layout.axes != (outer,) or other is None:
-        raise Unknown(f'{node.name()} is not known to keep channels apart')
-    shape = list(layout.shape)
-    shape[2 - position] = other[2 - position]
-    return unchanged(width, Layout.along(shape, outer))
 
 
 def _viewed(node, call: Call | None, layout: Layout, output: int) -> Passage:
@@ -204,7 +196,7 @@ def _along(node, call: Call | None, layout: Layout, output: int) -> Passage:
 def _reduced(node, call: Call | None, layout: Layout, output: int) -> Passage | None:
     ndim = len(layout.shape)
     over = set(_dims(node, ndim))
-    base = node.name().lower().rstrip('0123456789').removesuffix('backward')
+    base = plain_name(node.name())
     if layout.free in over:
         if base in _SUMS:
             return None  # a channel of zeros adds nothing

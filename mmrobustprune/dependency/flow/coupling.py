@@ -101,6 +101,10 @@ class Coupling:
             pruned |= {part.layer for part in group.slices if part.side == 'out'}
         return groups, {layer: why for layer, why in unprunable.items() if layer not in pruned}
 
+    def stays(self, slot: Hashable) -> bool:
+        """Whether, after `solve`, no channel of a slot is in a unit."""
+        return bool((self._unit[self._components(slot)] < 0).all())
+
     def _number_channels(self) -> None:
         """Give every channel of every slot the number of its connected component."""
         self._start: dict[Hashable, int] = {}

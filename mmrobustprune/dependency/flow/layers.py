@@ -100,8 +100,8 @@ def _parts(width: int, count: int) -> np.ndarray:
 
 
 def _axis(layer: nn.Module, shape: Sequence[int]) -> int | None:
-    """The axis of a tensor that a convolution or linear layer reads; None for others."""
-    if isinstance(layer, nn.Linear):
+    """The axis of a tensor that a layer reads or makes; None for those of any axis."""
+    if isinstance(layer, (nn.Linear, nn.Embedding)):
         return len(shape) - 1
     if is_convolution(layer):
         return len(shape) - layer.weight.dim() + 1

@@ -130,13 +130,13 @@ class Count:
     """A number at which an operation cuts channels.
 
     Attributes:
-        value: the number.
+        value: the number; None where only a number that is computed from it can matter.
         channels: those of the input that it counts.
         sizes: all pieces, where a split lists them.
         place: which one of them it is.
     """
 
-    value: int
+    value: int | None
     channels: np.ndarray
     sizes: tuple[int, ...] = ()
     place: int | None = None
@@ -152,6 +152,7 @@ class Passage:
         together: (width,) channels of the output with the same label go together; None: each alone.
         parts: (width of the input,) parts of the input that must lose equally many channels.
         counts: numbers that the code may hold, with the channels of the input that they count.
+        stays: why the output is as wide as it is, in which case nothing of the input is in it.
     """
 
     source: np.ndarray
@@ -161,6 +162,7 @@ class Passage:
     together: np.ndarray | None = None
     parts: np.ndarray | None = None
     counts: tuple[Count, ...] = ()
+    stays: str = ''
 
 
 def unchanged(width: int, layout: Layout | None = None) -> Passage:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from torch import nn
 
-from mmrobustprune.dependency.groups import Trace, find_layer
+from mmrobustprune.dependency.groups import Cut, Trace, find_layer, shared_parameters
 from mmrobustprune.dependency.heads import Heads
-from mmrobustprune.dependency.kinds import Kind, encloses, is_deformable, kind_of, produces
+from mmrobustprune.dependency.kinds import SOURCES, Kind, encloses, is_deformable, kind_of, produces
 from mmrobustprune.dependency.recording import ForwardPass, between
 
-from .arithmetic import enter
+from .arithmetic import enter, is_view
 from .coupling import Coupling
-from .cuts import cuts_of
+from .cuts import cuts_of, widths_given
 from .layers import enter_layer, even_parts, layout_of, uses_weight, why_closed
 from .layout import Layout, Passage, Unknown, guessed
+from .products import Products, is_product
+from .tables import pinned, staying, table_behind, turned
 from .writes import enter_write, is_write
 
 OUTPUT = 'it is an output of the model'
@@ -26,9 +29,18 @@ Slot = tuple[int, str]  # (index of a node, 'in' | 'out', of a split 'out 1' and
 
 
 class ChannelWalk:
-    """Follows the channels of every producer to the layers that read them."""
+    """Follows the channels of every producer to the layers that read them.
 
-    def __init__(self, graph: Any, record: ForwardPass, names: dict, heads: Heads):
+    Attributes:
+        tables: views that make a table, both sides of which a product reads -> its slot.
+
+    Args:
+        turned: those of them that lose the other side.
+    """
+
+    def __init__(
+        self, graph: Any, record: ForwardPass, names: dict, heads: Heads, turned: Iterable = ()
+    ):
         self.graph = graph
         self.record = record
         self.heads = heads
@@ -50,7 +62,17 @@ class ChannelWalk:
         self.ways: dict[Slot, list] = {}  # slot -> (autograd node, input position, graph node,
         #                                          autograd node that the channels come from)
         self.slots: dict = {node: {self._slot(node, 'out')} for node in self.nodes}  # its outputs
+        self.products = Products(
+            self.index[node]
+            for fn, node in self.owner.items()  # a layer's own product is a layer
+            if self.kinds[self.index[node]] is None and fn and is_product(fn.name())
+        )
+        for slot in self.products.slots():
+            self.slots[self.nodes[slot[0]]].add(slot)
         self.layouts: dict[Slot, Layout | None] = {}
+        self.turned = set(turned)
+        self.tables: dict[Any, Slot] = {}
+        self.staying: list[Cut] = []
         inside = set(heads.inside)  # and nodes that an enclosing layer makes of its own
         made = {fn for fn, layer in record.made.items() if produces(layer)}
         for fn, source in record.fed.items():
@@ -90,11 +112,16 @@ class ChannelWalk:
         sides |= self.heads.tie(self.coupling, self._slot_of, self.owner, self.record.outputs)
         makers = {self._layer(node): node for node in self.nodes if produces(node.module)}
         groups, unprunable = self.coupling.solve(sides, set(makers), self.order)
+        groups = pinned(groups, self.staying)
         for name, node in makers.items():  # grouped convolutions have no side of their own
             slot = self._slot(node, 'out')
             if slot not in sides and slot in self.coupling.reasons:
                 unprunable[name] = self.coupling.reasons[slot]
         return Trace(groups, unprunable)
+
+    def stuck(self) -> list:
+        """The tables, after `solve`, none of whose entries can go."""
+        return [fn for fn, slot in self.tables.items() if self.coupling.stays(slot)]
 
     def _layer(self, node) -> str:
         return self.name[id(node.module)]
@@ -156,8 +183,12 @@ class ChannelWalk:
             if slot not in seen:
                 seen.add(slot)
                 self.coupling.keep(slot, reason)
-                for way in self.ways.get(slot, ()):
-                    stack += self._into(way[2])
+                for _, position, node, _ in self.ways.get(slot, ()):
+                    i = self.index[node]
+                    if i in self.products.numbers:
+                        stack.append(self.products.doubt(i, position, reason))
+                    else:
+                        stack += self._into(node)
 
     def _spread(self) -> None:
         """Let the channels of every source flow on to the layers that read them, and link them."""
@@ -173,7 +204,7 @@ class ChannelWalk:
 
         for node, kind in zip(self.nodes, self.kinds, strict=True):
             width = 0
-            if kind is not None and (produces(node.module) or kind.name == 'parameter'):
+            if kind is not None and (produces(node.module) or kind.name in SOURCES):
                 width = self._width(node, 'out')
             elif node.grad_fn in self.record.inputs:
                 shape = self.record.inputs[node.grad_fn]
@@ -185,7 +216,11 @@ class ChannelWalk:
             for way in self.ways.get(slot, ()):
                 for into in self._into(way[2]):
                     passage = self._passage(slot, way, into)
-                    if passage is not None:
+                    if passage is not None and passage.stays:
+                        self.coupling.keep(into, passage.stays)
+                        arrive(into, np.arange(passage.width), passage.width)
+                        self.layouts[into] = passage.layout
+                    elif passage is not None:
                         here = reached[slot][passage.source]
                         source = passage.source[here]
                         target = passage.target[here]
@@ -196,6 +231,9 @@ class ChannelWalk:
             if self.kinds[slot[0]] is not None and not mask.all():
                 name = self._layer(self.nodes[slot[0]])
                 self._poison(slot, f"a part of what '{name}' reads could not be followed")
+        self.products.tie(self.coupling, reached)
+        for slot, why in self.products.doubtful(self.layouts):
+            self._poison(slot, why)
 
     def _bind(self, slot: Slot, way: tuple, into: Slot, passage: Passage) -> None:
         """What else a passage says of the channels on both sides."""
@@ -207,6 +245,11 @@ class ChannelWalk:
             why = f'too few of its channels can go from each of the parts of {what}'
             self.coupling.even(slot, passage.parts, why)
         call = self.record.calls.get(way[0])
+        if way[0] in self.turned:
+            self.staying += staying(self.graph.model, way[0], call.module, passage.layout)
+        if call is not None and is_view(what) and not passage.counts:
+            for cut, first in widths_given(self.graph.model, what, call.module, passage):
+                self.coupling.count(cut, slot, first)
         for count in passage.counts:
             for cut in cuts_of(self.graph.model, what, '' if call is None else call.module, count):
                 self.coupling.count(cut, slot, count.channels)
@@ -257,6 +300,11 @@ class ChannelWalk:
                 step = enter_write(fn, call, position, width, layout)
             else:
                 step = enter(fn, call, position, width, layout, output)
+            if fn in self.turned:
+                step = turned(step)
+            if is_product(fn.name()) and (table := table_behind(source, layout)):
+                self.tables[table] = self._slot(self.owner[table], 'out')
+                self.products.has_table(into[0])
             if step and self.coupling.widths.get(into, step.width) != step.width:
                 raise Unknown(
                     f'{fn.name()} joins {self.coupling.widths[into]} and {step.width} channels'
@@ -280,12 +328,7 @@ class ChannelWalk:
 
     def _tie_shared_parameters(self) -> None:
         """Layers that share a parameter lose the same channels of it."""
-        users: dict[int, list[tuple[nn.Module, str]]] = {}
-        for module in self.graph.model.modules():
-            for key, parameter in module._parameters.items():
-                if parameter is not None:
-                    users.setdefault(id(parameter), []).append((module, key))
-        for shared in (u for u in users.values() if len(u) > 1):
+        for shared in shared_parameters(self.graph.model):
             slots: dict[str, list[tuple[Slot, int]]] = {}
             for module, key in shared:
                 node = self.graph.module2node.get(module)

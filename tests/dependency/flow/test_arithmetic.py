@@ -60,19 +60,6 @@ def test_a_view_may_drop_the_axis_of_one_channel():
     assert mapped(passage) == [(0, 0)] and passage.layout is None
 
 
-def test_rows_and_columns_of_a_product_stay_apart():
-    first = torch.zeros(2, 4, 3)
-    second = torch.zeros(2, 3, 5)
-    rows = passed(torch.bmm, first, second)
-    assert mapped(rows) == [(i, i) for i in range(4)]
-    assert (rows.layout.shape, rows.layout.free) == ((2, 4, 5), 1)
-    columns = passed(torch.bmm, first, second, width=5, position=1)
-    assert (columns.layout.shape, columns.layout.free) == ((2, 4, 5), 2)
-    for position in (0, 1):
-        with pytest.raises(Unknown, match='not known to keep channels apart'):
-            passed(torch.bmm, first, second, width=3, position=position)
-
-
 def test_a_sum_over_the_channels_ends_them():
     assert passed(lambda x: x.sum(1), IMAGE) is None
 
