@@ -31,6 +31,7 @@ from typing import Any
 from .after_import import after_import
 
 BLOCK = 16  # input channels; the wider of the two blocks
+PATIENCE = 120  # seconds; the probe takes a few
 _PROTECTING = ContextVar('protecting', default=True)
 
 _PROBE = """
@@ -174,7 +175,11 @@ def leaves_memory() -> bool:
 def is_faulty() -> bool:
     """Whether the installed torch still has #6035, tried in a process of its own."""
     limited = dict(os.environ, ONEDNN_MAX_CPU_ISA='AVX2')
-    done = subprocess.run([sys.executable, '-c', _PROBE], env=limited, capture_output=True)
+    command = [sys.executable, '-c', _PROBE]
+    try:
+        done = subprocess.run(command, env=limited, capture_output=True, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:  # an abort can wait for a lock of the damaged heap
+        return True
     if done.returncode > 0:
         raise RuntimeError(f'the probe could not run: {done.stderr.decode()[-500:]}')
     return done.returncode < 0  # ended by a signal

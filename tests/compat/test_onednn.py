@@ -136,6 +136,13 @@ def test_upstream_still_has_the_fault():
     )
 
 
+def test_a_probe_that_hangs_shows_the_fault(monkeypatch):
+    """As an abort did that waited for a lock of the heap it had damaged."""
+    monkeypatch.setattr(onednn, '_PROBE', 'import time; time.sleep(60)')
+    monkeypatch.setattr(onednn, 'PATIENCE', 0.5)
+    assert onednn.is_faulty()
+
+
 def test_a_trace_sees_the_convolutions_as_they_are_written():
     """The copies around a protected layer would hide it from the graph of the tracer."""
     from mmrobustprune.surgery import trace
