@@ -31,7 +31,7 @@ from typing import Any
 from .after_import import after_import
 
 BLOCK = 16  # input channels; the wider of the two blocks
-PATIENCE = 120  # seconds; the probe takes a few
+PATIENCE = 60  # seconds; the probe takes a few
 _PROTECTING = ContextVar('protecting', default=True)
 
 _PROBE = """
